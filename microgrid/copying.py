@@ -1,0 +1,93 @@
+"""Copies and pickles of graphs of any depth; following parents one by one would overflow the stack.
+
+`pickle` and `copy.deepcopy` ask each `Value` how to store it. A leaf is stored as it is. Any other
+node is stored as its place in a flat list of all that it depends on; the next node that is asked
+finds that list as long as the pickler (its memo) holds it, so what was shared stays shared.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import operator
+from typing import Any
+from weakref import ref
+
+from . import engine
+from .engine import Value
+from .graph import topological_order
+
+__all__: list[str] = []
+
+
+class _FlatGraph:
+    """The nodes that a root depends on, parents first, but for leaves and those in other lists."""
+
+    places: dict[Value, tuple[ref[_FlatGraph], int]] = {}  # of all lists that are alive
+
+    def __init__(self, root: Value) -> None:
+        order = topological_order(root, known=self.places)
+        self.nodes = [node for node in order if node.op]
+        here = ref(self)
+        self.places.update((node, (here, place)) for place, node in enumerate(self.nodes))
+
+    def __del__(self) -> None:
+        for node in self.nodes:
+            del self.places[node]
+
+    def __getitem__(self, place: int) -> Value:
+        return self.nodes[place]  # a shallow copy of an inner node is that node
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        index = {node: place for place, node in enumerate(self.nodes)}
+        outside: list[Value] = []  # what the nodes depend on beside each other
+        wiring: list[int] = []
+        for node in self.nodes:
+            wiring.append(len(node.parents))
+            for parent in node.parents:
+                if parent not in index:
+                    outside.append(parent)
+                    index[parent] = -len(outside)
+                wiring.append(index[parent])
+        fields = [[getattr(n, name) for n in self.nodes] for name in _FIELDS]
+        return _rebuild, (outside, wiring, *fields)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Value]:
+        rebuild, (outside, *immutable) = self.__reduce__()
+        copied: list[Value] = rebuild(copy.deepcopy(outside, memo), *immutable)
+        return copied
+
+
+_FIELDS = ("_data", "grad", "label", "op", "_stamp")
+
+
+def _restore(data: Any, grad: Any, label: str | None, op: Any, stamp: int) -> Value:
+    node = Value.__new__(Value)
+    node._data, node.grad, node.label, node.op, node._stamp = data, grad, label, op, stamp
+    node.parents = ()
+    engine._clock = max(engine._clock, stamp)  # so that a change from now on is seen as one
+    return node
+
+
+def _rebuild(outside: list[Value], wiring: list[int], *fields: list[Any]) -> list[Value]:
+    nodes: list[Value] = []
+    numbers = iter(wiring)
+    for row in zip(*fields, strict=True):
+        indices = [next(numbers) for _ in range(next(numbers))]
+        node = _restore(*row)
+        node.parents = tuple([nodes[i] if i >= 0 else outside[-1 - i] for i in indices])
+        nodes.append(node)
+    return nodes
+
+
+def _reduce(value: Value) -> tuple[Any, ...]:
+    if not value.op:
+        return _restore, tuple(getattr(value, name) for name in _FIELDS)
+    if value not in _FlatGraph.places:
+        graph = _FlatGraph(value)  # kept alive by the tuple below
+        return operator.getitem, (graph, len(graph.nodes) - 1)
+    where, place = _FlatGraph.places[value]
+    return operator.getitem, (where(), place)
+
+
+copyreg.pickle(Value, _reduce)

@@ -1,0 +1,345 @@
+"""Small data sets to learn from, and what makes them ready for training.
+
+A data set is a pair `X, y`: `X` a list of rows, each a list of floats, and `y` the list of their
+classes, 0, 1, … Names and shapes are scikit-learn's: what is learned here serves there.
+
+In a drawn set the classes share the `n` points evenly, to within one, and come shuffled. `noise`,
+finite and at least 0, is the standard deviation of what is added to every coordinate. `seed` is an
+integer, at least 0, or the `random.Random` to draw from: the global generator is never touched, and
+the same seed gives the same bits. A wrong argument raises `ValueError`, or `TypeError` if it is not
+even of the right kind, before anything is drawn.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral, Real
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+
+__all__ = [
+    "Penguins",
+    "StandardScaler",
+    "batches",
+    "blobs",
+    "circles",
+    "moons",
+    "penguins",
+    "spirals",
+    "split",
+    "xor",
+]
+
+Labelled: TypeAlias = tuple[list[list[float]], list[int]]
+Matrix: TypeAlias = Iterable[Iterable[float]]
+Seed: TypeAlias = int | Random
+T = TypeVar("T")
+U = TypeVar("U")
+Item = TypeVar("Item", covariant=True)
+
+
+class Indexable(Protocol[Item]):
+    """What has a length and gives an item for an index: a list, a tuple, an array."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Item: ...
+
+
+def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
+    """Two half circles of radius 1 interleave.
+
+    Class 0 is the upper half of the circle around (0, 0), class 1 the lower half of the one around
+    (1, 0.5). Raises `ValueError` unless `n` >= 1 and `noise` >= 0.
+
+    >>> X, y = moons(6, noise=0)
+    >>> sorted([round(value, 1) for value in row] for row, label in zip(X, y) if label == 1)
+    [[0.0, 0.5], [1.0, -0.5], [2.0, 0.5]]
+    """
+
+    def point(label: int, i: int, size: int) -> list[float]:
+        # Both ends of an arc belong to it, so there is one step fewer than points.
+        t = math.pi * i / max(size - 1, 1)
+        return [1 - math.cos(t), 0.5 - math.sin(t)] if label else [math.cos(t), math.sin(t)]
+
+    return _scatter(point, n, 2, noise, seed)
+
+
+def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: Seed = 0) -> Labelled:
+    """A circle of radius `factor`, class 1, lies inside a circle of radius 1, class 0.
+
+    Both are around (0, 0). Raises `ValueError` unless `n` >= 1, `noise` >= 0 and 0 < `factor` < 1.
+
+    >>> X, y = circles(4, noise=0, factor=0.25)
+    >>> sorted((label, math.hypot(*row)) for row, label in zip(X, y))
+    [(0, 1.0), (0, 1.0), (1, 0.25), (1, 0.25)]
+    """
+    _check(factor=factor)
+
+    def point(label: int, i: int, size: int) -> list[float]:
+        radius, t = float(factor) if label else 1.0, math.tau * i / size
+        return [radius * math.cos(t), radius * math.sin(t)]
+
+    return _scatter(point, n, 2, noise, seed)
+
+
+def spirals(
+    n: int = 100, arms: int = 2, turns: float = 1.0, noise: float = 0.02, seed: Seed = 0
+) -> Labelled:
+    """Spiral arms, one for each class, wind from the origin out to radius 1.
+
+    They are Archimedean: at radius r an arm has made `turns` * r turns. Raises `ValueError` unless
+    `n` >= 1, `arms` >= 2, `turns` >= 0 and `noise` >= 0.
+
+    >>> X, y = spirals(90, arms=3)
+    >>> [y.count(label) for label in range(3)]
+    [30, 30, 30]
+    """
+    _check(arms=arms, turns=turns)
+
+    def point(arm: int, i: int, size: int) -> list[float]:
+        # The first point is already off the origin, which would belong to every arm.
+        radius = (i + 1) / size
+        t = math.tau * (float(turns) * radius + arm / arms)
+        return [radius * math.cos(t), radius * math.sin(t)]
+
+    return _scatter(point, n, arms, noise, seed)
+
+
+def xor(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
+    """The corners of the unit square are labelled with the exclusive or of their coordinates.
+
+    Raises `ValueError` unless `n` >= 1 and `noise` >= 0.
+
+    >>> X, y = xor(4, noise=0)
+    >>> sorted(zip(X, y))
+    [([0.0, 0.0], 0), ([0.0, 1.0], 1), ([1.0, 0.0], 1), ([1.0, 1.0], 0)]
+    """
+    return _scatter(lambda label, i, size: [i % 2, (i + label) % 2], n, 2, noise, seed)
+
+
+def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Seed = 0) -> Labelled:
+    """Round clouds of points, one for each class, lie around their centers.
+
+    `centers` is a list of points of any one dimension, or how many to draw evenly from the square
+    [-10, 10]². `spread` is the standard deviation of every coordinate. Raises `ValueError` unless
+    `n` >= 1, `spread` >= 0 and there is at least one center, all of them finite.
+
+    >>> X, y = blobs(60, centers=[[0, 0, 0], [9, 9, 9]], spread=0.5)
+    >>> all((sum(row) > 13.5) == label for row, label in zip(X, y))
+    True
+    """
+    _check(n=n, spread=spread)
+    generator = _generator(seed)
+    if isinstance(centers, Iterable):
+        points = _rows("centers", centers)
+    else:
+        _check(centers=centers)
+        points = [[generator.uniform(-10, 10), generator.uniform(-10, 10)] for _ in range(centers)]
+    return _scatter(lambda label, i, size: points[label], n, len(points), spread, generator)
+
+
+class Penguins(NamedTuple):
+    """The rows, their classes, the names of columns and classes, and how many rows were dropped."""
+
+    X: list[list[float]]
+    y: list[int]
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    dropped: int
+
+
+def penguins() -> Penguins:
+    """Bill length, bill depth, flipper length (mm) and body mass (g) tell three species apart.
+
+    342 penguins of the Palmer Archipelago, one species after another as in the file; `dropped`
+    counts the rows left out because a measurement is missing. `X, y, *_ = penguins()` unpacks what
+    training needs. From Gorman, Williams & Fraser (2014), PLoS ONE 9(3): e90081, by way of
+    *palmerpenguins* (Horst, Hill & Gorman); CC-0, see `data/README.md`.
+
+    >>> data = penguins()
+    >>> data.class_names, data.X[0], data.y[0], data.dropped
+    (('Adelie', 'Chinstrap', 'Gentoo'), [39.1, 18.7, 181.0, 3750.0], 0, 2)
+    """
+    features = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
+    path = Path(__file__).with_name("data") / "penguins.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    species = tuple(sorted({row["species"] for row in table}))
+    kept = [row for row in table if "NA" not in (row[name] for name in features)]
+    X = [[float(row[name]) for name in features] for row in kept]
+    y = [species.index(row["species"]) for row in kept]
+    return Penguins(X, y, features, species, len(table) - len(kept))
+
+
+def split(
+    X: Indexable[T], y: Indexable[U], test: float = 0.25, seed: Seed = 0, stratify: bool = False
+) -> tuple[list[T], list[T], list[U], list[U]]:
+    """The rows are shuffled and parted into `X_train, X_test, y_train, y_test`.
+
+    `test` is the share of the test part, rounded up to a whole row. With `stratify` each class of
+    `y` has that share of its rows there, to within one; without it `y` may hold anything. Raises
+    `ValueError` unless `X` and `y` are of one length, 0 < `test` < 1, and each part gets a row
+    (with `stratify`: of every class).
+
+    >>> X_train, X_test, y_train, y_test = split(*moons(20), test=0.3, stratify=True)
+    >>> len(X_train), len(X_test), y_test.count(0), y_test.count(1)
+    (14, 6, 3, 3)
+    """
+    n = _paired(X, y)
+    _check(test=test)
+    # 0.55 * 100 is 55.00000000000001, which but for the inner rounding would be 56 rows.
+    n_test = math.ceil(round(test * n, 9))
+    if not 0 < n_test < n:
+        raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows.")
+    generator = _generator(seed)
+    order = grouped = generator.sample(range(n), n)
+    if stratify:
+        place = {y[i]: k for k, i in enumerate(order)}
+        grouped = sorted(order, key=lambda i: place[y[i]])
+    # Even steps through the rows grouped by class meet every class in proportion, to within one
+    # row; from a random start, because a fixed one would favour the class it falls in.
+    start = generator.randrange(n)
+    chosen = {grouped[(start + k * n) // n_test] for k in range(n_test)}
+    train_rows = [i for i in order if i not in chosen]
+    test_rows = [i for i in order if i in chosen]
+    y_train, y_test = [y[i] for i in train_rows], [y[i] for i in test_rows]
+    if stratify and (alone := set(y_train) ^ set(y_test)):
+        raise ValueError(
+            "`stratify` must leave each part a row of every class, got a part with none of class "
+            f"{min(alone, key=repr)!r}; change `test` or use stratify=False."
+        )
+    return [X[i] for i in train_rows], [X[i] for i in test_rows], y_train, y_test
+
+
+def batches(
+    X: Indexable[T], y: Indexable[U], size: int, shuffle: bool = True, seed: Seed = 0
+) -> Iterator[tuple[list[T], list[U]]]:
+    """The rows come in batches of `size`, the last one perhaps shorter, each row exactly once.
+
+    An integer `seed` gives the same order every time; for a new one in each epoch, make a
+    `random.Random` once and pass that. Raises `ValueError` unless `X` and `y` are of one length and
+    `size` >= 1.
+
+    >>> [y_batch for X_batch, y_batch in batches("abcde", [0, 1, 2, 3, 4], 2, shuffle=False)]
+    [[0, 1], [2, 3], [4]]
+    """
+    n = _paired(X, y)
+    _check(size=size)
+    order = _generator(seed).sample(range(n), n) if shuffle else range(n)
+    parts = (order[start : start + size] for start in range(0, n, size))
+    return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
+
+
+class StandardScaler:
+    """Every column is brought to mean 0 and standard deviation 1, as measured on the training rows.
+
+    After `fit`, `mean` and `scale` hold the mean and the population standard deviation (over n, not
+    n - 1) of each column. A constant column has scale 1, so it becomes 0. Every method raises
+    `ValueError` unless the rows are finite and of one length, that of the rows fitted.
+
+    >>> scaler = StandardScaler().fit([[1, 5], [3, 5]])
+    >>> scaler.mean, scaler.scale, scaler.transform([[4, 5]])
+    ([2.0, 5.0], [1.0, 1.0], [[2.0, 0.0]])
+    """
+
+    mean: list[float]
+    scale: list[float]
+
+    def fit(self, X: Matrix) -> Self:
+        """Measure the columns of `X`, the training rows and no others; return the scaler itself."""
+        columns = list(zip(*_rows("X", X), strict=True))
+        self.mean = [math.fsum(column) / len(column) for column in columns]
+        self.scale = []
+        for mean, column in zip(self.mean, columns, strict=True):
+            deviation = math.dist(column, [mean] * len(column)) / math.sqrt(len(column))
+            # The mean of a constant may be off in its last bit: dividing by that would blow it up.
+            self.scale.append(deviation if deviation > 4 * math.ulp(mean) else 1.0)
+        return self
+
+    def transform(self, X: Matrix) -> list[list[float]]:
+        """Return (x - mean) / scale for every x; raises `RuntimeError` before `fit`."""
+        return [[(x - m) / s for x, m, s in row] for row in self._aligned(X)]
+
+    def fit_transform(self, X: Matrix) -> list[list[float]]:
+        """Return the rows of `X` transformed by what was measured on them."""
+        rows = _rows("X", X)
+        return self.fit(rows).transform(rows)
+
+    def inverse_transform(self, X: Matrix) -> list[list[float]]:
+        """Return x * scale + mean for every x, undoing `transform`; raises likewise."""
+        return [[x * s + m for x, m, s in row] for row in self._aligned(X)]
+
+    def _aligned(self, X: Matrix) -> list[list[tuple[float, float, float]]]:
+        if not hasattr(self, "mean"):
+            raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first.")
+        rows = _rows("X", X, len(self.mean))
+        return [list(zip(row, self.mean, self.scale, strict=True)) for row in rows]
+
+
+def _scatter(
+    point: Callable[[int, int, int], list[float]], n: int, classes: int, noise: float, seed: Seed
+) -> Labelled:
+    """Shuffle n noisy points; `point(label, i, size)` is the i-th of a class's `size` points."""
+    _check(n=n, noise=noise)
+    generator = _generator(seed)
+    sizes = [(n + label) // classes for label in range(classes)]
+    places = [(label, i) for label in range(classes) for i in range(sizes[label])]
+    generator.shuffle(places)
+    X = [
+        [float(x + generator.gauss(0, float(noise))) for x in point(label, i, sizes[label])]
+        for label, i in places
+    ]
+    return X, [label for label, _ in places]
+
+
+def _generator(seed: Seed) -> Random:
+    if isinstance(seed, Random):
+        return seed
+    _check(seed=seed)
+    return Random(int(seed))
+
+
+# What an argument must be, by its name: the kind, the words for it, the range.
+ARGUMENTS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
+    "n": (Integral, "an integer, at least 1", lambda x: x >= 1),
+    "size": (Integral, "an integer, at least 1", lambda x: x >= 1),
+    "noise": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
+    "spread": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
+    "turns": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
+    "factor": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
+    "test": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
+    "arms": (Integral, "an integer, at least 2", lambda x: x >= 2),
+    "centers": (Integral, "an integer, at least 1, or a list of points", lambda x: x >= 1),
+    # Python's generator drops the sign, so that -1 would be the same seed as 1.
+    "seed": (Integral, "an integer, at least 0, or a `random.Random`", lambda x: x >= 0),
+}
+
+
+def _check(**arguments: object) -> None:
+    for name, value in arguments.items():
+        kind, must, holds = ARGUMENTS[name]
+        # A bool is an integer to Python, and a slip here: `batches(X, y, True)`.
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        if not fits or not holds(value):
+            error = ValueError if fits else TypeError
+            raise error(f"`{name}` must be {must}, got {value!r} ({type(value).__name__}).")
+
+
+def _paired(X: Indexable[object], y: Indexable[object]) -> int:
+    if len(X) != len(y):
+        raise ValueError(f"`X` and `y` must be of one length, got {len(X)} and {len(y)}.")
+    return len(X)
+
+
+def _rows(name: str, rows: Matrix, width: int | None = None) -> list[list[float]]:
+    matrix: list[list[float]] = []
+    for i, row in enumerate(rows):
+        values = [float(x) for x in row] if isinstance(row, Iterable) else []
+        width = width or max(len(values), 1)
+        if len(values) != width or not all(map(math.isfinite, values)):
+            raise ValueError(f"row {i} of `{name}` must be {width} finite numbers, got {row!r}.")
+        matrix.append(values)
+    if not matrix:
+        raise ValueError(f"`{name}` must hold at least one row, got none.")
+    return matrix

@@ -1,0 +1,265 @@
+"""The graph: a `Value` is a number that remembers how it was computed, and can be differentiated.
+
+The chain rule stands in one place, `Value.chain`; the derivatives it multiplies are `primitive`'s.
+"""
+
+from __future__ import annotations
+
+import operator
+from _thread import get_ident
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+from . import primitive
+from .graph import no_grad, require_differentiable, topological_order, unrecorded, zero_grad
+from .primitive import CONSTANT, Primitive, family, located, number, whole
+
+__all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
+
+NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
+_clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
+
+
+def _operator(op: Primitive) -> Callable[[Value, Value | float], Value]:
+    def method(self: Value, other: Value | float) -> Any:
+        if isinstance(other, Value):
+            return self.record(op, (self, other))
+        return (
+            self.record(op, (self, self._constant(other)))
+            if isinstance(other, NUMBERS)
+            else NotImplemented
+        )
+
+    return method
+
+
+def _reflected(op: Primitive) -> Callable[[Value, float], Value]:
+    def method(self: Value, other: float) -> Any:
+        return (
+            self.record(op, (self._constant(other), self))
+            if isinstance(other, NUMBERS)
+            else NotImplemented
+        )
+
+    return method
+
+
+def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value | float], bool]:
+    def method(self: Value, other: Value | float) -> Any:
+        if isinstance(other, Value):
+            return compare(self._data, other._data)
+        return compare(self._data, other) if isinstance(other, NUMBERS) else NotImplemented
+
+    return method
+
+
+class Value:
+    """A real number that remembers how it was computed.
+
+    `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
+    made it and `parents` are its operands; a leaf has neither. `grad` is what `backward` left here.
+    It computes, compares and formats as a float does, except that `==` and `hash` are identity.
+
+    Raises:
+        TypeError: the data is no real number, or the label is no string.
+
+    >>> a, b = Value(2.0, label="a"), Value(-3.0)
+    >>> (a * b + 10.0).backward()
+    >>> a, b
+    (Value(data=2.0, grad=-3.0, label='a'), Value(data=-3.0, grad=2.0))
+    """
+
+    __slots__ = ("__weakref__", "_data", "_stamp", "grad", "label", "op", "parents")
+    # Methods from `functional`, as all its functions of one operand are.
+    exp: Callable[[], Value]
+    log: Callable[[], Value]
+    relu: Callable[[], Value]
+    sigmoid: Callable[[], Value]
+    tanh: Callable[[], Value]
+
+    def __init__(self, data: Any, label: str | None = None) -> None:
+        if label is not None and not isinstance(label, str):
+            raise TypeError(f"a label is a string, got {label!r} ({type(label).__name__})")
+        self._data: Any = number(data)
+        self.grad: Any = type(self._data)()
+        self.parents: tuple[Value, ...] = ()
+        self.op: Primitive | None = None
+        self.label = label
+        self._stamp = _clock
+
+    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Value:
+        """Return the node of applying `op` to operands, plain numbers among them made constants."""
+        try:
+            numbers = [parent._data for parent in operands]
+        except AttributeError:
+            operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])
+            numbers = [parent._data for parent in operands]
+        try:
+            data = op.forward(*numbers)
+        except (ArithmeticError, ValueError) as error:
+            raise located(error, op.name, operands) from None
+        node = Value.__new__(Value)  # skips the checks of __init__, which are for the user's data
+        node._data = data if type(data) is float else number(data)
+        node.grad = 0.0
+        node.label = None
+        node._stamp = _clock
+        recorded = not unrecorded or get_ident() not in unrecorded
+        node.op, node.parents = (op, operands) if recorded else (CONSTANT, ())
+        return node
+
+    def _constant(self, x: Any) -> Value:
+        exact = isinstance(x, (int, Integral))  # 2 * Fraction(1, 3) is a Fraction, 2.0 * … is not
+        constant = Value(type(self._data)(x) if exact else x)
+        constant.op = CONSTANT
+        return constant
+
+    @property
+    def data(self) -> Any:
+        """The number. A leaf's may be set at any time, an inner node's never."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        global _clock
+        if self.parents:
+            raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
+        self._data = number(data)
+        self._stamp = _clock = _clock + 1
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether this was a plain number, or computed under `no_grad`: a leaf without gradient."""
+        return self.op is CONSTANT
+
+    def item(self) -> Any:
+        """Return the number, outside of the graph."""
+        return self._data
+
+    def detach(self) -> Value:
+        """Return a constant with the same data."""
+        return self._constant(self._data)
+
+    def chain(self, g: Any) -> list[Any]:
+        """Return each parent's share of an upstream gradient: `g` times the partial by it.
+
+        >>> (Value(2.0) * Value(3.0)).chain(10.0)
+        [30.0, 20.0]
+        """
+        if self.op is None or not self.parents:
+            return []
+        try:
+            partials = self.op.partials(self._data, *[parent._data for parent in self.parents])
+        except (ArithmeticError, ValueError) as error:
+            raise located(error, f"the derivative of {self.op.name}", self.parents) from None
+        return [None if partial is None else g * partial for partial in partials]
+
+    def backward(self, seed: float = 1.0) -> None:
+        """Add d(self)/d(leaf) times the seed to each leaf's `grad`, and set that of inner nodes.
+
+        Constants get none. After an exception every `grad` is as it was.
+
+        Raises:
+            RuntimeError: a leaf has changed since it was used, or there is no leaf to derive by.
+
+        >>> x = Value(3.0)
+        >>> y = x**3
+        >>> y.backward(); y.backward()
+        >>> x.grad
+        54.0
+        """
+        order = topological_order(self)
+        require_differentiable(order)
+        seed = type(self._data)(number(seed))
+        before = [node.grad for node in order]
+        try:
+            for node in order:
+                node.grad = None  # not reached yet
+            self.grad = seed
+            for node in reversed(order):
+                if node.grad is not None:
+                    for parent, share in zip(node.parents, node.chain(node.grad), strict=True):
+                        if share is not None:
+                            total = parent.grad
+                            parent.grad = share if total is None else total + share
+            for node, grad in zip(order, before, strict=True):
+                if node.op is CONSTANT or (node.op is None and node.grad is None):
+                    node.grad = grad
+                elif node.op is None:
+                    node.grad += grad
+                elif node.grad is None:
+                    node.grad = type(node._data)()
+        except BaseException:
+            for node, grad in zip(order, before, strict=True):
+                node.grad = grad
+            raise
+
+    def refresh(self) -> None:
+        """Compute again, in place, the nodes that are older than the leaves they depend on.
+
+        If it raises, all data is as it was.
+        """
+        fresh: dict[Value, Any] = {}
+        for node in topological_order(self):
+            if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
+                numbers = [fresh.get(p, p._data) for p in node.parents]
+                fresh[node] = node.op.evaluate(numbers, node.parents)
+        for node, data in fresh.items():
+            node._data, node._stamp = data, _clock
+
+    __add__, __radd__ = _operator(primitive.add), _reflected(primitive.add)
+    __sub__, __rsub__ = _operator(primitive.subtract), _reflected(primitive.subtract)
+    __mul__, __rmul__ = _operator(primitive.multiply), _reflected(primitive.multiply)
+    __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
+    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
+    __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __neg__, __abs__ = primitive.negative, primitive.absolute
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __pow__(self, exponent: Value | float) -> Value:
+        if isinstance(exponent, Value) and not exponent.is_constant:
+            return self.record(primitive.pow_, (self, exponent))
+        exponent = exponent.data if isinstance(exponent, Value) else exponent
+        if not isinstance(exponent, NUMBERS):
+            return NotImplemented
+        return self.record(primitive.power(whole(exponent)), (self,))
+
+    def __rpow__(self, base: float) -> Value:
+        if not isinstance(base, NUMBERS):
+            return NotImplemented
+        return self.record(primitive.exponential(whole(base)), (self,))
+
+    def __divmod__(self, other: Value | float) -> tuple[Value, Value]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: float) -> tuple[Value, Value]:
+        return other // self, other % self
+
+    def __round__(self, digits: int | None = None) -> Value:
+        return self.record(primitive.rounded(digits or 0), (self,))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> NoReturn:
+        raise TypeError(
+            "a Value leaves the graph only when asked to: read its number as `v.data`, "
+            "or stay inside with `v.exp()` or `microgrid.exp(v)` in place of `math.exp(v)`"
+        )
+
+    __int__ = __complex__ = __float__
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self._data), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f", label={self.label!r}"
+        return f"Value(data={self._data!r}, grad={self.grad!r}{label})"
+
+    # micrograd's drawing code, which lives in people's notebooks, reads these two.
+    _prev = property(lambda self: set(self.parents))
+    _op = property(lambda self: self.op.name if self.parents else "")

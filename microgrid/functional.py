@@ -1,0 +1,414 @@
+"""The elementary functions, on plain numbers and on `Value`s alike: numbers in, a number out.
+
+A few are primitives, the others are composed of them. The names are those of the array API, and of
+PyTorch for activations. Those of one operand are methods of `Value` too: `v.tanh()`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from . import primitive
+from .engine import Value
+from .primitive import Primitive, Row, family, log, sign, whole
+
+__all__ = [
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
+    "cosh", "dot", "elu", "erf", "erfc", "exp", "exp2", "expm1", "floor", "gelu", "hypot",
+    "leaky_relu", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logsumexp",
+    "max", "maximum", "mean", "min", "minimum", "norm", "prod", "relu", "sigmoid", "sign", "silu",
+    "sin", "sinh", "softmax", "softplus", "softsign", "sqrt", "stop_gradient", "sum", "tan", "tanh",
+    "where",
+]  # fmt: skip
+
+Scalar = TypeVar("Scalar", float, Value)
+
+
+def _relu(x: Any) -> Any:
+    return type(x)() if x < 0 else x  # nan is not less than 0: it comes through
+
+
+def _sigmoid(x: float) -> float:
+    if x < 0:  # exp(-x) would overflow for x < -709
+        return math.exp(x) / (1 + math.exp(x))
+    return 1 / (1 + math.exp(-x))
+
+
+def _softplus(x: float) -> float:
+    return builtins.max(x, 0.0) + math.log1p(math.exp(-abs(x)))  # log(1 + exp(x)) would overflow
+
+
+def _floor(x: Any) -> Any:
+    return type(x)(math.floor(x)) if math.isfinite(x) else x
+
+
+def _ceil(x: Any) -> Any:
+    return -_floor(-x)
+
+
+def _compare(x: Any, y: Any) -> Any:
+    return type(x)((x > y) - (x < y)) if x <= y or x > y else x + y  # nan compares as nan
+
+
+def _max(*xs: Any) -> Any:
+    return next((x for x in xs if x != x), builtins.max(xs))
+
+
+def _min(*xs: Any) -> Any:
+    return next((x for x in xs if x != x), builtins.min(xs))
+
+
+def _max_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+    tied = [1 - abs(compare(x, out)) for x in xs]  # 1 where x is the extremum, else 0
+    return tuple([t / sum(tied) for t in tied])
+
+
+def _logsumexp(*xs: float) -> float:
+    highest: float = _max(*xs)
+    if not math.isfinite(highest):
+        return highest
+    return highest + math.log(builtins.sum([math.exp(x - highest) for x in xs]))
+
+
+def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+    before = accumulate(xs[:-1], operator.mul, initial=1)
+    after = [*accumulate(xs[:0:-1], operator.mul, initial=1)][::-1]
+    return tuple(map(operator.mul, before, after))  # out / x would fail at x = 0
+
+
+# A dot product's operands are x1 … xn, y1 … yn, and where their number is odd, a start.
+def _dot(*xs: Any) -> Any:
+    n = len(xs) // 2
+    return builtins.sum(map(operator.mul, xs[:n], xs[n:]), *xs[2 * n :])
+
+
+def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+    n = len(xs) // 2
+    return xs[n : 2 * n] + xs[:n] + (1,) * (len(xs) % 2)
+
+
+LN2, LN10, SQRT2 = math.log(2), math.log(10), math.sqrt(2)
+ERF = 2 / math.sqrt(math.pi)
+
+cos: Primitive
+cosh: Primitive
+hypot: Primitive
+
+# fmt: off
+exp   = Primitive("exp",   math.exp,   lambda out, x: (out,))
+exp2  = Primitive("exp2",  math.exp2,  lambda out, x: (LN2 * out,))
+expm1 = Primitive("expm1", math.expm1, lambda out, x: (exp(x),))
+log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / (LN2 * x),))
+log10 = Primitive("log10", math.log10, lambda out, x: (1 / (LN10 * x),))
+log1p = Primitive("log1p", math.log1p, lambda out, x: (1 / (1 + x),))
+sqrt  = Primitive("sqrt",  math.sqrt,  lambda out, x: (1 / (2 * out),))
+cbrt  = Primitive("cbrt",  math.cbrt,  lambda out, x: (1 / (3 * out * out),))
+sin   = Primitive("sin",   math.sin,   lambda out, x: (cos(x),))
+cos   = Primitive("cos",   math.cos,   lambda out, x: (-sin(x),))
+tan   = Primitive("tan",   math.tan,   lambda out, x: (1 + out * out,))
+asin  = Primitive("asin",  math.asin,  lambda out, x: (1 / sqrt((1 - x) * (1 + x)),))
+acos  = Primitive("acos",  math.acos,  lambda out, x: (-1 / sqrt((1 - x) * (1 + x)),))
+atan  = Primitive("atan",  math.atan,  lambda out, x: (1 / (1 + x * x),))
+sinh  = Primitive("sinh",  math.sinh,  lambda out, x: (cosh(x),))
+cosh  = Primitive("cosh",  math.cosh,  lambda out, x: (sinh(x),))
+tanh  = Primitive("tanh",  math.tanh,  lambda out, x: (1 - out * out,))
+asinh = Primitive("asinh", math.asinh, lambda out, x: (1 / hypot(1, x),))
+acosh = Primitive("acosh", math.acosh, lambda out, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),))
+atanh = Primitive("atanh", math.atanh, lambda out, x: (1 / ((1 - x) * (1 + x)),))
+erf   = Primitive("erf",   math.erf,   lambda out, x: (ERF * exp(-x * x),))
+erfc  = Primitive("erfc",  math.erfc,  lambda out, x: (-ERF * exp(-x * x),))
+floor = Primitive("floor", _floor,     lambda out, x: (0,))
+ceil  = Primitive("ceil",  _ceil,      lambda out, x: (0,))
+relu     = Primitive("relu",     _relu,     lambda out, x: (sign(out),))
+sigmoid  = Primitive("sigmoid",  _sigmoid,  lambda out, x: (out * (1 - out),))
+softplus = Primitive("softplus", _softplus, lambda out, x: (sigmoid(x),))
+compare  = Primitive("compare",  _compare,  lambda out, x, y: (0, 0))
+atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) / hypot(y, x),
+                                                                -y / hypot(y, x) / hypot(y, x)))
+stop_gradient = Primitive("stop_gradient", lambda x: x, lambda out, x: (None,))
+
+sum_       = Primitive("sum",  lambda *xs: builtins.sum(xs), lambda out, *xs: (1,) * len(xs))
+prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)
+dot_       = Primitive("dot",  _dot, _dot_partials)
+max_       = Primitive("max",  _max, _max_partials)
+min_       = Primitive("min",  _min, _max_partials)
+hypot      = Primitive("hypot", math.hypot,  # the guard makes 0 of 0 / 0, the least of the slopes
+                       lambda out, *xs: tuple([x / (out + (1 - sign(out))) for x in xs]))
+logsumexp_ = Primitive("logsumexp", _logsumexp,
+                       lambda out, *xs: tuple([exp(x - out) for x in xs]))
+# fmt: on
+
+
+@family
+def leaky_relu_by(slope: float) -> Row:
+    """`x` where positive, else `slope * x`; the derivative at 0 is the slope."""
+    return (
+        f"leaky_relu({slope})",
+        lambda x: x if x > 0 else slope * x,
+        lambda out, x: (where(x > 0, 1, slope),),
+    )
+
+
+@family
+def elu_by(alpha: float) -> Row:
+    """`x` where positive, else `alpha * (exp(x) - 1)`."""
+    return (
+        f"elu({alpha})",
+        lambda x: x if x > 0 else alpha * math.expm1(x),
+        lambda out, x: (where(x > 0, 1, out + alpha),),
+    )
+
+
+@family
+def clip_to(low: float, high: float) -> Row:
+    """`x` held in the closed interval, on all of which the derivative is 1."""
+    return (
+        f"clip({low}, {high})",
+        lambda x: type(x)(low) if x < low else type(x)(high) if x > high else x,
+        lambda out, x: (1 - abs(compare(x, out)),),
+    )
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """Return x if the condition holds, else y; all the gradient goes to the one chosen.
+
+    >>> x = Value(0.0)
+    >>> where(x > 0, sqrt(x), x + 1).backward()  # sqrt's infinite slope at 0 is not asked for
+    >>> x.grad
+    1.0
+    """
+    known = condition if isinstance(condition, Value) else bool(condition)
+    return primitive.where(known, x, y)
+
+
+def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar:
+    """Return x held between two constants, either of which may be left out.
+
+    The derivative is 1 on the closed interval, so a parameter at its bound can leave it.
+
+    Raises:
+        ValueError: min is greater than max, or nan.
+        TypeError: a bound is a `Value`; it would get no gradient here.
+
+    >>> clip(1.5, 0, 1)
+    1.0
+    """
+    low, high = -math.inf if min is None else min, math.inf if max is None else max
+    if isinstance(low, Value) or isinstance(high, Value):
+        raise TypeError("clip needs plain numbers as bounds; use minimum(maximum(x, low), high)")
+    if not low <= high:
+        raise ValueError(f"clip needs min <= max, got min = {min!r} and max = {max!r}")
+    clipped: Scalar = clip_to(whole(low), whole(high))(x)
+    return clipped
+
+
+def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar:
+    """Return x where it is positive, else `negative_slope * x`; the slope at 0 is the negative one.
+
+    >>> leaky_relu(-2.0, 0.1)
+    -0.2
+    """
+    return leaky_relu_by(whole(negative_slope))(x)
+
+
+def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
+    """Return x where it is positive, else `alpha * (exp(x) - 1)` (Clevert et al. 2015).
+
+    >>> elu(-1000.0)
+    -1.0
+    """
+    return elu_by(whole(alpha))(x)
+
+
+def log_sigmoid(x: Scalar) -> Scalar:
+    """Return log(sigmoid(x)), finite for every finite x.
+
+    >>> log_sigmoid(-1000.0)
+    -1000.0
+    """
+    return -softplus(-x)
+
+
+def silu(x: Scalar) -> Scalar:
+    """Return x * sigmoid(x), also called swish (Elfwing et al. 2017).
+
+    >>> silu(0.0)
+    0.0
+    """
+    return x * sigmoid(x)
+
+
+def gelu(x: Scalar) -> Scalar:
+    """Return x times the normal distribution's cumulative probability at x (Hendrycks et al. 2016).
+
+    >>> gelu(100.0), gelu(-100.0)
+    (100.0, -0.0)
+    """
+    return x * erfc(-x / SQRT2) / 2
+
+
+def softsign(x: Scalar) -> Scalar:
+    """Return x / (1 + |x|).
+
+    >>> softsign(-3.0)
+    -0.75
+    """
+    return x / (1 + abs(x))
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """Return the greater of two numbers; where they tie each gets half of the gradient.
+
+    >>> a, b = Value(1.0), Value(1.0)
+    >>> maximum(a, b).backward()
+    >>> a.grad, b.grad
+    (0.5, 0.5)
+    """
+    return max_(x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """Return the lesser of two numbers; where they tie each gets half of the gradient.
+
+    >>> minimum(2.0, 3.0)
+    2.0
+    """
+    return min_(x, y)
+
+
+def _operands(xs: Iterable[Any], function: str, at_least: int = 0) -> tuple[Any, ...]:
+    if isinstance(xs, Value) or not isinstance(xs, Iterable):
+        raise TypeError(f"{function} needs a sequence of numbers, got {xs!r}")
+    operands = tuple(xs)
+    if len(operands) < at_least:
+        raise ValueError(f"{function} needs at least one number, got an empty sequence")
+    return operands
+
+
+def sum(xs: Iterable[Any]) -> Any:
+    """Return the sum of a sequence as a single node, 0.0 if it is empty.
+
+    >>> a, b = Value(1.0), Value(2.0)
+    >>> sum([a, b, 3.0]).parents[:2] == (a, b)
+    True
+    """
+    operands = _operands(xs, "sum")
+    return sum_(*operands) if operands else 0.0
+
+
+def prod(xs: Iterable[Any]) -> Any:
+    """Return the product of a sequence, 1.0 if it is empty; its derivative is right at zeros too.
+
+    >>> x = [Value(0.0), Value(2.0), Value(3.0)]
+    >>> prod(x).backward()
+    >>> [v.grad for v in x]
+    [6.0, 0.0, 0.0]
+    """
+    operands = _operands(xs, "prod")
+    return prod_(*operands) if operands else 1.0
+
+
+def mean(xs: Iterable[Any]) -> Any:
+    """Return the mean of a sequence that is not empty.
+
+    >>> mean([1.0, 2.0, 6.0])
+    3.0
+    """
+    operands = _operands(xs, "mean", at_least=1)
+    return sum_(*operands) / len(operands)
+
+
+def dot(x: Iterable[Any], y: Iterable[Any], start: Any = None) -> Any:
+    """Return x1 * y1 + x2 * y2 + … as a single node, added to `start` if one is given.
+
+    Raises:
+        ValueError: x and y have different lengths.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0], start=0.5)
+    11.5
+    """
+    left, right = _operands(x, "dot"), _operands(y, "dot")
+    if len(left) != len(right):
+        raise ValueError(f"dot needs two sequences of one length, got {len(left)} and {len(right)}")
+    operands = left + right if start is None else (*left, *right, start)
+    return dot_(*operands) if operands else 0.0
+
+
+def max(xs: Iterable[Any]) -> Any:
+    """Return the greatest of a sequence; where several tie they share the gradient evenly.
+
+    >>> max([1.0, 3.0, 2.0])
+    3.0
+    """
+    return max_(*_operands(xs, "max", at_least=1))
+
+
+def min(xs: Iterable[Any]) -> Any:
+    """Return the least of a sequence; where several tie they share the gradient evenly.
+
+    >>> min([1.0, 3.0, 2.0])
+    1.0
+    """
+    return min_(*_operands(xs, "min", at_least=1))
+
+
+def norm(xs: Iterable[Any]) -> Any:
+    """Return the Euclidean length of a vector; its gradient at the origin is 0.
+
+    >>> norm([3.0, 4.0])
+    5.0
+    """
+    operands = _operands(xs, "norm")
+    return hypot(*operands) if operands else 0.0
+
+
+def logsumexp(xs: Iterable[Any]) -> Any:
+    """Return log(exp(x1) + exp(x2) + …) without overflow.
+
+    >>> logsumexp([1000.0, 1000.0])
+    1000.6931471805599
+    """
+    return logsumexp_(*_operands(xs, "logsumexp", at_least=1))
+
+
+def log_softmax(xs: Iterable[Any]) -> list[Any]:
+    """Return the logarithms of `softmax`, finite where it underflows.
+
+    >>> log_softmax([1000.0, -1000.0])
+    [0.0, -2000.0]
+    """
+    operands = _operands(xs, "log_softmax", at_least=1)
+    total = logsumexp_(*operands)
+    return [x - total for x in operands]
+
+
+def softmax(xs: Iterable[Any]) -> list[Any]:
+    """Return exp(x) for each x, divided by their sum: positive numbers that sum to 1.
+
+    >>> softmax([1000.0, 1000.0])
+    [0.5, 0.5]
+    """
+    operands = _operands(xs, "softmax", at_least=1)
+    highest = stop_gradient(max_(*operands))  # exp(x) would overflow for x > 709
+    powers = [exp(x - highest) for x in operands]
+    total = sum_(*powers)
+    return [power / total for power in powers]
+
+
+_METHODS = [
+    *("acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos"),
+    *("cosh", "elu", "erf", "erfc", "exp", "exp2", "expm1", "floor", "gelu", "hypot", "leaky_relu"),
+    *("log", "log10", "log1p", "log2", "log_sigmoid", "relu", "sigmoid", "sign", "silu", "sin"),
+    *("sinh", "softplus", "softsign", "sqrt", "tan", "tanh"),
+]
+for _name in _METHODS:
+    setattr(Value, _name, globals()[_name])
+    if _name[0] == "a":  # np.arcsin calls v.arcsin() on every Value of an array
+        setattr(Value, f"arc{_name[1:]}", globals()[_name])
+    if _name in ("floor", "ceil"):  # as math.floor and np.floor call them
+        setattr(Value, f"__{_name}__", globals()[_name])

@@ -1,0 +1,88 @@
+"""Walks over the graph: its order, what stands in the way of a derivative, when it is recorded."""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .primitive import CONSTANT
+
+if TYPE_CHECKING:
+    from .engine import Value
+
+__all__ = ["no_grad", "require_differentiable", "topological_order", "zero_grad"]
+
+unrecorded: dict[int, int] = {}  # thread -> the number of `no_grad` blocks that it is inside
+
+
+def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value]:
+    """Return all that the roots depend on and the roots, each node once, parents first.
+
+    Known nodes, and what only they depend on, are left out.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0)
+    >>> [node.data for node in topological_order(x * x + x)]
+    [2.0, 4.0, 6.0]
+    """
+    order: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Any] = list(roots[::-1])
+    while stack:
+        node = stack.pop()
+        if node is None:  # all that the node below depends on is in place
+            order.append(stack.pop())
+        elif node not in seen and node not in known:
+            seen.add(node)
+            stack += (node, None, *node.parents[::-1])
+    return order
+
+
+def require_differentiable(order: list[Value]) -> None:
+    """Raise `RuntimeError` if a graph has no leaf to derive by, or one changed after its use."""
+    if all(node.parents or node.op is CONSTANT for node in order):
+        raise RuntimeError(
+            "backward() needs a leaf to derive by, got a graph of constants alone: "
+            "plain numbers, detached values or what was computed under no_grad()"
+        )
+    newest_leaf = max([node._stamp for node in order if not node.parents])
+    if newest_leaf <= min([node._stamp for node in order if node.parents], default=newest_leaf):
+        return
+    for node in order:
+        for parent in node.parents:
+            if parent._stamp > node._stamp:
+                leaves = [leaf for leaf in topological_order(parent) if not leaf.parents]
+                changed = next(leaf for leaf in leaves if leaf._stamp > node._stamp)
+                raise RuntimeError(
+                    f"backward() needs the data that the graph was computed with, but the leaf "
+                    f"{changed!r} has changed since; call refresh() on the root, or build it anew"
+                )
+
+
+def zero_grad(leaves: Iterable[Value]) -> None:
+    """Set the `grad` of every given `Value` to 0."""
+    for leaf in leaves:
+        leaf.grad = type(leaf.data)()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record no graph in this thread: what is computed inside is constant. Also a decorator.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.data, y.parents
+    (4.0, ())
+    """
+    thread = get_ident()
+    unrecorded[thread] = unrecorded.get(thread, 0) + 1
+    try:
+        yield
+    finally:
+        unrecorded[thread] -= 1
+        if not unrecorded[thread]:
+            del unrecorded[thread]

@@ -1,0 +1,193 @@
+"""The table of derivatives: an operation is a name, a forward value and the partial derivatives.
+
+The rows of arithmetic stand here; `functional` adds the elementary functions, and users their own.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from numbers import Integral, Rational, Real
+from types import MethodType
+from typing import TYPE_CHECKING, Any, ClassVar, overload
+
+if TYPE_CHECKING:
+    from .engine import Value
+
+__all__ = ["Primitive", "family"]
+
+Forward = Callable[..., Any]
+Partials = Callable[..., tuple[Any, ...]]
+Row = tuple[str, Forward, Partials]
+
+
+class Primitive:
+    """An operation: its name, its forward value, and its partial derivative by each operand.
+
+    `forward(*operands)` takes and returns plain numbers. `partials(out, *operands)` returns one
+    derivative for each operand; written with operators and this library's functions, it works on
+    numbers and on `Value`s alike. A partial of `None` says that the result does not depend on that
+    operand at all: nothing behind it is asked for a derivative. `made_by` is for a `family`.
+
+    Raises:
+        ValueError: the name is taken by another primitive.
+
+    >>> from microgrid import Value
+    >>> cube = Primitive("cube", lambda x: x * x * x, lambda out, x: (3 * x * x,))
+    >>> x = Value(2.0)
+    >>> cube(x).backward()
+    >>> cube(2.0), x.grad
+    (8.0, 12.0)
+    """
+
+    registry: ClassVar[dict[str, Primitive]] = {}
+    families: ClassVar[dict[str, Callable[..., Primitive]]] = {}
+
+    def __init__(
+        self,
+        name: str,
+        forward: Forward,
+        partials: Partials,
+        made_by: tuple[Callable[..., Primitive], tuple[Any, ...]] | None = None,
+    ) -> None:
+        if made_by is None and Primitive.registry.setdefault(name, self) is not self:
+            raise ValueError(f"a primitive needs a name of its own, got {name!r}, which is taken")
+        self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
+        self.__name__, self.__doc__ = name, forward.__doc__
+
+    @overload
+    def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, *operands: Value | float) -> Value: ...
+    def __call__(self, *operands: Any) -> Any:
+        """Return a number if every operand is one, else a `Value` that has them as its parents."""
+        for operand in operands:
+            if hasattr(operand, "record"):
+                return operand.record(self, operands)
+        return self.evaluate(operands, operands)
+
+    def evaluate(self, numbers: Iterable[Any], operands: Iterable[Any]) -> Any:
+        """Return the forward value of numbers; an error names the operands that they come from."""
+        try:
+            return self.forward(*numbers)
+        except (ArithmeticError, ValueError) as error:
+            raise located(error, self.name, operands) from None
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Bind as a function does, so that a primitive can be a method: `v.tanh()`."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"Primitive({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.made_by or (Primitive.named, (self.name,))
+
+    @staticmethod
+    def named(name: str) -> Primitive:
+        """Return the primitive of that name; raise `ValueError` if this process has none."""
+        if name not in Primitive.registry:
+            raise ValueError(
+                f"no primitive is named {name!r}: declare it before what uses it loads"
+            )
+        return Primitive.registry[name]
+
+
+def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
+    """Turn `maker(*constants) -> (name, forward, partials)` into a cached maker of primitives.
+
+    >>> power(3) is power(3), power(3)(2.0)
+    (True, 8.0)
+    """
+
+    @lru_cache(maxsize=1024, typed=True)
+    def member(*constants: Any) -> Primitive:
+        return Primitive(*maker(*constants), made_by=(member, constants))
+
+    member.__qualname__, member.__module__ = (
+        maker.__qualname__,
+        maker.__module__,
+    )  # where pickle looks
+    return Primitive.families.setdefault(maker.__name__, member)
+
+
+def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
+    """Return an error of the same built-in type that names the operation and its operands.
+
+    >>> located(ValueError("math domain error"), "log", [-1.0])
+    ValueError('log of -1.0: math domain error')
+    """
+    builtin = (ZeroDivisionError, OverflowError, ArithmeticError, ValueError)
+    kind = next(kind for kind in builtin if isinstance(error, kind))
+    shown = [repr(operand) for operand in operands]
+    if len(shown) > 6:
+        shown[3:-2] = [f"… {len(shown) - 5} more …"]
+    return kind(f"{what} of {', '.join(shown)}: {error.args[-1] if error.args else kind.__name__}")
+
+
+def number(x: Any) -> Any:
+    """Return x as a float, a `Fraction` as it is; raise `TypeError` for what is no real number."""
+    if isinstance(x, (float, int)):
+        return float(x)
+    if isinstance(x, Rational) and not isinstance(x, Integral):
+        return x
+    if isinstance(x, Real):
+        return float(x)
+    raise TypeError(f"a Value holds a real number, got {x!r} ({type(x).__name__})")
+
+
+def whole(x: Any) -> Any:
+    """Return a whole number as an int: `x**2.0` is the same node as `x**2`."""
+    return int(x) if x % 1 == 0 and abs(x) < 2**53 else number(x)
+
+
+def _sign(x: Any) -> Any:
+    return type(x)(1 if x > 0 else -1) if x > 0 or x < 0 else x  # zeros and nan are their own sign
+
+
+def _pow(x: Any, y: Any) -> Any:
+    if isinstance(out := x**y, complex):
+        raise ValueError("a negative number has real powers only where the exponent is whole")
+    return out
+
+
+# Partials are made of operators and primitives and branch by `where` alone, so that they can be
+# differentiated and compiled. Their constants are ints, which leave a Fraction exact.
+# fmt: off
+where     = Primitive("where", lambda c, x, y: x if c else y,
+                      lambda out, c, x, y: (None, 1, None) if c else (None, None, 1))
+sign      = Primitive("sign", _sign,              lambda out, x: (0,))
+log       = Primitive("log",  math.log,           lambda out, x: (1 / x,))
+absolute  = Primitive("abs",  operator.abs,       lambda out, x: (sign(x),))
+negative  = Primitive("neg",  operator.neg,       lambda out, x: (-1,))
+add       = Primitive("+",    operator.add,       lambda out, x, y: (1, 1))
+subtract  = Primitive("-",    operator.sub,       lambda out, x, y: (1, -1))
+multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
+divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
+floordiv = Primitive("//", operator.floordiv, lambda out, x, y: (0, 0))
+remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
+# The guards are for x or y = 0, where x**(y - 1) or log(x) may not exist but the derivative is 0.
+pow_      = Primitive("**",   _pow, lambda out, x, y: (y * x ** where(abs(y) > 0, y - 1, 0),
+                                                       out * log(where(abs(x) > 0, x, 1))))
+CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
+# fmt: on
+
+
+@family
+def power(n: float) -> Row:
+    """`x**n` by a constant n: exact for a whole n, and flat at 0 for n = 0."""
+    return f"**{n}", lambda x: _pow(x, n), lambda out, x: (n * x ** (n - 1) if n else 0,)
+
+
+@family
+def exponential(base: float) -> Row:
+    """`base**x` by a constant base, which is never asked for a derivative of its own."""
+    return f"{base}**", lambda x: _pow(base, x), lambda out, x: (out * log(base) if base else 0,)
+
+
+@family
+def rounded(digits: int) -> Row:
+    """`round(x, digits)`, of the type of x."""
+    return f"round({digits})", lambda x: round(x, digits), lambda out, x: (0,)
