@@ -19,19 +19,28 @@ from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from . import datasets, drawing, losses, nn, optim, schedules, training
-    from .drawing import draw, draw_dot
-    from .nn import MLP, Layer, Module, Neuron
-    from .training import History, fit
+    from . import datasets as datasets
+    from . import drawing as drawing
+    from . import losses as losses
+    from . import nn as nn
+    from . import optim as optim
+    from . import schedules as schedules
+    from . import training as training
+    from .drawing import draw as draw
+    from .drawing import draw_dot as draw_dot
+    from .history import History as History
+    from .nn import *  # noqa: F403
+    from .training import *  # noqa: F403
 
 _LAZY = {  # name -> the module that it is in, or is
     **dict.fromkeys(["draw", "draw_dot"], "drawing"),
     **dict.fromkeys(["MLP", "Layer", "Module", "Neuron"], "nn"),
-    **dict.fromkeys(["History", "fit"], "training"),
+    "History": "history",
+    **dict.fromkeys(["accuracy", "fit"], "training"),
     **{name: name for name in ["datasets", "drawing", "losses", "nn", "optim", "schedules"]},
     "training": "training",
 }
-__all__ = [*engine.__all__, *functional.__all__, *_LAZY]  # noqa: PLE0604
+__all__ = [*engine.__all__, *functional.__all__, *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import copyreg
 import operator
-from typing import Any
+from typing import Any, ClassVar
 from weakref import ref
 
 from . import engine
@@ -23,7 +23,7 @@ __all__: list[str] = []
 class _FlatGraph:
     """The nodes that a root depends on, parents first, but for leaves and those in other lists."""
 
-    places: dict[Value, tuple[ref[_FlatGraph], int]] = {}  # of all lists that are alive
+    places: ClassVar[dict[Value, tuple[ref[_FlatGraph], int]]] = {}  # of all lists that are alive
 
     def __init__(self, root: Value) -> None:
         order = topological_order(root, known=self.places)

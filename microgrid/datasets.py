@@ -5,8 +5,8 @@ classes, 0, 1, … Names and shapes are scikit-learn's: what is learned here ser
 
 In a drawn set the classes share the `n` points evenly, to within one, and come shuffled. `noise`,
 finite and at least 0, is the standard deviation of what is added to every coordinate. `seed` is an
-integer, at least 0, or the `random.Random` to draw from: the global generator is never touched, and
-the same seed gives the same bits. A wrong argument raises `ValueError`, or `TypeError` if it is not
+integer, the `random.Random` to draw from, or None for another draw each time; the same integer
+gives the same bits. A wrong argument raises `ValueError`, or `TypeError` if it is not
 even of the right kind, before anything is drawn.
 """
 
@@ -15,8 +15,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral, Real
 from pathlib import Path
-from random import Random
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+
+from .seeding import Seed, generator
 
 __all__ = [
     "Penguins",
@@ -33,7 +34,6 @@ __all__ = [
 
 Labelled: TypeAlias = tuple[list[list[float]], list[int]]
 Matrix: TypeAlias = Iterable[Iterable[float]]
-Seed: TypeAlias = int | Random
 T = TypeVar("T")
 U = TypeVar("U")
 Item = TypeVar("Item", covariant=True)
@@ -130,13 +130,13 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
     True
     """
     _check(n=n, spread=spread)
-    generator = _generator(seed)
+    random = generator(seed)
     if isinstance(centers, Iterable):
         points = _rows("centers", centers)
     else:
         _check(centers=centers)
-        points = [[generator.uniform(-10, 10), generator.uniform(-10, 10)] for _ in range(centers)]
-    return _scatter(lambda label, i, size: points[label], n, len(points), spread, generator)
+        points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(centers)]
+    return _scatter(lambda label, i, size: points[label], n, len(points), spread, random)
 
 
 class Penguins(NamedTuple):
@@ -192,14 +192,14 @@ def split(
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
         raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows.")
-    generator = _generator(seed)
-    order = grouped = generator.sample(range(n), n)
+    random = generator(seed)
+    order = grouped = random.sample(range(n), n)
     if stratify:
         place = {y[i]: k for k, i in enumerate(order)}
         grouped = sorted(order, key=lambda i: place[y[i]])
     # Even steps through the rows grouped by class meet every class in proportion, to within one
     # row; from a random start, because a fixed one would favour the class it falls in.
-    start = generator.randrange(n)
+    start = random.randrange(n)
     chosen = {grouped[(start + k * n) // n_test] for k in range(n_test)}
     train_rows = [i for i in order if i not in chosen]
     test_rows = [i for i in order if i in chosen]
@@ -226,7 +226,7 @@ def batches(
     """
     n = _paired(X, y)
     _check(size=size)
-    order = _generator(seed).sample(range(n), n) if shuffle else range(n)
+    order = generator(seed).sample(range(n), n) if shuffle else range(n)
     parts = (order[start : start + size] for start in range(0, n, size))
     return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
 
@@ -282,22 +282,15 @@ def _scatter(
 ) -> Labelled:
     """Shuffle n noisy points; `point(label, i, size)` is the i-th of a class's `size` points."""
     _check(n=n, noise=noise)
-    generator = _generator(seed)
+    random = generator(seed)
     sizes = [(n + label) // classes for label in range(classes)]
     places = [(label, i) for label in range(classes) for i in range(sizes[label])]
-    generator.shuffle(places)
+    random.shuffle(places)
     X = [
-        [float(x + generator.gauss(0, float(noise))) for x in point(label, i, sizes[label])]
+        [float(x + random.gauss(0, float(noise))) for x in point(label, i, sizes[label])]
         for label, i in places
     ]
     return X, [label for label, _ in places]
-
-
-def _generator(seed: Seed) -> Random:
-    if isinstance(seed, Random):
-        return seed
-    _check(seed=seed)
-    return Random(int(seed))
 
 
 # What an argument must be, by its name: the kind, the words for it, the range.
@@ -311,8 +304,6 @@ ARGUMENTS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
     "test": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
     "arms": (Integral, "an integer, at least 2", lambda x: x >= 2),
     "centers": (Integral, "an integer, at least 1, or a list of points", lambda x: x >= 1),
-    # Python's generator drops the sign, so that -1 would be the same seed as 1.
-    "seed": (Integral, "an integer, at least 0, or a `random.Random`", lambda x: x >= 0),
 }
 
 

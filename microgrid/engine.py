@@ -17,6 +17,7 @@ from .primitive import CONSTANT, Primitive, family, located, number, whole
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
+blank = object.__new__
 NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
 _clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
 
@@ -99,13 +100,15 @@ class Value:
             data = op.forward(*numbers)
         except (ArithmeticError, ValueError) as error:
             raise located(error, op.name, operands) from None
-        node = Value.__new__(Value)  # skips the checks of __init__, which are for the user's data
+        if unrecorded and get_ident() in unrecorded:
+            return self._constant(data)
+        node = blank(Value)  # skips the checks of __init__, which are for the user's data
         node._data = data if type(data) is float else number(data)
         node.grad = 0.0
+        node.parents = operands
+        node.op = op
         node.label = None
         node._stamp = _clock
-        recorded = not unrecorded or get_ident() not in unrecorded
-        node.op, node.parents = (op, operands) if recorded else (CONSTANT, ())
         return node
 
     def _constant(self, x: Any) -> Value:
@@ -140,19 +143,26 @@ class Value:
         """Return a constant with the same data."""
         return self._constant(self._data)
 
+    def partials(self) -> tuple[Any, ...]:
+        """Return the derivative by each parent, at the data of now.
+
+        >>> (Value(2.0) * Value(3.0)).partials()
+        (3.0, 2.0)
+        """
+        if self.op is None or not self.parents:
+            return ()
+        try:
+            return self.op.partials(self._data, *[parent._data for parent in self.parents])
+        except (ArithmeticError, ValueError) as error:
+            raise located(error, f"the derivative of {self.op.name}", self.parents) from None
+
     def chain(self, g: Any) -> list[Any]:
         """Return each parent's share of an upstream gradient: `g` times the partial by it.
 
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
         """
-        if self.op is None or not self.parents:
-            return []
-        try:
-            partials = self.op.partials(self._data, *[parent._data for parent in self.parents])
-        except (ArithmeticError, ValueError) as error:
-            raise located(error, f"the derivative of {self.op.name}", self.parents) from None
-        return [None if partial is None else g * partial for partial in partials]
+        return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
         """Add d(self)/d(leaf) times the seed to each leaf's `grad`, and set that of inner nodes.
@@ -177,10 +187,12 @@ class Value:
                 node.grad = None  # not reached yet
             self.grad = seed
             for node in reversed(order):
-                if node.grad is not None:
-                    for parent, share in zip(node.parents, node.chain(node.grad), strict=True):
-                        if share is not None:
-                            total = parent.grad
+                g, parents = node.grad, node.parents
+                if parents and g is not None:
+                    # As `chain` does, but without the list, which would take a third of the time.
+                    for parent, partial in zip(parents, node.partials(), strict=True):
+                        if partial is not None:
+                            share, total = g * partial, parent.grad
                             parent.grad = share if total is None else total + share
             for node, grad in zip(order, before, strict=True):
                 if node.op is CONSTANT or (node.op is None and node.grad is None):
@@ -203,7 +215,10 @@ class Value:
         for node in topological_order(self):
             if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
                 numbers = [fresh.get(p, p._data) for p in node.parents]
-                fresh[node] = node.op.evaluate(numbers, node.parents)
+                try:
+                    fresh[node] = node.op.forward(*numbers)
+                except (ArithmeticError, ValueError) as error:
+                    raise located(error, node.op.name, numbers) from None
         for node, data in fresh.items():
             node._data, node._stamp = data, _clock
 
@@ -215,7 +230,12 @@ class Value:
     __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
     __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
     __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
-    __neg__, __abs__ = primitive.negative, primitive.absolute
+
+    def __neg__(self) -> Value:
+        return self.record(primitive.negative, (self,))
+
+    def __abs__(self) -> Value:
+        return self.record(primitive.absolute, (self,))
 
     def __pos__(self) -> Value:
         return self

@@ -20,7 +20,7 @@ from .primitive import Primitive, Row, family, log, sign, whole
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
     "cosh", "dot", "elu", "erf", "erfc", "exp", "exp2", "expm1", "floor", "gelu", "hypot",
-    "leaky_relu", "log", "log10", "log1p", "log2", "log_sigmoid", "log_softmax", "logsumexp",
+    "leaky_relu", "log", "log1p", "log2", "log10", "log_sigmoid", "log_softmax", "logsumexp",
     "max", "maximum", "mean", "min", "minimum", "norm", "prod", "relu", "sigmoid", "sign", "silu",
     "sin", "sinh", "softmax", "softplus", "softsign", "sqrt", "stop_gradient", "sum", "tan", "tanh",
     "where",
@@ -84,7 +84,9 @@ def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
 # A dot product's operands are x1 … xn, y1 … yn, and where their number is odd, a start.
 def _dot(*xs: Any) -> Any:
     n = len(xs) // 2
-    return builtins.sum(map(operator.mul, xs[:n], xs[n:]), *xs[2 * n :])
+    if len(xs) % 2:
+        return builtins.sum(map(operator.mul, xs, xs[n:-1]), xs[-1])
+    return builtins.sum(map(operator.mul, xs, xs[n:]))
 
 
 def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:

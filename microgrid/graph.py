@@ -36,7 +36,10 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
             order.append(stack.pop())
         elif node not in seen and node not in known:
             seen.add(node)
-            stack += (node, None, *node.parents[::-1])
+            if seen.issuperset(node.parents):
+                order.append(node)
+            else:
+                stack += (node, None, *node.parents[::-1])
     return order
 
 

@@ -64,14 +64,10 @@ class Primitive:
     def __call__(self, *operands: Any) -> Any:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
         for operand in operands:
-            if hasattr(operand, "record"):
+            if type(operand) is not float and hasattr(operand, "record"):
                 return operand.record(self, operands)
-        return self.evaluate(operands, operands)
-
-    def evaluate(self, numbers: Iterable[Any], operands: Iterable[Any]) -> Any:
-        """Return the forward value of numbers; an error names the operands that they come from."""
         try:
-            return self.forward(*numbers)
+            return self.forward(*operands)
         except (ArithmeticError, ValueError) as error:
             raise located(error, self.name, operands) from None
 

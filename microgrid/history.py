@@ -1,0 +1,70 @@
+"""What a training measured, epoch by epoch: to read, to print and to plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from .drawing import Picture
+
+__all__ = ["History", "Record"]
+
+Record = dict[str, float]
+
+
+class History:
+    """What a training measured: a record per epoch, in `records`, and why it ended, in `ended`.
+
+    `history[-1]` is the last record, `history["loss"]` the list of all losses, `len(history)` the
+    number of epochs that were finished.
+
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    >>> history["loss"], history[-1]["epoch"]
+    ([0.5, 0.25], 2)
+    >>> print(history)
+    epoch    loss
+        1  0.5000
+        2  0.2500
+    """
+
+    def __init__(self, records: Iterable[Record] = (), ended: str = "") -> None:
+        self.records = list(records)
+        self.ended = ended
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    @overload
+    def __getitem__(self, key: int) -> Record: ...
+    @overload
+    def __getitem__(self, key: str) -> list[float]: ...
+    def __getitem__(self, key: int | str) -> Record | list[float]:
+        if isinstance(key, str):
+            return [record[key] for record in self.records]
+        return self.records[key]
+
+    def plot(self) -> Picture:
+        """Return a picture of the curves; it needs the extra `train`."""
+        from .drawing import plot_history
+
+        return plot_history(self)
+
+    def __repr__(self) -> str:
+        """Show a table, of the first and last epochs only where there are many."""
+        names = list(self.records[0]) if self.records else ["epoch", "loss"]
+        cells = [names] + [[_shown(record[name]) for name in names] for record in self.records]
+        if len(cells) > 21:
+            cells[11:-10] = [["…"] * len(names)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.rjust, row, widths)) for row in cells]
+        return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
+
+
+def _shown(number: float) -> str:
+    if isinstance(number, int):
+        return str(number)
+    return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.2e}"

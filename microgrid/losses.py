@@ -1,0 +1,137 @@
+"""Losses of one row, `(prediction, target)`: what a model should have said, and how far off it was.
+
+Where the prediction is a list (but for `cross_entropy`) the loss is the mean over its numbers.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any
+
+from .engine import Value
+from .functional import clip, logsumexp, mean, relu, softplus
+
+__all__ = [
+    "absolute_error",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "squared_error",
+]
+
+
+def squared_error(prediction: Any, target: Any) -> Any:
+    """Return (prediction - target)².
+
+    >>> squared_error(3.0, 1.0), squared_error([3.0, 1.0], [1.0, 1.0])
+    (4.0, 2.0)
+    """
+    return _elementwise(lambda p, t: (p - t) ** 2, prediction, target)
+
+
+def absolute_error(prediction: Any, target: Any) -> Any:
+    """Return |prediction - target|; the derivative is 0 where they are equal.
+
+    >>> absolute_error(3.0, 1.0)
+    2.0
+    """
+    return _elementwise(lambda p, t: abs(p - t), prediction, target)
+
+
+def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
+    """Return half the squared error up to an error of `delta`, and a line from there (Huber 1964).
+
+    Raises:
+        ValueError: `delta` is not positive.
+
+    >>> huber(0.5, 0.0), huber(3.0, 0.0)
+    (0.125, 2.5)
+    """
+    if not delta > 0:
+        raise ValueError(f"`delta` must be positive, got {delta!r}")
+
+    def one(p: Any, t: Any) -> Any:
+        error = p - t
+        held = clip(error, -delta, delta)
+        return held * (error - held / 2)  # error² / 2 inside, delta * (|error| - delta / 2) outside
+
+    return _elementwise(one, prediction, target)
+
+
+def hinge(prediction: Any, target: Any) -> Any:
+    """Return max(0, 1 - target * prediction) for a target of -1 or 1: 0 beyond the margin.
+
+    Raises:
+        ValueError: a target is another number.
+
+    >>> hinge(0.25, 1), hinge(2.0, 1), hinge(2.0, -1)
+    (0.75, 0.0, 3.0)
+    """
+
+    def one(p: Any, t: Any) -> Any:
+        if isinstance(t, (int, float)) and t not in (-1, 1):
+            raise ValueError(
+                f"hinge needs a target of -1 or 1, got {t!r}; use 2 * target - 1 for 0 and 1"
+            )
+        return relu(1 - t * p)
+
+    return _elementwise(one, prediction, target)
+
+
+def binary_cross_entropy(logit: Any, target: Any) -> Any:
+    """Return -log(p) of a target 1, -log(1 - p) of a target 0, where p is sigmoid(logit).
+
+    A target between 0 and 1 is a probability. Finite for every finite logit.
+
+    Raises:
+        ValueError: a target is less than 0 or greater than 1.
+
+    >>> binary_cross_entropy(1000.0, 1), binary_cross_entropy(1000.0, 0)
+    (0.0, 1000.0)
+    """
+
+    def one(x: Any, t: Any) -> Any:
+        if isinstance(t, (int, float)) and not 0 <= t <= 1:
+            raise ValueError(f"binary_cross_entropy needs a target from 0 to 1, got {t!r}")
+        return t * softplus(-x) + (1 - t) * softplus(x)
+
+    return _elementwise(one, logit, target)
+
+
+def cross_entropy(logits: Sequence[Any], target: int) -> Any:
+    """Return -log(softmax(logits)[target]): the target is the index of the right class.
+
+    Finite for all finite logits.
+
+    Raises:
+        TypeError: the logits are no sequence, or the target is no integer.
+        ValueError: the target is not the index of a logit.
+
+    >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
+    (0.0, 2000.0)
+    """
+    if not isinstance(logits, Sequence):
+        raise TypeError(f"cross_entropy needs a list of logits, one for each class, got {logits!r}")
+    try:
+        index = operator.index(target)
+    except TypeError:
+        raise TypeError(f"cross_entropy needs an integer target, got {target!r}") from None
+    if not 0 <= index < len(logits):
+        raise ValueError(f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}")
+    return logsumexp(logits) - logits[index]
+
+
+def _elementwise(one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
+    """Return the loss of two numbers, or the mean of those of two sequences of one length."""
+    scalars = [isinstance(x, (Value, Real)) for x in (prediction, target)]
+    if all(scalars):
+        return one(prediction, target)
+    if any(scalars) or len(prediction) != len(target):
+        raise ValueError(
+            "prediction and target must be two numbers or two sequences of one length, "
+            f"got {prediction!r} and {target!r}"
+        )
+    return mean([one(p, t) for p, t in zip(prediction, target, strict=True)])

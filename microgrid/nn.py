@@ -1,0 +1,270 @@
+"""Neurons, layers and multi-layer perceptrons, as thin as they can be over the engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from numbers import Integral, Real
+from random import Random
+from typing import Any
+
+from . import functional
+from .engine import Value, zero_grad
+from .primitive import number
+from .seeding import Seed, generator
+
+__all__ = ["MLP", "Layer", "Module", "Neuron"]
+
+Activation = str | Callable[[Any], Any]
+Init = str | Callable[[int, int, Random], float]
+
+
+def linear(x: Any) -> Any:
+    """Return x: the activation of a layer without one."""
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "linear": linear,
+    "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "softplus": functional.softplus,
+    "softsign": functional.softsign,
+    "sigmoid": functional.sigmoid,
+    "tanh": functional.tanh,
+}
+
+INITS: dict[str, Callable[[int, int, Random], float]] = {
+    # micrograd's; the larger a layer, the larger its sums
+    "uniform": lambda n_in, n_out, random: random.uniform(-1, 1),
+    # Glorot & Bengio 2010: the variance is 2 / (n_in + n_out), for tanh and the like
+    "xavier": lambda n_in, n_out, random: math.sqrt(6 / (n_in + n_out)) * random.uniform(-1, 1),
+    # He et al. 2015: the variance is 2 / n_in, for relu and the like
+    "he": lambda n_in, n_out, random: math.sqrt(6 / n_in) * random.uniform(-1, 1),
+}
+
+
+class Module:
+    """Something with parameters: the leaves in its attributes, in their lists, dicts and modules.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.offset = Value(2.0), Value(1.0)
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.offset
+    >>> Line().state_dict()
+    {'slope': 2.0, 'offset': 1.0}
+    """
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Yield each parameter once, with its path: `layers.0.neurons.3.w.1`."""
+        return _named_parameters("", self, set())
+
+    def parameters(self) -> list[Value]:
+        """Return the parameters, each once, even where it is shared."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient to 0."""
+        zero_grad(self.parameters())
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the parameters' numbers by their paths, ready for JSON."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Set all parameters to a `state_dict`'s numbers, or none if it does not fit.
+
+        Raises:
+            ValueError: a parameter is missing from the state, or the state names one too many.
+            TypeError: the state holds something other than numbers.
+        """
+        own = dict(self.named_parameters())
+        missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
+        if missing or unexpected:
+            raise ValueError(
+                f"the state must have exactly the parameters of the {type(self).__name__}; "
+                f"missing: {_some(missing)}; unexpected: {_some(unexpected)}"
+            )
+        numbers = {name: number(data) for name, data in state.items()}
+        for name, parameter in own.items():
+            parameter.data = numbers[name]
+
+
+def _some(names: set[str]) -> str:
+    shown = sorted(names)[:3]
+    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
+
+
+def _named_parameters(path: str, item: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
+    children: Any = ()
+    if isinstance(item, Value):
+        if item.op is None and id(item) not in seen:
+            yield path, item
+    elif isinstance(item, Module):
+        children = vars(item).items()
+    elif isinstance(item, Mapping):
+        children = item.items()
+    elif isinstance(item, (list, tuple)):
+        children = enumerate(item)
+    if id(item) not in seen:
+        seen.add(id(item))
+        for name, child in children:
+            yield from _named_parameters(f"{path}.{name}" if path else str(name), child, seen)
+
+
+class Neuron(Module):
+    """A weighted sum of inputs plus a bias, through an activation: `activation(w · x + b)`.
+
+    The sum is a single `dot` node. `activation` is a name or a function of one number; without
+    `nonlin` there is none. `init` draws the weights: "uniform" (-1 to 1), "xavier", "he", or a
+    function `(nin, nout, random) -> float`; the bias starts at 0. `seed` is an integer, a
+    `random.Random` to draw from, or None for other weights each time.
+
+    Raises:
+        ValueError: `nin` is less than 1, a name is unknown, or it is called with other than `nin`
+            inputs.
+
+    >>> neuron = Neuron(2, activation="tanh", seed=0)
+    >>> neuron([1.0, -2.0]).op.name
+    'tanh'
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        *,
+        activation: Activation = "relu",
+        init: Init = "uniform",
+        seed: Seed = None,
+    ) -> None:
+        _check_size("nin", nin)
+        draw, random = _named("init", init, INITS), generator(seed)
+        self.activation = _named("activation", activation if nonlin else "linear", ACTIVATIONS)
+        self.w = [Value(draw(nin, 1, random)) for _ in range(nin)]
+        self.b = Value(0.0)
+
+    def __call__(self, x: Any) -> Value:
+        """Return the output for `nin` numbers; a single number stands for a list of one."""
+        inputs = x if type(x) is list else _inputs(x)
+        if len(inputs) != len(self.w):
+            raise ValueError(f"this neuron takes {len(self.w)} inputs, got {len(inputs)}")
+        output: Value = self.activation(self.b.record(functional.dot_, (*self.w, *inputs, self.b)))
+        return output
+
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.w)}, activation={_name(self.activation)!r})"
+
+
+class Layer(Module):
+    """`nout` neurons that see the same `nin` inputs; the options are those of `Neuron`.
+
+    It returns a list of Values, or the Value itself if there is but one neuron.
+
+    >>> Layer(3, 2, seed=0)
+    Layer(3, 2, activation='relu')
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int,
+        nonlin: bool = True,
+        *,
+        activation: Activation = "relu",
+        init: Init = "uniform",
+        seed: Seed = None,
+    ) -> None:
+        _check_size("nout", nout)
+        draw: Callable[..., float] = _named("init", init, INITS)
+        random = generator(seed)
+
+        def draw_for_layer(nin: int, _: int, random: Random) -> float:
+            return draw(nin, nout, random)
+
+        self.neurons = [
+            Neuron(nin, nonlin, activation=activation, init=draw_for_layer, seed=random)
+            for _ in range(nout)
+        ]
+
+    def __call__(self, x: Any) -> Any:
+        """Return the neurons' outputs for `nin` numbers."""
+        inputs = _inputs(x)  # once for all neurons, which then share the constants
+        outputs = [neuron(inputs) for neuron in self.neurons]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        first = self.neurons[0]
+        sizes = f"{len(first.w)}, {len(self.neurons)}"
+        return f"Layer({sizes}, activation={_name(first.activation)!r})"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: layers of the sizes `nouts`, each with an activation but the last.
+
+    The other options are those of `Neuron`. A last layer of one neuron returns a Value, a wider one
+    a list of Values, such as the logits of classes.
+
+    >>> model = MLP(2, [16, 16, 1], activation="tanh", init="xavier", seed=0)
+    >>> model, len(model.parameters())
+    (MLP(2, [16, 16, 1], activation='tanh'), 337)
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        *,
+        activation: Activation = "relu",
+        init: Init = "uniform",
+        seed: Seed = None,
+    ) -> None:
+        if not nouts:
+            raise ValueError("`nouts` must name at least one layer's size, got none.")
+        random = generator(seed)
+        last = len(nouts) - 1
+        self.layers = [
+            Layer(n_in, n_out, i < last, activation=activation, init=init, seed=random)
+            for i, (n_in, n_out) in enumerate(pairwise([nin, *nouts]))
+        ]
+
+    def __call__(self, x: Any) -> Any:
+        """Return the last layer's output for `nin` numbers."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        sizes = [len(layer.neurons) for layer in self.layers]
+        first = self.layers[0].neurons[0]
+        return f"MLP({len(first.w)}, {sizes}, activation={_name(first.activation)!r})"
+
+
+def _inputs(x: Any) -> list[Any]:
+    """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
+    if isinstance(x, Value):
+        return [x]
+    row = [x] if isinstance(x, Real) else list(x)
+    return [item if isinstance(item, Value) else Value(item).detach() for item in row]
+
+
+def _check_size(name: str, size: int) -> None:
+    if not isinstance(size, Integral) or size < 1:
+        raise ValueError(f"`{name}` must be an integer, at least 1, got {size!r}.")
+
+
+def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
+    if callable(choice):
+        return choice
+    if choice not in table:
+        raise ValueError(f"unknown {what} {choice!r} (a function, or one of {', '.join(table)})")
+    return table[choice]
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", repr(function))

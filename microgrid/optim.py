@@ -1,0 +1,342 @@
+"""Optimizers: how gradients become new parameters.
+
+Names, options and rules are PyTorch's. A rule is written once, on scalars: `update` takes a
+parameter, its gradient and its state to new ones, by operators and this library's functions alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .engine import Value, zero_grad
+from .functional import clip, maximum, norm, relu, sqrt, where
+from .functional import min as minimum_of
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_norm",
+    "clip_value",
+]
+
+State = tuple[Any, ...]
+
+
+class Optimizer:
+    """What the optimizers share: the parameters, each once, their state, and the step.
+
+    A kind of optimizer is an `update` rule and the number `slots` of numbers that it remembers for
+    every parameter, which start at 0.
+
+    Raises:
+        TypeError: a parameter is not a Value.
+        ValueError: there are no parameters, one is no leaf, or an option is out of its range.
+    """
+
+    slots = 0
+
+    def __init__(self, parameters: Iterable[Value], lr: float) -> None:
+        self.parameters = list(dict.fromkeys(parameters))
+        for parameter in self.parameters:
+            if not isinstance(parameter, Value):
+                raise TypeError(f"parameters must be Values, got {parameter!r}")
+            if parameter.op is not None:
+                raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
+        if not self.parameters:
+            raise ValueError("an optimizer needs at least one parameter, got none")
+        _require("lr", lr, lr >= 0, "at least 0")
+        self.lr = lr
+        self.steps = 0
+        self.state: list[State] = [(0.0,) * self.slots] * len(self.parameters)
+
+    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+        """Return the new parameter and state for a gradient; `step` counts from 1."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Move every parameter by its `grad`: all of them, or after an exception none.
+
+        Raises:
+            FloatingPointError: a parameter would stop being finite.
+        """
+        before = [parameter.data for parameter in self.parameters]
+        moved = [
+            self.update(p, parameter.grad, state, self.lr, self.steps + 1)
+            for p, parameter, state in zip(before, self.parameters, self.state, strict=True)
+        ]
+        for i, (p, _) in enumerate(moved):
+            if not math.isfinite(p):
+                raise FloatingPointError(
+                    f"the step must leave every parameter finite, got {p} for the one at {i}, "
+                    f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}"
+                )
+        try:
+            for parameter, (p, _) in zip(self.parameters, moved, strict=True):
+                parameter.data = p
+            self.state, self.steps = [state for _, state in moved], self.steps + 1
+        except BaseException:  # Ctrl-C too
+            for parameter, p in zip(self.parameters, before, strict=True):
+                parameter.data = p
+            raise
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient to 0."""
+        zero_grad(self.parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a later training needs to go on from here, ready for JSON."""
+        return {"lr": self.lr, "steps": self.steps, "state": [list(state) for state in self.state]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`; raise `ValueError` if it is not of such parameters."""
+        rows = [tuple(row) for row in state["state"]]
+        if [len(row) for row in rows] != [self.slots] * len(self.parameters):
+            raise ValueError(
+                f"the state must have {self.slots} numbers for each of {len(self.parameters)} "
+                f"parameters, got {len(rows)} rows of {sorted({len(row) for row in rows})}"
+            )
+        self.lr, self.steps, self.state = state["lr"], state["steps"], rows
+
+    def __repr__(self) -> str:
+        hidden = ("parameters", "state", "steps", "slots")
+        options = [f"{name}={value!r}" for name, value in vars(self).items() if name not in hidden]
+        return f"{type(self).__name__}({len(self.parameters)} parameters, {', '.join(options)})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's.
+
+    >>> x = Value(1.0)
+    >>> optimizer = SGD([x], lr=0.1)
+    >>> (x * x).backward(); optimizer.step()
+    >>> x.data
+    0.8
+    """
+
+    slots = 1
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr)
+        _require("momentum", momentum, momentum >= 0, "at least 0")
+        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+        if nesterov and not (momentum > 0 and dampening == 0):
+            raise ValueError("nesterov needs a momentum above 0 and no dampening")
+        self.momentum, self.dampening, self.weight_decay = momentum, dampening, weight_decay
+        self.nesterov, self.maximize = nesterov, maximize
+
+    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+        """Return the new parameter and velocity."""
+        g = (-g if self.maximize else g) + self.weight_decay * p
+        if not self.momentum:
+            return p - lr * g, state
+        (velocity,) = state
+        # the first gradient enters whole: there is no velocity yet that it would dampen
+        velocity = self.momentum * velocity + where(step > 1, 1 - self.dampening, 1) * g
+        return p - lr * (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2014): steps by the mean gradient over the root of its mean square.
+
+    `eps` is added outside of the root, `weight_decay` to the gradient (`AdamW` decouples it).
+
+    >>> x = Value(1.0)
+    >>> optimizer = Adam([x], lr=0.1)
+    >>> (x * x).backward(); optimizer.step()
+    >>> round(x.data, 6)
+    0.9
+    """
+
+    slots = 3
+    decoupled = False
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr)
+        for beta in betas:
+            _require("betas", betas, 0 <= beta < 1, "two numbers of at least 0, less than 1")
+        _require("eps", eps, eps >= 0, "at least 0")
+        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+        self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
+        self.amsgrad, self.maximize = amsgrad, maximize
+
+    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+        """Return the new parameter, and the running means of g and g² and the greatest g² mean."""
+        mean, square, greatest = state
+        beta1, beta2 = self.betas
+        g = -g if self.maximize else g
+        if self.decoupled:
+            p = p - lr * self.weight_decay * p
+        else:
+            g = g + self.weight_decay * p
+        mean = beta1 * mean + (1 - beta1) * g
+        square = beta2 * square + (1 - beta2) * g * g
+        greatest = maximum(greatest, square) if self.amsgrad else square
+        # both means start at 0, and lean towards it by these shares
+        bias1, bias2 = 1 - beta1**step, 1 - beta2**step
+        p = p - lr / bias1 * mean / (sqrt(greatest) / sqrt(bias2) + self.eps)
+        return p, (mean, square, greatest)
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov & Hutter 2017).
+
+    >>> x = Value(1.0)
+    >>> optimizer = AdamW([x], lr=0.1, weight_decay=0.5)
+    >>> (x * x).backward(); optimizer.step()
+    >>> round(x.data, 6)
+    0.85
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+class RMSprop(Optimizer):
+    """RMSprop (Hinton 2012): steps by the gradient over the root of its mean square.
+
+    `eps` is added outside of the root, as in PyTorch; TensorFlow and optax add it inside.
+
+    >>> x = Value(1.0)
+    >>> optimizer = RMSprop([x], lr=0.1)
+    >>> (x * x).backward(); optimizer.step()
+    >>> round(x.data, 6)
+    0.0
+    """
+
+    slots = 3
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr)
+        _require("alpha", alpha, 0 <= alpha < 1, "at least 0, less than 1")
+        _require("eps", eps, eps >= 0, "at least 0")
+        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+        _require("momentum", momentum, momentum >= 0, "at least 0")
+        self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
+        self.momentum, self.centered, self.maximize = momentum, centered, maximize
+
+    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+        """Return the new parameter, and the running means of g² and g, and the velocity."""
+        square, mean, velocity = state
+        g = (-g if self.maximize else g) + self.weight_decay * p
+        square = self.alpha * square + (1 - self.alpha) * g * g
+        variance = square
+        if self.centered:
+            mean = self.alpha * mean + (1 - self.alpha) * g
+            variance = relu(square - mean * mean)  # rounding may leave it below 0
+        velocity = self.momentum * velocity + g / (sqrt(variance) + self.eps)
+        return p - lr * velocity, (square, mean, velocity)
+
+
+def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
+    """Return a function that scales gradients down to a Euclidean norm of at most `max_norm`.
+
+    As in PyTorch, 1e-6 is added to the norm that it divides by.
+
+    >>> [round(g, 6) for g in clip_norm(1.0)([3.0, 4.0])], clip_norm(9.0)([3.0, 4.0])
+    ([0.6, 0.8], [3.0, 4.0])
+    """
+    _require("max_norm", max_norm, max_norm >= 0, "at least 0")
+
+    def clipped(gradients: Sequence[Any]) -> list[Any]:
+        scale = minimum_of([max_norm / (norm(gradients) + 1e-6), 1.0])
+        return [g * scale for g in gradients]
+
+    return clipped
+
+
+def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
+    """Return a function that holds every gradient between `-limit` and `limit`.
+
+    >>> clip_value(1.0)([3.0, -0.5])
+    [1.0, -0.5]
+    """
+    _require("limit", limit, limit >= 0, "at least 0")
+    return lambda gradients: [clip(g, -limit, limit) for g in gradients]
+
+
+def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
+    """Scale the parameters' gradients down to a norm of at most `max_norm`; return what it was.
+
+    >>> x = Value(0.0)
+    >>> x.grad = 5.0
+    >>> clip_grad_norm_([x], 1.0), round(x.grad, 6)
+    (5.0, 1.0)
+    """
+    parameters = list(dict.fromkeys(parameters))
+    total: float = norm([parameter.grad for parameter in parameters])
+    _set_gradients(parameters, clip_norm(max_norm))
+    return total
+
+
+def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
+    """Hold each parameter's gradient between `-limit` and `limit`.
+
+    >>> x = Value(0.0)
+    >>> x.grad = 5.0
+    >>> clip_grad_value_([x], 1.0); x.grad
+    1.0
+    """
+    _set_gradients(list(parameters), clip_value(limit))
+
+
+def _set_gradients(
+    parameters: Sequence[Value], clipped: Callable[[Sequence[Any]], list[Any]]
+) -> None:
+    gradients = clipped([parameter.grad for parameter in parameters])
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+
+
+def _require(name: str, value: Any, holds: bool, must: str) -> None:
+    if not holds:
+        raise ValueError(f"`{name}` must be {must}, got {value!r}")

@@ -1,0 +1,70 @@
+"""Learning rates over a training: functions of the step, which counts from 0.
+
+A schedule is any function `step -> learning rate`; these are the common ones, in the names of
+optax and with the curves of PyTorch's schedulers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+__all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
+
+Schedule = Callable[[int], float]
+
+
+def constant(lr: float) -> Schedule:
+    """Return the same rate at every step.
+
+    >>> constant(0.1)(1000)
+    0.1
+    """
+    return lambda step: lr
+
+
+def linear(start: float, end: float, steps: int) -> Schedule:
+    """Go in a straight line from `start` to `end` in `steps` steps, and stay there.
+
+    >>> [linear(1.0, 0.5, steps=2)(step) for step in range(4)]
+    [1.0, 0.75, 0.5, 0.5]
+    """
+    _check_steps(steps)
+    return lambda step: start + (end - start) * min(step / steps, 1.0)
+
+
+def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
+    """Go along half a cosine from `start` to `end` in `steps` steps, and stay there.
+
+    From Loshchilov & Hutter 2016, without restarts.
+
+    >>> [round(cosine(1.0, steps=2)(step), 9) for step in range(4)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    _check_steps(steps)
+    return lambda step: end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
+
+
+def exponential(start: float, gamma: float) -> Schedule:
+    """Multiply the rate by `gamma` at every step.
+
+    >>> exponential(1.0, gamma=0.5)(3)
+    0.125
+    """
+    return lambda step: start * gamma**step
+
+
+def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
+    """Rise to a schedule's first rate in `steps` steps, from a share `start` of it; then follow it.
+
+    >>> [round(warmup(constant(1.0), steps=2, start=0.5)(step), 9) for step in range(4)]
+    [0.5, 0.75, 1.0, 1.0]
+    """
+    _check_steps(steps)
+    rise = linear(start, 1.0, steps)
+    return lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
+
+
+def _check_steps(steps: int) -> None:
+    if not steps >= 1:
+        raise ValueError(f"`steps` must be at least 1, got {steps!r}")

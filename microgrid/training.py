@@ -1,0 +1,288 @@
+"""Training: `fit` moves a model's parameters towards less loss, and measures how that goes."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from numbers import Integral
+from typing import Any
+
+from .datasets import batches
+from .engine import Value, no_grad, topological_order
+from .examples import examples
+from .functional import mean
+from .history import History
+from .optim import Optimizer
+from .schedules import Schedule
+from .seeding import Seed, generator
+
+__all__ = ["History", "accuracy", "fit"]
+
+Metric = Callable[[Sequence[Any], Sequence[Any]], float]
+
+
+def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
+    """Return the share of rows whose class is right.
+
+    A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
+    logits says the class of the greatest.
+
+    >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
+    (0.6666666666666666, 1.0)
+    """
+    right = 0
+    for prediction, target in zip(predictions, targets, strict=True):
+        if isinstance(prediction, Sequence):
+            right += max(range(len(prediction)), key=prediction.__getitem__) == target
+        else:
+            right += (prediction > 0) == (target > 0)
+    return right / len(targets)
+
+
+def fit(
+    model: Callable[[list[float]], Any],
+    X: Iterable[Any],
+    y: Iterable[Any],
+    *,
+    loss: Callable[[Any, Any], Any],
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    seed: Seed = 0,
+    validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
+    metrics: Sequence[Metric] = (),
+    schedule: Schedule | None = None,
+    clip: Callable[[Sequence[float]], Sequence[float]] | None = None,
+    callbacks: Sequence[Callable[[Any, History], Any]] = (),
+    progress: bool = True,
+) -> History:
+    """Train a model on rows `X` and their targets `y`; return what was measured.
+
+    Args:
+        model: takes a row, a list of floats, and returns a prediction: a Value or a list of them.
+        X: a list, an array or any iterable of rows of one width, all numbers finite.
+        y: as many targets, each a number or a list of numbers.
+        loss: `(prediction, target) -> Value`, of one row; a batch's is the mean.
+        optimizer: moves the parameters that it was made with.
+        epochs: how often all rows are gone through.
+        batch_size: rows to a step; all of them if None.
+        shuffle: whether the rows of every epoch come in another order, drawn from `seed`.
+        seed: an integer or a `random.Random`; the same seed gives the same bits.
+        validation: rows and targets to measure on after every epoch, as `val_loss` and so on.
+        metrics: functions `(predictions, targets) -> float`, such as `accuracy`. On the training
+            rows they, like the loss, are of the predictions made while training.
+        schedule: the learning rate by the step, which counts from 0; the optimizer's own if None.
+        clip: changes the gradients before a step: `optim.clip_norm(1.0)`, `optim.clip_value(1.0)`.
+        callbacks: each is called with the model and the history after every epoch; the training
+            ends if it returns True.
+        progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
+
+    Ctrl-C ends the training; the history so far is returned.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong, found before the first step.
+        FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
+            are as they were before that step; the exception's `history` holds the epochs so far.
+
+    >>> from microgrid import MLP, datasets, losses, optim
+    >>> X, y = datasets.xor(40)
+    >>> model = MLP(2, [8, 1], activation="tanh", seed=1)
+    >>> adam = optim.Adam(model.parameters(), lr=0.05)
+    >>> history = fit(model, X, y, loss=losses.binary_cross_entropy, optimizer=adam, epochs=20,
+    ...               batch_size=10, metrics=[accuracy])
+    >>> len(history), history[-1]["accuracy"]
+    (20, 1.0)
+    """
+    _check_arguments(model, loss, optimizer, epochs, batch_size, metrics, callbacks)
+    rows, targets = examples(X, y)
+    held_out = None if validation is None else examples(*validation, name="validation ")
+    if held_out and len(held_out[0][0]) != len(rows[0]):
+        raise ValueError(
+            f"`validation X` must have the {len(rows[0])} columns of `X`, got {len(held_out[0][0])}"
+        )
+    _try_out(model, loss, rows[0], targets, "")
+    if held_out:
+        _try_out(model, loss, rows[0], held_out[1], "validation ")
+    random = generator(seed)
+    size = len(rows) if batch_size is None else batch_size
+    history = History()
+    step = 0
+    with _bar(progress, epochs * math.ceil(len(rows) / size)) as bar:
+        try:
+            for epoch in range(1, epochs + 1):
+                predictions: list[Any] = []
+                wanted: list[Any] = []
+                losses: list[float] = []
+                parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
+                for number, (row_batch, target_batch) in enumerate(parts, start=1):
+                    if schedule:
+                        optimizer.lr = schedule(step)
+                    with _placed(f"epoch {epoch}, batch {number}", history):
+                        outputs, batch_loss = _forward(model, loss, row_batch, target_batch)
+                        _move(optimizer, batch_loss, clip)
+                    step += 1
+                    predictions += outputs
+                    wanted += target_batch
+                    losses += [batch_loss.data] * len(row_batch)
+                    if bar:
+                        bar.update()
+                record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
+                record |= {"lr": optimizer.lr, **_measured(metrics, predictions, wanted)}
+                if held_out:
+                    with no_grad(), _placed(f"epoch {epoch}, validation", history):
+                        outputs, held_out_loss = _forward(model, loss, *held_out)
+                    measured = _measured(metrics, outputs, held_out[1])
+                    record["val_loss"] = held_out_loss.data
+                    record |= {f"val_{name}": value for name, value in measured.items()}
+                history.records.append(record)
+                if bar:
+                    bar.show(epoch, epochs, record)
+                if True in [callback(model, history) for callback in callbacks]:
+                    history.ended = f"a callback ended it after epoch {epoch}"
+                    break
+        except KeyboardInterrupt:
+            history.ended = f"interrupted in epoch {epoch}"
+    return history
+
+
+def _forward(
+    model: Callable[[list[float]], Any],
+    loss: Callable[[Any, Any], Any],
+    rows: Sequence[list[float]],
+    targets: Sequence[Any],
+) -> tuple[list[Any], Value]:
+    """Return the predictions, as plain numbers, and the mean loss."""
+    predictions = [model(row) for row in rows]
+    mean_loss = mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
+    if not isinstance(mean_loss, Value):
+        raise TypeError(f"the loss must be a Value that depends on parameters, got {mean_loss!r}")
+    if not math.isfinite(mean_loss.data):
+        raise FloatingPointError(f"the loss is {mean_loss.data}: {_first_not_finite(mean_loss)}")
+    return [_plain(prediction) for prediction in predictions], mean_loss
+
+
+def _plain(prediction: Any) -> Any:
+    if isinstance(prediction, Sequence):
+        return [_plain(item) for item in prediction]
+    return prediction.data if isinstance(prediction, Value) else prediction
+
+
+def _move(optimizer: Optimizer, loss: Value, clip: Callable[[list[float]], Any] | None) -> None:
+    """Take one step down the gradient of the loss, or none if the gradient is not finite."""
+    optimizer.zero_grad()
+    loss.backward()
+    gradients = [parameter.grad for parameter in optimizer.parameters]
+    if not all(map(math.isfinite, gradients)):
+        raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
+    if clip:
+        for parameter, gradient in zip(optimizer.parameters, clip(gradients), strict=True):
+            parameter.grad = gradient
+    optimizer.step()
+
+
+def _first_not_finite(loss: Value) -> str:
+    """Return the first operation, forward or else backward, that made inf or nan of numbers."""
+    order = topological_order(loss)
+    for node in order:
+        if not math.isfinite(node.data):
+            name = f"first in `{node.op.name}` of " if node.op and node.parents else ""
+            return f"{name}{', '.join(map(repr, node.parents[:4] or [node]))}"
+    for node in reversed(order):
+        if node.op and not all(math.isfinite(share or 0) for share in node.chain(node.grad)):
+            return f"first in the derivative of `{node.op.name}` of {node.parents[:4]}"
+    return "in the sum of several"
+
+
+@contextmanager
+def _placed(place: str, history: History) -> Iterator[None]:
+    """Say where in the training a number stopped being finite, and keep the history."""
+    try:
+        yield
+    except (ArithmeticError, ValueError) as error:
+        stopped = FloatingPointError(
+            f"training stopped in {place}: {error}. The parameters are as they were before this "
+            "step. A lower learning rate, standardised inputs or `clip` may help."
+        )
+        stopped.history = history  # type: ignore[attr-defined]
+        raise stopped from error
+
+
+def _measured(
+    metrics: Sequence[Metric], predictions: Sequence[Any], targets: Sequence[Any]
+) -> dict[str, float]:
+    return {_name(metric): metric(predictions, targets) for metric in metrics}
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", None) or repr(function)
+
+
+def _bar(progress: bool, steps: int) -> Any:
+    """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
+    seen = sys.stdout.isatty() or "ipykernel" in sys.modules
+    if not (progress and seen):
+        return nullcontext()
+    if find_spec("tqdm") is None:
+        print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
+        return nullcontext()
+    from .drawing.progress import Bar
+
+    return Bar(steps)
+
+
+def _check_arguments(
+    model: Any,
+    loss: Any,
+    optimizer: Any,
+    epochs: Any,
+    batch_size: Any,
+    metrics: Sequence[Any],
+    callbacks: Sequence[Any],
+) -> None:
+    for name, count in [
+        ("epochs", epochs),
+        ("batch_size", 1 if batch_size is None else batch_size),
+    ]:
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"`{name}` must be an integer, at least 1, got {count!r}")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "`optimizer` must be made with the parameters to move, such as "
+            f"optim.Adam(model.parameters(), lr=0.01), got {optimizer!r}"
+        )
+    functions = [("model", model), ("loss", loss)]
+    functions += [("metrics", metric) for metric in metrics]
+    functions += [("callbacks", callback) for callback in callbacks]
+    for name, function in functions:
+        if not callable(function):
+            raise TypeError(
+                f"`{name}` must be a function of this library or your own, got {function!r}"
+            )
+    own = model.parameters() if hasattr(model, "parameters") else optimizer.parameters
+    if not set(own) & set(optimizer.parameters):
+        raise ValueError("the optimizer must move the model's parameters, got one of other Values")
+
+
+def _try_out(
+    model: Callable[[list[float]], Any],
+    loss: Callable[[Any, Any], Any],
+    row: list[float],
+    targets: Sequence[Any],
+    name: str,
+) -> None:
+    """Let a model that takes other rows, and targets that the loss refuses, fail before any step."""
+    with no_grad():
+        prediction = model(row)
+        for i, target in enumerate(targets):
+            try:
+                loss(prediction, target)
+            except ArithmeticError:
+                pass  # a matter of the numbers, not of their form: the training will say where
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"row {i} of `{name}y` does not suit the loss: {error}"
+                ) from error
