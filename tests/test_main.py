@@ -1,0 +1,99 @@
+"""The command line, as a person meets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from microgrid.__main__ import main
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "microgrid", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.dot
+def test_the_main_job_trains_both_and_names_its_pictures(tmp_path):
+    done = run("--epochs", "3", "--out", "here/pictures", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("moons", "penguins"):
+        assert f"{name}: accuracy" in done.stdout
+    assert "held-out" in done.stdout
+    assert "pictures in here/pictures:" in done.stdout
+    written = {path.name for path in (tmp_path / "here" / "pictures").iterdir()}
+    assert written == {
+        "moons-boundary.png",
+        "moons-curves.png",
+        "neuron.svg",
+        "penguins-curves.png",
+    }
+    assert all(name in done.stdout for name in written)
+
+
+def test_one_data_set_alone_and_the_same_seed_gives_the_same_output(tmp_path, capsys):
+    arguments = ["--data", "penguins", "--epochs", "2", "--seed", "3", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == first
+    assert "moons" not in first
+    assert "2 rows left out" in first
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("--data", "--epochs", "--seed", "--out"))
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--epochs", "0"], "--epochs: must be a whole number from 1, got '0'"),
+        (["--epochs", "many"], "--epochs: must be a whole number from 1, got 'many'"),
+        (["--seed", "-1"], "--seed"),
+        (["--data", "sheep"], "invalid choice: 'sheep'"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["--out", "/dev/null/pictures"], "cannot write to the folder '/dev/null/pictures'"),
+        (["--out", sys.executable], "cannot write to the folder"),
+    ],
+)
+def test_a_bad_option_is_one_line_and_exit_code_2(arguments, says, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_without_matplotlib_it_says_so_before_any_training(tmp_path):
+    code = "import sys; sys.modules['matplotlib'] = None; from microgrid.__main__ import main; main([])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "pip install 'microgrid-autodiff[train]'" in done.stderr
+
+
+def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
+    from microgrid import training
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_move", interrupted)
+    assert main(["--data", "penguins", "--out", str(tmp_path)]) == 0
+    assert "interrupted in epoch 1" in capsys.readouterr().out
