@@ -19,38 +19,30 @@ __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero
 
 blank = object.__new__
 NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
+Method = Callable[["Value", Any], "Value"]
 _clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
 
 
-def _operator(op: Primitive) -> Callable[[Value, Value | float], Value]:
-    def method(self: Value, other: Value | float) -> Any:
+def _operators(op: Primitive) -> tuple[Method, Method]:
+    """Return the methods for `value op other` and for `other op value`."""
+
+    def method(self: Value, other: Any) -> Any:
         if isinstance(other, Value):
             return self.record(op, (self, other))
-        return (
-            self.record(op, (self, self._constant(other)))
-            if isinstance(other, NUMBERS)
-            else NotImplemented
-        )
+        known = isinstance(other, NUMBERS)
+        return self.record(op, (self, self._constant(other))) if known else NotImplemented
 
-    return method
+    def reflected(self: Value, other: Any) -> Any:
+        known = isinstance(other, NUMBERS)
+        return self.record(op, (self._constant(other), self)) if known else NotImplemented
 
-
-def _reflected(op: Primitive) -> Callable[[Value, float], Value]:
-    def method(self: Value, other: float) -> Any:
-        return (
-            self.record(op, (self._constant(other), self))
-            if isinstance(other, NUMBERS)
-            else NotImplemented
-        )
-
-    return method
+    return method, reflected
 
 
-def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value | float], bool]:
-    def method(self: Value, other: Value | float) -> Any:
-        if isinstance(other, Value):
-            return compare(self._data, other._data)
-        return compare(self._data, other) if isinstance(other, NUMBERS) else NotImplemented
+def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
+    def method(self: Value, other: Any) -> Any:
+        data = other.data if isinstance(other, Value) else other
+        return compare(self._data, data) if isinstance(data, NUMBERS) else NotImplemented
 
     return method
 
@@ -152,9 +144,14 @@ class Value:
         if self.op is None or not self.parents:
             return ()
         try:
-            return self.op.partials(self._data, *[parent._data for parent in self.parents])
+            partials = self.op.partials(self._data, *[parent._data for parent in self.parents])
         except (ArithmeticError, ValueError) as error:
             raise located(error, f"the derivative of {self.op.name}", self.parents) from None
+        if type(partials) is not tuple or len(partials) != len(self.parents):
+            kind = ValueError if type(partials) is tuple else TypeError
+            must = f"the partials of {self.op.name} must be a tuple of {len(self.parents)}"
+            raise kind(f"{must}, one for each operand, got {partials!r}")
+        return partials
 
     def chain(self, g: Any) -> list[Any]:
         """Return each parent's share of an upstream gradient: `g` times the partial by it.
@@ -211,23 +208,26 @@ class Value:
 
         If it raises, all data is as it was.
         """
+        global _clock
         fresh: dict[Value, Any] = {}
         for node in topological_order(self):
             if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
                 numbers = [fresh.get(p, p._data) for p in node.parents]
                 try:
-                    fresh[node] = node.op.forward(*numbers)
+                    fresh[node] = number(node.op.forward(*numbers))
                 except (ArithmeticError, ValueError) as error:
-                    raise located(error, node.op.name, numbers) from None
+                    now = [Value(x, p.label) for x, p in zip(numbers, node.parents, strict=True)]
+                    raise located(error, node.op.name, now) from None
+        _clock += 1  # what was computed from the old data is now older
         for node, data in fresh.items():
             node._data, node._stamp = data, _clock
 
-    __add__, __radd__ = _operator(primitive.add), _reflected(primitive.add)
-    __sub__, __rsub__ = _operator(primitive.subtract), _reflected(primitive.subtract)
-    __mul__, __rmul__ = _operator(primitive.multiply), _reflected(primitive.multiply)
-    __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
-    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
-    __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
+    __add__, __radd__ = _operators(primitive.add)
+    __sub__, __rsub__ = _operators(primitive.subtract)
+    __mul__, __rmul__ = _operators(primitive.multiply)
+    __truediv__, __rtruediv__ = _operators(primitive.divide)
+    __floordiv__, __rfloordiv__ = _operators(primitive.floordiv)
+    __mod__, __rmod__ = _operators(primitive.remainder)
     __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
     __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
 
@@ -266,10 +266,7 @@ class Value:
         return bool(self._data)
 
     def __float__(self) -> NoReturn:
-        raise TypeError(
-            "a Value leaves the graph only when asked to: read its number as `v.data`, "
-            "or stay inside with `v.exp()` or `microgrid.exp(v)` in place of `math.exp(v)`"
-        )
+        raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")
 
     __int__ = __complex__ = __float__
 

@@ -44,7 +44,7 @@ def _softplus(x: float) -> float:
 
 
 def _floor(x: Any) -> Any:
-    return type(x)(math.floor(x)) if math.isfinite(x) else x
+    return type(x)(math.floor(x)) if x - x == 0 else x  # inf and nan are their own
 
 
 def _ceil(x: Any) -> Any:
@@ -251,7 +251,7 @@ def gelu(x: Scalar) -> Scalar:
     >>> gelu(100.0), gelu(-100.0)
     (100.0, -0.0)
     """
-    return x * erfc(-x / SQRT2) / 2
+    return x * (erfc(-x / SQRT2) / 2)
 
 
 def softsign(x: Scalar) -> Scalar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from _thread import get_ident
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
@@ -50,16 +51,16 @@ def require_differentiable(order: list[Value]) -> None:
             "backward() needs a leaf to derive by, got a graph of constants alone: "
             "plain numbers, detached values or what was computed under no_grad()"
         )
-    newest_leaf = max([node._stamp for node in order if not node.parents])
-    if newest_leaf <= min([node._stamp for node in order if node.parents], default=newest_leaf):
-        return
+    oldest = min([node._stamp for node in order if node.parents], default=math.inf)
+    if max([node._stamp for node in order]) <= oldest:
+        return  # the common case, without a look at every edge
     for node in order:
         for parent in node.parents:
             if parent._stamp > node._stamp:
                 leaves = [leaf for leaf in topological_order(parent) if not leaf.parents]
-                changed = next(leaf for leaf in leaves if leaf._stamp > node._stamp)
+                changed = max(leaves, key=lambda leaf: leaf._stamp)
                 raise RuntimeError(
-                    f"backward() needs the data that the graph was computed with, but the leaf "
+                    "backward() needs the data that the graph was computed with, but the leaf "
                     f"{changed!r} has changed since; call refresh() on the root, or build it anew"
                 )
 

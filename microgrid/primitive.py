@@ -102,25 +102,34 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     def member(*constants: Any) -> Primitive:
         return Primitive(*maker(*constants), made_by=(member, constants))
 
-    member.__qualname__, member.__module__ = (
-        maker.__qualname__,
-        maker.__module__,
-    )  # where pickle looks
-    return Primitive.families.setdefault(maker.__name__, member)
+    if Primitive.families.setdefault(maker.__name__, member) is not member:
+        raise ValueError(
+            f"a family needs a name of its own, got {maker.__name__!r}, which is taken"
+        )
+    member.__module__, member.__qualname__ = maker.__module__, maker.__qualname__  # for pickle
+    return member
 
 
 def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     """Return an error of the same built-in type that names the operation and its operands.
 
-    >>> located(ValueError("math domain error"), "log", [-1.0])
-    ValueError('log of -1.0: math domain error')
+    >>> from microgrid import Value
+    >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
+    ValueError('log of x = -1.0: math domain error')
     """
     builtin = (ZeroDivisionError, OverflowError, ArithmeticError, ValueError)
     kind = next(kind for kind in builtin if isinstance(error, kind))
-    shown = [repr(operand) for operand in operands]
+    shown = [operand_text(operand) for operand in operands]
     if len(shown) > 6:
         shown[3:-2] = [f"… {len(shown) - 5} more …"]
     return kind(f"{what} of {', '.join(shown)}: {error.args[-1] if error.args else kind.__name__}")
+
+
+def operand_text(x: Any) -> str:
+    """Return a number as an error shows it, with its label if it is a `Value` that has one."""
+    label = x.label if hasattr(x, "record") else None
+    data = x.data if hasattr(x, "record") else x
+    return repr(data) if label is None else f"{label} = {data!r}"
 
 
 def number(x: Any) -> Any:
@@ -136,11 +145,17 @@ def number(x: Any) -> Any:
 
 def whole(x: Any) -> Any:
     """Return a whole number as an int: `x**2.0` is the same node as `x**2`."""
-    return int(x) if x % 1 == 0 and abs(x) < 2**53 else number(x)
+    exact = number(x)
+    return int(exact) if exact % 1 == 0 and abs(exact) < 2**53 else exact
 
 
 def _sign(x: Any) -> Any:
     return type(x)(1 if x > 0 else -1) if x > 0 or x < 0 else x  # zeros and nan are their own sign
+
+
+def _floordiv(x: Any, y: Any) -> Any:
+    out = x // y
+    return out if isinstance(out, float) else type(x)(out)  # Fractions give an int
 
 
 def _pow(x: Any, y: Any) -> Any:
@@ -162,11 +177,13 @@ add       = Primitive("+",    operator.add,       lambda out, x, y: (1, 1))
 subtract  = Primitive("-",    operator.sub,       lambda out, x, y: (1, -1))
 multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
-floordiv = Primitive("//", operator.floordiv, lambda out, x, y: (0, 0))
+floordiv = Primitive("//",   _floordiv, lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-# The guards are for x or y = 0, where x**(y - 1) or log(x) may not exist but the derivative is 0.
-pow_      = Primitive("**",   _pow, lambda out, x, y: (y * x ** where(abs(y) > 0, y - 1, 0),
-                                                       out * log(where(abs(x) > 0, x, 1))))
+# At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
+pow_      = Primitive("**",   _pow, lambda out, x, y: (
+    y * x ** where(abs(x) + abs(y) <= 0, 0, y - 1),
+    out * log(where(abs(x) <= 0, 1, x)),
+))
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 # fmt: on
 

@@ -274,7 +274,7 @@ def _try_out(
     targets: Sequence[Any],
     name: str,
 ) -> None:
-    """Let a model that takes other rows, and targets that the loss refuses, fail before any step."""
+    """Let a model of other rows, and targets that the loss refuses, fail before any step."""
     with no_grad():
         prediction = model(row)
         for i, target in enumerate(targets):
