@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import MLP, Value, accuracy, datasets, drawing, fit, losses, no_grad, optim
+from . import MLP, Value, accuracy, datasets, fit, losses, no_grad, optim
 from .history import History
 
 
@@ -69,8 +69,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     except OSError as error:
         parser.error(f"cannot write to the folder {str(options.out)!r}: {error.strerror}")
     try:
-        _ = drawing.plot_history, drawing.draw
-    except ImportError as error:  # better now than after the training
+        from .drawing import draw, plot_history  # noqa: F401  (what fails is known before training)
+    except ImportError as error:
         parser.error(str(error))
     return options
 
@@ -85,11 +85,13 @@ def _whole(least: int) -> Callable[[str], int]:
 
 
 def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
+    from .drawing import draw, plot_decision_boundary
+
     X, y = datasets.moons(200, noise=0.15, seed=options.seed)
     model = MLP(2, [16, 16, 1], init="he", seed=options.seed)
     parts = datasets.split(X, y, seed=options.seed, stratify=True)
     history = _train("moons", model, parts, losses.binary_cross_entropy, options)
-    _save(drawing.plot_decision_boundary(model, X, y), "moons-boundary.png", options, pictures)
+    _save(plot_decision_boundary(model, X, y), "moons-boundary.png", options, pictures)
     if len(history):
         _save(history.plot(), "moons-curves.png", options, pictures)
 
@@ -99,7 +101,7 @@ def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     output = neuron([Value(x, label=f"x.{i}") for i, x in enumerate(X[0])])
     neuron.zero_grad()
     output.backward()
-    _save(drawing.draw(output), "neuron.svg", options, pictures)
+    _save(draw(output), "neuron.svg", options, pictures)
 
 
 def _learn_penguins(options: argparse.Namespace, pictures: list[Path]) -> None:

@@ -1,13 +1,12 @@
 """Copies and pickles of graphs of any depth; following parents one by one would overflow the stack.
 
-`pickle` and `copy.deepcopy` ask each `Value` how to store it. A leaf is stored as it is. Any other
-node is stored as its place in a flat list of all that it depends on; the next node that is asked
+A copy is made parents first. For a pickle each `Value` is asked how to store it: a leaf as it is,
+any other node as its place in a flat list of all that it depends on. The next node that is asked
 finds that list as long as the pickler (its memo) holds it, so what was shared stays shared.
 """
 
 from __future__ import annotations
 
-import copy
 import copyreg
 import operator
 from typing import Any, ClassVar
@@ -52,11 +51,6 @@ class _FlatGraph:
         fields = [[getattr(n, name) for n in self.nodes] for name in _FIELDS]
         return _rebuild, (outside, wiring, *fields)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> list[Value]:
-        rebuild, (outside, *immutable) = self.__reduce__()
-        copied: list[Value] = rebuild(copy.deepcopy(outside, memo), *immutable)
-        return copied
-
 
 _FIELDS = ("_data", "grad", "label", "op", "_stamp")
 
@@ -90,4 +84,24 @@ def _reduce(value: Value) -> tuple[Any, ...]:
     return operator.getitem, (where(), place)
 
 
+class _Copied:
+    """The nodes that a deepcopy's memo holds, which it keeps by their identity."""
+
+    def __init__(self, memo: dict[int, Any]) -> None:
+        self.memo = memo
+
+    def __contains__(self, node: object) -> bool:
+        return id(node) in self.memo
+
+
+def _deepcopy(value: Value, memo: dict[int, Any]) -> Value:
+    for node in topological_order(value, known=_Copied(memo)):
+        copied = _restore(*[getattr(node, name) for name in _FIELDS])
+        copied.parents = tuple([memo[id(parent)] for parent in node.parents])
+        memo[id(node)] = copied
+    root: Value = memo[id(value)]
+    return root
+
+
 copyreg.pickle(Value, _reduce)
+Value.__deepcopy__ = _deepcopy  # type: ignore[attr-defined]  # the engine need not know of copies

@@ -72,7 +72,7 @@ def hinge(prediction: Any, target: Any) -> Any:
     """
 
     def one(p: Any, t: Any) -> Any:
-        if isinstance(t, (int, float)) and t not in (-1, 1):
+        if not isinstance(t, Value) and t not in (-1, 1):
             raise ValueError(
                 f"hinge needs a target of -1 or 1, got {t!r}; use 2 * target - 1 for 0 and 1"
             )
@@ -94,7 +94,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
     """
 
     def one(x: Any, t: Any) -> Any:
-        if isinstance(t, (int, float)) and not 0 <= t <= 1:
+        if not isinstance(t, Value) and not 0 <= t <= 1:
             raise ValueError(f"binary_cross_entropy needs a target from 0 to 1, got {t!r}")
         return t * softplus(-x) + (1 - t) * softplus(x)
 
