@@ -1,0 +1,180 @@
+"""A graph as DOT text that shows itself in a notebook and saves itself as a picture."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import graphviz
+
+from .layout import lay_out
+
+__all__ = ["Graph"]
+
+TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
+
+
+class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
+    """A `graphviz.Digraph` that finds its layout engine and knows when it is too large to draw.
+
+    As the last expression of a notebook's cell it is shown; where no engine is installed, or the
+    graph is too large, a text says what to do. `save("graph.svg")` writes a picture.
+
+    >>> graph = Graph(values=2, max_nodes=500)
+    >>> graph.edge("a", "b")
+    >>> graph
+    Graph of 2 values
+    """
+
+    def __init__(
+        self, *args: Any, values: int = 0, max_nodes: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.values, self.max_nodes = values, max_nodes
+
+    def _copy_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        return {
+            **super()._copy_kwargs(**kwargs),
+            "values": self.values,
+            "max_nodes": self.max_nodes,
+        }
+
+    def __repr__(self) -> str:
+        return f"Graph of {self.values:,} value{'s' * (self.values != 1)}"
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it has more values than `max_nodes`, and so is not laid out."""
+        return self.max_nodes is not None and self.values > self.max_nodes
+
+    def pipe(
+        self,
+        format: str | None = None,
+        renderer: str | None = None,
+        formatter: str | None = None,
+        neato_no_op: bool | int | None = None,
+        quiet: bool = True,
+        *,
+        engine: str | None = None,
+        encoding: str | None = None,
+    ) -> bytes | str:
+        """Return the picture as bytes, or as a string if an encoding is given.
+
+        The arguments are those of `graphviz.Digraph.pipe`; it is always quiet.
+
+        Raises:
+            ValueError: the graph is too large, or there is no such format.
+            graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
+            RuntimeError: the engine failed.
+        """
+        if self.is_too_large:
+            raise ValueError(
+                f"a graph of {self.values:,} values is not laid out, as it has more than "
+                f"max_nodes = {self.max_nodes:,}: the picture would take long and be unreadable. "
+                "Draw a smaller part, such as one neuron or an inner value; or lay it out all the "
+                "same with draw(…, max_nodes=None); or write it as text with save('graph.dot')"
+            )
+        picture = lay_out(
+            self.source,
+            format or self.format,
+            engine=engine or self.engine,
+            renderer=renderer or self.renderer,
+            formatter=formatter or self.formatter,
+            neato_no_op=neato_no_op,
+        )
+        return picture if encoding is None else picture.decode(encoding)
+
+    def save(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        skip_existing: bool | None = False,
+    ) -> str:
+        """Write a file in the format of its suffix, and return its path.
+
+        A .svg, .png, .pdf or other picture is laid out; .dot, .gv and any suffix that is no
+        picture's is the DOT text. Folders are made; if the layout fails no file is.
+
+        Raises:
+            ValueError: the graph is too large for a picture.
+            RuntimeError: a picture needs a layout engine, and there is none or it failed.
+        """
+        path = Path(directory or self.directory, filename or self.filename)
+        if skip_existing and path.exists():
+            return str(path)
+        format = path.suffix.removeprefix(".").lower()
+        return self._write(path, format if format in graphviz.FORMATS else "dot")
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *,
+        outfile: str | os.PathLike[str] | None = None,
+        quiet_view: bool = False,
+        **options: Any,
+    ) -> str:
+        """Write DOT text and the picture beside it, as graphviz does; return the picture's path.
+
+        `render("g", format="png")` writes g and g.png; `render(outfile="g.png")` writes g.gv and
+        g.png. `cleanup` leaves the DOT text out; `view` opens the picture. The other options are
+        those of `pipe`. Shorter is `save`.
+
+        Raises:
+            ValueError: the graph is too large, or there is no such format.
+            RuntimeError: there is no layout engine, or it failed; then nothing is written.
+        """
+        folder = Path(directory or self.directory)
+        if outfile is None:
+            text = folder / (filename or self.filename)
+            format = format or self.format
+            picture = text.with_name(f"{text.name}.{format}")
+        else:
+            picture = folder / outfile
+            text = folder / filename if filename else picture.with_suffix(".gv")
+            format = format or picture.suffix.removeprefix(".").lower() or self.format
+        self._write(picture, format, **options)
+        if not cleanup and text != picture:
+            self._write(text, "gv")
+        if view or quiet_view:
+            graphviz.view(picture, quiet=quiet_view)
+        return str(picture)
+
+    def _write(self, path: Path, format: str, **options: Any) -> str:
+        # all is in memory before the file is opened, so that a failure leaves none half-written
+        content = self.source.encode() if format in TEXT_FORMATS else self.pipe(format, **options)
+        assert isinstance(content, bytes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
+
+    def _repr_mimebundle_(
+        self,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Return what a notebook shows: the picture, or why there is none. It never raises."""
+        try:
+            bundle: dict[str, Any] = super()._repr_mimebundle_(include, exclude)
+        except (RuntimeError, ValueError) as error:
+            return self._explained(str(error))
+        return bundle
+
+    def _explained(self, why: str) -> dict[str, Any]:
+        note = why[0].upper() + why[1:] + "."
+        shown = {"text/plain": note, "text/html": f"<p>{html.escape(note)}</p>"}
+        if not self.is_too_large:
+            shown["text/plain"] += f"\n\n{self.source}"
+            shown["text/html"] += (
+                "<details><summary>The graph as DOT text</summary>"
+                f"<pre>{html.escape(self.source)}</pre></details>"
+            )
+        return shown

@@ -1,0 +1,816 @@
+import json
+import math
+import os
+import random
+import stat
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import graphviz
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.image import imread
+
+import microgrid
+from microgrid import Primitive, Value, dot, drawing, no_grad, topological_order
+from microgrid.drawing import (
+    Graph,
+    Picture,
+    draw,
+    draw_dot,
+    layout,
+    plot_decision_boundary,
+    plot_history,
+)
+from microgrid.drawing.labels import html_text, number_text, printable, shortened
+
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def chain(nodes):
+    value = Value(1.0)
+    for _ in range(nodes - 1):
+        value = value.tanh()
+    return value
+
+
+def program(choices):
+    """Return a random graph: each choice combines two earlier values, that may be the same."""
+    values = [Value(1.5, label="x"), Value(-0.5)]
+    for operation, first, second in choices:
+        x, y = values[first % len(values)], values[second % len(values)]
+        values.append([x + y, x - y, x * y, x * 0.5, x.tanh(), dot([x, y], [y, x], 1.0)][operation])
+    return values[-1]
+
+
+def structure(graph):
+    """Return the nodes and the edges, as Graphviz's own syntax has them one a line."""
+    lines = [line.strip() for line in graph.body]
+    edges = [tuple(line.split(" [")[0].split(" -> ")) for line in lines if " -> " in line]
+    nodes = [line.split(" [")[0] for line in lines if " -> " not in line and line[0] == "n"]
+    return nodes, edges
+
+
+def texts(svg):
+    """Return the texts that an SVG shows, and its tooltips; a hard space counts as a space."""
+    root = ET.fromstring(svg)
+    shown = ["".join(text.itertext()).replace("\xa0", " ") for text in root.iter(f"{SVG}text")]
+    return shown, [link.get(f"{XLINK}title") for link in root.iter(f"{SVG}a")]
+
+
+def pretend_engine(folder, name, script):
+    """Write an executable that stands in for a layout engine."""
+    program = folder / name
+    program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+@pytest.fixture
+def no_engine(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(layout, "_bundled", lambda: None)
+    return tmp_path
+
+
+@contextmanager
+def primitive(name, *rule):
+    """Declare a primitive for a while: others' tests walk over all that there are."""
+    try:
+        yield Primitive(name, *rule)
+    finally:
+        del Primitive.registry[name]
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="a script is executable by itself on POSIX only")
+graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
+
+
+# The graph
+
+
+@given(graphs)
+def test_every_value_is_one_node_and_every_operand_an_edge_in_order(root):
+    order = topological_order(root)
+    names = {value: f"n{place}" for place, value in enumerate(order)}
+    nodes, edges = structure(draw(root))
+    assert [node for node in nodes if not node.endswith("op")] == list(names.values())
+    expected = []
+    for value in order:
+        operation = f"{names[value]}op"
+        expected += [(names[parent], operation) for parent in value.parents]
+        expected += [(operation, names[value])] if value.parents else []
+    assert edges == expected
+    assert sum(node.endswith("op") for node in nodes) == sum(bool(v.parents) for v in order)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12))
+def test_the_same_graph_gives_the_same_source(choices):
+    assert draw(program(choices)).source == draw(program(choices)).source
+
+
+def test_x_times_x_is_drawn_with_two_edges():
+    x = Value(3.0)
+    assert structure(draw(x * x))[1] == [("n0", "n1op"), ("n0", "n1op"), ("n1op", "n1")]
+
+
+def test_a_value_that_two_roots_share_is_drawn_once():
+    x = Value(3.0)
+    graph = draw(x * 2, x + 1)
+    assert graph.values == 5
+    assert graph.source.count("peripheries=2") == 2
+
+
+@pytest.mark.parametrize("nodes", [1, 50, 700, 50_000])
+def test_graphs_of_any_size_are_drawn_without_recursion(nodes):
+    graph = draw(chain(nodes), max_nodes=None)
+    assert graph.values == nodes
+    assert len(structure(graph)[1]) == 2 * (nodes - 1)
+
+
+def test_operands_are_numbered_where_their_order_matters():
+    x, y = Value(1.0), Value(2.0)
+    with primitive("first", lambda x, y: x, lambda out, x, y: (1, 0)) as first:
+        for ordered in (x - y, x / y, x**y, dot([x], [y]), microgrid.atan2(x, y), first(x, y)):
+            assert draw(ordered).source.count("headlabel") == 2
+    for symmetric in (x + y, x * y, microgrid.sum([x, y]), microgrid.maximum(x, y), x.exp()):
+        assert "headlabel" not in draw(symmetric).source
+
+
+def test_leaves_constants_inner_values_and_roots_differ_in_shape_fill_and_border():
+    inner = Value(1.0) * 2.0
+    source = draw(inner.exp()).source
+    leaf, constant, product, root = (
+        next(line for line in source.splitlines() if line.strip().startswith(f"n{place} ["))
+        for place in range(4)
+    )
+    looks = [
+        tuple(word in line for word in ("rounded", "bold", "note", "dashed", "peripheries"))
+        for line in (leaf, constant, product, root)
+    ]
+    assert len(set(looks)) == 4
+    fills = {line.partition("fillcolor=")[2][:9] for line in (leaf, constant, product, root)}
+    assert len(fills) == 4
+
+
+def test_a_constant_has_no_gradient_and_a_result_of_no_grad_is_a_constant():
+    with no_grad():
+        result = Value(2.0) * 3.0
+    source = draw(result).source
+    assert "grad" not in source
+    assert structure(draw(result)) == (["n0"], [])
+
+
+def test_a_line_asks_for_backward_as_long_as_every_gradient_is_0():
+    x = Value(2.0)
+    y = x * 3.0
+    assert "was backward() called?" in draw(y).source
+    y.backward()
+    assert "was backward() called?" not in draw(y).source
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.1 + 0.2, "0.3"),
+        (2.0, "2"),
+        (-0.0, "0"),
+        (12345.678, "12346"),
+        (1234567.0, "1234567"),
+        (1.5e-5, "1.5e-5"),
+        (1e-300, "1e-300"),
+        (-1e20, "-1e20"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        (Fraction(-22, 7), "-22/7"),
+        (Fraction(6), "6"),
+        (Fraction(10**9, 3 * 10**9 + 1), "≈0.3333"),
+        (Fraction(10**5000, 7), "≈1.429e4999"),
+        (None, "None"),
+    ],
+)
+def test_numbers_are_short_and_readable(number, text):
+    assert number_text(number) == text
+
+
+@given(st.floats(-1e308, 1e308))  # 1.79769e308, rounded up, is none
+def test_a_shown_number_is_right_to_4_digits_and_at_most_11_characters(number):
+    text = number_text(number)
+    assert float(text) == pytest.approx(number, rel=5.1e-4, abs=0)  # half a unit of the 4th digit
+    assert len(text) <= len("-1.234e-300")
+
+
+def test_a_gradient_that_is_no_number_is_drawn_as_its_repr():
+    x = Value(1.0)
+    x.grad = None
+    assert "None" in draw(x).source
+    x.grad = Value(1.0)
+    assert "Value(data=1.0,…" in draw(x).source
+
+
+def test_a_fraction_too_long_to_print_is_drawn():
+    assert "≈1e9999" in draw(Value(Fraction(10**9999, 1)) * 1).source
+
+
+def test_micrograds_draw_dot_takes_micrograds_arguments():
+    x = Value(1.0)
+    assert draw_dot(x, "png", "TB").format == "png"
+    assert draw_dot(x, format="svg", rankdir="TB").source == draw(x, rankdir="TB").source
+    assert microgrid.draw_dot is draw_dot
+    assert microgrid.draw is draw
+
+
+def test_a_copy_of_a_graph_keeps_its_limit():
+    graph = draw(chain(20), max_nodes=10).copy()
+    assert graph.is_too_large
+    assert graph.values == 20
+
+
+# What draw refuses
+
+
+def test_draw_needs_a_value():
+    with pytest.raises(TypeError, match="at least one Value, got none"):
+        draw()
+
+
+def test_draw_names_what_is_no_value():
+    with pytest.raises(TypeError, match=r"draw needs Values, got 2\.0 \(float\)$"):
+        draw(Value(1.0), 2.0)
+
+
+def test_draw_says_how_to_pass_a_list_of_values():
+    with pytest.raises(TypeError, match=r"got \[Value.* \(list\); .* draw\(\*values\)"):
+        draw([Value(1.0)])
+
+
+def test_an_unknown_rankdir_is_refused():
+    with pytest.raises(ValueError, match=r"unknown rankdir 'up' \(must be one of LR, TB, BT, RL\)"):
+        draw(Value(1.0), rankdir="up")
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(ValueError, match="unknown format: 'docx'"):
+        draw(Value(1.0), format="docx")
+
+
+# Any text
+
+
+@pytest.mark.dot
+@settings(max_examples=150)
+@given(st.text(st.characters() | st.sampled_from('\\NGETHLnlr<>&;#"[]{}|: \n')))
+def test_any_label_is_shown_as_it_is(label):
+    value = Value(1.0, label=label)
+    value.grad = 1.0
+    shown, tooltips = texts(draw(value).pipe("svg"))
+    name = printable(label)
+    title = [shortened(name).replace("\xa0", " ")] if label else []
+    assert shown == [*title, "data ", "1", "grad ", "1"]
+    assert tooltips == [(f"{name}: " if label else "") + "data = 1.0, grad = 1.0"]
+
+
+HOSTILE = [
+    '"quoted"',
+    r"\n \N \G \l \\ \" \\N",
+    "{a|b}<c>",
+    "n1:port",
+    "<script>alert(1)</script>",
+    "<b>html</b>",
+    "&amp; &lt;",
+    "]]>",
+    "-->",
+    "😀 ∂L/∂w₁",
+    "two\nlines",
+    "\x00\x1b\ud800\uffff",
+]
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_labels_and_primitives_are_shown_and_nothing_else(text):
+    with primitive(text, lambda x: x, lambda out, x: (1,)) as operation:
+        svg = draw(operation(Value(1.0, label=text))).pipe("svg", encoding="utf-8")
+    shown, tooltips = texts(svg)
+    assert shown.count(shortened(printable(text))) == 2
+    assert printable(text) in tooltips
+    assert {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()} <= {
+        *("svg", "g", "title", "a", "text", "path", "polygon", "polyline", "ellipse"),
+    }
+
+
+def test_a_bracket_is_escaped_as_dot_2_43_fails_at_a_final_one():
+    assert "]" not in html_text("]")
+
+
+@given(st.text(), st.integers(1, 30))
+def test_a_shortened_text_is_a_beginning_and_short_enough(text, most):
+    short = shortened(text, most)
+    assert len(short) <= most
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+@pytest.mark.dot
+def test_a_long_label_is_whole_in_the_tooltip():
+    shown, tooltips = texts(draw(Value(1.0, label="very " * 20 + "long")).pipe("svg"))
+    assert "very very very very ver…" in shown
+    assert tooltips[0].startswith("very " * 20 + "long: data = 1.0")
+
+
+# The layout engine
+
+
+@posix
+def test_dot_on_path_comes_before_graphviz_pure(no_engine, monkeypatch):
+    installed = pretend_engine(no_engine, "graphviz-pure", "")
+    assert layout.find_engine() == str(installed)
+    monkeypatch.setattr(layout, "_bundled", lambda: "bundled")
+    assert layout.find_engine() == "bundled"
+    dot_program = pretend_engine(no_engine, "dot", "")
+    assert layout.find_engine() == str(dot_program)
+
+
+@pytest.mark.dot
+def test_graphviz_pure_is_found_though_it_is_not_on_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if layout.find_engine() is None:
+        pytest.skip("graphviz-pure is not installed, as on platforms that it has no wheel for")
+    assert Path(layout.find_engine()).is_file()
+    assert draw(Value(1.0)).pipe("png").startswith(PNG)
+
+
+def test_a_record_of_a_program_that_is_not_there_is_no_engine(monkeypatch, tmp_path):
+    class Recorded(type(Path())):
+        def locate(self):
+            return tmp_path / self
+
+    monkeypatch.setattr(layout.metadata, "files", lambda name: [Recorded("bin/graphviz-pure")])
+    assert layout._bundled() is None
+    (tmp_path / "bin").mkdir()
+    pretend_engine(tmp_path / "bin", "graphviz-pure", "")
+    assert layout._bundled() == str(tmp_path / "bin" / "graphviz-pure")
+
+
+def test_a_missing_graphviz_pure_is_no_engine(monkeypatch):
+    def files(name):
+        raise layout.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(layout.metadata, "files", files)
+    assert layout._bundled() is None
+
+
+@posix
+def test_the_engine_gets_the_source_and_the_format(no_engine):
+    script = "import json; print(json.dumps([sys.argv[1:], sys.stdin.buffer.read().decode()]))"
+    pretend_engine(no_engine, "dot", script)
+    graph = draw(Value(1.0, label="é"))
+    assert json.loads(graph.pipe("pdf")) == [["-Kdot", "-Tpdf"], graph.source]
+    assert json.loads(graph.pipe("png", engine="neato"))[0] == ["-Kneato", "-Tpng"]
+
+
+@posix
+def test_what_an_engine_says_beside_its_picture_is_not_shown(no_engine, capfd):
+    pretend_engine(no_engine, "dot", "print('a font'.upper(), file=sys.stderr); print('picture')")
+    assert draw(Value(1.0)).pipe(encoding="utf-8") == "picture\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_an_engine_pipe_says_what_to_install(no_engine):
+    message = r"install Graphviz \(.*PATH\), or `pip install graphviz-pure`.*microgrid-autodiff\["
+    with pytest.raises(graphviz.ExecutableNotFound, match=message):
+        draw(Value(1.0)).pipe("svg")
+    with pytest.raises(RuntimeError, match=message):
+        draw(Value(1.0)).save(no_engine / "graph.svg")
+    assert list(no_engine.iterdir()) == []
+
+
+@posix
+def test_a_failing_engine_is_an_error_with_its_words_and_no_file(no_engine):
+    pretend_engine(no_engine, "dot", "print('half a pic'); sys.exit('out of ink')")
+    kept = no_engine / "kept.svg"
+    kept.write_text("a picture of before")
+    graph = draw(Value(1.0))
+    message = "dot could not draw the graph as svg: out of ink$"
+    for write in (
+        lambda: graph.save(kept),
+        lambda: graph.save(no_engine / "new.svg"),
+        lambda: graph.render(outfile=no_engine / "new.svg"),
+        lambda: graph.render(no_engine / "new"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            write()
+    assert kept.read_text() == "a picture of before"
+    assert sorted(path.name for path in no_engine.iterdir()) == ["dot", "kept.svg"]
+
+
+@posix
+def test_an_engine_that_dies_in_silence_is_an_error(no_engine):
+    pretend_engine(no_engine, "dot", "sys.exit(3)")
+    with pytest.raises(RuntimeError, match="it ended with exit status 3"):
+        draw(Value(1.0)).pipe()
+
+
+@posix
+def test_an_engine_that_cannot_be_run_is_an_error(no_engine):
+    program = no_engine / "dot"
+    program.write_bytes(b"\x00")
+    program.chmod(0o755)
+    with pytest.raises(RuntimeError, match=r"dot could not draw the graph as svg: .*rror"):
+        draw(Value(1.0)).pipe()
+
+
+@posix
+def test_a_format_that_only_dot_draws_is_an_error_that_says_so(no_engine):
+    pretend_engine(no_engine, "graphviz-pure", "sys.exit('Format: \"pdf\" not recognized.')")
+    message = "graphviz-pure could not draw the graph as pdf: Format.*; Graphviz's `dot` is used if"
+    with pytest.raises(RuntimeError, match=message):
+        draw(Value(1.0)).save(no_engine / "graph.pdf")
+
+
+# Showing
+
+
+def test_without_an_engine_a_notebook_shows_a_note_and_the_source(no_engine):
+    graph = draw(Value(1.0, label="</pre><script>"))
+    bundle = graph._repr_mimebundle_()
+    assert bundle["text/plain"].startswith("Drawing a graph needs a layout engine")
+    assert bundle["text/plain"].endswith(graph.source)
+    assert "pip install graphviz-pure" in bundle["text/html"]
+    assert "<script>" not in bundle["text/html"]
+
+
+@pytest.mark.dot
+def test_a_notebook_shows_a_graph_as_svg():
+    shown, _ = DisplayFormatter().format(draw(Value(1.0, label="a")))
+    assert "a" in texts(shown["image/svg+xml"])[0]
+    assert draw(Value(1.0))._repr_mimebundle_(include={"image/png"})["image/png"].startswith(PNG)
+
+
+@posix
+def test_a_notebook_shows_why_an_engine_failed(no_engine):
+    pretend_engine(no_engine, "dot", "sys.exit('out of ink')")
+    assert "out of ink" in draw(Value(1.0))._repr_mimebundle_()["text/plain"]
+
+
+@pytest.mark.parametrize("nodes", [501, 50_000])
+def test_a_graph_over_the_limit_shows_how_many_values_it_has_and_what_to_do(nodes, no_engine):
+    graph = draw(chain(nodes))
+    bundle = graph._repr_mimebundle_()
+    for text in bundle.values():
+        assert f"A graph of {nodes:,} values" in text
+        assert "Draw a smaller part" in text
+        assert "max_nodes=None" in text
+        assert len(text) < 500
+    with pytest.raises(ValueError, match="more than max_nodes = 500"):
+        graph.save(no_engine / "graph.svg")
+    path = Path(graph.save(no_engine / "graph.dot"))
+    assert path.read_text(encoding="utf-8") == graph.source
+    assert [file.name for file in no_engine.iterdir()] == ["graph.dot"]
+
+
+@pytest.mark.dot
+def test_a_graph_over_the_limit_is_laid_out_where_none_is_set():
+    root = chain(501)
+    assert len(texts(draw(root, max_nodes=None).pipe("svg"))[1]) == 1001
+    assert "image/svg+xml" in draw(chain(500))._repr_mimebundle_()
+
+
+def test_the_repr_of_a_graph_has_no_address():
+    assert repr(draw(Value(1.0))) == "Graph of 1 value"
+    assert repr(Graph(values=1234)) == "Graph of 1,234 values"
+
+
+# Files
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize(
+    ("suffix", "beginning"), [("svg", b"<?xml"), ("png", PNG), ("dot", b"digraph"), ("gv", b"digr")]
+)
+def test_save_and_render_write_the_format_of_the_suffix(tmp_path, suffix, beginning):
+    graph = draw(Value(1.0) * 2.0)
+    saved = graph.save(tmp_path / "new folder" / f"a.{suffix}")
+    assert saved == str(tmp_path / "new folder" / f"a.{suffix}")
+    rendered = graph.render(outfile=tmp_path / f"b.{suffix}", cleanup=True)
+    for path in (saved, rendered):
+        assert Path(path).read_bytes().startswith(beginning)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"b.{suffix}", "new folder"]
+
+
+@pytest.mark.dot
+def test_render_writes_the_source_too_as_graphviz_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph = draw(Value(1.0))
+    assert graph.render("gout") == "gout.svg"
+    assert graph.render("other", directory="folder", format="png", cleanup=True) == str(
+        Path("folder", "other.png")
+    )
+    assert graph.render(outfile="o.svg") == "o.svg"
+    assert graph.render() == "Graph.gv.svg"
+    written = {str(path) for path in Path().rglob("*") if path.is_file()}
+    assert written == {
+        *("gout", "gout.svg", str(Path("folder", "other.png"))),
+        *("o.gv", "o.svg", "Graph.gv", "Graph.gv.svg"),
+    }
+    assert Path("gout").read_text(encoding="utf-8") == graph.source
+
+
+@posix
+def test_render_opens_the_picture_when_asked_to(no_engine, monkeypatch):
+    pretend_engine(no_engine, "dot", "print('picture')")
+    opened = []
+    monkeypatch.setattr(graphviz, "view", lambda path, quiet: opened.append((path.name, quiet)))
+    draw(Value(1.0)).render(outfile=no_engine / "a.svg", view=True)
+    draw(Value(1.0)).view(no_engine / "b", quiet_view=True)
+    assert opened == [("a.svg", False), ("b.svg", True)]
+
+
+def test_save_without_a_pictures_suffix_writes_the_source(tmp_path):
+    graph = draw(Value(1.0))
+    for name in ("graph", "graph.txt", "graph.DOT"):
+        assert Path(graph.save(tmp_path / name)).read_text(encoding="utf-8") == graph.source
+
+
+def test_save_can_leave_an_existing_file_alone(tmp_path):
+    path = tmp_path / "graph.svg"
+    path.write_text("as it was")
+    assert draw(Value(1.0)).save("graph.svg", tmp_path, skip_existing=True) == str(path)
+    assert path.read_text() == "as it was"
+
+
+# Imports
+
+
+def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
+    code = (
+        "import sys, microgrid, microgrid.drawing\n"
+        "print(sorted({'graphviz', 'matplotlib', 'numpy'} & sys.modules.keys()))\n"
+        "microgrid.draw(microgrid.Value(1.0))\n"
+        "print(sorted({'graphviz', 'matplotlib', 'numpy'} & sys.modules.keys()))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["[]", "['graphviz']"]
+
+
+@pytest.mark.parametrize("name", ["Picture", "plot_history", "plot_decision_boundary"])
+def test_without_matplotlib_pictures_say_what_to_install(name, monkeypatch):
+    for module in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    for file in ("picture", "training"):
+        monkeypatch.delitem(sys.modules, f"microgrid.drawing.{file}")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    message = rf"{name} needs matplotlib.*: pip install 'microgrid-autodiff\[train\]'"
+    with pytest.raises(ImportError, match=message):
+        getattr(drawing, name)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'paint'"):
+        drawing.paint  # noqa: B018  (the access is the test)
+
+
+def test_all_names_are_there():
+    assert set(drawing.__all__) == set(dir(drawing))
+    assert all(getattr(drawing, name).__name__ == name for name in drawing.__all__)
+
+
+# Pictures of a training
+
+RECORDS = [
+    {"epoch": 1, "loss": 0.9, "lr": 0.1, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.4},
+    {"epoch": 2, "loss": 0.5, "lr": 0.1, "accuracy": 0.7, "val_loss": 0.8, "val_accuracy": 0.5},
+    {"epoch": 3, "loss": 0.3, "lr": 0.1, "accuracy": 0.9},
+]
+
+
+class History:
+    records = RECORDS
+
+
+def colours(picture):
+    pixels = imread(BytesIO(picture._repr_png_()))
+    return len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0))
+
+
+def curves(axes):
+    return {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+
+
+@pytest.mark.parametrize("history", [RECORDS, tuple(RECORDS), History()])
+def test_a_history_has_a_panel_for_the_loss_and_for_each_metric(history):
+    loss, accuracy = plot_history(history).figure.axes
+    assert loss.get_ylabel() == "loss"
+    assert accuracy.get_ylabel() == "accuracy"
+    assert loss.get_xlabel() == accuracy.get_xlabel() == "epoch"
+    assert curves(loss) == {
+        "training": [[1, 0.9], [2, 0.5], [3, 0.3]],
+        "validation": [[1, 1.0], [2, 0.8]],
+    }
+    assert curves(accuracy)["validation"] == [[1, 0.4], [2, 0.5]]
+
+
+def test_a_loss_that_falls_far_has_a_logarithmic_axis():
+    def scale(*losses):
+        records = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses)]
+        return plot_history(records).figure.axes[0].get_yscale()
+
+    assert scale(1.0, 0.1) == "linear"
+    assert scale(1.0, 0.01) == "log"
+    assert scale(1.0, 0.0) == "linear"
+    assert scale(1.0, -5.0) == "linear"
+
+
+def test_a_curve_leaves_out_what_is_no_finite_number():
+    records = [{"epoch": n, "loss": loss} for n, loss in enumerate([1.0, math.nan, None, math.inf])]
+    assert curves(plot_history(records).figure.axes[0]) == {"training": [[0, 1.0]]}
+
+
+def test_a_metric_of_any_name_and_number_is_drawn():
+    records = [{"loss": 1.0, "$\\frac$": 2.0, "val_only": 3.0, "f1": 1, "mae": 2, "note": "no"}]
+    picture = plot_history(records)
+    names = [axes.get_ylabel() for axes in picture.figure.axes]
+    assert names == ["loss", "$\\frac$", "only", "f1", "mae"]
+    assert picture._repr_png_().startswith(PNG)
+
+
+def test_an_empty_history_is_refused():
+    with pytest.raises(ValueError, match="at least one epoch, got an empty history"):
+        plot_history([])
+
+
+def test_a_history_without_a_number_is_refused():
+    with pytest.raises(ValueError, match="no loss and no metric in the records"):
+        plot_history([{"epoch": 1, "lr": 0.1}])
+
+
+def test_a_history_that_is_no_list_of_records_is_refused():
+    with pytest.raises(TypeError, match=r"records that are dicts, got 0\.5"):
+        plot_history([0.5, 0.4])
+
+
+def test_a_picture_shows_itself_as_a_png_with_something_on_it():
+    picture = plot_history(RECORDS)
+    shown, _ = DisplayFormatter().format(picture)
+    assert shown["image/png"].startswith(PNG)
+    assert colours(picture) > 20
+    assert repr(picture) == "Picture(9 x 3 inches)"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "beginning"), [("png", PNG), ("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", PNG)]
+)
+def test_a_picture_is_saved_in_the_format_of_the_suffix(tmp_path, suffix, beginning):
+    path = tmp_path / "new folder" / f"curves.{suffix}"
+    assert plot_history(RECORDS).save(path) == str(path)
+    assert path.read_bytes().startswith(beginning)
+
+
+def test_a_picture_refuses_other_suffixes(tmp_path):
+    with pytest.raises(ValueError, match=r"saved as \.png, \.svg or \.pdf, got '.*curves\.docx'"):
+        plot_history(RECORDS).save(tmp_path / "curves.docx")
+    assert list(tmp_path.iterdir()) == []
+
+
+CORNERS = [[-2.0, -1.0], [3.0, -1.0], [3.0, 2.0], [-2.0, 2.0]]
+CENTRES = [(-1.0, -0.5), (2.0, 0.0), (0.0, 1.5), (2.5, 1.8)]
+
+
+def curved(x):
+    return x[1] - 0.5 - math.sin(2 * x[0])
+
+
+def nearest(x):
+    return [-((x[0] - a) ** 2) - (x[1] - b) ** 2 for a, b in CENTRES]
+
+
+def in_values(x):
+    return (Value(x[0]) * 2.0 - x[1]).tanh()
+
+
+def lead(answer):
+    """Return the class of an answer and by how much it leads."""
+    if not isinstance(answer, list):
+        return int(answer > 0), abs(getattr(answer, "data", answer))
+    first, second = sorted(answer)[:-3:-1]
+    return answer.index(first), first - second
+
+
+@pytest.mark.parametrize(
+    ("model", "labels"),
+    [(curved, [0, 1, 0, 1]), (in_values, [-1, 1, -1, 1]), (nearest, [3, 1, 0, 2])],
+)
+def test_the_regions_are_of_the_class_that_the_model_answers(model, labels):
+    """The data is at the corners, so that away from there and the lines only regions are seen."""
+    picture = plot_decision_boundary(model, CORNERS, labels)
+    canvas = FigureCanvasAgg(picture.figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    axes = picture.figure.axes[0]
+    points = axes.collections[-len(set(labels)) :]  # in the order of the classes
+    seen = set()
+    generator = random.Random(0)
+    for _ in range(500):
+        x = [generator.uniform(-1.8, 2.8), generator.uniform(-0.8, 1.8)]
+        answer, margin = lead(model(x))
+        if margin > 0.2:  # further from the boundary than its line is wide
+            across, up = axes.transData.transform(x)
+            colour = pixels[pixels.shape[0] - 1 - int(up), int(across), :3] / 255
+            tint = 0.3 * points[answer].get_facecolor()[0, :3] + 0.7
+            assert colour == pytest.approx(tint, abs=1 / 255)
+            seen.add(answer)
+    assert len(seen) == len(points)
+
+
+def test_the_boundary_is_where_the_model_answers_0():
+    axes = plot_decision_boundary(curved, CORNERS, [0, 1, 0, 1]).figure.axes[0]
+    lines = [path.vertices for contour in axes.collections for path in contour.get_paths()]
+    longest = max((line for line in lines if len(line) > 20), key=lambda line: len(line))
+    on_it = [line for line in lines if max(abs(curved(x)) for x in line) < 0.01]
+    assert len(longest) > 20
+    assert on_it
+
+
+def test_labels_of_0_and_1_and_of_signs_are_drawn_in_the_same_colours():
+    def faces(labels):
+        picture = plot_decision_boundary(curved, CORNERS, labels)
+        points = picture.figure.axes[0].collections[-2:]
+        return [tuple(some.get_facecolor()[0]) for some in points], [
+            text.get_text() for text in picture.figure.legends[0].get_texts()
+        ]
+
+    assert faces([0, 1, 0, 1])[0] == faces([-1, 1, -1, 1])[0] == faces([-1.0, True, -1, 1])[0]
+    assert faces([0, 1, 0, 1])[1] == ["class 0", "class 1"]
+    assert faces([-1, 1, -1, 1])[1] == ["class -1", "class 1"]
+
+
+def test_data_may_be_arrays_and_values():
+    X, y = np.array(CORNERS), np.array([0, 1, 0, 1])
+    assert colours(plot_decision_boundary(curved, X, y, resolution=9)) > 20
+    rows = [[Value(x1), x2] for x1, x2 in CORNERS]
+    assert isinstance(plot_decision_boundary(in_values, rows, map(Value, y)), Picture)
+
+
+def test_the_model_is_asked_without_recording_a_graph():
+    recorded = []
+
+    def model(x):
+        score = Value(1.0) * x[0]
+        recorded.append(score.parents)
+        return [score, score * -1]
+
+    plot_decision_boundary(model, CORNERS, [0, 1, 0, 1], resolution=3)
+    assert recorded == [()] * 9
+
+
+@pytest.mark.parametrize("model", [lambda x: 1.0, lambda x: [-1.0], lambda x: [0.0, 0.0, 0.0]])
+def test_a_model_that_sees_one_class_everywhere_has_one_region(model):
+    picture = plot_decision_boundary(model, [[0, 0]], [0], resolution=5)
+    assert picture._repr_png_().startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([[1.0, 2.0, 3.0]], [0], r"2 finite inputs, got \[1\.0, 2\.0, 3\.0\] in row 0"),
+        ([[0.0, 0.0], [1.0]], [0, 1], r"2 finite inputs, got \[1\.0\] in row 1"),
+        ([[0.0, math.nan]], [0], r"2 finite inputs, got \[0\.0, nan\] in row 0"),
+        ([[0.0, 0.0]], [0, 1], "of one length, got 1 and 2"),
+        ([], [], "at least one row, got none"),
+        ([[0.0, 0.0]], [0.5], r"whole numbers, got 0\.5"),
+        ([[0.0, 0.0]] * 2, [-1, 0], r"0, 1, … or -1 and 1, got \[-1, 0\]"),
+        ([[0.0, 0.0]] * 2, [0, 2], r"classes of the model, which has 2, got \[0, 2\]"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        plot_decision_boundary(curved, X, y)
+
+
+def test_a_resolution_of_1_is_refused():
+    with pytest.raises(ValueError, match="resolution must be at least 2, got 1"):
+        plot_decision_boundary(curved, CORNERS, [0, 1, 0, 1], resolution=1)
+
+
+def test_signs_as_labels_are_for_two_classes():
+    with pytest.raises(ValueError, match=r"which has 4, got \[-1, 1\]"):
+        plot_decision_boundary(nearest, CORNERS, [-1, 1, -1, 1], resolution=3)
+
+
+def test_a_model_that_answers_with_nan_is_refused():
+    with pytest.raises(ValueError, match=r"must return finite numbers, got \[nan\] at \["):
+        plot_decision_boundary(lambda x: math.nan, CORNERS, [0, 1, 0, 1])
+
+
+def test_a_model_that_answers_with_no_number_is_refused():
+    with pytest.raises(TypeError, match="a number or a list of logits, got None at"):
+        plot_decision_boundary(lambda x: None, CORNERS, [0, 1, 0, 1])
