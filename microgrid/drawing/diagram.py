@@ -59,7 +59,7 @@ def draw(
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
     box, and a root has a double border. An operation is an oval between its operands and its
-    result; where their order matters the operands are numbered. Numbers have 4 digits here, and
+    result; two or three are numbered where their order matters. Numbers have 4 digits here, and
     all of them in a node's tooltip. A constant has no gradient. As long as every gradient is 0 a
     line below asks whether `backward` was called.
 
@@ -160,7 +160,8 @@ def _draw_operation(graph: Graph, name: str, value: Value, operands: list[str]) 
         tooltip=tooltip_text(symbol),
         **OPERATION,
     )
-    numbered = len(operands) > 1 and value.op not in SYMMETRIC
+    # a dot product's many numbers would lie on top of each other
+    numbered = 1 < len(operands) <= 3 and value.op not in SYMMETRIC
     for place, operand in enumerate(operands, start=1):
         number = f"<{TABLE.format(NUMBER.format(place))}>"
         graph.edge(operand, operation, headlabel=number if numbered else None)
