@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from numbers import Real
 from typing import Any
 
 from .engine import Value, zero_grad
@@ -43,15 +45,19 @@ class Optimizer:
     slots = 0
 
     def __init__(self, parameters: Iterable[Value], lr: float) -> None:
-        self.parameters = list(dict.fromkeys(parameters))
-        for parameter in self.parameters:
+        must = "parameters must be a list of Values, such as model.parameters()"
+        if not isinstance(parameters, Iterable):
+            raise TypeError(f"{must}, got {parameters!r}")
+        given = list(parameters)
+        for parameter in given:
             if not isinstance(parameter, Value):
-                raise TypeError(f"parameters must be Values, got {parameter!r}")
+                raise TypeError(f"{must}, got {parameter!r} among them")
             if parameter.op is not None:
                 raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
-        if not self.parameters:
+        if not given:
             raise ValueError("an optimizer needs at least one parameter, got none")
-        _require("lr", lr, lr >= 0, "at least 0")
+        _require("lr", lr)
+        self.parameters = list(dict.fromkeys(given))
         self.lr = lr
         self.steps = 0
         self.state: list[State] = [(0.0,) * self.slots] * len(self.parameters)
@@ -64,18 +70,19 @@ class Optimizer:
         """Move every parameter by its `grad`: all of them, or after an exception none.
 
         Raises:
-            FloatingPointError: a parameter would stop being finite.
+            FloatingPointError: a parameter, or what is remembered of it, would not be finite.
         """
         before = [parameter.data for parameter in self.parameters]
         moved = [
             self.update(p, parameter.grad, state, self.lr, self.steps + 1)
             for p, parameter, state in zip(before, self.parameters, self.state, strict=True)
         ]
-        for i, (p, _) in enumerate(moved):
-            if not math.isfinite(p):
+        for i, (p, state) in enumerate(moved):
+            if not all(map(math.isfinite, (p, *state))):
                 raise FloatingPointError(
-                    f"the step must leave every parameter finite, got {p} for the one at {i}, "
-                    f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}"
+                    f"the step must leave every parameter finite, got {p!r} for the one at {i}, "
+                    f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
+                    f"state {state}"
                 )
         try:
             for parameter, (p, _) in zip(self.parameters, moved, strict=True):
@@ -95,13 +102,23 @@ class Optimizer:
         return {"lr": self.lr, "steps": self.steps, "state": [list(state) for state in self.state]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; raise `ValueError` if it is not of such parameters."""
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError, TypeError: it is not that of such an optimizer; then nothing is changed.
+        """
+        missing = {"lr", "steps", "state"} - state.keys()
+        if missing:
+            raise ValueError(f"the state must have lr, steps and state, got no {missing}")
         rows = [tuple(row) for row in state["state"]]
         if [len(row) for row in rows] != [self.slots] * len(self.parameters):
             raise ValueError(
                 f"the state must have {self.slots} numbers for each of {len(self.parameters)} "
                 f"parameters, got {len(rows)} rows of {sorted({len(row) for row in rows})}"
             )
+        for x in [state["lr"], state["steps"], *chain.from_iterable(rows)]:
+            if not isinstance(x, Real):
+                raise TypeError(f"the state must hold nothing but numbers, got {x!r}")
         self.lr, self.steps, self.state = state["lr"], state["steps"], rows
 
     def __repr__(self) -> str:
@@ -134,8 +151,8 @@ class SGD(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        _require("momentum", momentum, momentum >= 0, "at least 0")
-        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+        _require("momentum", momentum)
+        _require("weight_decay", weight_decay)
         if nesterov and not (momentum > 0 and dampening == 0):
             raise ValueError("nesterov needs a momentum above 0 and no dampening")
         self.momentum, self.dampening, self.weight_decay = momentum, dampening, weight_decay
@@ -179,10 +196,15 @@ class Adam(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        for beta in betas:
-            _require("betas", betas, 0 <= beta < 1, "two numbers of at least 0, less than 1")
-        _require("eps", eps, eps >= 0, "at least 0")
-        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+        shares = isinstance(betas, Sequence) and all(
+            isinstance(b, Real) and 0 <= b < 1 for b in betas
+        )
+        if not shares or len(betas) != 2:
+            raise ValueError(
+                f"`betas` must be two numbers of at least 0, less than 1, got {betas!r}"
+            )
+        _require("eps", eps)
+        _require("weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
         self.amsgrad, self.maximize = amsgrad, maximize
 
@@ -257,10 +279,10 @@ class RMSprop(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        _require("alpha", alpha, 0 <= alpha < 1, "at least 0, less than 1")
-        _require("eps", eps, eps >= 0, "at least 0")
-        _require("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
-        _require("momentum", momentum, momentum >= 0, "at least 0")
+        _require("alpha", alpha, below=1)
+        _require("eps", eps)
+        _require("weight_decay", weight_decay)
+        _require("momentum", momentum)
         self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
         self.momentum, self.centered, self.maximize = momentum, centered, maximize
 
@@ -285,7 +307,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     >>> [round(g, 6) for g in clip_norm(1.0)([3.0, 4.0])], clip_norm(9.0)([3.0, 4.0])
     ([0.6, 0.8], [3.0, 4.0])
     """
-    _require("max_norm", max_norm, max_norm >= 0, "at least 0")
+    _require("max_norm", max_norm)
 
     def clipped(gradients: Sequence[Any]) -> list[Any]:
         scale = minimum_of([max_norm / (norm(gradients) + 1e-6), 1.0])
@@ -300,7 +322,7 @@ def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
     >>> clip_value(1.0)([3.0, -0.5])
     [1.0, -0.5]
     """
-    _require("limit", limit, limit >= 0, "at least 0")
+    _require("limit", limit)
     return lambda gradients: [clip(g, -limit, limit) for g in gradients]
 
 
@@ -337,6 +359,9 @@ def _set_gradients(
         parameter.grad = gradient
 
 
-def _require(name: str, value: Any, holds: bool, must: str) -> None:
-    if not holds:
-        raise ValueError(f"`{name}` must be {must}, got {value!r}")
+def _require(name: str, value: Any, below: float = math.inf) -> None:
+    if not isinstance(value, Real):
+        raise TypeError(f"`{name}` must be a number, got {value!r}")
+    if not 0 <= float(value) < below:
+        limit = f", less than {below:g}" if below < math.inf else ""
+        raise ValueError(f"`{name}` must be at least 0{limit}, got {value!r}")
