@@ -6,7 +6,7 @@ Every error names the row and the column, before any training begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -49,6 +49,8 @@ def _rows(name: str, X: Iterable[Any]) -> list[list[float]]:
             )
         place = f"row {i}, column {{}} of `{name}`"
         rows.append([float(_finite(place.format(j), x)) for j, x in enumerate(row)])
+        if not rows[0]:
+            raise ValueError(f"row {i} of `{name}` must have at least one column, got none")
         if len(rows[i]) != len(rows[0]):
             raise ValueError(
                 f"row {i} of `{name}` must have {len(rows[0])} columns, as the rows before it, "
@@ -68,21 +70,31 @@ def _targets(name: str, y: Iterable[Any]) -> list[Any]:
     return targets
 
 
-def _iterated(name: str, data: Any) -> Iterable[Any]:
+def _iterated(name: str, data: Any) -> Iterator[Any]:
     if hasattr(data, "to_numpy"):  # a pandas frame, which would iterate over its columns' names
         data = data.to_numpy()
-    if not isinstance(data, Iterable) or isinstance(data, (str, bytes, Mapping)):
-        raise TypeError(f"`{name}` must be a sequence, got {data!r}")
-    return data
+    try:
+        if isinstance(data, (str, bytes, Mapping)):
+            raise TypeError
+        items: Iterator[Any] = iter(data)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a sequence, got {data!r}") from None
+    return items
 
 
 def _finite(place: str, x: Any) -> float:
-    if not isinstance(x, Value) and hasattr(x, "item"):
+    if getattr(x, "mask", False):  # NumPy's masked, which is missing
+        x = None
+    elif hasattr(x, "item") and not isinstance(x, Value) and not getattr(x, "ndim", 0):
         x = x.item()  # a NumPy scalar
-    if x is None or (isinstance(x, Real) and not math.isfinite(x)):
+    if x is not None and not isinstance(x, Real):
+        raise TypeError(f"{place} must be a plain number, got {x!r} ({type(x).__name__})")
+    try:
+        finite = x is not None and math.isfinite(x)
+    except OverflowError:  # an int beyond the greatest float
+        finite = False
+    if x is None or not finite:
         raise ValueError(
             f"{place} must be a finite number, got {x!r}; drop or fill what is missing"
         )
-    if not isinstance(x, Real):
-        raise TypeError(f"{place} must be a plain number, got {x!r} ({type(x).__name__})")
     return int(x) if isinstance(x, Integral) else float(x)

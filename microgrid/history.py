@@ -43,9 +43,11 @@ class History:
     @overload
     def __getitem__(self, key: str) -> list[float]: ...
     def __getitem__(self, key: int | str) -> Record | list[float]:
-        if isinstance(key, str):
-            return [record[key] for record in self.records]
-        return self.records[key]
+        if not isinstance(key, str):
+            return self.records[key]
+        if self.records and key not in self.records[0]:
+            raise KeyError(f"no column {key!r}; there are {', '.join(self.records[0])}")
+        return [record[key] for record in self.records]
 
     def plot(self) -> Picture:
         """Return a picture of the curves; it needs the extra `train`."""

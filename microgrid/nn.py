@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from numbers import Integral, Real
 from random import Random
@@ -74,7 +74,7 @@ class Module:
 
     def state_dict(self) -> dict[str, float]:
         """Return the parameters' numbers by their paths, ready for JSON."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+        return {name: parameter.data for name, parameter in self._by_path().items()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set all parameters to a `state_dict`'s numbers, or none if it does not fit.
@@ -83,7 +83,9 @@ class Module:
             ValueError: a parameter is missing from the state, or the state names one too many.
             TypeError: the state holds something other than numbers.
         """
-        own = dict(self.named_parameters())
+        if not isinstance(state, Mapping):
+            raise TypeError(f"the state must be a mapping from paths to numbers, got {state!r}")
+        own = self._by_path()
         missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
         if missing or unexpected:
             raise ValueError(
@@ -93,6 +95,13 @@ class Module:
         numbers = {name: number(data) for name, data in state.items()}
         for name, parameter in own.items():
             parameter.data = numbers[name]
+
+    def _by_path(self) -> dict[str, Value]:
+        parameters: dict[str, Value] = {}
+        for path, parameter in self.named_parameters():
+            if parameters.setdefault(path, parameter) is not parameter:
+                raise ValueError(f"two parameters have the path {path}: keys 1 and '1' in one dict")
+        return parameters
 
 
 def _some(names: set[str]) -> str:
@@ -145,7 +154,8 @@ class Neuron(Module):
     ) -> None:
         _check_size("nin", nin)
         draw, random = _named("init", init, INITS), generator(seed)
-        self.activation = _named("activation", activation if nonlin else "linear", ACTIVATIONS)
+        known = _named("activation", activation, ACTIVATIONS)
+        self.activation = known if nonlin else linear
         self.w = [Value(draw(nin, 1, random)) for _ in range(nin)]
         self.b = Value(0.0)
 
@@ -218,12 +228,15 @@ class MLP(Module):
     def __init__(
         self,
         nin: int,
-        nouts: Sequence[int],
+        nouts: Iterable[int],
         *,
         activation: Activation = "relu",
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(f"`nouts` must be a list of the layers' sizes, got {nouts!r}.")
+        nouts = list(nouts)
         if not nouts:
             raise ValueError("`nouts` must name at least one layer's size, got none.")
         random = generator(seed)

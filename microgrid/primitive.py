@@ -113,6 +113,8 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
 def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     """Return an error of the same built-in type that names the operation and its operands.
 
+    Its `operation` is what was asked for.
+
     >>> from microgrid import Value
     >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
     ValueError('log of x = -1.0: math domain error')
@@ -122,7 +124,10 @@ def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     shown = [operand_text(operand) for operand in operands]
     if len(shown) > 6:
         shown[3:-2] = [f"… {len(shown) - 5} more …"]
-    return kind(f"{what} of {', '.join(shown)}: {error.args[-1] if error.args else kind.__name__}")
+    reason = error.args[-1] if error.args else kind.__name__
+    found = kind(f"{what} of {', '.join(shown)}: {reason}")
+    found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's ValueError
+    return found
 
 
 def operand_text(x: Any) -> str:

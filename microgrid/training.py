@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from .datasets import batches
 from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import mean
-from .history import History
+from .history import History, Record
 from .optim import Optimizer
+from .primitive import operand_text
 from .schedules import Schedule
 from .seeding import Seed, generator
 
@@ -33,9 +34,11 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
     (0.6666666666666666, 1.0)
     """
+    if not len(targets):
+        raise ValueError("accuracy needs at least one row, got none")
     right = 0
     for prediction, target in zip(predictions, targets, strict=True):
-        if isinstance(prediction, Sequence):
+        if hasattr(prediction, "__len__"):
             right += max(range(len(prediction)), key=prediction.__getitem__) == target
         else:
             right += (prediction > 0) == (target > 0)
@@ -97,7 +100,8 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    _check_arguments(model, loss, optimizer, epochs, batch_size, metrics, callbacks)
+    _check_arguments(model, loss, optimizer, epochs, batch_size, callbacks)
+    measures = _by_name(metrics)
     rows, targets = examples(X, y)
     held_out = None if validation is None else examples(*validation, name="validation ")
     if held_out and len(held_out[0][0]) != len(rows[0]):
@@ -131,11 +135,11 @@ def fit(
                     if bar:
                         bar.update()
                 record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
-                record |= {"lr": optimizer.lr, **_measured(metrics, predictions, wanted)}
+                record |= {"lr": optimizer.lr, **_measured(measures, predictions, wanted)}
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history):
                         outputs, held_out_loss = _forward(model, loss, *held_out)
-                    measured = _measured(metrics, outputs, held_out[1])
+                    measured = _measured(measures, outputs, held_out[1])
                     record["val_loss"] = held_out_loss.data
                     record |= {f"val_{name}": value for name, value in measured.items()}
                 history.records.append(record)
@@ -145,7 +149,7 @@ def fit(
                     history.ended = f"a callback ended it after epoch {epoch}"
                     break
         except KeyboardInterrupt:
-            history.ended = f"interrupted in epoch {epoch}"
+            history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
     return history
 
 
@@ -189,12 +193,22 @@ def _first_not_finite(loss: Value) -> str:
     order = topological_order(loss)
     for node in order:
         if not math.isfinite(node.data):
-            name = f"first in `{node.op.name}` of " if node.op and node.parents else ""
-            return f"{name}{', '.join(map(repr, node.parents[:4] or [node]))}"
+            return f"first in {_made(node)}" if node.parents else f"from {operand_text(node)}"
     for node in reversed(order):
-        if node.op and not all(math.isfinite(share or 0) for share in node.chain(node.grad)):
-            return f"first in the derivative of `{node.op.name}` of {node.parents[:4]}"
-    return "in the sum of several"
+        if not all(math.isfinite(share or 0) for share in node.chain(node.grad)):
+            return f"first in the derivative of {_made(node)}"
+    return "in the sum of several shares"
+
+
+def _made(node: Value) -> str:
+    operands = ", ".join(map(operand_text, node.parents[:4]))
+    more = f" and {len(node.parents) - 4} more" if len(node.parents) > 4 else ""
+    return f"`{node.op.name if node.op else ''}` of {operands}{more}"
+
+
+def _is_of_numbers(error: Exception) -> bool:
+    """Whether an error came of the numbers, not of a mistake in the model or the loss."""
+    return isinstance(error, ArithmeticError) or hasattr(error, "operation")
 
 
 @contextmanager
@@ -203,6 +217,8 @@ def _placed(place: str, history: History) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, ValueError) as error:
+        if not _is_of_numbers(error):
+            raise
         stopped = FloatingPointError(
             f"training stopped in {place}: {error}. The parameters are as they were before this "
             "step. A lower learning rate, standardised inputs or `clip` may help."
@@ -212,13 +228,28 @@ def _placed(place: str, history: History) -> Iterator[None]:
 
 
 def _measured(
-    metrics: Sequence[Metric], predictions: Sequence[Any], targets: Sequence[Any]
-) -> dict[str, float]:
-    return {_name(metric): metric(predictions, targets) for metric in metrics}
+    metrics: Mapping[str, Metric], predictions: Sequence[Any], targets: Sequence[Any]
+) -> Record:
+    measured = {name: metric(predictions, targets) for name, metric in metrics.items()}
+    for name, number in measured.items():
+        if not isinstance(number, Real):
+            raise TypeError(f"the metric {name} must return a number, got {number!r}")
+    return measured
 
 
-def _name(function: Any) -> str:
-    return getattr(function, "__name__", None) or repr(function)
+def _by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        if not callable(metric):
+            raise TypeError(f"`metrics` must be functions (predictions, targets), got {metric!r}")
+        name = getattr(metric, "__name__", type(metric).__name__)
+        if name in {"epoch", "loss", "lr", *named} or name.startswith("val_"):
+            raise ValueError(
+                "`metrics` must have names of their own, none of epoch, loss, lr or val_…, "
+                f"got {name} among {[*named, name]}"
+            )
+        named[name] = metric
+    return named
 
 
 def _bar(progress: bool, steps: int) -> Any:
@@ -240,7 +271,6 @@ def _check_arguments(
     optimizer: Any,
     epochs: Any,
     batch_size: Any,
-    metrics: Sequence[Any],
     callbacks: Sequence[Any],
 ) -> None:
     for name, count in [
@@ -255,7 +285,6 @@ def _check_arguments(
             f"optim.Adam(model.parameters(), lr=0.01), got {optimizer!r}"
         )
     functions = [("model", model), ("loss", loss)]
-    functions += [("metrics", metric) for metric in metrics]
     functions += [("callbacks", callback) for callback in callbacks]
     for name, function in functions:
         if not callable(function):
@@ -276,13 +305,17 @@ def _try_out(
 ) -> None:
     """Let a model of other rows, and targets that the loss refuses, fail before any step."""
     with no_grad():
-        prediction = model(row)
+        try:
+            prediction = model(row)
+        except (ArithmeticError, ValueError) as error:
+            if _is_of_numbers(error):
+                return  # the training will say where
+            raise
         for i, target in enumerate(targets):
             try:
                 loss(prediction, target)
-            except ArithmeticError:
-                pass  # a matter of the numbers, not of their form: the training will say where
-            except (TypeError, ValueError) as error:
-                raise type(error)(
-                    f"row {i} of `{name}y` does not suit the loss: {error}"
-                ) from error
+            except (ArithmeticError, TypeError, ValueError) as error:
+                if not _is_of_numbers(error):
+                    kind = TypeError if isinstance(error, TypeError) else ValueError
+                    place = f"row {i} of `{name}y`"
+                    raise kind(f"{place} does not suit the loss: {error}") from error
