@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import drawing as drawing
     from . import losses as losses
+    from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
     from . import schedules as schedules
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
     from .history import History as History
+    from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
     from .training import *  # noqa: F403
 
@@ -36,8 +38,12 @@ _LAZY = {  # name -> the module that it is in, or is
     **dict.fromkeys(["draw", "draw_dot"], "drawing"),
     **dict.fromkeys(["MLP", "Layer", "Module", "Neuron"], "nn"),
     "History": "history",
-    **dict.fromkeys(["accuracy", "fit"], "training"),
-    **{name: name for name in ["datasets", "drawing", "losses", "nn", "optim", "schedules"]},
+    "accuracy": "metrics",
+    "fit": "training",
+    **{
+        name: name
+        for name in ["datasets", "drawing", "losses", "metrics", "nn", "optim", "schedules"]
+    },
     "training": "training",
 }
 __all__ = [*engine.__all__, *functional.__all__, *_LAZY]

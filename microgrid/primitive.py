@@ -125,9 +125,10 @@ def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     if len(shown) > 6:
         shown[3:-2] = [f"… {len(shown) - 5} more …"]
     reason = error.args[-1] if error.args else kind.__name__
-    found = kind(f"{what} of {', '.join(shown)}: {reason}")
-    found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's ValueError
-    return found
+    found: Any = kind(f"{what} of {', '.join(shown)}: {reason}")
+    found.operation = what  # which tells it from a ValueError of the caller's own
+    error_of_numbers: Exception = found
+    return error_of_numbers
 
 
 def operand_text(x: Any) -> str:

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from .datasets import batches
 from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import mean
-from .history import History, Record
+from .history import History
+from .metrics import Metric, measured, metrics_by_name
+from .nn import Module
 from .optim import Optimizer
 from .primitive import operand_text
 from .schedules import Schedule
 from .seeding import Seed, generator
 
-__all__ = ["History", "accuracy", "fit"]
+__all__ = ["fit"]
 
-Metric = Callable[[Sequence[Any], Sequence[Any]], float]
-
-
-def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
-    """Return the share of rows whose class is right.
-
-    A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
-    logits says the class of the greatest.
-
-    >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
-    (0.6666666666666666, 1.0)
-    """
-    if not len(targets):
-        raise ValueError("accuracy needs at least one row, got none")
-    right = 0
-    for prediction, target in zip(predictions, targets, strict=True):
-        if hasattr(prediction, "__len__"):
-            right += max(range(len(prediction)), key=prediction.__getitem__) == target
-        else:
-            right += (prediction > 0) == (target > 0)
-    return right / len(targets)
+TAKES = {  # what the functions that a training is given are called with
+    "model": "of a row",
+    "loss": "of a prediction and a target",
+    "schedule": "of the step",
+    "clip": "of a list of gradients",
+    "callbacks": "of the model and the history",
+}
 
 
 def fit(
@@ -91,7 +79,7 @@ def fit(
         FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
             are as they were before that step; the exception's `history` holds the epochs so far.
 
-    >>> from microgrid import MLP, datasets, losses, optim
+    >>> from microgrid import MLP, accuracy, datasets, losses, optim
     >>> X, y = datasets.xor(40)
     >>> model = MLP(2, [8, 1], activation="tanh", seed=1)
     >>> adam = optim.Adam(model.parameters(), lr=0.05)
@@ -100,17 +88,15 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    _check_arguments(model, loss, optimizer, epochs, batch_size, callbacks)
-    measures = _by_name(metrics)
+    _check_arguments(epochs, batch_size, optimizer, model, callbacks)
+    _check_functions(model=model, loss=loss)
+    _check_functions(**{name: f for name, f in [("schedule", schedule), ("clip", clip)] if f})
+    named_metrics = metrics_by_name(metrics)
     rows, targets = examples(X, y)
-    held_out = None if validation is None else examples(*validation, name="validation ")
-    if held_out and len(held_out[0][0]) != len(rows[0]):
-        raise ValueError(
-            f"`validation X` must have the {len(rows[0])} columns of `X`, got {len(held_out[0][0])}"
-        )
-    _try_out(model, loss, rows[0], targets, "")
+    held_out = _held_out(validation, len(rows[0]))
+    _try_out(model, loss, rows[0], targets, "y")
     if held_out:
-        _try_out(model, loss, rows[0], held_out[1], "validation ")
+        _try_out(model, loss, rows[0], held_out[1], "validation y")
     random = generator(seed)
     size = len(rows) if batch_size is None else batch_size
     history = History()
@@ -122,10 +108,10 @@ def fit(
                 wanted: list[Any] = []
                 losses: list[float] = []
                 parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
-                for number, (row_batch, target_batch) in enumerate(parts, start=1):
+                for place, (row_batch, target_batch) in enumerate(parts, start=1):
                     if schedule:
                         optimizer.lr = schedule(step)
-                    with _placed(f"epoch {epoch}, batch {number}", history):
+                    with _placed(f"epoch {epoch}, batch {place}", history):
                         outputs, batch_loss = _forward(model, loss, row_batch, target_batch)
                         _move(optimizer, batch_loss, clip)
                     step += 1
@@ -135,13 +121,13 @@ def fit(
                     if bar:
                         bar.update()
                 record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
-                record |= {"lr": optimizer.lr, **_measured(measures, predictions, wanted)}
+                record |= {"lr": optimizer.lr, **measured(named_metrics, predictions, wanted)}
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history):
                         outputs, held_out_loss = _forward(model, loss, *held_out)
-                    measured = _measured(measures, outputs, held_out[1])
                     record["val_loss"] = held_out_loss.data
-                    record |= {f"val_{name}": value for name, value in measured.items()}
+                    for name, number in measured(named_metrics, outputs, held_out[1]).items():
+                        record[f"val_{name}"] = number
                 history.records.append(record)
                 if bar:
                     bar.show(epoch, epochs, record)
@@ -162,8 +148,6 @@ def _forward(
     """Return the predictions, as plain numbers, and the mean loss."""
     predictions = [model(row) for row in rows]
     mean_loss = mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
-    if not isinstance(mean_loss, Value):
-        raise TypeError(f"the loss must be a Value that depends on parameters, got {mean_loss!r}")
     if not math.isfinite(mean_loss.data):
         raise FloatingPointError(f"the loss is {mean_loss.data}: {_first_not_finite(mean_loss)}")
     return [_plain(prediction) for prediction in predictions], mean_loss
@@ -227,34 +211,9 @@ def _placed(place: str, history: History) -> Iterator[None]:
         raise stopped from error
 
 
-def _measured(
-    metrics: Mapping[str, Metric], predictions: Sequence[Any], targets: Sequence[Any]
-) -> Record:
-    measured = {name: metric(predictions, targets) for name, metric in metrics.items()}
-    for name, number in measured.items():
-        if not isinstance(number, Real):
-            raise TypeError(f"the metric {name} must return a number, got {number!r}")
-    return measured
-
-
-def _by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
-    named: dict[str, Metric] = {}
-    for metric in metrics:
-        if not callable(metric):
-            raise TypeError(f"`metrics` must be functions (predictions, targets), got {metric!r}")
-        name = getattr(metric, "__name__", type(metric).__name__)
-        if name in {"epoch", "loss", "lr", *named} or name.startswith("val_"):
-            raise ValueError(
-                "`metrics` must have names of their own, none of epoch, loss, lr or val_…, "
-                f"got {name} among {[*named, name]}"
-            )
-        named[name] = metric
-    return named
-
-
 def _bar(progress: bool, steps: int) -> Any:
     """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
-    seen = sys.stdout.isatty() or "ipykernel" in sys.modules
+    seen = sys.stdout and (sys.stdout.isatty() or "ipykernel" in sys.modules)
     if not (progress and seen):
         return nullcontext()
     if find_spec("tqdm") is None:
@@ -266,17 +225,10 @@ def _bar(progress: bool, steps: int) -> Any:
 
 
 def _check_arguments(
-    model: Any,
-    loss: Any,
-    optimizer: Any,
-    epochs: Any,
-    batch_size: Any,
-    callbacks: Sequence[Any],
+    epochs: Any, batch_size: Any, optimizer: Any, model: Any, callbacks: Any
 ) -> None:
-    for name, count in [
-        ("epochs", epochs),
-        ("batch_size", 1 if batch_size is None else batch_size),
-    ]:
+    size = 1 if batch_size is None else batch_size
+    for name, count in [("epochs", epochs), ("batch_size", size)]:
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
             raise ValueError(f"`{name}` must be an integer, at least 1, got {count!r}")
     if not isinstance(optimizer, Optimizer):
@@ -284,16 +236,30 @@ def _check_arguments(
             "`optimizer` must be made with the parameters to move, such as "
             f"optim.Adam(model.parameters(), lr=0.01), got {optimizer!r}"
         )
-    functions = [("model", model), ("loss", loss)]
-    functions += [("callbacks", callback) for callback in callbacks]
-    for name, function in functions:
-        if not callable(function):
-            raise TypeError(
-                f"`{name}` must be a function of this library or your own, got {function!r}"
-            )
-    own = model.parameters() if hasattr(model, "parameters") else optimizer.parameters
-    if not set(own) & set(optimizer.parameters):
+    if isinstance(model, Module) and not set(model.parameters()) & set(optimizer.parameters):
         raise ValueError("the optimizer must move the model's parameters, got one of other Values")
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"`callbacks` must be a list of functions, got {callbacks!r}")
+    for callback in callbacks:
+        _check_functions(callbacks=callback)
+
+
+def _check_functions(**functions: Any) -> None:
+    for name, function in functions.items():
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(f"`{name}` must be a function {TAKES[name]}, got {function!r}")
+
+
+def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None:
+    if validation is None:
+        return None
+    if not isinstance(validation, (list, tuple)) or len(validation) != 2:
+        raise TypeError(f"`validation` must be a pair (X, y), got {validation!r}")
+    X, y = validation
+    rows, targets = examples(X, y, name="validation ")
+    if len(rows[0]) != width:
+        raise ValueError(f"`validation X` must have the {width} columns of `X`, got {len(rows[0])}")
+    return rows, targets
 
 
 def _try_out(
@@ -313,9 +279,13 @@ def _try_out(
             raise
         for i, target in enumerate(targets):
             try:
-                loss(prediction, target)
+                result = loss(prediction, target)
             except (ArithmeticError, TypeError, ValueError) as error:
-                if not _is_of_numbers(error):
-                    kind = TypeError if isinstance(error, TypeError) else ValueError
-                    place = f"row {i} of `{name}y`"
-                    raise kind(f"{place} does not suit the loss: {error}") from error
+                if _is_of_numbers(error):
+                    continue
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"row {i} of `{name}` does not suit the loss: {error}") from error
+            if not isinstance(result, Value):
+                raise TypeError(
+                    f"the loss must be a Value that depends on parameters, got {result!r}"
+                )

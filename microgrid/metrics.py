@@ -1,0 +1,65 @@
+"""What a training measures beside the loss, by functions `(predictions, targets) -> float`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+__all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
+
+Metric = Callable[[Sequence[Any], Sequence[Any]], float]
+
+
+def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
+    """Return the share of rows whose class is right.
+
+    A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
+    logits says the class of the greatest.
+
+    >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
+    (0.6666666666666666, 1.0)
+    """
+    if not len(targets):
+        raise ValueError("accuracy needs at least one row, got none")
+    right = 0
+    for prediction, target in zip(predictions, targets, strict=True):
+        if hasattr(prediction, "__len__"):
+            right += max(range(len(prediction)), key=prediction.__getitem__) == target
+        else:
+            right += (prediction > 0) == (target > 0)
+    return right / len(targets)
+
+
+def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
+    """Return metrics by the names that their columns will have.
+
+    Raises:
+        TypeError: they are not a list of functions.
+        ValueError: two have one name, or one that of another column.
+    """
+    if not isinstance(metrics, (list, tuple)):
+        raise TypeError(f"`metrics` must be a list of functions, got {metrics!r}")
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        if not callable(metric):
+            raise TypeError(f"`metrics` must be functions (predictions, targets), got {metric!r}")
+        name = getattr(metric, "__name__", type(metric).__name__)
+        if name in {"epoch", "loss", "lr", *named} or name.startswith("val_"):
+            raise ValueError(
+                "`metrics` must have names of their own, none of epoch, loss, lr or val_…, "
+                f"got {name} among {[*named, name]}"
+            )
+        named[name] = metric
+    return named
+
+
+def measured(
+    metrics: Mapping[str, Metric], predictions: Sequence[Any], targets: Sequence[Any]
+) -> dict[str, float]:
+    """Return what each metric says; raise `TypeError` if one says no number."""
+    numbers = {name: metric(predictions, targets) for name, metric in metrics.items()}
+    for name, number in numbers.items():
+        if not isinstance(number, Real):
+            raise TypeError(f"the metric {name} must return a number, got {number!r}")
+    return numbers
