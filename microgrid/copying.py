@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copyreg
 import operator
-from typing import Any, ClassVar
+import threading
+from typing import Any
 from weakref import ref
 
 from . import engine
@@ -19,12 +20,21 @@ from .graph import topological_order
 __all__: list[str] = []
 
 
+class _Places(threading.local):
+    """Where this thread's flat lists that are alive hold which node."""
+
+    def __init__(self) -> None:
+        self.of: dict[Value, tuple[ref[_FlatGraph], int]] = {}
+
+
+_places = _Places()
+
+
 class _FlatGraph:
     """The nodes that a root depends on, parents first, but for leaves and those in other lists."""
 
-    places: ClassVar[dict[Value, tuple[ref[_FlatGraph], int]]] = {}  # of all lists that are alive
-
     def __init__(self, root: Value) -> None:
+        self.places = _places.of  # kept, as another thread may be the last to hold this list
         order = topological_order(root, known=self.places)
         self.nodes = [node for node in order if node.op]
         here = ref(self)
@@ -77,10 +87,10 @@ def _rebuild(outside: list[Value], wiring: list[int], *fields: list[Any]) -> lis
 def _reduce(value: Value) -> tuple[Any, ...]:
     if not value.op:
         return _restore, tuple(getattr(value, name) for name in _FIELDS)
-    if value not in _FlatGraph.places:
+    if value not in _places.of:
         graph = _FlatGraph(value)  # kept alive by the tuple below
         return operator.getitem, (graph, len(graph.nodes) - 1)
-    where, place = _FlatGraph.places[value]
+    where, place = _places.of[value]
     return operator.getitem, (where(), place)
 
 

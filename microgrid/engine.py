@@ -241,9 +241,9 @@ class Value:
         return self
 
     def __pow__(self, exponent: Value | float) -> Value:
-        if isinstance(exponent, Value) and not exponent.is_constant:
-            return self.record(primitive.pow_, (self, exponent))
-        exponent = exponent.data if isinstance(exponent, Value) else exponent
+        if isinstance(exponent, Value):
+            op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
+            return self.record(op, (self, exponent))
         if not isinstance(exponent, NUMBERS):
             return NotImplemented
         return self.record(primitive.power(whole(exponent)), (self,))

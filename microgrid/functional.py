@@ -48,7 +48,7 @@ def _floor(x: Any) -> Any:
 
 
 def _ceil(x: Any) -> Any:
-    return -_floor(-x)
+    return type(x)(math.ceil(x)) if x - x == 0 else x
 
 
 def _compare(x: Any, y: Any) -> Any:
@@ -414,3 +414,4 @@ for _name in _METHODS:
         setattr(Value, f"arc{_name[1:]}", globals()[_name])
     if _name in ("floor", "ceil"):  # as math.floor and np.floor call them
         setattr(Value, f"__{_name}__", globals()[_name])
+setattr(Value, "conjugate", Value.__pos__)  # noqa: B010  (of a real number; np.var asks for it)

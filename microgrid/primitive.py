@@ -170,6 +170,15 @@ def _pow(x: Any, y: Any) -> Any:
     return out
 
 
+# At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
+def _by_base(x: Any, y: Any) -> Any:
+    return y * x ** where(abs(x) + abs(y) <= 0, 0, y - 1)
+
+
+def _by_exponent(out: Any, x: Any) -> Any:
+    return out * log(where(abs(x) <= 0, 1, x))
+
+
 # Partials are made of operators and primitives and branch by `where` alone, so that they can be
 # differentiated and compiled. Their constants are ints, which leave a Fraction exact.
 # fmt: off
@@ -185,11 +194,8 @@ multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
 floordiv = Primitive("//",   _floordiv, lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-# At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
-pow_      = Primitive("**",   _pow, lambda out, x, y: (
-    y * x ** where(abs(x) + abs(y) <= 0, 0, y - 1),
-    out * log(where(abs(x) <= 0, 1, x)),
-))
+pow_      = Primitive("**",   _pow, lambda out, x, y: (_by_base(x, y), _by_exponent(out, x)))
+pow_fixed = Primitive("**k",  _pow, lambda out, x, y: (_by_base(x, y), None))  # by a constant Value
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 # fmt: on
 

@@ -90,7 +90,9 @@ def fit(
     """
     _check_arguments(epochs, batch_size, optimizer, model, callbacks)
     _check_functions(model=model, loss=loss)
-    _check_functions(**{name: f for name, f in [("schedule", schedule), ("clip", clip)] if f})
+    _check_functions(
+        **{name: f for name, f in [("schedule", schedule), ("clip", clip)] if f is not None}
+    )
     named_metrics = metrics_by_name(metrics)
     rows, targets = examples(X, y)
     held_out = _held_out(validation, len(rows[0]))

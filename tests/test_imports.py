@@ -1,0 +1,249 @@
+"""What imports what: the core stands on the standard library, folders are extras, no circle."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import microgrid
+
+PACKAGE = Path(microgrid.__file__).parent
+CORE = sorted(PACKAGE.glob("*.py"))
+FOLDERS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
+IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rglob("*.py"))
+
+# What `import microgrid` may load; the rest waits until it is touched.
+EAGER = {
+    *("microgrid", "microgrid.copying", "microgrid.engine", "microgrid.functional"),
+    *("microgrid.graph", "microgrid.primitive"),
+}
+THIRD_PARTY = [
+    *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
+    *("matplotlib", "numpy", "pandas", "scipy", "torch", "tqdm"),
+]
+
+
+def name_of(file):
+    return ".".join(["microgrid", *file.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def imports(file):
+    """Return every import of a file: line, module, whether a function does it, or only types."""
+    found = []
+
+    def visit(node, in_function, for_types):
+        if isinstance(node, ast.Import):
+            found.extend((node.lineno, a.name, in_function, for_types) for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for module in targets(node, name_of(file)):
+                found.append((node.lineno, module, in_function, for_types))
+        in_function = in_function or isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        )
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for child in node.body:
+                visit(child, in_function, True)
+            for child in node.orelse:
+                visit(child, in_function, for_types)
+            return
+        for child in ast.iter_child_nodes(node):
+            visit(child, in_function, for_types)
+
+    visit(ast.parse(file.read_text(encoding="utf-8")), False, False)
+    return found
+
+
+def targets(node, importer):
+    """Return the full names of the modules that `from … import …` reads."""
+    base = importer.split(".")
+    stem = base[: len(base) - node.level] if node.level else []
+    module = ".".join([*stem, *([node.module] if node.module else [])])
+    names = [f"{module}.{a.name}" for a in node.names]
+    modules = [name for name in names if is_module(name)]
+    return modules if len(modules) == len(names) else [*modules, module]
+
+
+def is_module(name):
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def top(module):
+    return module.partition(".")[0]
+
+
+def is_third_party(module):
+    return top(module) not in sys.stdlib_module_names and top(module) != "microgrid"
+
+
+def folder_of(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[0] == "microgrid" and parts[1] in FOLDERS else None
+
+
+def python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+core_file = pytest.mark.parametrize("file", CORE, ids=lambda file: file.name)
+
+
+# ---- what is read
+
+
+@core_file
+def test_a_file_of_the_core_imports_only_the_standard_library_and_the_package(file):
+    assert [found for found in imports(file) if is_third_party(found[1])] == []
+
+
+@core_file
+def test_a_file_of_the_core_imports_a_folder_only_inside_a_function(file):
+    at_the_top = [
+        (line, module)
+        for line, module, in_function, for_types in imports(file)
+        if folder_of(module) and not in_function and not for_types
+    ]
+    assert at_the_top == []
+
+
+def test_a_folder_imports_third_party_packages_at_the_top_of_a_file_alone():
+    hidden = [
+        (name_of(file), line, module)
+        for file in IN_FOLDERS
+        for line, module, in_function, _ in imports(file)
+        if in_function and is_third_party(module)
+    ]
+    assert hidden == []
+
+
+def test_no_module_stands_in_a_circle_of_imports():
+    imported = {
+        name_of(file).removesuffix(".__init__"): {
+            module
+            for _, module, in_function, for_types in imports(file)
+            if top(module) == "microgrid" and not in_function and not for_types
+        }
+        for file in [*CORE, *IN_FOLDERS]
+    }
+    while imported:
+        free = {name for name, needs in imported.items() if not needs & set(imported) - {name}}
+        assert free, f"these import each other: {sorted(imported)}"
+        imported = {name: needs for name, needs in imported.items() if name not in free}
+
+
+@pytest.mark.parametrize(
+    ("module", "below"),
+    [
+        ("primitive", set()),
+        ("graph", {"primitive"}),
+        ("engine", {"primitive", "graph"}),
+        ("functional", {"primitive", "engine"}),
+        ("copying", {"graph", "engine"}),
+    ],
+)
+def test_the_engine_stands_on_what_is_below_it_alone(module, below):
+    read = {
+        name.removeprefix("microgrid.")
+        for _, name, _, for_types in imports(PACKAGE / f"{module}.py")
+        if top(name) == "microgrid" and not for_types
+    }
+    assert read <= below
+
+
+def test_every_third_party_package_is_declared():
+    pyproject = PACKAGE.parent / "pyproject.toml"
+    if not pyproject.exists():
+        pytest.skip("the package is installed without its pyproject.toml")
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {re.match(r"[\w-]+", r)[0].replace("-", "_") for group in groups for r in group}
+    used = {top(m) for file in IN_FOLDERS for _, m, *_ in imports(file) if is_third_party(m)}
+    assert used <= declared | {"IPython"}  # which is there where it is asked for: in a notebook
+
+
+# ---- what is loaded
+
+
+def test_importing_the_package_loads_the_engine_and_no_third_party_package():
+    loaded = python(
+        "import sys; before = set(sys.modules); import microgrid\n"
+        "print(*set(sys.modules) - before, sep='\\n')"
+    ).split()
+    assert {module for module in loaded if top(module) == "microgrid"} == EAGER
+    assert {top(module) for module in loaded if is_third_party(module)} == set()
+
+
+def test_training_a_value_loads_no_third_party_package():
+    loaded = python(
+        "import sys, microgrid\n"
+        "x = microgrid.Value(2.0)\n"
+        "y = microgrid.tanh(x * x) + 2 ** x\n"
+        "y.backward(); x.data = 3.0; y.refresh(); repr(y); f'{y:.3f}'\n"
+        f"print(*[name for name in {THIRD_PARTY} if name in sys.modules])"
+    ).split()
+    assert loaded == []
+
+
+@pytest.mark.parametrize("name", ["datasets", "losses", "nn", "optim", "schedules"])
+def test_a_module_is_loaded_when_it_is_first_touched(name):
+    printed = python(
+        f"import sys, microgrid; print('microgrid.{name}' in sys.modules)\n"
+        f"print(microgrid.{name}.__name__, 'microgrid.{name}' in sys.modules)\n"
+        f"print(*[name for name in {THIRD_PARTY} if name in sys.modules])"
+    )
+    assert printed.split() == ["False", f"microgrid.{name}", "True"]
+
+
+def test_the_public_names_are_there_and_listed():
+    assert set(microgrid.engine.__all__) | set(microgrid.functional.__all__) <= set(
+        microgrid.__all__
+    )
+    assert len(set(microgrid.__all__)) == len(microgrid.__all__)
+    assert dir(microgrid) == sorted(microgrid.__all__)
+    for name in microgrid.__all__:
+        assert getattr(microgrid, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'microgrid' has no attribute 'Tensor'"):
+        microgrid.Tensor  # noqa: B018 (asking is the point)
+
+
+# ---- the reader of imports is tested
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import numpy as np", [(1, "numpy", False, False)]),
+        ("import os.path, tqdm", [(1, "os.path", False, False), (1, "tqdm", False, False)]),
+        ("def f():\n    import numpy", [(2, "numpy", True, False)]),
+        ("class A:\n    import numpy", [(2, "numpy", False, False)]),
+        ("try:\n    from tqdm import tqdm\nexcept ImportError: ...", [(2, "tqdm", False, False)]),
+        ("if TYPE_CHECKING:\n    from . import nn", [(2, "microgrid.nn", False, True)]),
+        (
+            "from . import engine, nn",
+            [(1, f"microgrid.{m}", False, False) for m in ("engine", "nn")],
+        ),
+        ("from .engine import Value", [(1, "microgrid.engine", False, False)]),
+        ("from microgrid.engine import Value", [(1, "microgrid.engine", False, False)]),
+        ("from microgrid import Value", [(1, "microgrid", False, False)]),
+        ("from . import Value", [(1, "microgrid", False, False)]),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(code, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "name_of", lambda file: "microgrid.example")
+    file = tmp_path / "example.py"
+    file.write_text(code)
+    assert imports(file) == expected
