@@ -14,7 +14,7 @@ from .datasets import batches
 from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import mean
-from .history import History
+from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
 from .nn import Module
 from .optim import Optimizer
@@ -101,35 +101,29 @@ def fit(
         _try_out(model, loss, rows[0], held_out[1], "validation y")
     random = generator(seed)
     size = len(rows) if batch_size is None else batch_size
+    trainer = _Trainer(model, loss, optimizer, schedule, clip)
     history = History()
-    step = 0
     with _bar(progress, epochs * math.ceil(len(rows) / size)) as bar:
         try:
             for epoch in range(1, epochs + 1):
-                predictions: list[Any] = []
-                wanted: list[Any] = []
-                losses: list[float] = []
+                losses, predictions, wanted = [], [], []
                 parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
                 for place, (row_batch, target_batch) in enumerate(parts, start=1):
-                    if schedule:
-                        optimizer.lr = schedule(step)
                     with _placed(f"epoch {epoch}, batch {place}", history):
-                        outputs, batch_loss = _forward(model, loss, row_batch, target_batch)
-                        _move(optimizer, batch_loss, clip)
-                    step += 1
+                        batch_loss, outputs = trainer.step(row_batch, target_batch)
+                    losses += [batch_loss] * len(outputs)
                     predictions += outputs
                     wanted += target_batch
-                    losses += [batch_loss.data] * len(row_batch)
                     if bar:
                         bar.update()
-                record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
+                record: Record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
                 record |= {"lr": optimizer.lr, **measured(named_metrics, predictions, wanted)}
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history):
-                        outputs, held_out_loss = _forward(model, loss, *held_out)
-                    record["val_loss"] = held_out_loss.data
-                    for name, number in measured(named_metrics, outputs, held_out[1]).items():
-                        record[f"val_{name}"] = number
+                        held_out_loss, predictions = trainer.forward(*held_out)
+                    found = measured(named_metrics, predictions, held_out[1])
+                    found = {"loss": held_out_loss.data, **found}
+                    record |= {f"val_{name}": number for name, number in found.items()}
                 history.records.append(record)
                 if bar:
                     bar.show(epoch, epochs, record)
@@ -141,18 +135,49 @@ def fit(
     return history
 
 
-def _forward(
-    model: Callable[[list[float]], Any],
-    loss: Callable[[Any, Any], Any],
-    rows: Sequence[list[float]],
-    targets: Sequence[Any],
-) -> tuple[list[Any], Value]:
-    """Return the predictions, as plain numbers, and the mean loss."""
-    predictions = [model(row) for row in rows]
-    mean_loss = mean([loss(p, t) for p, t in zip(predictions, targets, strict=True)])
-    if not math.isfinite(mean_loss.data):
-        raise FloatingPointError(f"the loss is {mean_loss.data}: {_first_not_finite(mean_loss)}")
-    return [_plain(prediction) for prediction in predictions], mean_loss
+class _Trainer:
+    """What takes the steps of a training, and counts them."""
+
+    def __init__(
+        self,
+        model: Callable[[list[float]], Any],
+        loss: Callable[[Any, Any], Any],
+        optimizer: Optimizer,
+        schedule: Schedule | None,
+        clip: Callable[[Sequence[float]], Sequence[float]] | None,
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.schedule, self.clip = schedule, clip
+        self.steps = 0
+
+    def forward(
+        self, rows: Sequence[list[float]], targets: Sequence[Any]
+    ) -> tuple[Value, list[Any]]:
+        """Return the mean loss, and the predictions as plain numbers."""
+        predictions = [self.model(row) for row in rows]
+        pairs = zip(predictions, targets, strict=True)
+        loss = mean([_value(self.loss(prediction, target)) for prediction, target in pairs])
+        if not math.isfinite(loss.data):
+            raise FloatingPointError(f"the loss is {loss.data}: {_first_not_finite(loss)}")
+        return loss, [_plain(prediction) for prediction in predictions]
+
+    def step(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, list[Any]]:
+        """Move the parameters once; return the loss and the predictions from before."""
+        if self.schedule:
+            self.optimizer.lr = self.schedule(self.steps)
+        loss, predictions = self.forward(rows, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        parameters = self.optimizer.parameters
+        gradients = [parameter.grad for parameter in parameters]
+        if not all(map(math.isfinite, gradients)):
+            raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
+        if self.clip:
+            for parameter, gradient in zip(parameters, self.clip(gradients), strict=True):
+                parameter.grad = gradient
+        self.optimizer.step()
+        self.steps += 1
+        return loss.data, predictions
 
 
 def _plain(prediction: Any) -> Any:
@@ -161,17 +186,10 @@ def _plain(prediction: Any) -> Any:
     return prediction.data if isinstance(prediction, Value) else prediction
 
 
-def _move(optimizer: Optimizer, loss: Value, clip: Callable[[list[float]], Any] | None) -> None:
-    """Take one step down the gradient of the loss, or none if the gradient is not finite."""
-    optimizer.zero_grad()
-    loss.backward()
-    gradients = [parameter.grad for parameter in optimizer.parameters]
-    if not all(map(math.isfinite, gradients)):
-        raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
-    if clip:
-        for parameter, gradient in zip(optimizer.parameters, clip(gradients), strict=True):
-            parameter.grad = gradient
-    optimizer.step()
+def _value(loss: Any) -> Value:
+    if not isinstance(loss, Value):
+        raise TypeError(f"the loss must be a Value that depends on parameters, got {loss!r}")
+    return loss
 
 
 def _first_not_finite(loss: Value) -> str:
@@ -287,7 +305,4 @@ def _try_out(
                     continue
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"row {i} of `{name}` does not suit the loss: {error}") from error
-            if not isinstance(result, Value):
-                raise TypeError(
-                    f"the loss must be a Value that depends on parameters, got {result!r}"
-                )
+            _value(result)

@@ -79,7 +79,10 @@ def test_a_bad_option_is_one_line_and_exit_code_2(arguments, says, capsys):
 
 
 def test_without_matplotlib_it_says_so_before_any_training(tmp_path):
-    code = "import sys; sys.modules['matplotlib'] = None; from microgrid.__main__ import main; main([])"
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from microgrid.__main__ import main; main([])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -94,6 +97,6 @@ def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_move", interrupted)
+    monkeypatch.setattr(training._Trainer, "step", interrupted)
     assert main(["--data", "penguins", "--out", str(tmp_path)]) == 0
     assert "interrupted in epoch 1" in capsys.readouterr().out
