@@ -10,6 +10,7 @@ A `Value` remembers how it was computed; `backward()` leaves every gradient wher
 (-2.3593, 1.5729)
 """
 
+import builtins
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,9 @@ _LAZY = {  # name -> the module that it is in, or is
     },
     "training": "training",
 }
-__all__ = [*engine.__all__, *functional.__all__, *_LAZY]
+# `from microgrid import *` leaves Python's own max, min and sum in their places.
+_FUNCTIONS = [name for name in functional.__all__ if not hasattr(builtins, name)]
+__all__ = [*engine.__all__, *_FUNCTIONS, *_LAZY]
 
 
 def __getattr__(name: str) -> Any:
@@ -57,4 +60,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*engine.__all__, *functional.__all__, *_LAZY]

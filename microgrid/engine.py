@@ -96,7 +96,7 @@ class Value:
             return self._constant(data)
         node = blank(Value)  # skips the checks of __init__, which are for the user's data
         node._data = data if type(data) is float else number(data)
-        node.grad = 0.0
+        node.grad = 0.0 if type(data) is float else type(node._data)()
         node.parents = operands
         node.op = op
         node.label = None

@@ -13,7 +13,13 @@ from .primitive import CONSTANT
 if TYPE_CHECKING:
     from .engine import Value
 
-__all__ = ["no_grad", "require_differentiable", "topological_order", "zero_grad"]
+__all__ = [
+    "changed_leaf",
+    "no_grad",
+    "require_differentiable",
+    "topological_order",
+    "zero_grad",
+]
 
 unrecorded: dict[int, int] = {}  # thread -> the number of `no_grad` blocks that it is inside
 
@@ -44,6 +50,19 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
     return order
 
 
+def changed_leaf(order: list[Value]) -> Value | None:
+    """Return a leaf of a graph that has changed since it was used, or None if all data is fresh."""
+    oldest = min([node._stamp for node in order if node.parents], default=math.inf)
+    if max([node._stamp for node in order]) <= oldest:
+        return None  # the common case, without a look at every edge
+    for node in order:
+        for parent in node.parents:
+            if parent._stamp > node._stamp:
+                leaves = [leaf for leaf in topological_order(parent) if not leaf.parents]
+                return max(leaves, key=lambda leaf: leaf._stamp)
+    return None
+
+
 def require_differentiable(order: list[Value]) -> None:
     """Raise `RuntimeError` if a graph has no leaf to derive by, or one changed after its use."""
     if all(node.parents or node.op is CONSTANT for node in order):
@@ -51,22 +70,17 @@ def require_differentiable(order: list[Value]) -> None:
             "backward() needs a leaf to derive by, got a graph of constants alone: "
             "plain numbers, detached values or what was computed under no_grad()"
         )
-    oldest = min([node._stamp for node in order if node.parents], default=math.inf)
-    if max([node._stamp for node in order]) <= oldest:
-        return  # the common case, without a look at every edge
-    for node in order:
-        for parent in node.parents:
-            if parent._stamp > node._stamp:
-                leaves = [leaf for leaf in topological_order(parent) if not leaf.parents]
-                changed = max(leaves, key=lambda leaf: leaf._stamp)
-                raise RuntimeError(
-                    "backward() needs the data that the graph was computed with, but the leaf "
-                    f"{changed!r} has changed since; call refresh() on the root, or build it anew"
-                )
+    if (changed := changed_leaf(order)) is not None:
+        raise RuntimeError(
+            "backward() needs the data that the graph was computed with, but the leaf "
+            f"{changed!r} has changed since; call refresh() on the root, or build it anew"
+        )
 
 
 def zero_grad(leaves: Iterable[Value]) -> None:
     """Set the `grad` of every given `Value` to 0."""
+    if not isinstance(leaves, Iterable):
+        raise TypeError(f"zero_grad needs a list of Values, got {leaves!r}; write zero_grad([x])")
     for leaf in leaves:
         leaf.grad = type(leaf.data)()
 

@@ -32,7 +32,7 @@ class Primitive:
     operand at all: nothing behind it is asked for a derivative. `made_by` is for a `family`.
 
     Raises:
-        ValueError: the name is taken by another primitive.
+        ValueError: the name is taken by a primitive of the library or another module.
 
     >>> from microgrid import Value
     >>> cube = Primitive("cube", lambda x: x * x * x, lambda out, x: (3 * x * x,))
@@ -52,10 +52,16 @@ class Primitive:
         partials: Partials,
         made_by: tuple[Callable[..., Primitive], tuple[Any, ...]] | None = None,
     ) -> None:
-        if made_by is None and Primitive.registry.setdefault(name, self) is not self:
-            raise ValueError(f"a primitive needs a name of its own, got {name!r}, which is taken")
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
         self.__name__, self.__doc__ = name, forward.__doc__
+        if made_by is None:
+            taken = Primitive.registry.get(name)
+            # a notebook's cell may be run again, and declare its primitive anew
+            if taken and taken.partials.__module__ != "__main__":
+                raise ValueError(
+                    f"a primitive needs a name of its own, got {name!r}, which is taken"
+                )
+            Primitive.registry[name] = self
 
     @overload
     def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
@@ -102,11 +108,13 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     def member(*constants: Any) -> Primitive:
         return Primitive(*maker(*constants), made_by=(member, constants))
 
-    if Primitive.families.setdefault(maker.__name__, member) is not member:
+    taken = Primitive.families.get(maker.__name__)
+    if taken and taken.__module__ != "__main__":
         raise ValueError(
             f"a family needs a name of its own, got {maker.__name__!r}, which is taken"
         )
     member.__module__, member.__qualname__ = maker.__module__, maker.__qualname__  # for pickle
+    Primitive.families[maker.__name__] = member
     return member
 
 

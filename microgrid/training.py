@@ -233,7 +233,8 @@ def _placed(place: str, history: History) -> Iterator[None]:
 
 def _bar(progress: bool, steps: int) -> Any:
     """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
-    seen = sys.stdout and (sys.stdout.isatty() or "ipykernel" in sys.modules)
+    shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
+    seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
     if not (progress and seen):
         return nullcontext()
     if find_spec("tqdm") is None:

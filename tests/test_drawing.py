@@ -276,7 +276,7 @@ def test_any_label_is_shown_as_it_is(label):
     shown, tooltips = texts(draw(value).pipe("svg"))
     name = printable(label)
     title = [shortened(name).replace("\xa0", " ")] if label else []
-    assert shown == [*title, "data ", "1", "grad ", "1"]
+    assert shown == [*title, "data  ", "1", "grad  ", "1"]
     assert tooltips == [(f"{name}: " if label else "") + "data = 1.0, grad = 1.0"]
 
 
@@ -814,3 +814,14 @@ def test_a_model_that_answers_with_nan_is_refused():
 def test_a_model_that_answers_with_no_number_is_refused():
     with pytest.raises(TypeError, match="a number or a list of logits, got None at"):
         plot_decision_boundary(lambda x: None, CORNERS, [0, 1, 0, 1])
+
+
+def test_a_stale_graph_says_so_and_names_the_leaf():
+    x = Value(3.0, label="<width>")
+    y = x * x
+    y.backward()
+    assert "has changed" not in draw(y).source
+    x.data = 4.0
+    assert "<width> has changed since: refresh() computes the rest again" in draw(y).source
+    y.refresh()
+    assert "has changed" not in draw(y).source

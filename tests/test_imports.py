@@ -206,11 +206,9 @@ def test_a_module_is_loaded_when_it_is_first_touched(name):
 
 
 def test_the_public_names_are_there_and_listed():
-    assert set(microgrid.engine.__all__) | set(microgrid.functional.__all__) <= set(
-        microgrid.__all__
-    )
+    assert set(microgrid.engine.__all__) | set(microgrid.functional.__all__) <= set(dir(microgrid))
     assert len(set(microgrid.__all__)) == len(microgrid.__all__)
-    assert dir(microgrid) == sorted(microgrid.__all__)
+    assert set(dir(microgrid)) - set(microgrid.__all__) == {"max", "min", "sum"}
     for name in microgrid.__all__:
         assert getattr(microgrid, name) is not None
 

@@ -382,6 +382,15 @@ def test_a_step_that_would_leave_the_numbers_is_not_taken(kind, gradient, option
     assert snapshot(optimizer) == before
 
 
+@pytest.mark.parametrize("kind", [Adam, AdamW, RMSprop])
+def test_a_step_whose_memory_would_overflow_is_not_taken(kind):
+    optimizer = kind(with_gradients(1e200))  # its square is inf, and would be for ever
+    before = snapshot(optimizer)
+    with pytest.raises(FloatingPointError, match="finite"):
+        optimizer.step()
+    assert snapshot(optimizer) == before
+
+
 # ---- saving and going on
 
 

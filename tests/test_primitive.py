@@ -514,3 +514,20 @@ def test_a_located_error_leaves_most_of_many_operands_out():
     told = str(located(ValueError("no"), "sum", range(100)))
     assert told == "sum of 0, 1, 2, … 95 more …, 98, 99: no"
     assert str(located(ValueError("no"), "sum", range(6))) == "sum of 0, 1, 2, 3, 4, 5: no"
+
+
+def test_a_notebooks_cell_may_declare_its_primitive_and_its_family_again():
+    cell = (
+        "from microgrid import Primitive, Value, family\n"
+        "for slope in (2, 3):\n"
+        "    line = Primitive('line', abs, lambda out, x: (slope,))\n"
+        "    @family\n"
+        "    def steep(by): return f'steep {by}', abs, lambda out, x: (slope * by,)\n"
+        "x = Value(1.0)\n"
+        "(line(x) + steep(10)(x)).backward()\n"
+        "print(x.grad, Primitive.registry['line'] is line)\n"
+        "Primitive('sin', abs, lambda out, x: (1,))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", cell], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["33.0", "True"]
+    assert "got 'sin', which is taken" in done.stderr

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..engine import Value, topological_order
 from ..functional import hypot, logsumexp_, max_, min_, prod_, sum_
+from ..graph import changed_leaf
 from ..primitive import add, multiply
 from .graph import Graph
 from .labels import exact_text, html_text, number_text, printable, shortened, tooltip_text, width
@@ -49,6 +50,7 @@ CONSTANT = {"color": "#595959", "fillcolor": "#e8e8e8", "shape": "note", "style"
 OPERATION = {"fillcolor": "#f7f7f7", "margin": "0.05,0.02", "shape": "oval"}
 RESULT = {"fillcolor": "#ffe3a6"}
 TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{}</table>'
+GAP = "&#160;&#160;"  # with room for a wider font, where Helvetica has no substitute of its widths
 NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
 
 
@@ -60,8 +62,8 @@ def draw(
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
     box, and a root has a double border. An operation is an oval between its operands and its
     result; two or three are numbered where their order matters. Numbers have 4 digits here, and
-    all of them in a node's tooltip. A constant has no gradient. As long as every gradient is 0 a
-    line below asks whether `backward` was called.
+    all of them in a node's tooltip. A constant has no gradient. A line below says so if every
+    gradient is 0, as before `backward`, or if a leaf has changed since the rest was computed.
 
     The format is that of `graph.render()` and `graph.pipe()`, rankdir the way that the arrows go:
     "LR", "TB", "BT" or "RL". A graph of more than `max_nodes` values shows a text instead, as
@@ -93,7 +95,10 @@ def draw(
         edge_attr=EDGE,
     )
     gradients = [value.grad for value in order if not value.is_constant]
-    if gradients and all(grad == 0 for grad in gradients):
+    if (changed := changed_leaf(order)) is not None:
+        name = "a leaf" if changed.label is None else tooltip_text(shortened(changed.label))
+        graph.attr(label=f"{name} has changed since: refresh() computes the rest again")
+    elif gradients and all(grad == 0 for grad in gradients):
         graph.attr(label="every grad is 0: was backward() called?")
     names = {value: f"n{place}" for place, value in enumerate(order)}
     ends = set(roots)
@@ -144,7 +149,7 @@ def _rows(label: str, value: Value, numbers: dict[str, Any]) -> str:
         return f'{rows}<tr><td colspan="2">{html_text(number_text(value.data))}</td></tr>'
     for key, x in numbers.items():
         rows += (
-            f'<tr><td align="left"><font color="#595959" point-size="9">{key}&#160;</font></td>'
+            f'<tr><td align="left"><font color="#595959" point-size="9">{key}{GAP}</font></td>'
             f'<td align="right">{html_text(number_text(x))}</td></tr>'
         )
     return rows

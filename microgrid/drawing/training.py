@@ -97,7 +97,7 @@ def _plot_curves(axes: Axes, curves: Mapping[str, Sequence[tuple[float, float]]]
         size = 4 if len(points) <= MANY_EPOCHS else 0
         axes.plot(*zip(*points, strict=True), line, color=colour, label=what, markersize=size)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     if len(curves) > 1:

@@ -1,0 +1,174 @@
+"""A history is read by epoch and by column, prints as a table that fits, and plots."""
+
+import copy
+import math
+import pickle
+import sys
+
+import pytest
+
+from microgrid import History
+from microgrid.drawing import Picture
+
+RECORDS = [{"epoch": 1, "loss": 0.5, "lr": 0.1}, {"epoch": 2, "loss": 0.25, "lr": 0.1}]
+
+
+def long(epochs):
+    return History({"epoch": i, "loss": 1 / i} for i in range(1, epochs + 1))
+
+
+def rows(history):
+    return [line.split() for line in repr(history).splitlines()]
+
+
+# ---- reading
+
+
+def test_an_integer_is_an_epoch():
+    history = History(RECORDS)
+    assert history[0] == RECORDS[0]
+    assert history[-1] == {"epoch": 2, "loss": 0.25, "lr": 0.1}
+    assert history[0:1] == RECORDS[:1]
+
+
+def test_a_name_is_a_column():
+    history = History(RECORDS)
+    assert history["loss"] == [0.5, 0.25]
+    assert history["epoch"] == [1, 2]
+    assert History()["loss"] == []
+
+
+def test_it_has_a_length_and_is_gone_through():
+    history = History(RECORDS)
+    assert len(history) == 2
+    assert list(history) == history.records == RECORDS
+    assert (len(History()), list(History())) == (0, [])
+
+
+def test_it_takes_any_iterable_and_keeps_a_list_of_its_own():
+    records = [RECORDS[0]]
+    history = History(record for record in records)
+    other = History(records)
+    records.append(RECORDS[1])
+    assert len(history) == len(other) == 1
+
+
+@pytest.mark.parametrize("place", [2, -3])
+def test_an_epoch_that_was_not_is_an_index_error(place):
+    with pytest.raises(IndexError):
+        History(RECORDS)[place]
+
+
+def test_an_unknown_column_is_a_key_error_that_names_those_there_are():
+    with pytest.raises(KeyError, match=r"accuracy.*epoch.*loss.*lr"):
+        History(RECORDS)["accuracy"]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))])
+def test_a_copy_is_a_history_of_its_own(copied):
+    history = History(RECORDS, ended="a reason")
+    other = copied(history)
+    assert (other.records, other.ended) == (RECORDS, "a reason")
+    other.records.clear()
+    assert len(history) == 2
+
+
+# ---- printing
+
+
+def test_a_table_has_a_line_for_the_names_and_one_for_each_epoch():
+    table = """\
+epoch    loss      lr
+    1  0.5000  0.1000
+    2  0.2500  0.1000"""
+    assert repr(History(RECORDS)) == str(History(RECORDS)) == table
+
+
+def test_the_reason_it_ended_stands_below():
+    assert repr(History(RECORDS, ended="interrupted in epoch 3")).splitlines()[-1] == (
+        "ended: interrupted in epoch 3"
+    )
+
+
+def test_an_empty_history_prints():
+    assert repr(History()) == "epoch  loss"
+    assert repr(History(ended="interrupted in epoch 1")) == (
+        "epoch  loss\nended: interrupted in epoch 1"
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 19, 20])
+def test_a_short_history_prints_whole(epochs):
+    assert [row[0] for row in rows(long(epochs))[1:]] == [str(i + 1) for i in range(epochs)]
+
+
+@pytest.mark.parametrize("epochs", [21, 22, 100, 12345])
+def test_a_long_history_prints_its_first_and_last_epochs(epochs):
+    shown = [row[0] for row in rows(long(epochs))[1:]]
+    first, last = range(1, 11), range(epochs - 9, epochs + 1)
+    assert shown == [*map(str, first), "…", *map(str, last)]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0.0, "0.0000"),
+        (-0.25, "-0.2500"),
+        (1.0, "1.0000"),
+        (0.00123456, "0.0012"),
+        (0.000999, "9.99e-04"),
+        (99999.0, "99999.0000"),
+        (123456.0, "1.23e+05"),
+        (-123456.0, "-1.23e+05"),
+        (1e-300, "1.00e-300"),
+        (1e300, "1.00e+300"),
+        (3, "3"),
+        (123456789, "123456789"),
+        (True, "True"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+    ],
+    ids=str,
+)
+def test_a_number_is_shown_in_four_digits_or_by_its_power_of_ten(number, shown):
+    assert rows(History([{"epoch": 1, "what": number}]))[1] == ["1", shown]
+
+
+def test_columns_are_as_wide_as_their_widest_number():
+    history = History(
+        {"epoch": i, "x": x, "val_accuracy": 1} for i, x in enumerate([1e-9, -123456.0, 5, 0.5])
+    )
+    lines = repr(history).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line.endswith(" 1") for line in lines[1:]] == [True] * 4
+    assert lines[2].startswith("    1  -1.23e+05  ")
+
+
+def test_records_with_other_columns_print():
+    history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.5, "accuracy": 0.75}])
+    assert len(rows(history)) == 3
+
+
+# ---- plotting
+
+
+def test_it_plots():
+    picture = History(RECORDS).plot()
+    assert isinstance(picture, Picture)
+    assert picture._repr_png_().startswith(b"\x89PNG")
+
+
+def test_an_empty_history_does_not_plot():
+    with pytest.raises(ValueError, match="at least one epoch, got an empty history"):
+        History().plot()
+
+
+def test_without_matplotlib_plotting_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("microgrid.drawing.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"matplotlib.*pip install 'microgrid-autodiff\[train\]'"):
+        History(RECORDS).plot()
