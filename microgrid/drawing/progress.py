@@ -11,11 +11,7 @@ __all__ = ["Bar"]
 
 
 class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-    """A bar over the steps of a training, that shows the last epoch's loss and metrics.
-
-    >>> with Bar(steps=2) as bar:  # doctest: +SKIP
-    ...     bar.update()
-    """
+    """A bar over the steps of a training, that shows the last epoch's loss and metrics."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(
