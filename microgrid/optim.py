@@ -84,10 +84,11 @@ class Optimizer:
                     f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
                     f"state {state}"
                 )
+        remembered = [state for _, state in moved]
         try:
             for parameter, (p, _) in zip(self.parameters, moved, strict=True):
                 parameter.data = p
-            self.state, self.steps = [state for _, state in moved], self.steps + 1
+            self.state, self.steps = remembered, self.steps + 1
         except BaseException:  # Ctrl-C too
             for parameter, p in zip(self.parameters, before, strict=True):
                 parameter.data = p
