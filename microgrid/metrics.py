@@ -55,11 +55,16 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
 
 
 def measured(
-    metrics: Mapping[str, Metric], predictions: Sequence[Any], targets: Sequence[Any]
+    metrics: Mapping[str, Metric],
+    predictions: Sequence[Any],
+    targets: Sequence[Any],
+    prefix: str = "",
 ) -> dict[str, float]:
     """Return what each metric says; raise `TypeError` if one says no number."""
-    numbers = {name: metric(predictions, targets) for name, metric in metrics.items()}
-    for name, number in numbers.items():
+    numbers: dict[str, float] = {}
+    for name, metric in metrics.items():
+        number = metric(predictions, targets)
         if not isinstance(number, Real):
             raise TypeError(f"the metric {name} must return a number, got {number!r}")
+        numbers[f"{prefix}{name}"] = number
     return numbers

@@ -121,18 +121,24 @@ def fit(
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history):
                         held_out_loss, predictions = trainer.forward(*held_out)
-                    found = measured(named_metrics, predictions, held_out[1])
-                    found = {"loss": held_out_loss.data, **found}
-                    record |= {f"val_{name}": number for name, number in found.items()}
+                    record["val_loss"] = held_out_loss.data
+                    record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
                 history.records.append(record)
                 if bar:
                     bar.show(epoch, epochs, record)
-                if True in [callback(model, history) for callback in callbacks]:
+                if _called(callbacks, model, history):
                     history.ended = f"a callback ended it after epoch {epoch}"
                     break
         except KeyboardInterrupt:
             history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
     return history
+
+
+def _called(
+    callbacks: Sequence[Callable[[Any, History], Any]], model: Any, history: History
+) -> bool:
+    """Call every callback; return whether one asks for the end."""
+    return True in [callback(model, history) for callback in callbacks]
 
 
 class _Trainer:
