@@ -148,7 +148,7 @@ def _train(
             accuracy([model(row) for row in X], y)
             for X, y in [(X_train, y_train), (X_test, y_test)]
         ]
-    print(f"{name}: accuracy {learned:.1%} in training, {held_out:.1%} on held-out rows", end="")
+    print(f"{name}: accuracy {learned:.1%} on these rows, {held_out:.1%} on the held-out", end="")
     print(f" ({history.ended})" if history.ended else "")
     return history
 

@@ -1,7 +1,7 @@
 """Small data sets to learn from, and what makes them ready for training.
 
 A data set is a pair `X, y`: `X` a list of rows, each a list of floats, and `y` the list of their
-classes, 0, 1, … Names and shapes are scikit-learn's: what is learned here serves there.
+classes, 0, 1, … The shapes are those that scikit-learn's functions draw.
 
 In a drawn set the classes share the `n` points evenly, to within one, and come shuffled. `noise`,
 finite and at least 0, is the standard deviation of what is added to every coordinate. `seed` is an

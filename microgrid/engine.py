@@ -194,7 +194,7 @@ class Value:
             for node, grad in zip(order, before, strict=True):
                 if node.op is CONSTANT or (node.op is None and node.grad is None):
                     node.grad = grad
-                elif node.op is None:
+                elif node.op is None and grad is not None:
                     node.grad += grad
                 elif node.grad is None:
                     node.grad = type(node._data)()

@@ -30,25 +30,35 @@ Scalar = TypeVar("Scalar", float, Value)
 
 
 def _relu(x: Any) -> Any:
+    """Return x where it is positive, else 0; the derivative at 0 is 0."""
     return type(x)() if x < 0 else x  # nan is not less than 0: it comes through
 
 
 def _sigmoid(x: float) -> float:
+    """Return 1 / (1 + exp(-x)), for any x without overflow."""
     if x < 0:  # exp(-x) would overflow for x < -709
         return math.exp(x) / (1 + math.exp(x))
     return 1 / (1 + math.exp(-x))
 
 
 def _softplus(x: float) -> float:
+    """Return log(1 + exp(x)), for any x without overflow; the derivative is sigmoid(x)."""
     return builtins.max(x, 0.0) + math.log1p(math.exp(-abs(x)))  # log(1 + exp(x)) would overflow
 
 
 def _floor(x: Any) -> Any:
+    """Return the greatest whole number that is not above x, as a float; the derivative is 0."""
     return type(x)(math.floor(x)) if x - x == 0 else x  # inf and nan are their own
 
 
 def _ceil(x: Any) -> Any:
+    """Return the least whole number that is not below x, as a float; the derivative is 0."""
     return type(x)(math.ceil(x)) if x - x == 0 else x
+
+
+def _stop(x: Any) -> Any:
+    """Return x, as if it were a constant: no gradient goes through."""
+    return x
 
 
 def _compare(x: Any, y: Any) -> Any:
@@ -132,7 +142,7 @@ softplus = Primitive("softplus", _softplus, lambda out, x: (sigmoid(x),))
 compare  = Primitive("compare",  _compare,  lambda out, x, y: (0, 0))
 atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) / hypot(y, x),
                                                                 -y / hypot(y, x) / hypot(y, x)))
-stop_gradient = Primitive("stop_gradient", lambda x: x, lambda out, x: (None,))
+stop_gradient = Primitive("stop_gradient", _stop, lambda out, x: (None,))
 
 sum_       = Primitive("sum",  lambda *xs: builtins.sum(xs), lambda out, *xs: (1,) * len(xs))
 prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)

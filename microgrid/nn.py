@@ -163,7 +163,8 @@ class Neuron(Module):
         """Return the output for `nin` numbers; a single number stands for a list of one."""
         inputs = x if type(x) is list else _inputs(x)
         if len(inputs) != len(self.w):
-            raise ValueError(f"this neuron takes {len(self.w)} inputs, got {len(inputs)}")
+            takes = f"{len(self.w)} input{'s' * (len(self.w) > 1)}"
+            raise ValueError(f"this neuron takes {takes}, got {len(inputs)}")
         output: Value = self.activation(self.b.record(functional.dot_, (*self.w, *inputs, self.b)))
         return output
 
@@ -263,7 +264,10 @@ def _inputs(x: Any) -> list[Any]:
     if isinstance(x, Value):
         return [x]
     row = [x] if isinstance(x, Real) else list(x)
-    return [item if isinstance(item, Value) else Value(item).detach() for item in row]
+    try:
+        return [item if isinstance(item, Value) else Value(item).detach() for item in row]
+    except TypeError as error:
+        raise TypeError(f"{error}; a model takes one row: [model(row) for row in X]") from None
 
 
 def _check_size(name: str, size: int) -> None:

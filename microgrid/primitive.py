@@ -164,6 +164,7 @@ def whole(x: Any) -> Any:
 
 
 def _sign(x: Any) -> Any:
+    """Return 1, 0 or -1 with the sign of x; the derivative is 0."""
     return type(x)(1 if x > 0 else -1) if x > 0 or x < 0 else x  # zeros and nan are their own sign
 
 

@@ -103,7 +103,7 @@ def fit(
     size = len(rows) if batch_size is None else batch_size
     trainer = _Trainer(model, loss, optimizer, schedule, clip)
     history = History()
-    with _bar(progress, epochs * math.ceil(len(rows) / size)) as bar:
+    with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
         try:
             for epoch in range(1, epochs + 1):
                 losses, predictions, wanted = [], [], []
@@ -125,7 +125,7 @@ def fit(
                     record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
                 history.records.append(record)
                 if bar:
-                    bar.show(epoch, epochs, record)
+                    bar.show(epoch, record)
                 if _called(callbacks, model, history):
                     history.ended = f"a callback ended it after epoch {epoch}"
                     break
@@ -179,7 +179,10 @@ class _Trainer:
         if not all(map(math.isfinite, gradients)):
             raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
         if self.clip:
-            for parameter, gradient in zip(parameters, self.clip(gradients), strict=True):
+            clipped = self.clip(gradients)
+            if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
+                raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
+            for parameter, gradient in zip(parameters, clipped, strict=True):
                 parameter.grad = gradient
         self.optimizer.step()
         self.steps += 1
@@ -187,7 +190,7 @@ class _Trainer:
 
 
 def _plain(prediction: Any) -> Any:
-    if isinstance(prediction, Sequence):
+    if hasattr(prediction, "__len__"):
         return [_plain(item) for item in prediction]
     return prediction.data if isinstance(prediction, Value) else prediction
 
@@ -237,7 +240,7 @@ def _placed(place: str, history: History) -> Iterator[None]:
         raise stopped from error
 
 
-def _bar(progress: bool, steps: int) -> Any:
+def _bar(progress: bool, epochs: int, steps: int) -> Any:
     """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
     shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
     seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
@@ -248,7 +251,7 @@ def _bar(progress: bool, steps: int) -> Any:
         return nullcontext()
     from .drawing.progress import Bar
 
-    return Bar(steps)
+    return Bar(epochs, steps)
 
 
 def _check_arguments(
@@ -303,7 +306,7 @@ def _try_out(
         except (ArithmeticError, ValueError) as error:
             if _is_of_numbers(error):
                 return  # the training will say where
-            raise
+            raise ValueError(f"row 0 of `X` does not suit the model: {error}") from error
         for i, target in enumerate(targets):
             try:
                 result = loss(prediction, target)

@@ -3,10 +3,14 @@
 import copy
 import json
 import math
+import os
 import pickle
 import random
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -702,6 +706,24 @@ def test_what_was_shared_is_shared_in_a_copy(copied):
     other = copied(model)
     assert other.layers[0] is other.layers[1]
     assert len(other.parameters()) == 6
+
+
+def test_a_trained_model_goes_on_learning_in_another_process():
+    model = set_to(MLP(2, [3, 1], activation="tanh", seed=0), lambda: 0.5)
+    program = (
+        "import pickle, sys; model = pickle.load(sys.stdin.buffer); out = model([1.0, 2.0]); "
+        "out.backward(); print([p.grad for p in model.parameters()])"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", program],
+        input=pickle.dumps(model),
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(nn.__file__).parents[1])},
+    )
+    model([1.0, 2.0]).backward()
+    assert there.stdout.decode().strip() == str([p.grad for p in model.parameters()])
 
 
 def test_a_model_with_a_lambda_can_be_copied():

@@ -324,6 +324,20 @@ def test_metrics_of_logits_are_given_lists_of_plain_numbers():
     assert kinds == [{float}] * 4
 
 
+def test_metrics_of_arrays_are_given_plain_numbers():
+    kinds, inner = [], MLP(2, [2], seed=0)
+
+    def kind(predictions, targets):
+        kinds.append({type(x) for prediction in predictions for x in prediction})
+        return 0.0
+
+    optimizer = optim.SGD(inner.parameters())
+    targets = [[0.0, 1.0]] * len(X)
+    trained(lambda row: np.array(inner(row)), X, targets, loss=losses.squared_error,
+            optimizer=optimizer, metrics=[kind])  # fmt: skip
+    assert kinds == [{float}] * 2
+
+
 def test_validation_records_no_graph():
     recorded = []
 
@@ -432,6 +446,14 @@ def test_a_clip_sees_all_gradients_and_its_answer_is_what_moves():
     assert (model.w.data, model.b.data) == (0.0, 2.5)
 
 
+@pytest.mark.parametrize("answer", [[0.0], [0.0, 0.0, 0.0], None], ids=repr)
+def test_a_clip_must_answer_with_as_many_gradients(answer):
+    model = Line()
+    with pytest.raises((TypeError, ValueError), match="`clip`"):
+        trained(model, clip=lambda gradients: answer)
+    assert model.state_dict() == Line().state_dict()
+
+
 def test_a_callback_is_called_after_every_epoch_with_model_and_history():
     called = []
 
@@ -538,7 +560,10 @@ def test_ctrl_c_returns_the_history_so_far_and_the_weights_of_whole_steps(place)
     whole, steps = train(), optimizer.seen
     for k in itertools.count(1 + TRIED_OUT.get(place, 0)):
         train, optimizer = small(interrupt := Interrupt(k))
-        history = train(place)
+        try:
+            history = train(place)
+        except KeyboardInterrupt:  # which would end the whole test run
+            pytest.fail(f"Ctrl-C came out of fit at call {k} of the {place}")
         if interrupt.left > 0:
             break
         assert state(optimizer) == optimizer.seen[-1] == steps[optimizer.steps]
@@ -975,6 +1000,7 @@ def test_without_an_output_it_trains():
 
 @has_tqdm
 def test_a_terminal_gets_a_bar_with_loss_and_metrics(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     _, _, history = trained(
         batch_size=4, epochs=3, metrics=[accuracy], validation=(X, Y), progress=True
@@ -1002,6 +1028,14 @@ def test_a_notebook_gets_a_bar_too(monkeypatch):
     monkeypatch.setattr(sys, "stdout", cell := io.StringIO())
     trained(progress=True)
     assert "epoch 2/2" in cell.getvalue()
+
+
+def test_a_program_that_only_imports_ipython_gets_no_bar(monkeypatch):
+    shell = types.SimpleNamespace(get_ipython=lambda: None)
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    monkeypatch.setattr(sys, "stdout", pipe := io.StringIO())
+    trained(progress=True)
+    assert pipe.getvalue() == ""
 
 
 def test_without_tqdm_a_terminal_is_told_what_to_install_and_the_training_runs(monkeypatch):
@@ -1056,12 +1090,18 @@ def in_a_terminal(program, columns):
 
 @has_tqdm
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_a_bar_keeps_to_the_width_of_its_terminal(columns):
-    lines = in_a_terminal(PROGRESS.format(before="", option=""), columns)
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= columns
-    for shown in ["epoch 3/3", "loss=", "accuracy="]:
-        assert shown in lines[-1]
+def test_a_bar_keeps_to_the_width_of_its_terminal_and_cuts_no_number(columns):
+    measured = "for name in history[-1]: print(f'{name}={history[-1][name]:.3g}')"
+    lines = in_a_terminal(PROGRESS.format(before="", option="") + measured, columns)
+    bars, numbers = lines[:-7], lines[-7:]
+    assert len(bars) > 1
+    assert max(map(len, bars)) <= columns
+    last = bars[-1].rstrip()
+    assert "epoch 3/3" in last
+    shown = [pair for pair in re.split(r"[, ]+", last) if "=" in pair]
+    assert set(shown) <= set(numbers)
+    assert len(shown) >= {40: 1, 80: 2, 200: 4}[columns]
+    assert shown[0].startswith("loss=")
 
 
 def test_a_real_terminal_without_tqdm():

@@ -31,7 +31,7 @@ NODE = {
     "fontname": "Helvetica",
     "fontsize": "11",
     "height": "0",
-    "margin": "0.07,0.04",
+    "margin": "0.11,0.04",
     "shape": "box",
     "style": "filled",
     "width": "0",
@@ -58,6 +58,8 @@ def draw(
     *roots: Value, format: str = "svg", rankdir: str = "LR", max_nodes: int | None = 500
 ) -> Graph:
     """Return a picture of all that the roots depend on, with data and gradients.
+
+    A notebook shows it; `draw(loss).save("graph.svg")` writes it, as svg, png, pdf or dot.
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
     box, and a root has a double border. An operation is an oval between its operands and its

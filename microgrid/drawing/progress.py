@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 
@@ -13,20 +14,21 @@ __all__ = ["Bar"]
 class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
     """A bar over the steps of a training, that shows the last epoch's loss and metrics."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.epochs = epochs
         super().__init__(
             total=steps,
             file=sys.stdout,  # notebooks show tqdm's own choice, stderr, in red
             dynamic_ncols=True,
-            desc="epoch 1",
-            # a narrow screen cuts the end off: what one wants to know comes first
-            bar_format="{desc}{postfix} |{bar:10}| {elapsed}<{remaining}",
+            desc=f"epoch 1/{epochs}",
+            bar_format="{desc}{postfix} |{bar}| {remaining}",
         )
 
-    def show(self, epoch: int, epochs: int, record: Mapping[str, float]) -> None:
-        """Show an epoch's record."""
-        self.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
-        hidden = ("epoch", "lr")
-        self.set_postfix(
-            {name: f"{value:.3g}" for name, value in record.items() if name not in hidden}
-        )
+    def show(self, epoch: int, record: Mapping[str, float]) -> None:
+        """Show an epoch's loss and metrics: two, and as many more as leave room for the bar."""
+        self.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
+        shown = [f"{name}={x:.3g}" for name, x in record.items() if name not in ("epoch", "lr")]
+        room = shutil.get_terminal_size().columns - len(self.desc) - len(" |0123456789| 00:00")
+        while len(shown) > 2 and len(", ".join(["", *shown])) > room:
+            shown.pop()
+        self.set_postfix_str(", ".join(shown))
