@@ -82,7 +82,9 @@ def _logsumexp(*xs: float) -> float:
     highest: float = _max(*xs)
     if not math.isfinite(highest):
         return highest
-    return highest + math.log(builtins.sum([math.exp(x - highest) for x in xs]))
+    at = xs.index(highest)  # its own exp is 1, and log1p keeps the digits of small others
+    rest = [math.exp(x - highest) for i, x in enumerate(xs) if i != at]
+    return highest + math.log1p(builtins.sum(rest))
 
 
 def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:

@@ -104,7 +104,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
 def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 
-    Finite for all finite logits.
+    Finite for all logits whose differences are.
 
     Raises:
         TypeError: the logits are no sequence, or the target is no integer.
@@ -121,7 +121,9 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
         raise TypeError(f"cross_entropy needs an integer target, got {target!r}") from None
     if not 0 <= index < len(logits):
         raise ValueError(f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}")
-    return logsumexp(logits) - logits[index]
+    right = logits[index]
+    # of differences, as -log(softmax) would lose the last digits of a small loss at large logits
+    return logsumexp([x - right for x in logits])
 
 
 def _elementwise(one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:

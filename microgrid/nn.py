@@ -51,6 +51,9 @@ INITS: dict[str, Callable[[int, int, Random], float]] = {
 class Module:
     """Something with parameters: the leaves in its attributes, in their lists, dicts and modules.
 
+    A subclass may override `parameters`; what it leaves out `zero_grad` and an optimizer made with
+    them leave alone, but the module that it is part of does not ask it.
+
     >>> class Line(Module):
     ...     def __init__(self):
     ...         self.slope, self.offset = Value(2.0), Value(1.0)

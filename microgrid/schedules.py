@@ -30,7 +30,7 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     [1.0, 0.75, 0.5, 0.5]
     """
     _check_steps(steps)
-    return lambda step: start + (end - start) * min(step / steps, 1.0)
+    return lambda step: end if step >= steps else start + (end - start) * (step / steps)
 
 
 def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:

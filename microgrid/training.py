@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from .datasets import batches
@@ -16,7 +16,6 @@ from .examples import examples
 from .functional import mean
 from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
-from .nn import Module
 from .optim import Optimizer
 from .primitive import operand_text
 from .schedules import Schedule
@@ -88,7 +87,7 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    _check_arguments(epochs, batch_size, optimizer, model, callbacks)
+    _check_arguments(epochs, batch_size, optimizer, callbacks)
     _check_functions(model=model, loss=loss)
     _check_functions(
         **{name: f for name, f in [("schedule", schedule), ("clip", clip)] if f is not None}
@@ -103,12 +102,13 @@ def fit(
     size = len(rows) if batch_size is None else batch_size
     trainer = _Trainer(model, loss, optimizer, schedule, clip)
     history = History()
-    with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
-        try:
+    try:
+        with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
             for epoch in range(1, epochs + 1):
                 losses, predictions, wanted = [], [], []
                 parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
                 for place, (row_batch, target_batch) in enumerate(parts, start=1):
+                    trainer.set_rate()
                     with _placed(f"epoch {epoch}, batch {place}", history):
                         batch_loss, outputs = trainer.step(row_batch, target_batch)
                     losses += [batch_loss] * len(outputs)
@@ -129,8 +129,8 @@ def fit(
                 if _called(callbacks, model, history):
                     history.ended = f"a callback ended it after epoch {epoch}"
                     break
-        except KeyboardInterrupt:
-            history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
+    except KeyboardInterrupt:
+        history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
     return history
 
 
@@ -167,14 +167,25 @@ class _Trainer:
             raise FloatingPointError(f"the loss is {loss.data}: {_first_not_finite(loss)}")
         return loss, [_plain(prediction) for prediction in predictions]
 
+    def set_rate(self) -> None:
+        """Give the optimizer the schedule's rate for the next step."""
+        if self.schedule:
+            rate = self.schedule(self.steps)
+            if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
+                raise ValueError(f"`schedule` must return a rate of at least 0, got {rate!r}")
+            self.optimizer.lr = float(rate)
+
     def step(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, list[Any]]:
         """Move the parameters once; return the loss and the predictions from before."""
-        if self.schedule:
-            self.optimizer.lr = self.schedule(self.steps)
         loss, predictions = self.forward(rows, targets)
+        parameters = self.optimizer.parameters
         self.optimizer.zero_grad()
         loss.backward()
-        parameters = self.optimizer.parameters
+        if self.steps == 0 and not set(topological_order(loss)) & set(parameters):
+            raise ValueError(
+                "the optimizer must move the model's parameters, got one of parameters that the "
+                "loss does not depend on"
+            )
         gradients = [parameter.grad for parameter in parameters]
         if not all(map(math.isfinite, gradients)):
             raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
@@ -254,9 +265,7 @@ def _bar(progress: bool, epochs: int, steps: int) -> Any:
     return Bar(epochs, steps)
 
 
-def _check_arguments(
-    epochs: Any, batch_size: Any, optimizer: Any, model: Any, callbacks: Any
-) -> None:
+def _check_arguments(epochs: Any, batch_size: Any, optimizer: Any, callbacks: Any) -> None:
     size = 1 if batch_size is None else batch_size
     for name, count in [("epochs", epochs), ("batch_size", size)]:
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
@@ -266,8 +275,6 @@ def _check_arguments(
             "`optimizer` must be made with the parameters to move, such as "
             f"optim.Adam(model.parameters(), lr=0.01), got {optimizer!r}"
         )
-    if isinstance(model, Module) and not set(model.parameters()) & set(optimizer.parameters):
-        raise ValueError("the optimizer must move the model's parameters, got one of other Values")
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {callbacks!r}")
     for callback in callbacks:

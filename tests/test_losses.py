@@ -389,3 +389,11 @@ def test_huber_refuses_a_delta_that_is_not_positive(delta):
     assume(not delta > 0)
     with pytest.raises(ValueError, match="`delta` must be positive, got"):
         huber(0.5, 0.0, delta)
+
+
+def test_cross_entropy_keeps_the_digits_of_a_small_loss_at_large_logits():
+    assert losses.cross_entropy([1000.0] * 3, 1) == math.log(3)
+    assert losses.cross_entropy([0.0, 30.0], 1) == pytest.approx(math.exp(-30), rel=1e-12)
+    v = [Value(1000.0), Value(1000.0)]
+    losses.cross_entropy(v, 0).backward()
+    assert [x.grad for x in v] == [-0.5, 0.5]

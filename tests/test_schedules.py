@@ -147,3 +147,7 @@ def test_warmups_and_schedules_nest():
 def test_less_than_one_step_is_refused(make, steps):
     with pytest.raises(ValueError, match=f"`steps` must be at least 1, got {steps}"):
         make(steps)
+
+
+def test_a_line_ends_where_it_is_told():
+    assert linear(1.0, 1e-20, steps=3)(3) == 1e-20

@@ -1160,3 +1160,21 @@ def test_a_line_is_fitted_as_by_least_squares():
     slope = sum(x[0] * y for x, y in zip(rows, targets, strict=True)) / sum(x[0] ** 2 for x in rows)
     found = [model.w.data, model.b.data]
     assert found == pytest.approx([slope, sum(targets) / 11], abs=1e-12)  # 0.9**300 is 2e-14
+
+
+def test_a_model_that_the_optimizer_does_not_reach_is_refused():
+    w, other = Value(1.0), Value(2.0)
+    with pytest.raises(ValueError, match="must move the model's parameters"):
+        trained(lambda row: w * row[0], loss=losses.squared_error, optimizer=optim.SGD([other]))
+    assert (w.data, other.data) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, None, "0.1"], ids=repr)
+def test_a_schedule_must_return_a_rate(rate):
+    with pytest.raises(ValueError, match="`schedule` must return a rate of at least 0, got"):
+        trained(schedule=lambda step: rate)
+
+
+def test_a_mistake_in_a_schedule_is_not_taken_for_an_end_of_numbers():
+    with pytest.raises(ZeroDivisionError):
+        trained(schedule=lambda step: 1 / 0)
