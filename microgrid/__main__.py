@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
-    options = _options(arguments)
     pictures: list[Path] = []
     try:
+        options = _options(arguments)
         for example in [options.data] if options.data else EXAMPLES:
             EXAMPLES[example](options, pictures)
     except KeyboardInterrupt:
@@ -94,6 +94,7 @@ def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     _save(plot_decision_boundary(model, X, y), "moons-boundary.png", options, pictures)
     if len(history):
         _save(history.plot(), "moons-curves.png", options, pictures)
+    _stop_if_interrupted(history)
 
     neuron = model.layers[0].neurons[0]
     for name, parameter in neuron.named_parameters():
@@ -101,7 +102,11 @@ def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     output = neuron([Value(x, label=f"x.{i}") for i, x in enumerate(X[0])])
     neuron.zero_grad()
     output.backward()
-    _save(draw(output), "neuron.svg", options, pictures)
+    try:
+        _save(draw(output), "neuron.svg", options, pictures)
+    except RuntimeError as error:  # no layout engine
+        print(f"neuron: as DOT text, since {error}")
+        _save(draw(output), "neuron.dot", options, pictures)
 
 
 def _learn_penguins(options: argparse.Namespace, pictures: list[Path]) -> None:
@@ -116,6 +121,7 @@ def _learn_penguins(options: argparse.Namespace, pictures: list[Path]) -> None:
     history = _train("penguins", model, parts, losses.cross_entropy, options)
     if len(history):
         _save(history.plot(), "penguins-curves.png", options, pictures)
+    _stop_if_interrupted(history)
 
 
 EXAMPLES = {"moons": _learn_moons, "penguins": _learn_penguins}
@@ -151,6 +157,11 @@ def _train(
     print(f"{name}: accuracy {learned:.1%} on these rows, {held_out:.1%} on the held-out", end="")
     print(f" ({history.ended})" if history.ended else "")
     return history
+
+
+def _stop_if_interrupted(history: History) -> None:
+    if history.ended.startswith("interrupted"):
+        raise KeyboardInterrupt
 
 
 def _save(picture: Any, name: str, options: argparse.Namespace, pictures: list[Path]) -> None:

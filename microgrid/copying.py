@@ -13,8 +13,7 @@ import threading
 from typing import Any
 from weakref import ref
 
-from . import engine
-from .engine import Value
+from .engine import Value, advance_clock
 from .graph import topological_order
 
 __all__: list[str] = []
@@ -69,12 +68,17 @@ def _restore(data: Any, grad: Any, label: str | None, op: Any, stamp: int) -> Va
     node = Value.__new__(Value)
     node._data, node.grad, node.label, node.op, node._stamp = data, grad, label, op, stamp
     node.parents = ()
-    engine._clock = max(engine._clock, stamp)  # so that a change from now on is seen as one
     return node
+
+
+def _restore_leaf(data: Any, grad: Any, label: str | None, op: Any, stamp: int) -> Value:
+    advance_clock(stamp)  # of the process that stored it: a change from now on must be later
+    return _restore(data, grad, label, op, stamp)
 
 
 def _rebuild(outside: list[Value], wiring: list[int], *fields: list[Any]) -> list[Value]:
     nodes: list[Value] = []
+    advance_clock(max(fields[_FIELDS.index("_stamp")]))
     numbers = iter(wiring)
     for row in zip(*fields, strict=True):
         indices = [next(numbers) for _ in range(next(numbers))]
@@ -86,7 +90,7 @@ def _rebuild(outside: list[Value], wiring: list[int], *fields: list[Any]) -> lis
 
 def _reduce(value: Value) -> tuple[Any, ...]:
     if not value.op:
-        return _restore, tuple(getattr(value, name) for name in _FIELDS)
+        return _restore_leaf, tuple(getattr(value, name) for name in _FIELDS)
     if value not in _places.of:
         graph = _FlatGraph(value)  # kept alive by the tuple below
         return operator.getitem, (graph, len(graph.nodes) - 1)

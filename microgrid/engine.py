@@ -23,18 +23,27 @@ Method = Callable[["Value", Any], "Value"]
 _clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
 
 
+def advance_clock(least: int = 0) -> int:
+    """Move the clock on by one, and past `least`; return it."""
+    global _clock
+    _clock = max(_clock, least) + 1
+    return _clock
+
+
 def _operators(op: Primitive) -> tuple[Method, Method]:
     """Return the methods for `value op other` and for `other op value`."""
 
     def method(self: Value, other: Any) -> Any:
         if isinstance(other, Value):
             return self.record(op, (self, other))
-        known = isinstance(other, NUMBERS)
-        return self.record(op, (self, self._constant(other))) if known else NotImplemented
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        return self.record(op, (self, self._constant(other)))
 
     def reflected(self: Value, other: Any) -> Any:
-        known = isinstance(other, NUMBERS)
-        return self.record(op, (self._constant(other), self)) if known else NotImplemented
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        return self.record(op, (self._constant(other), self))
 
     return method, reflected
 
@@ -116,11 +125,10 @@ class Value:
 
     @data.setter
     def data(self, data: Any) -> None:
-        global _clock
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
         self._data = number(data)
-        self._stamp = _clock = _clock + 1
+        self._stamp = advance_clock()
 
     @property
     def is_constant(self) -> bool:
@@ -208,7 +216,6 @@ class Value:
 
         If it raises, all data is as it was.
         """
-        global _clock
         fresh: dict[Value, Any] = {}
         for node in topological_order(self):
             if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
@@ -216,11 +223,13 @@ class Value:
                 try:
                     fresh[node] = number(node.op.forward(*numbers))
                 except (ArithmeticError, ValueError) as error:
-                    now = [Value(x, p.label) for x, p in zip(numbers, node.parents, strict=True)]
-                    raise located(error, node.op.name, now) from None
-        _clock += 1  # what was computed from the old data is now older
+                    operands = [
+                        Value(x, p.label) for x, p in zip(numbers, node.parents, strict=True)
+                    ]
+                    raise located(error, node.op.name, operands) from None
+        now = advance_clock()  # what was computed from the old data is older
         for node, data in fresh.items():
-            node._data, node._stamp = data, _clock
+            node._data, node._stamp = data, now
 
     __add__, __radd__ = _operators(primitive.add)
     __sub__, __rsub__ = _operators(primitive.subtract)
@@ -239,6 +248,8 @@ class Value:
 
     def __pos__(self) -> Value:
         return self
+
+    conjugate = __pos__  # of a real number; np.var asks for it
 
     def __pow__(self, exponent: Value | float) -> Value:
         if isinstance(exponent, Value):

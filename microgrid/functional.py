@@ -1,7 +1,7 @@
 """The elementary functions, on plain numbers and on `Value`s alike: numbers in, a number out.
 
 A few are primitives, the others are composed of them. The names are those of the array API, and of
-PyTorch for activations. Those of one operand are methods of `Value` too: `v.tanh()`.
+PyTorch for activations. Those that begin with one number are methods too: `v.tanh()`.
 """
 
 from __future__ import annotations
@@ -73,9 +73,10 @@ def _min(*xs: Any) -> Any:
     return next((x for x in xs if x != x), builtins.min(xs))
 
 
-def _max_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+def _extremum_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
     tied = [1 - abs(compare(x, out)) for x in xs]  # 1 where x is the extremum, else 0
-    return tuple([t / sum(tied) for t in tied])
+    total = sum(tied)
+    return tuple([t / total for t in tied])
 
 
 def _logsumexp(*xs: float) -> float:
@@ -149,12 +150,11 @@ stop_gradient = Primitive("stop_gradient", _stop, lambda out, x: (None,))
 sum_       = Primitive("sum",  lambda *xs: builtins.sum(xs), lambda out, *xs: (1,) * len(xs))
 prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)
 dot_       = Primitive("dot",  _dot, _dot_partials)
-max_       = Primitive("max",  _max, _max_partials)
-min_       = Primitive("min",  _min, _max_partials)
+max_       = Primitive("max",  _max, _extremum_partials)
+min_       = Primitive("min",  _min, _extremum_partials)
 hypot      = Primitive("hypot", math.hypot,  # the guard makes 0 of 0 / 0, the least of the slopes
                        lambda out, *xs: tuple([x / (out + (1 - sign(out))) for x in xs]))
-logsumexp_ = Primitive("logsumexp", _logsumexp,
-                       lambda out, *xs: tuple([exp(x - out) for x in xs]))
+logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
 # fmt: on
 
 
@@ -426,4 +426,3 @@ for _name in _METHODS:
         setattr(Value, f"arc{_name[1:]}", globals()[_name])
     if _name in ("floor", "ceil"):  # as math.floor and np.floor call them
         setattr(Value, f"__{_name}__", globals()[_name])
-setattr(Value, "conjugate", Value.__pos__)  # noqa: B010  (of a real number; np.var asks for it)

@@ -89,6 +89,8 @@ def zero_grad(leaves: Iterable[Value]) -> None:
 def no_grad() -> Iterator[None]:
     """Record no graph in this thread: what is computed inside is constant. Also a decorator.
 
+    The asyncio tasks of a thread share it: do not await inside.
+
     >>> from microgrid import Value
     >>> x = Value(2.0)
     >>> with no_grad():

@@ -27,7 +27,11 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
         if hasattr(prediction, "__len__"):
             right += max(range(len(prediction)), key=prediction.__getitem__) == target
         else:
-            right += (prediction > 0) == (target > 0)
+            if target not in (-1, 0, 1):
+                raise ValueError(
+                    f"a number says class 1, or else 0 or -1; got the target {target!r}"
+                )
+            right += prediction > 0 if target > 0 else prediction <= 0  # nan is neither
     return right / len(targets)
 
 

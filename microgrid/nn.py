@@ -108,7 +108,7 @@ class Module:
 
 
 def _some(names: set[str]) -> str:
-    shown = sorted(names)[:3]
+    shown = sorted(map(str, names))[:3]
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
@@ -123,6 +123,10 @@ def _named_parameters(path: str, item: Any, seen: set[int]) -> Iterator[tuple[st
         children = item.items()
     elif isinstance(item, (list, tuple)):
         children = enumerate(item)
+    elif str(getattr(item, "dtype", "")) == "object":  # an array of Values
+        children = enumerate(item.tolist())
+    elif isinstance(item, (set, frozenset)) and any(isinstance(x, (Value, Module)) for x in item):
+        raise TypeError(f"parameters need an order: make {path} a list, got a set")
     if id(item) not in seen:
         seen.add(id(item))
         for name, child in children:
@@ -156,6 +160,8 @@ class Neuron(Module):
         seed: Seed = None,
     ) -> None:
         _check_size("nin", nin)
+        if nonlin not in (True, False):
+            raise TypeError(f"`nonlin` must be True or False, got {nonlin!r}; use activation=")
         draw, random = _named("init", init, INITS), generator(seed)
         known = _named("activation", activation, ACTIVATIONS)
         self.activation = known if nonlin else linear
@@ -281,7 +287,7 @@ def _check_size(name: str, size: int) -> None:
 def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
     if callable(choice):
         return choice
-    if choice not in table:
+    if not isinstance(choice, str) or choice not in table:
         raise ValueError(f"unknown {what} {choice!r} (a function, or one of {', '.join(table)})")
     return table[choice]
 

@@ -13,8 +13,7 @@ from numbers import Real
 from typing import Any
 
 from .engine import Value, zero_grad
-from .functional import clip, maximum, norm, relu, sqrt, where
-from .functional import min as minimum_of
+from .functional import clip, maximum, minimum, norm, relu, sqrt, where
 
 __all__ = [
     "SGD",
@@ -73,10 +72,7 @@ class Optimizer:
             FloatingPointError: a parameter, or what is remembered of it, would not be finite.
         """
         before = [parameter.data for parameter in self.parameters]
-        moved = [
-            self.update(p, parameter.grad, state, self.lr, self.steps + 1)
-            for p, parameter, state in zip(before, self.parameters, self.state, strict=True)
-        ]
+        moved = [self._moved(i) for i in range(len(before))]
         for i, (p, state) in enumerate(moved):
             if not all(map(math.isfinite, (p, *state))):
                 raise FloatingPointError(
@@ -92,6 +88,16 @@ class Optimizer:
         except BaseException:  # Ctrl-C too
             for parameter, p in zip(self.parameters, before, strict=True):
                 parameter.data = p
+            raise
+
+    def _moved(self, i: int) -> tuple[Any, State]:
+        p, g = self.parameters[i].data, self.parameters[i].grad
+        if g is None:
+            raise TypeError(f"parameter {i} has the gradient None; zero_grad() sets it to 0")
+        try:
+            return self.update(p, g, self.state[i], self.lr, self.steps + 1)
+        except ArithmeticError as error:
+            error.add_note(f"in the step of parameter {i}, {p!r} with the gradient {g!r}")
             raise
 
     def zero_grad(self) -> None:
@@ -120,6 +126,8 @@ class Optimizer:
         for x in [state["lr"], state["steps"], *chain.from_iterable(rows)]:
             if not isinstance(x, Real):
                 raise TypeError(f"the state must hold nothing but numbers, got {x!r}")
+        _require("lr", state["lr"])
+        _require("steps", state["steps"])
         self.lr, self.steps, self.state = state["lr"], state["steps"], rows
 
     def __repr__(self) -> str:
@@ -153,6 +161,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(parameters, lr)
         _require("momentum", momentum)
+        _require("dampening", dampening)
         _require("weight_decay", weight_decay)
         if nesterov and not (momentum > 0 and dampening == 0):
             raise ValueError("nesterov needs a momentum above 0 and no dampening")
@@ -311,7 +320,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     _require("max_norm", max_norm)
 
     def clipped(gradients: Sequence[Any]) -> list[Any]:
-        scale = minimum_of([max_norm / (norm(gradients) + 1e-6), 1.0])
+        scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
         return [g * scale for g in gradients]
 
     return clipped

@@ -201,10 +201,10 @@ add       = Primitive("+",    operator.add,       lambda out, x, y: (1, 1))
 subtract  = Primitive("-",    operator.sub,       lambda out, x, y: (1, -1))
 multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
-floordiv = Primitive("//",   _floordiv, lambda out, x, y: (0, 0))
+floordiv  = Primitive("//",   _floordiv,          lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-pow_      = Primitive("**",   _pow, lambda out, x, y: (_by_base(x, y), _by_exponent(out, x)))
-pow_fixed = Primitive("**k",  _pow, lambda out, x, y: (_by_base(x, y), None))  # by a constant Value
+pow_      = Primitive("**",   _pow,     lambda out, x, y: (_by_base(x, y), _by_exponent(out, x)))
+pow_fixed = Primitive("**k",  _pow,     lambda out, x, y: (_by_base(x, y), None))  # k: a constant
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 # fmt: on
 

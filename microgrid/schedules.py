@@ -61,6 +61,8 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     [0.5, 0.75, 1.0, 1.0]
     """
     _check_steps(steps)
+    if not callable(schedule):
+        raise TypeError(f"warmup needs a schedule, such as constant({schedule!r}), got a number")
     rise = linear(start, 1.0, steps)
     return lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
 

@@ -23,6 +23,11 @@ from .seeding import Seed, generator
 
 __all__ = ["fit"]
 
+NOT_MOVED = (
+    "The parameters are as they were before this step. A lower learning rate, standardised "
+    "inputs or `clip` may help."
+)
+MOVED = "The parameters are as this epoch's steps left them."
 TAKES = {  # what the functions that a training is given are called with
     "model": "of a row",
     "loss": "of a prediction and a target",
@@ -109,7 +114,7 @@ def fit(
                 parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
                 for place, (row_batch, target_batch) in enumerate(parts, start=1):
                     trainer.set_rate()
-                    with _placed(f"epoch {epoch}, batch {place}", history):
+                    with _placed(f"epoch {epoch}, batch {place}", history, NOT_MOVED):
                         batch_loss, outputs = trainer.step(row_batch, target_batch)
                     losses += [batch_loss] * len(outputs)
                     predictions += outputs
@@ -119,7 +124,7 @@ def fit(
                 record: Record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
                 record |= {"lr": optimizer.lr, **measured(named_metrics, predictions, wanted)}
                 if held_out:
-                    with no_grad(), _placed(f"epoch {epoch}, validation", history):
+                    with no_grad(), _placed(f"epoch {epoch}, validation", history, MOVED):
                         held_out_loss, predictions = trainer.forward(*held_out)
                     record["val_loss"] = held_out_loss.data
                     record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
@@ -138,7 +143,9 @@ def _called(
     callbacks: Sequence[Callable[[Any, History], Any]], model: Any, history: History
 ) -> bool:
     """Call every callback; return whether one asks for the end."""
-    return True in [callback(model, history) for callback in callbacks]
+    answers = [callback(model, history) for callback in callbacks]
+    # NumPy's bools too, but not the number of characters that a callback has written
+    return any(type(answer).__name__ in ("bool", "bool_") and answer for answer in answers)
 
 
 class _Trainer:
@@ -232,21 +239,18 @@ def _made(node: Value) -> str:
 
 def _is_of_numbers(error: Exception) -> bool:
     """Whether an error came of the numbers, not of a mistake in the model or the loss."""
-    return isinstance(error, ArithmeticError) or hasattr(error, "operation")
+    return isinstance(error, FloatingPointError) or hasattr(error, "operation")
 
 
 @contextmanager
-def _placed(place: str, history: History) -> Iterator[None]:
+def _placed(place: str, history: History, then: str) -> Iterator[None]:
     """Say where in the training a number stopped being finite, and keep the history."""
     try:
         yield
     except (ArithmeticError, ValueError) as error:
         if not _is_of_numbers(error):
             raise
-        stopped = FloatingPointError(
-            f"training stopped in {place}: {error}. The parameters are as they were before this "
-            "step. A lower learning rate, standardised inputs or `clip` may help."
-        )
+        stopped = FloatingPointError(f"training stopped in {place}: {error}. {then}")
         stopped.history = history  # type: ignore[attr-defined]
         raise stopped from error
 

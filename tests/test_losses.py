@@ -392,7 +392,8 @@ def test_huber_refuses_a_delta_that_is_not_positive(delta):
 
 
 def test_cross_entropy_keeps_the_digits_of_a_small_loss_at_large_logits():
-    assert losses.cross_entropy([1000.0] * 3, 1) == math.log(3)
+    # within an ulp: log1p(2) and log(3) round by themselves
+    assert abs(losses.cross_entropy([1000.0] * 3, 1) - math.log(3)) <= math.ulp(math.log(3))
     assert losses.cross_entropy([0.0, 30.0], 1) == pytest.approx(math.exp(-30), rel=1e-12)
     v = [Value(1000.0), Value(1000.0)]
     losses.cross_entropy(v, 0).backward()

@@ -98,5 +98,18 @@ def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training._Trainer, "step", interrupted)
-    assert main(["--data", "penguins", "--out", str(tmp_path)]) == 0
-    assert "interrupted in epoch 1" in capsys.readouterr().out
+    assert main(["--out", str(tmp_path)]) == 130
+    printed = capsys.readouterr().out
+    assert "interrupted in epoch 1" in printed
+    assert "moons-boundary.png" in printed
+    assert "penguins" not in printed
+
+
+def test_without_a_layout_engine_the_neuron_is_dot_text(tmp_path, capsys, monkeypatch):
+    from microgrid.drawing import layout
+
+    monkeypatch.setattr(layout, "find_engine", lambda: None)
+    assert main(["--data", "moons", "--epochs", "1", "--out", str(tmp_path)]) == 0
+    assert "neuron: as DOT text, since" in capsys.readouterr().out
+    assert "digraph" in (tmp_path / "neuron.dot").read_text(encoding="utf-8")
+    assert not (tmp_path / "neuron.svg").exists()

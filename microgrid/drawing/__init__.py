@@ -28,11 +28,12 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f".{_FILES[name]}", __name__), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("matplotlib", "numpy"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("graphviz", "matplotlib", "numpy"):
             raise
+        package = "graphviz" if missing == "graphviz" else "'microgrid-autodiff[train]'"
         raise ImportError(
-            f"{name} needs matplotlib, which is not installed: "
-            "pip install 'microgrid-autodiff[train]'"
+            f"{name} needs {missing}, which is not installed: pip install {package}"
         ) from error
 
 
