@@ -615,3 +615,20 @@ def test_where_floats_have_no_limit_either_infinity_becomes_nan(function):
 )
 def test_the_derivative_at_nan_is_nan(function):
     assert math.isnan(gradient(function, math.nan)[0])
+
+
+@pytest.mark.parametrize("extremum", [microgrid.max, microgrid.min])
+def test_the_slopes_of_an_extremum_are_as_many_nodes_as_its_operands(extremum):
+    def nodes(n):
+        leaves = [Value(float(i)) for i in range(n)]
+        out = extremum(leaves)
+        return len(microgrid.topological_order(*out.op.partials(out, *out.parents)))
+
+    assert nodes(200) < 2.2 * nodes(100)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e15, 1e17])
+def test_the_slopes_of_logsumexp_are_exact_at_any_size(size):
+    x = [Value(size), Value(size)]
+    microgrid.logsumexp(x).backward()
+    assert [v.grad for v in x] == [0.5, 0.5]

@@ -754,3 +754,15 @@ def double(x):
 )
 def test_repr_names_sizes_and_activation(module, shown):
     assert repr(module) == shown
+
+
+@pytest.mark.parametrize("make", [lambda: Neuron(2, "tanh"), lambda: Layer(2, 3, "tanh")])
+def test_an_activation_in_the_place_of_nonlin_is_refused(make):
+    with pytest.raises(TypeError, match="`nonlin` must be True or False, got 'tanh'"):
+        make()
+
+
+def test_parameters_in_an_array_are_found_and_in_a_set_refused():
+    assert len(Of(w=np.array([Value(1.0), Value(2.0)])).parameters()) == 2
+    with pytest.raises(TypeError, match="make w a list, got a set"):
+        Of(w={Value(1.0)}).parameters()

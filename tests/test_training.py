@@ -1178,3 +1178,26 @@ def test_a_schedule_must_return_a_rate(rate):
 def test_a_mistake_in_a_schedule_is_not_taken_for_an_end_of_numbers():
     with pytest.raises(ZeroDivisionError):
         trained(schedule=lambda step: 1 / 0)
+
+
+def test_a_callback_that_returns_a_number_does_not_end_the_training():
+    _, _, history = trained(callbacks=[lambda m, h: 1], epochs=3)
+    assert len(history) == 3
+
+
+def test_accuracy_of_nan_is_never_right_and_of_other_classes_refused():
+    assert accuracy([math.nan, math.nan], [0, 1]) == 0.0
+    with pytest.raises(ValueError, match="got the target 2"):
+        accuracy([3.0], [2])
+
+
+def test_an_end_in_the_validation_does_not_say_that_a_step_was_undone():
+    with pytest.raises(FloatingPointError, match=r"validation: .* as this epoch's steps left them"):
+        trained(
+            Line(1.0, 0.0),
+            [[1.0]],
+            [1.0],
+            loss=lambda p, t: log(p),
+            validation=([[-1.0]], [1.0]),
+            lr=1e-9,
+        )
