@@ -128,15 +128,23 @@ def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     ValueError('log of x = -1.0: math domain error')
     """
     builtin = (ZeroDivisionError, OverflowError, ArithmeticError, ValueError)
-    kind = next(kind for kind in builtin if isinstance(error, kind))
+    kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
+    reason = error.args[-1] if error.args else kind.__name__
+    found = kind(f"{what} of {operands_text(operands)}: {reason}")
+    found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's own ValueError
+    return found
+
+
+def operands_text(operands: Iterable[Any]) -> str:
+    """Return operands as an error shows them, the middle of many left out.
+
+    >>> operands_text(range(33))
+    '0, 1, 2, … 28 more …, 31, 32'
+    """
     shown = [operand_text(operand) for operand in operands]
     if len(shown) > 6:
         shown[3:-2] = [f"… {len(shown) - 5} more …"]
-    reason = error.args[-1] if error.args else kind.__name__
-    found: Any = kind(f"{what} of {', '.join(shown)}: {reason}")
-    found.operation = what  # which tells it from a ValueError of the caller's own
-    error_of_numbers: Exception = found
-    return error_of_numbers
+    return ", ".join(shown)
 
 
 def operand_text(x: Any) -> str:

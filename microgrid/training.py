@@ -17,7 +17,7 @@ from .functional import mean
 from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
-from .primitive import operand_text
+from .primitive import operand_text, operands_text
 from .schedules import Schedule
 from .seeding import Seed, generator
 
@@ -28,13 +28,6 @@ NOT_MOVED = (
     "inputs or `clip` may help."
 )
 MOVED = "The parameters are as this epoch's steps left them."
-TAKES = {  # what the functions that a training is given are called with
-    "model": "of a row",
-    "loss": "of a prediction and a target",
-    "schedule": "of the step",
-    "clip": "of a list of gradients",
-    "callbacks": "of the model and the history",
-}
 
 
 def fit(
@@ -93,10 +86,12 @@ def fit(
     (20, 1.0)
     """
     _check_arguments(epochs, batch_size, optimizer, callbacks)
-    _check_functions(model=model, loss=loss)
-    _check_functions(
-        **{name: f for name, f in [("schedule", schedule), ("clip", clip)] if f is not None}
-    )
+    _check_function("model", model, "of a row")
+    _check_function("loss", loss, "of a prediction and a target")
+    if schedule is not None:
+        _check_function("schedule", schedule, "of the step")
+    if clip is not None:
+        _check_function("clip", clip, "of a list of gradients")
     named_metrics = metrics_by_name(metrics)
     rows, targets = examples(X, y)
     held_out = _held_out(validation, len(rows[0]))
@@ -232,9 +227,7 @@ def _first_not_finite(loss: Value) -> str:
 
 
 def _made(node: Value) -> str:
-    operands = ", ".join(map(operand_text, node.parents[:4]))
-    more = f" and {len(node.parents) - 4} more" if len(node.parents) > 4 else ""
-    return f"`{node.op.name if node.op else ''}` of {operands}{more}"
+    return f"`{node.op.name if node.op else ''}` of {operands_text(node.parents)}"
 
 
 def _is_of_numbers(error: Exception) -> bool:
@@ -282,13 +275,12 @@ def _check_arguments(epochs: Any, batch_size: Any, optimizer: Any, callbacks: An
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {callbacks!r}")
     for callback in callbacks:
-        _check_functions(callbacks=callback)
+        _check_function("callbacks", callback, "of the model and the history")
 
 
-def _check_functions(**functions: Any) -> None:
-    for name, function in functions.items():
-        if not callable(function) or isinstance(function, type):
-            raise TypeError(f"`{name}` must be a function {TAKES[name]}, got {function!r}")
+def _check_function(name: str, function: Any, takes: str) -> None:
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"`{name}` must be a function {takes}, got {function!r}")
 
 
 def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None:
