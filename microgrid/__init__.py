@@ -20,6 +20,8 @@ from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 
 if TYPE_CHECKING:
+    from . import anomaly as anomaly
+    from . import calculus as calculus
     from . import datasets as datasets
     from . import drawing as drawing
     from . import losses as losses
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from . import nn as nn
     from . import optim as optim
     from . import schedules as schedules
+    from . import testing as testing
     from . import training as training
+    from .anomaly import detect_anomaly as detect_anomaly
+    from .calculus import *  # noqa: F403
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
     from .history import History as History
@@ -36,16 +41,22 @@ if TYPE_CHECKING:
     from .training import *  # noqa: F403
 
 _LAZY = {  # name -> the module that it is in, or is
-    **dict.fromkeys(["draw", "draw_dot"], "drawing"),
-    **dict.fromkeys(["MLP", "Layer", "Module", "Neuron"], "nn"),
-    "History": "history",
-    "accuracy": "metrics",
-    "fit": "training",
-    **{
-        name: name
-        for name in ["datasets", "drawing", "losses", "metrics", "nn", "optim", "schedules"]
-    },
-    "training": "training",
+    name: module
+    for module, names in {
+        "anomaly": "detect_anomaly",
+        "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
+        "datasets": "",
+        "drawing": "draw draw_dot",
+        "history": "History",
+        "losses": "",
+        "metrics": "accuracy",
+        "nn": "Layer MLP Module Neuron",
+        "optim": "",
+        "schedules": "",
+        "testing": "",
+        "training": "fit",
+    }.items()
+    for name in [module, *names.split()]
 }
 # `from microgrid import *` leaves Python's own max, min and sum in their places.
 _FUNCTIONS = [name for name in functional.__all__ if not hasattr(builtins, name)]

@@ -5,21 +5,26 @@ The chain rule stands in one place, `Value.chain`; the derivatives it multiplies
 
 from __future__ import annotations
 
-import operator
 from _thread import get_ident
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NoReturn
 
-from . import primitive
-from .graph import no_grad, require_differentiable, topological_order, unrecorded, zero_grad
-from .primitive import CONSTANT, Primitive, family, located, number, whole
+from .graph import (
+    no_grad,
+    require_fresh,
+    require_leaf,
+    require_numbers,
+    topological_order,
+    unrecorded,
+    zero_grad,
+)
+from .operators import Operand
+from .primitive import CONSTANT, Primitive, family, located, number, watched
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
 blank = object.__new__
-NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
-Method = Callable[["Value", Any], "Value"]
 _clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
 
 
@@ -30,33 +35,7 @@ def advance_clock(least: int = 0) -> int:
     return _clock
 
 
-def _operators(op: Primitive) -> tuple[Method, Method]:
-    """Return the methods for `value op other` and for `other op value`."""
-
-    def method(self: Value, other: Any) -> Any:
-        if isinstance(other, Value):
-            return self.record(op, (self, other))
-        if not isinstance(other, NUMBERS):
-            return NotImplemented
-        return self.record(op, (self, self._constant(other)))
-
-    def reflected(self: Value, other: Any) -> Any:
-        if not isinstance(other, NUMBERS):
-            return NotImplemented
-        return self.record(op, (self._constant(other), self))
-
-    return method, reflected
-
-
-def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Any], bool]:
-    def method(self: Value, other: Any) -> Any:
-        data = other.data if isinstance(other, Value) else other
-        return compare(self._data, data) if isinstance(data, NUMBERS) else NotImplemented
-
-    return method
-
-
-class Value:
+class Value(Operand):
     """A real number that remembers how it was computed.
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
@@ -102,14 +81,17 @@ class Value:
         except (ArithmeticError, ValueError) as error:
             raise located(error, op.name, operands) from None
         if unrecorded and get_ident() in unrecorded:
-            return self._constant(data)
-        node = blank(Value)  # skips the checks of __init__, which are for the user's data
-        node._data = data if type(data) is float else number(data)
-        node.grad = 0.0 if type(data) is float else type(node._data)()
-        node.parents = operands
-        node.op = op
-        node.label = None
-        node._stamp = _clock
+            node = self._constant(data)
+        else:
+            node = blank(Value)  # skips the checks of __init__, which are for the user's data
+            node._data = data if type(data) is float else number(data)
+            node.grad = 0.0 if type(data) is float else type(node._data)()
+            node.parents = operands
+            node.op = op
+            node.label = None
+            node._stamp = _clock
+        if watched and get_ident() in watched:
+            watched[get_ident()].made(node, op, operands)
         return node
 
     def _constant(self, x: Any) -> Value:
@@ -154,11 +136,10 @@ class Value:
         try:
             partials = self.op.partials(self._data, *[parent._data for parent in self.parents])
         except (ArithmeticError, ValueError) as error:
-            raise located(error, f"the derivative of {self.op.name}", self.parents) from None
+            what = f"the derivative of {self.op.name}"
+            raise located(error, what, self.parents, self) from None
         if type(partials) is not tuple or len(partials) != len(self.parents):
-            kind = ValueError if type(partials) is tuple else TypeError
-            must = f"the partials of {self.op.name} must be a tuple of {len(self.parents)}"
-            raise kind(f"{must}, one for each operand, got {partials!r}")
+            self.op.require_partials(partials, len(self.parents))
         return partials
 
     def chain(self, g: Any) -> list[Any]:
@@ -184,7 +165,8 @@ class Value:
         54.0
         """
         order = topological_order(self)
-        require_differentiable(order)
+        require_leaf(order)
+        require_fresh(order)
         seed = type(self._data)(number(seed))
         before = [node.grad for node in order]
         try:
@@ -199,6 +181,10 @@ class Value:
                         if partial is not None:
                             share, total = g * partial, parent.grad
                             parent.grad = share if total is None else total + share
+            if watched and get_ident() in watched:
+                passed = [n for n in reversed(order) if n.parents and n.grad is not None]
+                links = [(node, node.parents, node.partials()) for node in passed]
+                watched[get_ident()].pulled(links, {node: node.grad for node in order})
             for node, grad in zip(order, before, strict=True):
                 if node.op is CONSTANT or (node.op is None and node.grad is None):
                     node.grad = grad
@@ -206,9 +192,13 @@ class Value:
                     node.grad += grad
                 elif node.grad is None:
                     node.grad = type(node._data)()
-        except BaseException:
+            if {type(node.grad) for node in order} != {float}:
+                require_numbers(order)
+        except BaseException as error:
             for node, grad in zip(order, before, strict=True):
                 node.grad = grad
+            if isinstance(error, TypeError):
+                require_numbers(order)
             raise
 
     def refresh(self) -> None:
@@ -231,50 +221,9 @@ class Value:
         for node, data in fresh.items():
             node._data, node._stamp = data, now
 
-    __add__, __radd__ = _operators(primitive.add)
-    __sub__, __rsub__ = _operators(primitive.subtract)
-    __mul__, __rmul__ = _operators(primitive.multiply)
-    __truediv__, __rtruediv__ = _operators(primitive.divide)
-    __floordiv__, __rfloordiv__ = _operators(primitive.floordiv)
-    __mod__, __rmod__ = _operators(primitive.remainder)
-    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
-    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
-
-    def __neg__(self) -> Value:
-        return self.record(primitive.negative, (self,))
-
-    def __abs__(self) -> Value:
-        return self.record(primitive.absolute, (self,))
-
-    def __pos__(self) -> Value:
+    def conjugate(self) -> Value:
+        """Return the number itself, as it is real: np.var asks for it."""
         return self
-
-    conjugate = __pos__  # of a real number; np.var asks for it
-
-    def __pow__(self, exponent: Value | float) -> Value:
-        if isinstance(exponent, Value):
-            op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
-            return self.record(op, (self, exponent))
-        if not isinstance(exponent, NUMBERS):
-            return NotImplemented
-        return self.record(primitive.power(whole(exponent)), (self,))
-
-    def __rpow__(self, base: float) -> Value:
-        if not isinstance(base, NUMBERS):
-            return NotImplemented
-        return self.record(primitive.exponential(whole(base)), (self,))
-
-    def __divmod__(self, other: Value | float) -> tuple[Value, Value]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: float) -> tuple[Value, Value]:
-        return other // self, other % self
-
-    def __round__(self, digits: int | None = None) -> Value:
-        return self.record(primitive.rounded(digits or 0), (self,))
-
-    def __bool__(self) -> bool:
-        return bool(self._data)
 
     def __float__(self) -> NoReturn:
         raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")

@@ -94,6 +94,11 @@ def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
     return tuple(map(operator.mul, before, after))  # out / x would fail at x = 0
 
 
+def _hypot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+    length = where(out <= 0, math.inf, out)  # at 0 all slopes are 0, the least, and so are theirs
+    return tuple([x / length for x in xs])
+
+
 # A dot product's operands are x1 … xn, y1 … yn, and where their number is odd, a start.
 def _dot(*xs: Any) -> Any:
     n = len(xs) // 2
@@ -118,8 +123,8 @@ hypot: Primitive
 exp   = Primitive("exp",   math.exp,   lambda out, x: (out,))
 exp2  = Primitive("exp2",  math.exp2,  lambda out, x: (LN2 * out,))
 expm1 = Primitive("expm1", math.expm1, lambda out, x: (exp(x),))
-log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / (LN2 * x),))
-log10 = Primitive("log10", math.log10, lambda out, x: (1 / (LN10 * x),))
+log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / LN2 / x,))  # LN10 * x can
+log10 = Primitive("log10", math.log10, lambda out, x: (1 / LN10 / x,))  # overflow
 log1p = Primitive("log1p", math.log1p, lambda out, x: (1 / (1 + x),))
 sqrt  = Primitive("sqrt",  math.sqrt,  lambda out, x: (1 / (2 * out),))
 cbrt  = Primitive("cbrt",  math.cbrt,  lambda out, x: (1 / (3 * out * out),))
@@ -140,7 +145,7 @@ erfc  = Primitive("erfc",  math.erfc,  lambda out, x: (-ERF * exp(-x * x),))
 floor = Primitive("floor", _floor,     lambda out, x: (0,))
 ceil  = Primitive("ceil",  _ceil,      lambda out, x: (0,))
 relu     = Primitive("relu",     _relu,     lambda out, x: (sign(out),))
-sigmoid  = Primitive("sigmoid",  _sigmoid,  lambda out, x: (out * (1 - out),))
+sigmoid  = Primitive("sigmoid",  _sigmoid,  lambda out, x: (out * sigmoid(-x),))  # 1 - out cancels
 softplus = Primitive("softplus", _softplus, lambda out, x: (sigmoid(x),))
 compare  = Primitive("compare",  _compare,  lambda out, x, y: (0, 0))
 atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) / hypot(y, x),
@@ -152,8 +157,7 @@ prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)
 dot_       = Primitive("dot",  _dot, _dot_partials)
 max_       = Primitive("max",  _max, _extremum_partials)
 min_       = Primitive("min",  _min, _extremum_partials)
-hypot      = Primitive("hypot", math.hypot,  # the guard makes 0 of 0 / 0, the least of the slopes
-                       lambda out, *xs: tuple([x / (out + (1 - sign(out))) for x in xs]))
+hypot      = Primitive("hypot", math.hypot, _hypot_partials)
 logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
 # fmt: on
 

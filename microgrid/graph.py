@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = [
     "changed_leaf",
     "no_grad",
-    "require_differentiable",
+    "recording",
+    "require_fresh",
+    "require_leaf",
+    "require_numbers",
     "topological_order",
     "zero_grad",
 ]
@@ -53,7 +56,7 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
 def changed_leaf(order: list[Value]) -> Value | None:
     """Return a leaf of a graph that has changed since it was used, or None if all data is fresh."""
     oldest = min([node._stamp for node in order if node.parents], default=math.inf)
-    if max([node._stamp for node in order]) <= oldest:
+    if max([node._stamp for node in order], default=0) <= oldest:
         return None  # the common case, without a look at every edge
     for node in order:
         for parent in node.parents:
@@ -63,18 +66,35 @@ def changed_leaf(order: list[Value]) -> Value | None:
     return None
 
 
-def require_differentiable(order: list[Value]) -> None:
-    """Raise `RuntimeError` if a graph has no leaf to derive by, or one changed after its use."""
+def require_leaf(order: list[Value]) -> None:
+    """Raise `RuntimeError` if a graph has no leaf to derive by."""
     if all(node.parents or node.op is CONSTANT for node in order):
         raise RuntimeError(
             "backward() needs a leaf to derive by, got a graph of constants alone: "
             "plain numbers, detached values or what was computed under no_grad()"
         )
+
+
+def require_fresh(order: list[Value]) -> None:
+    """Raise `RuntimeError` if a leaf of a graph has changed since it was used."""
     if (changed := changed_leaf(order)) is not None:
         raise RuntimeError(
-            "backward() needs the data that the graph was computed with, but the leaf "
+            "a derivative needs the data that the graph was computed with, but the leaf "
             f"{changed!r} has changed since; call refresh() on the root, or build it anew"
         )
+
+
+def require_numbers(order: list[Value]) -> None:
+    """Raise an error that names the operation if one of a graph's partials is no plain number."""
+    for node in order:
+        if node.op and node.parents:
+            partials = node.partials()
+            node.op.require_partials(partials, len(partials))
+            if any(hasattr(partial, "record") for partial in partials):
+                raise TypeError(
+                    f"the partials of {node.op.name} must be numbers where its operands are, "
+                    f"got {partials!r}"
+                )
 
 
 def zero_grad(leaves: Iterable[Value]) -> None:
@@ -106,3 +126,21 @@ def no_grad() -> Iterator[None]:
         unrecorded[thread] -= 1
         if not unrecorded[thread]:
             del unrecorded[thread]
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Record graphs in this thread, even inside `no_grad()`: a transform differentiates there too.
+
+    >>> from microgrid import Value
+    >>> with no_grad(), recording():
+    ...     y = Value(2.0) * 3.0
+    >>> len(y.parents)
+    2
+    """
+    blocks = unrecorded.pop(get_ident(), 0)
+    try:
+        yield
+    finally:
+        if blocks:
+            unrecorded[get_ident()] = blocks

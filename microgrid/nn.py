@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from copy import deepcopy
 from itertools import pairwise
 from numbers import Integral, Real
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from . import functional
 from .engine import Value, zero_grad
@@ -89,15 +90,35 @@ class Module:
         if not isinstance(state, Mapping):
             raise TypeError(f"the state must be a mapping from paths to numbers, got {state!r}")
         own = self._by_path()
-        missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
-        if missing or unexpected:
-            raise ValueError(
-                f"the state must have exactly the parameters of the {type(self).__name__}; "
-                f"missing: {_some(missing)}; unexpected: {_some(unexpected)}"
-            )
+        _require_paths(self, own.keys(), state.keys())
         numbers = {name: number(data) for name, data in state.items()}
         for name, parameter in own.items():
             parameter.data = numbers[name]
+
+    def with_parameters(self, parameters: Iterable[Any] | Mapping[str, Any]) -> Self:
+        """Return a copy that computes with other numbers, or `Value`s, in its parameters' places.
+
+        They come in the order of `parameters()`, or by path as in a `state_dict`. So a loss is a
+        function of the parameters: `grad(lambda p: loss(model.with_parameters(p)))`.
+
+        Raises:
+            ValueError: there are too few, too many, or other paths than the model's.
+            TypeError: one is neither a number nor a `Value`.
+
+        >>> MLP(1, [1], seed=0).with_parameters([3.0, 1.0])(2.0).data
+        7.0
+        """
+        own = self.parameters()
+        if isinstance(parameters, Mapping):
+            names = {id(parameter): name for name, parameter in self._by_path().items()}
+            paths = [names[id(parameter)] for parameter in own]
+            _require_paths(self, set(paths), parameters.keys())
+            parameters = [parameters[path] for path in paths]
+        new = [p if isinstance(p, Value) else number(p) for p in parameters]
+        if len(new) != len(own):
+            raise ValueError(f"{type(self).__name__} has {len(own)} parameters, got {len(new)}")
+        memo = {id(leaf): leaf for _, leaf in self.named_parameters()}  # those left out stay
+        return deepcopy(self, memo | {id(p): x for p, x in zip(own, new, strict=True)})
 
     def _by_path(self) -> dict[str, Value]:
         parameters: dict[str, Value] = {}
@@ -107,7 +128,15 @@ class Module:
         return parameters
 
 
-def _some(names: set[str]) -> str:
+def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
+    if own != given:
+        raise ValueError(
+            f"the state must have exactly the parameters of the {type(module).__name__}; "
+            f"missing: {_some(own - given)}; unexpected: {_some(given - own)}"
+        )
+
+
+def _some(names: Set[str]) -> str:
     shown = sorted(map(str, names))[:3]
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
@@ -174,7 +203,7 @@ class Neuron(Module):
         if len(inputs) != len(self.w):
             takes = f"{len(self.w)} input{'s' * (len(self.w) > 1)}"
             raise ValueError(f"this neuron takes {takes}, got {len(inputs)}")
-        output: Value = self.activation(self.b.record(functional.dot_, (*self.w, *inputs, self.b)))
+        output: Value = self.activation(functional.dot_(*self.w, *inputs, self.b))
         return output
 
     def __repr__(self) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable
+from _thread import get_ident
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from numbers import Integral, Rational, Real
 from types import MethodType
@@ -22,6 +23,8 @@ Forward = Callable[..., Any]
 Partials = Callable[..., tuple[Any, ...]]
 Row = tuple[str, Forward, Partials]
 
+watched: dict[int, Any] = {}  # thread -> the watch of the `detect_anomaly` that it is inside
+
 
 class Primitive:
     """An operation: its name, its forward value, and its partial derivative by each operand.
@@ -33,6 +36,7 @@ class Primitive:
 
     Raises:
         ValueError: the name is taken by a primitive of the library or another module.
+        TypeError: the name is no string, or forward or partials no function.
 
     >>> from microgrid import Value
     >>> cube = Primitive("cube", lambda x: x * x * x, lambda out, x: (3 * x * x,))
@@ -52,6 +56,11 @@ class Primitive:
         partials: Partials,
         made_by: tuple[Callable[..., Primitive], tuple[Any, ...]] | None = None,
     ) -> None:
+        if not isinstance(name, str) or not callable(forward) or not callable(partials):
+            raise TypeError(
+                "a primitive needs a name and two functions, forward and partials, "
+                f"got {name!r}, {forward!r} and {partials!r}"
+            )
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
         self.__name__, self.__doc__ = name, forward.__doc__
         if made_by is None:
@@ -76,6 +85,19 @@ class Primitive:
             return self.forward(*operands)
         except (ArithmeticError, ValueError) as error:
             raise located(error, self.name, operands) from None
+
+    def require_partials(self, partials: Any, count: int) -> None:
+        """Raise an error unless `partials` is a tuple of as many numbers as there are operands."""
+        if type(partials) is not tuple or len(partials) != count:
+            kind = ValueError if type(partials) is tuple else TypeError
+            must = f"the partials of {self.name} must be a tuple of {count}"
+            raise kind(f"{must}, one for each operand, got {partials!r}")
+        for i, partial in enumerate(partials):
+            if not (partial is None or isinstance(partial, Real) or hasattr(partial, "record")):
+                raise TypeError(
+                    f"the partials of {self.name} must be real numbers, or None, got {partial!r} "
+                    f"({type(partial).__name__}) by operand {i}"
+                )
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind as a function does, so that a primitive can be a method: `v.tanh()`."""
@@ -118,10 +140,12 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     return member
 
 
-def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
+def located(
+    error: Exception, what: str, operands: Sequence[Any], node: Value | None = None
+) -> Exception:
     """Return an error of the same built-in type that names the operation and its operands.
 
-    Its `operation` is what was asked for.
+    Its `operation` is what was asked for, of `node` if that is a derivative.
 
     >>> from microgrid import Value
     >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
@@ -130,7 +154,9 @@ def located(error: Exception, what: str, operands: Iterable[Any]) -> Exception:
     builtin = (ZeroDivisionError, OverflowError, ArithmeticError, ValueError)
     kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
     reason = error.args[-1] if error.args else kind.__name__
-    found = kind(f"{what} of {operands_text(operands)}: {reason}")
+    watch = watched.get(get_ident())
+    more = watch.explanation(what, operands, node) if watch else ""
+    found = kind(f"{what} of {operands_text(operands)}: {reason}{more}")
     found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's own ValueError
     return found
 
@@ -188,8 +214,8 @@ def _pow(x: Any, y: Any) -> Any:
 
 
 # At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
-def _by_base(x: Any, y: Any) -> Any:
-    return y * x ** where(abs(x) + abs(y) <= 0, 0, y - 1)
+def _by_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+    return y * power(x, where(abs(x) + abs(y) <= 0, 0, y - 1))
 
 
 def _by_exponent(out: Any, x: Any) -> Any:
@@ -211,9 +237,12 @@ multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
 floordiv  = Primitive("//",   _floordiv,          lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-pow_      = Primitive("**",   _pow,     lambda out, x, y: (_by_base(x, y), _by_exponent(out, x)))
-pow_fixed = Primitive("**k",  _pow,     lambda out, x, y: (_by_base(x, y), None))  # k: a constant
+pow_      = Primitive("**",   _pow,              lambda out, x, y: (_by_base(operator.pow, x, y),
+                                                                   _by_exponent(out, x)))
+# By a constant: its slope's exponent is one too, so that no log of a negative x is asked for.
+pow_fixed = Primitive("**k",  _pow,              lambda out, x, y: (_by_base(pow_fixed, x, y), None))
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
+argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on
 
 

@@ -1,0 +1,393 @@
+"""Transforms: functions of numbers to functions that compute their derivatives, of any order.
+
+All are one idea. A function is run once, on fresh nodes; a `Linearization` of its graph then pulls
+cotangents back, or pushes tangents forward. What it gives are numbers if nothing outside of the
+function is involved, else graphs, as it is where they shall be differentiated again.
+
+An argument, and what a function returns, may be a number, a `Value`, a NumPy array, a model, or
+lists, tuples and dicts of these; derivatives come in the same structure (a model's as a dict by
+path). Numbers in, numbers out, unless the answer depends on a `Value` from outside.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from numbers import Real
+from typing import Any
+
+from .engine import Value
+from .graph import recording, require_fresh, topological_order, unrecorded
+from .linear import Linearization, gradient_graph, is_closed
+from .primitive import CONSTANT, argument, number
+from .series import coefficients
+from .trees import Structure, flatten, map_values
+
+__all__ = [
+    "grad",
+    "gradients",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "taylor",
+    "value_and_grad",
+    "vjp",
+]
+
+Function = Callable[..., Any]
+
+
+def gradients(output: Any, inputs: Any) -> Any:
+    """Return the derivative of an output by each input, as `Value`s to differentiate again.
+
+    The inputs are nodes of the output's graph, in lists or dicts, or a model; the answer has their
+    structure, with 0 for what the output does not depend on. No `grad` is touched.
+
+    Raises:
+        TypeError: the output is no scalar, or an input is a plain number.
+        ValueError: an input is a constant.
+        RuntimeError: a leaf has changed since it was used.
+
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> by_x, by_y = gradients(x**3 * y, [x, y])
+    >>> by_x.data, gradients(by_x, y).data
+    (36.0, 12.0)
+    """
+    nodes, structure = flatten(inputs)
+    for node in nodes:
+        if not isinstance(node, Value):
+            raise TypeError(f"gradients needs Values to derive by, got the number {node!r}")
+        if node.is_constant:
+            raise ValueError(f"gradients needs Values to derive by, got the constant {node!r}")
+    derivatives = gradient_graph(_root(output, "gradients"), nodes)
+    return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """Return the function that computes f's gradient by the arguments of the given numbers.
+
+    f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
+    gradient. Keyword arguments are passed on.
+
+    Raises, when called:
+        TypeError: f returns something else, or an argument is nothing to differentiate by.
+        IndexError: there is no argument of such a number.
+
+    >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
+    (12.0, 12.0)
+    >>> grad(lambda p, scale: scale * p["a"] * p["b"][0])({"a": 2.0, "b": [3.0, 4.0]}, scale=10.0)
+    {'a': 30.0, 'b': [20.0, 0.0]}
+    """
+    both = _value_and_grad(f, argnums, has_aux, "grad")
+
+    @_like(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, derivative = both(*args, **kwargs)
+        return (derivative, value[1]) if has_aux else derivative
+
+    return gradient
+
+
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Function:
+    """Return the function that computes f's value and its gradient, as `grad` does, together.
+
+    With `has_aux` it returns `((value, aux), gradient)`.
+
+    >>> from microgrid import sin
+    >>> value_and_grad(sin)(0.0)
+    (0.0, 1.0)
+    """
+    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return the function that computes the derivative of each of f's outputs by each input.
+
+    It has the outputs' structure, and for each the inputs'; array by array makes a matrix. The
+    cost is that of as many gradients as there are outputs, or inputs if they are fewer.
+
+    >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1])([2.0, 3.0])
+    [[3.0, 2.0], [1.0, 0.0]]
+    """
+
+    @_like(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        with recording():
+            call = _Call(f, "jacobian", args, kwargs, argnums)
+            roots, outputs = _roots(call.output, "jacobian")
+            rows = Linearization(roots, call.nodes).matrix()
+        return outputs.table(call.released(rows), call.structure)
+
+    return matrix
+
+
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """Return the function that computes the second derivatives of f, by each pair of inputs.
+
+    The cost is that of as many gradients of the gradient as there are inputs.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
+    [[10.0, 6.0], [6.0, 0.0]]
+    """
+
+    @_like(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        with recording():
+            call = _Call(f, "hessian", args, kwargs, argnums)
+            gradient = gradient_graph(_root(call.output, "hessian"), call.nodes)
+            rows = Linearization(gradient, call.nodes).matrix()
+        return call.structure.table(call.released(rows), call.structure)
+
+    return matrix
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """Return f's Hessian at the primals times the tangents, for the price of two gradients or so.
+
+    There is one primal, and one tangent of the same structure, for each argument of f. The answer
+    has the structure of the primal; if there are several primals, it is a tuple.
+
+    >>> hvp(lambda x: x[0] ** 2 * x[1], ([3.0, 5.0],), ([1.0, 0.0],))
+    [10.0, 6.0]
+    """
+    directions = _directions("hvp", primals, tangents)
+    with recording():
+        call = _Call(f, "hvp", primals, {}, range(len(primals)) if len(primals) > 1 else 0)
+        gradient = gradient_graph(_root(call.output, "hvp"), call.nodes)
+        row = Linearization(gradient, call.nodes).push(directions)
+    return call.structure.result(call.released([row])[0])
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Return f's value at the primals and its derivative along the tangents: forward mode.
+
+    There is one primal, and one tangent of the same structure, for each argument of f.
+
+    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 10.0))
+    (6.0, 23.0)
+    """
+    directions = _directions("jvp", primals, tangents)
+    with recording():
+        call = _Call(f, "jvp", primals, {}, range(len(primals)))
+        roots, outputs = _roots(call.output, "jvp")
+        row = Linearization(roots, call.nodes).push(directions)
+    value, tangent = call.released([roots, row])
+    return outputs.argument(value), outputs.result(tangent)
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
+
+    That function takes a cotangent of the structure of f's value, and returns a tuple with the
+    derivative of their product by each primal. It may be called any number of times.
+
+    >>> value, pull = vjp(lambda x, y: [x * y, x + y], 2.0, 3.0)
+    >>> value, pull([1.0, 0.0]), pull([0.0, 1.0])
+    ([6.0, 5.0], (3.0, 2.0), (1.0, 1.0))
+    """
+    with recording():
+        call = _Call(f, "vjp", primals, {}, range(len(primals)))
+        roots, outputs = _roots(call.output, "vjp")
+        linear = Linearization(roots, call.nodes)
+
+    def pull(cotangent: Any) -> tuple[Any, ...]:
+        cotangents = _matching("the cotangent", cotangent, outputs)
+        with recording():
+            row = linear.pull(cotangents)
+        derivatives: tuple[Any, ...] = call.structure.result(call.released([row])[0])
+        return derivatives
+
+    return outputs.argument(call.released([roots])[0]), pull
+
+
+def taylor(f: Function, x: Any, order: int) -> list[Any]:
+    """Return the Taylor coefficients of a function of one number at x, up to the given order.
+
+    Entry n is the n-th derivative at x divided by n!. The cost grows as the square of the order for
+    a sum or product, as its cube at most (Griewank & Walther 2008, *Evaluating Derivatives*,
+    chapter 13).
+
+    Raises:
+        TypeError: f returns no single scalar, or x is none.
+        ValueError: the order is no whole number from 0 on.
+
+    >>> from microgrid import exp
+    >>> taylor(exp, 0.0, 4)
+    [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
+    """
+    if not isinstance(order, int) or isinstance(order, bool) or order < 0:
+        raise ValueError(f"the order must be a whole number from 0 on, got {order!r}")
+    if not isinstance(x, (Value, Real)):
+        raise TypeError(f"taylor needs a single number or Value to expand at, got {x!r}")
+    with recording():
+        call = _Call(f, "taylor", (x,), {}, 0)
+        root, (variable,) = _root(call.output, "taylor"), call.nodes
+        nodes = topological_order(root, variable)
+        require_fresh(nodes)
+        row = coefficients(nodes, root, variable, order, closed=is_closed(nodes, [variable]))
+    return call.released([row])[0]
+
+
+class _Call:
+    """One call of a function, on fresh nodes in the places of what it is to be derived by."""
+
+    def __init__(
+        self,
+        f: Function,
+        transform: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        argnums: int | Sequence[int],
+    ) -> None:
+        chosen = [argnums] if isinstance(argnums, int) else [*argnums]
+        for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise IndexError(
+                    f"{transform} by argument {i} needs that many positional arguments, "
+                    f"got {len(args)}"
+                )
+        leaves, structure = flatten(tuple([args[i] for i in chosen]))
+        self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
+        self.nodes = [_fresh(leaf) for leaf in leaves]
+        new = dict(zip(chosen, structure.argument(self.nodes), strict=True))
+        self.structure = structure.parts[0] if isinstance(argnums, int) else structure
+        self.output = f(
+            *[new.get(i, new.get(i - len(args), x)) for i, x in enumerate(args)], **kwargs
+        )
+
+    def released(self, rows: list[list[Any]], closed: bool = False) -> list[list[Any]]:
+        """Return rows of scalars as plain numbers, if no dependence on a `Value` gets lost.
+
+        If the graph is known to be `closed`, nothing needs to be looked for.
+        """
+        values = [x for row in rows for x in row if isinstance(x, Value)]
+        hidden = self.of_values or not (closed or is_closed(topological_order(*values), self.nodes))
+        release = _as_value if hidden else _as_number
+        for node in self.nodes:
+            if not node.parents:
+                node.op = CONSTANT  # nothing else can derive by it: for others it is a number
+        kind = _kind(self.nodes)
+        return [[release(x, kind) for x in row] for row in rows]
+
+
+def _value_and_grad(
+    f: Function, argnums: int | Sequence[int], has_aux: bool, transform: str
+) -> Function:
+    @_like(f)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        with recording():
+            call = _Call(f, transform, args, kwargs, argnums)
+            output, aux = _pair(call.output, transform) if has_aux else (call.output, None)
+            root = _root(output, transform)
+            linear = Linearization([root], call.nodes)
+            row = linear.pull([1])
+        (value,), row = call.released([[root], row], linear.closed)
+        derivative = call.structure.result(row)
+        if not has_aux:
+            return value, derivative
+        return (value, map_values(lambda v: call.released([[v]])[0][0], aux)), derivative
+
+    return both
+
+
+def _like(f: Function) -> Callable[[Function], Function]:
+    """Give a transformed function the name and signature of f, which may be a `Module`."""
+    if not callable(f):
+        raise TypeError(f"a transform needs a function, got {f!r} ({type(f).__name__})")
+    return wraps(f, updated=())
+
+
+def _root(output: Any, transform: str) -> Value:
+    """Return the one scalar that a function returned, or raise `TypeError`."""
+    roots, structure = _roots(output, transform)
+    if structure.dimensions not in ([None], [()]):
+        raise TypeError(
+            f"{transform} needs a function with one scalar output, got {_told(output)}; "
+            "use jacobian"
+        )
+    return roots[0]
+
+
+def _roots(output: Any, transform: str) -> tuple[list[Value], Structure]:
+    """Return what a function returned as `Value`s, with its structure, or raise `TypeError`."""
+    try:
+        scalars, structure = flatten(output)
+    except TypeError:
+        raise TypeError(
+            f"{transform} needs a function that returns a number, got {_told(output)}"
+        ) from None
+    return [x if isinstance(x, Value) else Value(x).detach() for x in scalars], structure
+
+
+def _pair(output: Any, transform: str) -> tuple[Any, Any]:
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise TypeError(
+            f"{transform} with has_aux needs a function that returns a pair (output, aux), "
+            f"got {_told(output)}"
+        )
+    return output
+
+
+def _told(output: Any) -> str:
+    if isinstance(output, (list, tuple, dict)):
+        return f"a {type(output).__name__} of {len(output)}"
+    return f"{output!r} ({type(output).__name__})"
+
+
+def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    """Return the scalars of the tangents, after a check that they fit the primals."""
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(
+                f"{transform} needs {name} in a tuple, one for each argument of the function, "
+                f"got {given!r}; write ({name[:-1]},)"
+            )
+    return _matching("the tangents", tuple(tangents), flatten(tuple(primals))[1])
+
+
+def _matching(what: str, tree: Any, structure: Structure) -> list[Any]:
+    scalars, own = flatten(tree)
+    if own.paths != structure.paths:
+        raise ValueError(
+            f"{what} must have the structure of what they belong to, with a number for each of "
+            f"{_some(structure.paths)}; got {_some(own.paths)}"
+        )
+    return [x if isinstance(x, (Value, int)) else number(x) for x in scalars]
+
+
+def _some(paths: list[str]) -> str:
+    shown = [path or "the number" for path in paths[:4]] or ["nothing"]
+    return ", ".join(shown) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+
+
+def _fresh(leaf: Any) -> Value:
+    """Return a node of a transform's own, even where one `Value` is passed twice.
+
+    For d/dy (x * y) at y = x is x, not 2 * x.
+    """
+    if not isinstance(leaf, Value):
+        return Value(leaf)
+    node: Value = argument(leaf)
+    node.label = leaf.label
+    return node
+
+
+def _kind(nodes: Sequence[Value]) -> Callable[[Any], Any]:
+    """Return the type of the numbers at hand: derivatives by a `Fraction` are `Fraction`s."""
+    return type(nodes[0].data) if nodes else float
+
+
+def _as_value(x: Any, kind: Callable[[Any], Any]) -> Value:
+    if not isinstance(x, Value):
+        return Value(_as_number(x, kind)).detach()
+    return x.detach() if get_ident() in unrecorded else x
+
+
+def _as_number(x: Any, kind: Callable[[Any], Any]) -> Any:
+    if isinstance(x, Value):
+        return x.data
+    return kind(x) if isinstance(x, int) else number(x)  # rules and sums make ints, such as 0

@@ -1,0 +1,115 @@
+"""Python's operators on anything that records what is done to it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, TypeVar
+
+from . import primitive
+from .primitive import Primitive, whole
+
+__all__ = ["Operand"]
+
+NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
+Self = TypeVar("Self", bound="Operand")
+
+
+def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
+    """Return the method for `operand op other`."""
+
+    def method(self: Self, other: Any) -> Any:
+        if isinstance(other, Operand):
+            return self.record(op, (self, other))
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        return self.record(op, (self, self._constant(other)))
+
+    return method
+
+
+def _reflected(op: Primitive) -> Callable[[Self, Any], Self]:
+    """Return the method for `number op operand`."""
+
+    def method(self: Self, other: Any) -> Any:
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        return self.record(op, (self._constant(other), self))
+
+    return method
+
+
+def _unary(op: Primitive) -> Callable[[Self], Self]:
+    def method(self: Self) -> Self:
+        return self.record(op, (self,))
+
+    return method
+
+
+def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool]:
+    def method(self: Operand, other: Any) -> Any:
+        data = other._data if isinstance(other, Operand) else other
+        return compare(self._data, data) if isinstance(data, NUMBERS) else NotImplemented
+
+    return method
+
+
+class Operand:
+    """What has Python's operators because it has `record`, which says what becomes of them.
+
+    `_data` is the number to compare by, and `_constant(x)` what a plain number becomes.
+    """
+
+    __slots__ = ()
+    _data: Any
+
+    def record(self: Self, op: Primitive, operands: tuple[Any, ...]) -> Self:
+        """Return what applying `op` to operands, of which this is one, gives."""
+        raise NotImplementedError
+
+    def _constant(self, x: Any) -> Any:
+        return x
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether nothing is ever derived by this."""
+        return False
+
+    __add__, __radd__ = _operator(primitive.add), _reflected(primitive.add)
+    __sub__, __rsub__ = _operator(primitive.subtract), _reflected(primitive.subtract)
+    __mul__, __rmul__ = _operator(primitive.multiply), _reflected(primitive.multiply)
+    __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
+    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
+    __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __neg__, __abs__ = _unary(primitive.negative), _unary(primitive.absolute)
+
+    def __pos__(self: Self) -> Self:
+        return self
+
+    def __pow__(self: Self, exponent: Any) -> Self:
+        if isinstance(exponent, Operand):
+            op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
+            return self.record(op, (self, exponent))
+        if not isinstance(exponent, NUMBERS):
+            return NotImplemented
+        return self.record(primitive.power(whole(exponent)), (self,))
+
+    def __rpow__(self: Self, base: Any) -> Self:
+        if not isinstance(base, NUMBERS):
+            return NotImplemented
+        return self.record(primitive.exponential(whole(base)), (self,))
+
+    def __divmod__(self: Self, other: Any) -> tuple[Self, Self]:
+        return self // other, self % other
+
+    def __rdivmod__(self: Self, other: Any) -> tuple[Self, Self]:
+        return other // self, other % self
+
+    def __round__(self: Self, digits: int | None = None) -> Self:
+        return self.record(primitive.rounded(digits or 0), (self,))
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
