@@ -110,9 +110,8 @@ class _Watch:
 
     def pushed(self, links: Links, tangents: Mapping[Value, Any]) -> None:
         """Raise if the chain rule made a tangent that is not finite of finite ones."""
-        for node, parents, partials in links:
-            if not _finite(tangents[node]) and all(_finite(tangents[p]) for p in parents):
-                self.asked(node, partials)
+        for node, parents, _ in links:
+            if not _finite(tangents.get(node)) and all(_finite(tangents.get(p)) for p in parents):
                 raise self._error(
                     node, f"times the tangents of its operands gives {tangents[node]!r}"
                 )

@@ -52,7 +52,8 @@ class Linearization:
             return self._pull_graphs(cotangents)
         adjoint: dict[Any, Any] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
-            adjoint[root] = adjoint.get(root, 0) + cotangent
+            if cotangent != 0:
+                adjoint[root] = adjoint.get(root, 0) + cotangent
         for node, parents, partials in self.links:
             g = adjoint.get(node)
             if g is not None:
@@ -67,7 +68,8 @@ class Linearization:
         """Do the same, and keep the terms apart until all that belong to a node are there."""
         terms: dict[Any, list[Term]] = defaultdict(list)
         for root, cotangent in zip(self.roots, cotangents, strict=True):
-            terms[root].append((cotangent, 1))
+            if not _is_zero(cotangent):
+                terms[root].append((cotangent, 1))
         for node, parents, partials in self.links:
             if node in terms:
                 g = _sum_of_products(terms[node])
@@ -78,10 +80,13 @@ class Linearization:
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Return the derivative of each root along the tangents, one for each input."""
-        moved: dict[Any, Any] = dict(zip(self.inputs, tangents, strict=True))
+        given = zip(self.inputs, tangents, strict=True)
+        moved: dict[Any, Any] = {node: tangent for node, tangent in given if not _is_zero(tangent)}
         for node, parents, partials in reversed(self.links):
             pairs = zip(parents, partials, strict=True)
-            moved[node] = _sum_of_products([(moved[p], d) for p, d in pairs if p in moved])
+            terms = [(moved[parent], partial) for parent, partial in pairs if parent in moved]
+            if terms:
+                moved[node] = _sum_of_products(terms)
         if self.numeric and watched and get_ident() in watched:
             watched[get_ident()].pushed(reversed(self.links), moved)
         return [moved.get(root, 0) for root in self.roots]

@@ -215,7 +215,7 @@ def test_the_notebooks_helper_sees_a_neuron():
 
 has_micrograd = pytest.mark.skipif(
     importlib.util.find_spec("micrograd") is None,
-    reason="micrograd, to compare with, is in the extra `bench` alone",
+    reason="micrograd, to compare with, is in the extra `test`",
 )
 OPERATIONS = {
     "+": (operator.add, 2),

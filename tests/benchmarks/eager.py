@@ -1,7 +1,7 @@
 """The engine in Python, side by side with micrograd in one process.
 
 `python -m tests.benchmarks.eager` prints medians and ratios; the README quotes them. micrograd
-comes with the extra `bench`; without it the rows that need it say so.
+comes with the extra `test`; without it the rows that need it say so.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def main() -> None:
         print(f"  microgrid {ours:8.0f}      micrograd {theirs:8.0f}", end="")
         print(f"      ratio {theirs / ours:6.1f} x   (at most 200)")
     else:
-        print("micrograd is not installed (extra `bench`): no comparison")
+        print("micrograd is not installed (extra `test`): no comparison")
         print(
             f"bytes per node of a live graph: {bytes_per_node(microgrid.engine):.0f} (at most 200)"
         )
