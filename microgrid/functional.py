@@ -401,8 +401,10 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     [0.0, -2000.0]
     """
     operands = _operands(xs, "log_softmax", at_least=1)
-    total = logsumexp_(*operands)
-    return [x - total for x in operands]
+    highest = stop_gradient(max_(*operands))  # without it large numbers lose digits: 1000 - 1000.69
+    shifted = [x - highest for x in operands]
+    total = logsumexp_(*shifted)
+    return [x - total for x in shifted]
 
 
 def softmax(xs: Iterable[Any]) -> list[Any]:

@@ -1,14 +1,11 @@
-"""What is a convention: every row of the table in the design, and the figures PyTorch gives.
+"""What is a convention: every row of the table in the design.
 
 A convention is a choice where calculus leaves one (the derivative at a kink, at a tie, at the edge
-of a domain) or where floats end. The recorded figures are those of `recorded/record_pytorch.py`.
+of a domain) or where floats end. `test_recorded` compares with the choices of JAX and PyTorch.
 """
 
-import json
 import math
 import re
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -206,92 +203,3 @@ def test_a_plain_number_raises_as_the_math_module_does_with_its_name(function, x
         getattr(math, function)(x)
     with pytest.raises(type(of_math.value), match=rf"^{function} of {x}: "):
         getattr(microgrid, function)(x)
-
-
-# ---- PyTorch's figures
-
-# Both sides round a few operations on doubles; PyTorch's vector math is off by a few last bits,
-# and 1 - tanh(x)**2 loses up to three digits of a small derivative.
-RELATIVE = 1e-12
-# What is that small is what is left of 1 where a function saturates: the last bit of 1 is 2e-16.
-ABSOLUTE = 1e-15
-
-FIGURES = json.loads((Path(__file__).parent / "recorded" / "pytorch.json").read_text())["functions"]
-
-PYTORCH = {  # PyTorch's name, where ours is another
-    "abs": lambda x: abs(x),
-    "amax": lambda *xs: microgrid.max(xs),
-    "amin": lambda *xs: microgrid.min(xs),
-    "clamp": clip,
-    "log_softmax": lambda *xs: microgrid.log_softmax(xs),
-    "logsigmoid": log_sigmoid,
-    "logsumexp": lambda *xs: logsumexp(xs),
-    "norm": lambda *xs: norm(xs),
-    "pow": lambda x, y=None, exponent=None: x ** (exponent if y is None else y),
-    "prod": lambda *xs: prod(xs),
-    "remainder": lambda x, y: x % y,
-    "softmax": lambda *xs: softmax(xs),
-}
-
-# Where this library differs on purpose: name and operands, what is raised, and the reason.
-DIFFERENCES = {
-    ("atan2", (0.0, 0.0)): (
-        ZeroDivisionError,
-        "a direction has no derivative at the origin; PyTorch says 0, which is no limit of any",
-    ),
-}
-
-
-def title(figure):
-    options = "".join(f", {name}={value}" for name, value in figure["options"].items())
-    return f"{figure['name']}({', '.join(map(str, figure['x']))}{options})"
-
-
-def ours(figure):
-    return PYTORCH.get(figure["name"]) or getattr(microgrid, figure["name"])
-
-
-def evaluate(figure):
-    """Return the values and the gradient, that of a list being of its weighted sum."""
-    leaves = list(map(Value, figure["x"]))
-    result = ours(figure)(*leaves, **figure["options"])
-    results = result if isinstance(result, list) else [result]
-    microgrid.dot(results, figure.get("weights", [1.0])).backward()
-    return [y.data for y in results], [leaf.grad for leaf in leaves]
-
-
-def agree(actual, expected):
-    return len(actual) == len(expected) and all(
-        math.isclose(a, e, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-        for a, e in zip(actual, expected, strict=True)
-    )
-
-
-@pytest.mark.parametrize("figure", FIGURES, ids=title)
-def test_value_and_gradient_are_pytorchs(figure):
-    difference = DIFFERENCES.get((figure["name"], tuple(figure["x"])))
-    if difference:
-        with pytest.raises(difference[0], match=figure["name"]):
-            evaluate(figure)
-        return
-    values, gradient = evaluate(figure)
-    expected = figure["value"] if isinstance(figure["value"], list) else [figure["value"]]
-    assert agree(values, expected)
-    assert agree(gradient, figure["gradient"])
-
-
-def test_the_recording_is_whole():
-    assert len(FIGURES) == 517
-    names = Counter(figure["name"] for figure in FIGURES)
-    assert len(names) == 49
-    assert min(names.values()) >= 5
-    recorded = {(figure["name"], tuple(figure["x"])) for figure in FIGURES}
-    assert set(DIFFERENCES) <= recorded
-
-
-@pytest.mark.parametrize("scale", [1 + 1e-11, -1.0, 0.0])
-def test_a_figure_that_is_off_would_be_seen(scale):
-    figure = next(figure for figure in FIGURES if title(figure) == "tanh(0.3)")
-    _, gradient = evaluate(figure)
-    assert agree(gradient, figure["gradient"])
-    assert not agree([scale * slope for slope in gradient], figure["gradient"])

@@ -1,19 +1,16 @@
-"""Record reference figures from PyTorch, so that the tests can compare with it without needing it.
+"""Record what PyTorch's optimizers, schedules and losses do, so that the tests need no PyTorch.
 
 Run it in an environment with torch (float64, CPU, one thread; it takes a few seconds):
 
     python tests/recorded/record_pytorch.py
 
-It writes pytorch.json beside itself, and prints the points it left out because PyTorch's value or
-gradient there is not finite (JSON has no nan or inf). The file holds, by section:
+It writes pytorch.json beside itself, which holds, by section:
 
 - problem, optimizers: the parameters after every step on one small problem, whose gradient is
   written below in plain Python floats, so that a test can use the very same formulas;
 - clipping: gradients before and after clipping, by norm (with the norm) and by value;
 - schedules: the learning rate at step 0, 1, 2, ...;
-- losses: value and gradient by the predictions (the mean over the examples);
-- functions: value and gradient by every operand. Where the value is a list, the gradient is that
-  of its sum weighted by the recorded weights 1, 2, 3, ...
+- losses: value and gradient by the predictions (the mean over the examples).
 
 Options are the keyword arguments that were passed; what is not named has PyTorch's default. The
 figures are exact to the bit in the file, but PyTorch's vector math differs in the last bits from
@@ -253,138 +250,6 @@ def record_loss(
     }
 
 
-# ------------------------------------------------------------------------------------- functions
-
-
-def of_list(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Return a function of separate scalars from one of a vector."""
-    return lambda *operands: function(torch.stack(operands))
-
-
-ANYWHERE = [-2.5, -1.0, -0.3, 0.0, 1e-10, 0.3, 1.0, 2.5]
-POSITIVE = [1e-10, 0.1, 0.5, 1.0, 2.0, 10.0, 1000.0]
-WITHIN_ONE = [-0.9, -0.5, -1e-10, 0.0, 0.1, 0.5, 0.9]
-SATURATING = [-1000.0, -40.0, *ANYWHERE, 40.0, 1000.0]
-STEPPED = [-1000.0, -2.0, -1.5, -0.3, 0.0, 0.3, 1.5, 2.0, 1000.0]
-
-# name, function, options, the points
-FUNCTIONS_OF_ONE: list[tuple[str, Callable[..., Tensor], Options, list[float]]] = [
-    ("exp", torch.exp, {}, [-1000.0, *ANYWHERE, 20.0]),
-    ("exp2", torch.exp2, {}, [-2000.0, *ANYWHERE, 10.0]),
-    ("expm1", torch.expm1, {}, [-1000.0, -40.0, *ANYWHERE, 20.0]),
-    ("log", torch.log, {}, POSITIVE),
-    ("log2", torch.log2, {}, POSITIVE),
-    ("log10", torch.log10, {}, POSITIVE),
-    ("log1p", torch.log1p, {}, [-0.9, -0.5, 0.0, *POSITIVE]),
-    ("sqrt", torch.sqrt, {}, [0.0, *POSITIVE]),
-    ("sin", torch.sin, {}, [*ANYWHERE, 100.0]),
-    ("cos", torch.cos, {}, [*ANYWHERE, 100.0]),
-    ("tan", torch.tan, {}, [*ANYWHERE, 1.5]),
-    ("asin", torch.asin, {}, [-1.0, *WITHIN_ONE, 1.0]),
-    ("acos", torch.acos, {}, [-1.0, *WITHIN_ONE, 1.0]),
-    ("atan", torch.atan, {}, SATURATING),
-    ("sinh", torch.sinh, {}, ANYWHERE),
-    ("cosh", torch.cosh, {}, ANYWHERE),
-    ("tanh", torch.tanh, {}, SATURATING),
-    ("asinh", torch.asinh, {}, [-1000.0, *ANYWHERE, 1000.0]),
-    ("acosh", torch.acosh, {}, [1.0, 1.001, 1.1, 1.5, 2.0, 10.0, 1000.0]),
-    ("atanh", torch.atanh, {}, [-1.0, *WITHIN_ONE, 1.0]),
-    ("erf", torch.erf, {}, SATURATING),
-    ("erfc", torch.erfc, {}, [*SATURATING, 5.0]),
-    ("sign", torch.sign, {}, STEPPED),
-    ("floor", torch.floor, {}, STEPPED),
-    ("ceil", torch.ceil, {}, STEPPED),
-    ("abs", torch.abs, {}, STEPPED),
-    ("sigmoid", torch.sigmoid, {}, SATURATING),
-    ("logsigmoid", functional.logsigmoid, {}, SATURATING),
-    ("softplus", functional.softplus, {}, SATURATING),
-    ("relu", torch.relu, {}, STEPPED),
-    ("leaky_relu", functional.leaky_relu, {"negative_slope": 0.01}, STEPPED),
-    ("leaky_relu", functional.leaky_relu, {"negative_slope": 0.1}, STEPPED),
-    ("elu", functional.elu, {"alpha": 1.0}, SATURATING),
-    ("elu", functional.elu, {"alpha": 0.5}, SATURATING),
-    ("gelu", functional.gelu, {}, SATURATING),
-    ("silu", functional.silu, {}, SATURATING),
-    ("softsign", functional.softsign, {}, SATURATING),
-    ("clamp", torch.clamp, {"min": -1.0, "max": 1.0}, ANYWHERE),
-    ("clamp", torch.clamp, {"min": 0.3}, ANYWHERE),
-    ("clamp", torch.clamp, {"max": 0.0}, ANYWHERE),
-    ("pow", torch.pow, {"exponent": 0.0}, [-2.0, 0.0, 3.0]),
-    ("pow", torch.pow, {"exponent": 1.0}, [-2.0, 0.0, 3.0]),
-    ("pow", torch.pow, {"exponent": 2.0}, [-2.0, 0.0, 3.0]),
-    ("pow", torch.pow, {"exponent": 3.0}, [-2.0, 0.0, 3.0]),
-    ("pow", torch.pow, {"exponent": 0.5}, [0.0, 0.25, 3.0]),
-    ("pow", torch.pow, {"exponent": 2.5}, [0.0, 0.25, 3.0]),
-    ("pow", torch.pow, {"exponent": -1.5}, [0.25, 1.0, 3.0]),
-    ("pow", torch.pow, {"exponent": -2.0}, [-2.0, 0.25, 3.0]),
-]
-
-PAIRS = [[1.0, 2.0], [-1.5, 0.5], [0.25, -3.0], [-2.0, -0.1], [0.0, 1.0], [1.0, 0.0], [-1.0, 0.0]]
-TIES = [[0.0, 0.0], [2.5, 2.5], [-1.0, -1.0]]
-BASES = [[2.0, 3.0], [0.5, -1.5], [1.5, 0.0], [9.0, 0.5], [1.0, 4.0], [10.0, -2.0]]
-ZERO_BASES = [[0.0, 0.0], [0.0, 0.5], [0.0, 1.0], [0.0, 2.0], [0.0, 2.5]]
-DIVISIONS = [[7.5, 2.0], [-7.5, 2.0], [7.5, -2.0], [-7.5, -2.0], [0.3, 0.7], [-0.3, 0.7]]
-WHOLE_DIVISIONS = [[6.0, 3.0], [-6.0, 3.0], [0.0, 2.5], [1000.0, 0.75]]
-LISTS = [[0.5], [0.0, 0.0], [1.0, 2.0, 3.0], [-1.2, 0.4, 0.4, 2.1], [1000.0, -1000.0, 0.0]]
-LARGE_LISTS = [[1000.0, 1000.0], [-1000.0, -1000.0, -999.0], [1000.0, 999.0, 1.0]]
-FACTORS = [[4.0], [1.5, -2.0, 0.5], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.0, 2.0, 3.0, 4.0, 0.0]]
-VECTORS = [[0.0, 0.0], [3.0, 4.0], [1.0, -2.0, 2.0], [-2.5], [1e-10, 0.0, 0.5, -0.5]]
-
-FUNCTIONS_OF_SEVERAL: list[tuple[str, Callable[..., Tensor], Options, list[list[float]]]] = [
-    ("atan2", torch.atan2, {}, [*PAIRS, *TIES, [0.0, -1.0]]),
-    ("hypot", torch.hypot, {}, [*PAIRS, *TIES, [3.0, 4.0]]),
-    ("maximum", torch.maximum, {}, [*PAIRS, *TIES]),
-    ("minimum", torch.minimum, {}, [*PAIRS, *TIES]),
-    ("pow", torch.pow, {}, [*BASES, *ZERO_BASES, [-2.0, 3.0]]),
-    ("remainder", torch.remainder, {}, [*DIVISIONS, *WHOLE_DIVISIONS]),
-    ("logsumexp", of_list(lambda x: torch.logsumexp(x, 0)), {}, [*LISTS, *LARGE_LISTS]),
-    ("softmax", of_list(lambda x: torch.softmax(x, 0)), {}, [*LISTS, *LARGE_LISTS]),
-    ("log_softmax", of_list(lambda x: torch.log_softmax(x, 0)), {}, [*LISTS, *LARGE_LISTS]),
-    ("prod", of_list(torch.prod), {}, FACTORS),
-    ("norm", of_list(torch.linalg.vector_norm), {}, VECTORS),
-    ("amax", of_list(torch.amax), {}, [*LISTS, *LARGE_LISTS, [3.0, 1.0, 3.0, 3.0, -3.0]]),
-    ("amin", of_list(torch.amin), {}, [*LISTS, *LARGE_LISTS, [3.0, -3.0, 3.0, -3.0, -3.0]]),
-]
-
-
-def record_function(
-    name: str, function: Callable[..., Tensor], options: Options, x: list[float]
-) -> Record:
-    """Return the value at x and its gradient by each operand."""
-    operands = [torch.tensor(operand, requires_grad=True) for operand in x]
-    value = function(*operands, **options)
-    record: Record = {"name": name, "options": options, "x": x, "value": value.tolist()}
-    weights = torch.ones(())
-    if value.dim() == 1:
-        weights = torch.arange(1.0, len(value) + 1)
-        record["weights"] = weights.tolist()
-    gradient = torch.autograd.grad(value, operands, grad_outputs=weights)
-    return record | {"gradient": [partial.item() for partial in gradient]}
-
-
-def is_finite(record: Record) -> bool:
-    """Return whether the value and every partial derivative are finite."""
-    value = record["value"] if isinstance(record["value"], list) else [record["value"]]
-    return all(math.isfinite(number) for number in [*value, *record["gradient"]])
-
-
-def record_functions() -> list[Record]:
-    """Return a record per function and point, printing those left out."""
-    records = [
-        record_function(name, function, options, [x])
-        for name, function, options, points in FUNCTIONS_OF_ONE
-        for x in points
-    ] + [
-        record_function(name, function, options, x)
-        for name, function, options, points in FUNCTIONS_OF_SEVERAL
-        for x in points
-    ]
-    for record in records:
-        if not is_finite(record):
-            print("left out:", record)
-    return [record for record in records if is_finite(record)]
-
-
 # ---------------------------------------------------------------------------------- the recording
 
 
@@ -407,7 +272,6 @@ def record_all() -> Record:
             for name, function, options, examples in LOSSES
             for prediction, target in examples
         ],
-        "functions": record_functions(),
     }
 
 
