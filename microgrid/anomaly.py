@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-import math
 import os
 import sys
 from _thread import get_ident
@@ -81,7 +80,7 @@ class _Watch:
             for i, partial in enumerate(partials):
                 if not _finite(partial):
                     known = advice(f"the derivative of {_name(node)}", node.parents)
-                    raise self._error(node, f"by operand {i} is {partial!r}{_told(known)}")
+                    raise self._error(node, f"by operand {i} is {partial!r}", known)
 
     def pulled(self, links: Links, adjoint: Mapping[Value, Any]) -> None:
         """Raise if the chain rule made a gradient that is not finite of finite ones."""
@@ -95,7 +94,7 @@ class _Watch:
             for parent, partial in zip(parents, partials, strict=True):
                 if partial is not None:
                     share = _finite(g * partial)
-                    if not share and _finite(g):
+                    if not share and _finite(g) and _finite(partial):
                         raise self._error(
                             node,
                             f"is {partial!r}: times the gradient {g!r} from above it overflows",
@@ -104,23 +103,24 @@ class _Watch:
         for node, finite in sums.items():
             if finite and not _finite(adjoint[node]):
                 raise FloatingPointError(
-                    f"the gradients that come in at {node!r} overflow when they are added up"
+                    f"the gradients that come in at {operand_text(node)} overflow when added up"
                     f"{_told(self.lines.get(node))}"
                 )
 
     def pushed(self, links: Links, tangents: Mapping[Value, Any]) -> None:
         """Raise if the chain rule made a tangent that is not finite of finite ones."""
-        for node, parents, _ in links:
-            if not _finite(tangents.get(node)) and all(_finite(tangents.get(p)) for p in parents):
+        for node, parents, partials in links:
+            finite = all(_finite(tangents.get(p)) for p in parents) and all(map(_finite, partials))
+            if finite and not _finite(tangents.get(node)):
                 raise self._error(
                     node, f"times the tangents of its operands gives {tangents[node]!r}"
                 )
 
-    def _error(self, node: Value, finding: str) -> FloatingPointError:
+    def _error(self, node: Value, finding: str, known: str | None = None) -> FloatingPointError:
         name = node.op.name if node.op else "a leaf"
         return FloatingPointError(
             f"the derivative of {name} of {operands_text(node.parents)} {finding}"
-            f"{_told(self.lines.get(node))}"
+            f"{_told(self.lines.get(node))}{_told(known)}"
         )
 
 
@@ -147,34 +147,31 @@ def advice(what: str, operands: tuple[Any, ...]) -> str | None:
             "exp overflows above 709: take logsumexp, log_softmax, softplus or sigmoid where they "
             "say the same"
         )
-    if what == "the derivative of sqrt" and _is_square(x):
+    if what in ("the derivative of sqrt", "the derivative of **0.5") and _is_square(x):
         return (
-            "sqrt is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for that "
-            "of a sum"
+            f"{name} is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for "
+            "that of a sum"
         )
     if what.startswith("the derivative of"):
         return (
             "if the result is multiplied by 0 to leave it out, choose by where(condition, x, y) "
             "instead: it asks for no slope of what it leaves out, and 0 times infinity is nan"
         )
-    if name in ("log", "sqrt", "/", "**", "log2", "log10", "log1p", "asin", "acos"):
+    if name in ("log", "sqrt", "/", "log2", "log10", "log1p", "asin", "acos") or name[:2] == "**":
         return (
             f"both branches of a where are computed: if {name} stands in the one that is not "
             "chosen, give it an operand that is safe there, as in log(where(x > 0, x, 1))"
         )
-    if name == "*" and any(_is_zero(x) for x in operands):
-        return "0 times infinity is nan: choose by where(condition, x, y) instead"
     return None
 
 
 def _is_square(x: Any) -> bool:
     if _name(x) in ("+", "sum"):
         return all(map(_is_square, x.parents))
+    if _name(x) == "dot":
+        n = len(x.parents) // 2
+        return bool(x.parents[:n] == x.parents[n:])
     return _name(x) == "**2" or (_name(x) == "*" and x.parents[0] is x.parents[1])
-
-
-def _is_zero(x: Any) -> bool:
-    return bool(getattr(x, "data", x) == 0)
 
 
 def _name(x: Any) -> str:
@@ -182,7 +179,8 @@ def _name(x: Any) -> str:
 
 
 def _finite(x: Any) -> bool:
-    return x is None or math.isfinite(x.data if isinstance(x, Value) else x)
+    number = x.data if isinstance(x, Value) else x
+    return number is None or number - number == 0  # a Fraction may be too large for a float
 
 
 def _told(text: str | None) -> str:
@@ -190,12 +188,17 @@ def _told(text: str | None) -> str:
 
 
 def _users_line() -> str:
-    """Return the line of code outside of this package that is being executed."""
+    """Return the line of code outside of this package, and of NumPy, that is being executed."""
     frame: FrameType | None = sys._getframe(1)
-    while frame and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame and _is_inside(frame):
         frame = frame.f_back
     if frame is None:
         return ""
     name, number = frame.f_code.co_filename, frame.f_lineno
     code = linecache.getline(name, number, frame.f_globals).strip()
     return f"made in line {number} of {name}" + (f": {code}" if code else "")
+
+
+def _is_inside(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__"))
+    return frame.f_code.co_filename.startswith(PACKAGE) or module.startswith("numpy.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from .engine import Value
@@ -55,13 +55,15 @@ def gradients(output: Any, inputs: Any) -> Any:
     >>> by_x.data, gradients(by_x, y).data
     (36.0, 12.0)
     """
+    if not isinstance(output, (Value, Real)):
+        raise TypeError(f"gradients needs one scalar to derive, got {_told(output)}")
     nodes, structure = flatten(inputs)
     for node in nodes:
         if not isinstance(node, Value):
             raise TypeError(f"gradients needs Values to derive by, got the number {node!r}")
         if node.is_constant:
             raise ValueError(f"gradients needs Values to derive by, got the constant {node!r}")
-    derivatives = gradient_graph(_root(output, "gradients"), nodes)
+    derivatives = gradient_graph(_constant_or_value(output), nodes)
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
 
@@ -74,6 +76,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     Raises, when called:
         TypeError: f returns something else, or an argument is nothing to differentiate by.
         IndexError: there is no argument of such a number.
+        ValueError: one argument is named twice.
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (12.0, 12.0)
@@ -156,7 +159,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """
     directions = _directions("hvp", primals, tangents)
     with recording():
-        call = _Call(f, "hvp", primals, {}, range(len(primals)) if len(primals) > 1 else 0)
+        call = _Call(f, "hvp", primals, {}, 0 if len(primals) == 1 else range(len(primals)))
         gradient = gradient_graph(_root(call.output, "hvp"), call.nodes)
         row = Linearization(gradient, call.nodes).push(directions)
     return call.structure.result(call.released([row])[0])
@@ -196,6 +199,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
         cotangents = _matching("the cotangent", cotangent, outputs)
+        if not linear.numeric:
+            require_fresh(topological_order(*roots))  # a leaf may have changed since
         with recording():
             row = linear.pull(cotangents)
         derivatives: tuple[Any, ...] = call.structure.result(call.released([row])[0])
@@ -219,7 +224,7 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
     >>> taylor(exp, 0.0, 4)
     [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
     """
-    if not isinstance(order, int) or isinstance(order, bool) or order < 0:
+    if not isinstance(order, Integral) or isinstance(order, bool) or order < 0:
         raise ValueError(f"the order must be a whole number from 0 on, got {order!r}")
     if not isinstance(x, (Value, Real)):
         raise TypeError(f"taylor needs a single number or Value to expand at, got {x!r}")
@@ -243,21 +248,14 @@ class _Call:
         kwargs: Mapping[str, Any],
         argnums: int | Sequence[int],
     ) -> None:
-        chosen = [argnums] if isinstance(argnums, int) else [*argnums]
-        for i in chosen:
-            if not -len(args) <= i < len(args):
-                raise IndexError(
-                    f"{transform} by argument {i} needs that many positional arguments, "
-                    f"got {len(args)}"
-                )
+        _require_function(f)
+        chosen = _positions(argnums, len(args), transform)
         leaves, structure = flatten(tuple([args[i] for i in chosen]))
         self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
         self.nodes = [_fresh(leaf) for leaf in leaves]
         new = dict(zip(chosen, structure.argument(self.nodes), strict=True))
-        self.structure = structure.parts[0] if isinstance(argnums, int) else structure
-        self.output = f(
-            *[new.get(i, new.get(i - len(args), x)) for i, x in enumerate(args)], **kwargs
-        )
+        self.structure = structure.parts[0] if isinstance(argnums, Integral) else structure
+        self.output = f(*[new.get(i, x) for i, x in enumerate(args)], **kwargs)
 
     def released(self, rows: list[list[Any]], closed: bool = False) -> list[list[Any]]:
         """Return rows of scalars as plain numbers, if no dependence on a `Value` gets lost.
@@ -296,15 +294,38 @@ def _value_and_grad(
 
 def _like(f: Function) -> Callable[[Function], Function]:
     """Give a transformed function the name and signature of f, which may be a `Module`."""
+    _require_function(f)
+    return wraps(f, updated=())
+
+
+def _require_function(f: Any) -> None:
     if not callable(f):
         raise TypeError(f"a transform needs a function, got {f!r} ({type(f).__name__})")
-    return wraps(f, updated=())
+
+
+def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list[int]:
+    """Return the positions of the arguments to derive by, after a check of what the user gave."""
+    given: Any = [argnums] if isinstance(argnums, Integral) else argnums
+    if not isinstance(given, (list, tuple, range)) or not all(
+        isinstance(i, Integral) for i in given
+    ):
+        raise TypeError(f"argnums must be a whole number, or a tuple of them, got {argnums!r}")
+    for i in given:
+        if not -count <= i < count:
+            raise IndexError(
+                f"{transform} by argument {i}, counted from 0, needs more positional arguments, "
+                f"got {count}"
+            )
+    positions = [i % count for i in given]
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"argnums must name each argument once, got {argnums!r}")
+    return positions
 
 
 def _root(output: Any, transform: str) -> Value:
     """Return the one scalar that a function returned, or raise `TypeError`."""
     roots, structure = _roots(output, transform)
-    if structure.dimensions not in ([None], [()]):
+    if structure.paths != [""]:
         raise TypeError(
             f"{transform} needs a function with one scalar output, got {_told(output)}; "
             "use jacobian"
@@ -320,7 +341,11 @@ def _roots(output: Any, transform: str) -> tuple[list[Value], Structure]:
         raise TypeError(
             f"{transform} needs a function that returns a number, got {_told(output)}"
         ) from None
-    return [x if isinstance(x, Value) else Value(x).detach() for x in scalars], structure
+    return [_constant_or_value(x) for x in scalars], structure
+
+
+def _constant_or_value(x: Any) -> Value:
+    return x if isinstance(x, Value) else Value(x).detach()
 
 
 def _pair(output: Any, transform: str) -> tuple[Any, Any]:
@@ -351,12 +376,14 @@ def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any])
 
 def _matching(what: str, tree: Any, structure: Structure) -> list[Any]:
     scalars, own = flatten(tree)
-    if own.paths != structure.paths:
+    found = dict(zip(own.paths, scalars, strict=True))
+    if found.keys() != set(structure.paths):
         raise ValueError(
             f"{what} must have the structure of what they belong to, with a number for each of "
             f"{_some(structure.paths)}; got {_some(own.paths)}"
         )
-    return [x if isinstance(x, (Value, int)) else number(x) for x in scalars]
+    in_order = [found[path] for path in structure.paths]  # dicts may have another
+    return [x if isinstance(x, (Value, int)) else number(x) for x in in_order]
 
 
 def _some(paths: list[str]) -> str:

@@ -118,13 +118,14 @@ ERF = 2 / math.sqrt(math.pi)
 cos: Primitive
 cosh: Primitive
 hypot: Primitive
+sigmoid: Primitive
 
 # fmt: off
 exp   = Primitive("exp",   math.exp,   lambda out, x: (out,))
 exp2  = Primitive("exp2",  math.exp2,  lambda out, x: (LN2 * out,))
 expm1 = Primitive("expm1", math.expm1, lambda out, x: (exp(x),))
-log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / LN2 / x,))  # LN10 * x can
-log10 = Primitive("log10", math.log10, lambda out, x: (1 / LN10 / x,))  # overflow
+log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / LN2 / x,))
+log10 = Primitive("log10", math.log10, lambda out, x: (1 / LN10 / x,))  # LN10 * x can be inf
 log1p = Primitive("log1p", math.log1p, lambda out, x: (1 / (1 + x),))
 sqrt  = Primitive("sqrt",  math.sqrt,  lambda out, x: (1 / (2 * out),))
 cbrt  = Primitive("cbrt",  math.cbrt,  lambda out, x: (1 / (3 * out * out),))

@@ -6,7 +6,6 @@ so are the derivatives; where they are graphs, the derivatives are graphs, to be
 
 from __future__ import annotations
 
-import math
 from _thread import get_ident
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -185,24 +184,25 @@ def _times(x: Any, y: Any) -> Any:
     value, plain = (x, y) if isinstance(x, Value) else (y, x)
     if plain == 1:
         return value
-    return 0 if plain == 0 and math.isfinite(value.data) else x * y
+    return 0 if plain == 0 and value.data - value.data == 0 else x * y
 
 
 def _is_zero(x: Any) -> bool:
     return not isinstance(x, Value) and x == 0
 
 
-_own_constants: WeakSet[Value] = WeakSet()  # made by rules: no user holds one to set its data
+# The nodes that rules made. No user holds one, to set its data or to derive by it as a variable.
+_own: WeakSet[Value] = WeakSet()
 
 
 def _merged(derivatives: list[Any], known: list[Value]) -> list[Any]:
-    """Return the same graphs with one node for all that are equal, known ones before new ones.
+    """Return the same graphs with one node for all that are equal, of those that rules made.
 
     Without it, the derivatives of a derivative would derive the same partials again and again.
     """
     first: dict[Any, Value] = {}
     for node in known:
-        if node.parents or node in _own_constants:
+        if node in _own:
             first.setdefault(_identity(node), node)
     same: dict[Value, Value] = {}
     roots = [d for d in derivatives if isinstance(d, Value)]
@@ -210,8 +210,7 @@ def _merged(derivatives: list[Any], known: list[Value]) -> list[Any]:
         if node.op is not None:
             node.parents = tuple([same.get(parent, parent) for parent in node.parents])
             same[node] = first.setdefault(_identity(node), node)
-            if not node.parents:
-                _own_constants.add(same[node])
+            _own.add(same[node])
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
 
 

@@ -151,9 +151,13 @@ def located(
     >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
     ValueError('log of x = -1.0: math domain error')
     """
-    builtin = (ZeroDivisionError, OverflowError, ArithmeticError, ValueError)
+    builtin = (
+        *(ZeroDivisionError, OverflowError, FloatingPointError, ArithmeticError),
+        ValueError,
+    )
     kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
-    reason = error.args[-1] if error.args else kind.__name__
+    reason = str(error.args[-1]) if error.args else kind.__name__
+    reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
     watch = watched.get(get_ident())
     more = watch.explanation(what, operands, node) if watch else ""
     found = kind(f"{what} of {operands_text(operands)}: {reason}{more}")
@@ -222,6 +226,8 @@ def _by_exponent(out: Any, x: Any) -> Any:
     return out * log(where(abs(x) <= 0, 1, x))
 
 
+pow_fixed: Primitive
+
 # Partials are made of operators and primitives and branch by `where` alone, so that they can be
 # differentiated and compiled. Their constants are ints, which leave a Fraction exact.
 # fmt: off
@@ -237,10 +243,10 @@ multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
 floordiv  = Primitive("//",   _floordiv,          lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-pow_      = Primitive("**",   _pow,              lambda out, x, y: (_by_base(operator.pow, x, y),
-                                                                   _by_exponent(out, x)))
-# By a constant: its slope's exponent is one too, so that no log of a negative x is asked for.
-pow_fixed = Primitive("**k",  _pow,              lambda out, x, y: (_by_base(pow_fixed, x, y), None))
+pow_      = Primitive("**",   _pow,     lambda out, x, y: (_by_base(operator.pow, x, y),
+                                                           _by_exponent(out, x)))
+# k is a constant, and so is the exponent of the slope: `**` would ask for log(x), of any sign.
+pow_fixed = Primitive("**k",  _pow,     lambda out, x, k: (_by_base(pow_fixed, x, k), None))
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on

@@ -9,12 +9,13 @@ when asked, as in McIlroy 1999, *Power series, power serious*).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from .engine import Value
 from .operators import Operand
-from .primitive import Primitive
+from .primitive import Primitive, located
 
 __all__ = ["coefficients"]
 
@@ -37,10 +38,24 @@ def coefficients(
             operands = tuple([streams[parent] for parent in node.parents])
             streams[node] = Series(table, start, node.op if operands else None, operands)
             table[node.op, operands] = streams[node]
-    for k in range(order + 1):  # all of one order before the next: no stream asks far down
-        for node in nodes:
-            streams[node].coefficient(k)
-    return streams[root].terms
+    try:
+        needed = _needed(streams[root], list(streams.values())) if order else []
+        for k in range(1, order + 1):
+            for series in needed:
+                series.extend(k)
+        return streams[root].terms
+    finally:
+        for series in (*streams.values(), *table.values()):
+            vars(series).clear()  # they hold each other, and would wait for the garbage collector
+
+
+def _needed(root: Series, streams: list[Series]) -> list[Series]:
+    """Return those of the streams that a path of partials that are not `None` leads to."""
+    reached = {root}
+    for series in reversed(streams):
+        if series in reached:
+            reached.update([x for _, x in series.links])
+    return [series for series in streams if series in reached]
 
 
 def _is_zero(x: Any) -> bool:
@@ -64,35 +79,63 @@ class Series(Operand):
     ) -> None:
         self.table, self.terms, self.op, self.operands = table, [start], op, operands
         self._data, self.slope = start.data if isinstance(start, Value) else start, slope
-        self.partials: tuple[Any, ...] | None = None
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
         key = op, operands
         if key not in self.table:
-            start = op(*[x.terms[0] if isinstance(x, Series) else x for x in operands])
-            self.table[key] = Series(self.table, start, op, operands)
+            self.table[key] = Series(self.table, op(*_starts(operands)), op, operands)
         return self.table[key]
 
-    def coefficient(self, k: int) -> Any:
-        """Return the coefficient of t**k."""
-        while len(self.terms) <= k:
-            self.terms.append(self._next(len(self.terms)))
-        return self.terms[k]
-
-    def _next(self, k: int) -> Any:
+    @cached_property
+    def links(self) -> list[tuple[Any, Series]]:
+        """The partials, series or numbers, each with the operand that it is by."""
         if self.op is None:
-            return self.slope if k == 1 else 0
-        if self.partials is None:
-            self.partials = self.op.partials(self, *self.operands)
-            self.op.require_partials(self.partials, len(self.operands))
-        total: Any = 0
-        for partial, x in zip(self.partials, self.operands, strict=True):
-            if partial is None or not isinstance(x, Series):
-                continue
-            for j in range(1, k + 1) if isinstance(partial, Series) else [k]:
-                slope = x.coefficient(j)
-                by = partial.coefficient(k - j) if isinstance(partial, Series) else partial
-                if not (_is_zero(slope) or _is_zero(by)):  # of which a polynomial has many
-                    total = total + j * slope * by
-        return 0 if _is_zero(total) else total / k
+            return []
+        try:
+            partials = self.op.partials(self, *self.operands)
+        except (ArithmeticError, ValueError) as error:
+            what = f"the derivative of {self.op.name}"
+            raise located(error, what, _starts(self.operands)) from None
+        self.op.require_partials(partials, len(self.operands))
+        return [
+            (partial, x)
+            for partial, x in zip(partials, self.operands, strict=True)
+            if partial is not None and isinstance(x, Series)
+        ]
+
+    def extend(self, k: int) -> None:
+        """Compute the coefficients up to that of t**k, and before them what they need."""
+        under_way = [self._extending(k)]  # a list, as Python's own stack is too small for some
+        while under_way:
+            needed = next(under_way[-1], None)
+            if needed is None:
+                under_way.pop()
+            else:
+                series, j = needed
+                under_way.append(series._extending(j))
+
+    def _extending(self, k: int) -> Iterator[tuple[Series, int]]:
+        """Append the coefficients up to that of t**k, after yielding which of others must be."""
+        for n in range(len(self.terms), k + 1):
+            total: Any = self.slope if n == 1 else 0
+            for partial, x in self.links:
+                if len(x.terms) <= n:
+                    yield x, n
+                if not isinstance(partial, Series):
+                    total = _plus(total, n, x.terms[n], partial)
+                    continue
+                if len(partial.terms) < n:
+                    yield partial, n - 1
+                for j in range(1, n + 1):
+                    total = _plus(total, j, x.terms[j], partial.terms[n - j])
+            self.terms.append(0 if _is_zero(total) else total / n)
+
+
+def _starts(operands: tuple[Any, ...]) -> list[Any]:
+    return [x.terms[0] if isinstance(x, Series) else x for x in operands]
+
+
+def _plus(total: Any, j: int, slope: Any, by: Any) -> Any:
+    """Return total + j * slope * by, without a node for a zero, of which a polynomial has many."""
+    return total if _is_zero(slope) or _is_zero(by) else total + j * slope * by

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import accumulate, product
 from math import prod
 from numbers import Real
@@ -85,6 +85,8 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     if isinstance(tree, (Value, Real)):
         return [tree], Structure([""], [None], _only, _only)
     if _is_array(tree):
+        if tree.shape == ():  # NumPy itself makes a scalar of it with every operation
+            return [tree.item()], Structure([""], [()], _item, _only)
         paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, tree.shape))]
         return tree.ravel().tolist(), Structure(paths, [tree.shape], _only, _only)
     if isinstance(tree, Module):
@@ -149,7 +151,7 @@ def _join(tree: Any, keys: Sequence[Any]) -> tuple[list[Any], Structure]:
 def _like(tree: Any, parts: dict[Any, Any]) -> Any:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
     if isinstance(tree, Mapping):
-        if type(tree) is dict:
+        if type(tree) is dict or not isinstance(tree, MutableMapping):
             return parts
         filled: Any = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
         for key, part in parts.items():
@@ -182,3 +184,7 @@ def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
 
 def _only(atoms: list[Any]) -> Any:
     return atoms[0]
+
+
+def _item(atoms: list[Any]) -> Any:
+    return atoms[0].item()

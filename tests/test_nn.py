@@ -1,8 +1,10 @@
 """The laws of networks: what a parameter is, what a neuron computes, where weights come from."""
 
 import copy
+import functools
 import json
 import math
+import operator
 import os
 import pickle
 import random
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import microgrid
@@ -59,7 +61,7 @@ def test_a_neuron_is_a_weighted_sum_and_a_bias(pairs, bias):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_neuron_ends_in_its_activation(name):
     linear, neuron = Neuron(3, nonlin=False, seed=5), Neuron(3, activation=name, seed=5)
-    function = getattr(microgrid, name, lambda x: x)
+    function = getattr(microgrid.functional, name, lambda x: x)
     for x in [[1.0, -2.0, 0.5], [-3.0, 1.0, 0.0]]:
         assert neuron(x).data == function(linear(x).data)
 
@@ -674,6 +676,136 @@ def test_two_parameters_of_one_path_are_not_saved_as_one():
         module.state_dict()
 
 
+# ---- with other parameters
+
+
+@given(st.lists(NUMBERS, min_size=13, max_size=13))
+@settings(max_examples=20)
+def test_a_model_with_other_parameters_computes_as_one_that_has_them(new):
+    model, other = MLP(2, [3, 1], seed=0), MLP(2, [3, 1], seed=1)
+    for p, data in zip(other.parameters(), new, strict=True):
+        p.data = data
+    wanted = other([1.0, -2.0]).data
+    by_path = dict(zip(model.state_dict(), new, strict=True))
+    for parameters in (
+        new,
+        tuple(new),
+        iter(new),
+        np.array(new),
+        by_path,
+        dict(reversed(by_path.items())),
+        [Value(x) for x in new],
+        other.parameters(),
+        other.state_dict(),
+    ):
+        assert model.with_parameters(parameters)([1.0, -2.0]).data == wanted
+
+
+def test_the_model_that_gives_its_form_is_left_as_it_was():
+    model = MLP(2, [3, 1], seed=0)
+    before, parameters = model.state_dict(), model.parameters()
+    copied = model.with_parameters([0.0] * 13)
+    assert type(copied) is MLP
+    assert repr(copied) == repr(model)
+    assert model.state_dict() == before
+    assert model.parameters() == parameters
+    assert copied.parameters() == []  # its parameters are numbers now
+
+
+def test_values_are_used_as_they_are_and_get_the_gradient():
+    model = MLP(1, [1], seed=0)
+    w, x = Value(3.0), Value(1.0)
+    copied = model.with_parameters([w, 2 * x])
+    copied([5.0]).backward()
+    assert copied.layers[0].neurons[0].w[0] is w
+    assert (w.grad, x.grad) == (5, 2)
+    assert [p.grad for p in model.parameters()] == [0, 0]
+
+
+def test_a_model_with_the_parameters_of_itself_is_the_same_function():
+    model = MLP(2, [3, 1], seed=0)
+    model.with_parameters(model.parameters())([1.0, 2.0]).backward()
+    by_copy = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    model([1.0, 2.0]).backward()
+    assert by_copy == [p.grad for p in model.parameters()]
+
+
+def test_exact_parameters_stay_exact():
+    model = Of(w=Value(2.0), b=[Value(1.0)]).with_parameters([Fraction(1, 3), 2])
+    assert (model.w, model.b) == (Fraction(1, 3), [2.0])
+
+
+def test_a_shared_parameter_is_shared_by_the_copy():
+    tied = Value(1.0)
+    copied = Of(a=tied, rest={"b": (tied, Value(2.0))}).with_parameters(
+        new := [Value(3.0), Value(4.0)]
+    )
+    assert copied.a is copied.rest["b"][0] is new[0]
+    assert copied.rest["b"][1] is new[1]
+    layer = Layer(1, 1, seed=0)
+    copied = Of(first=layer, second=layer).with_parameters([1.0, 2.0])
+    assert copied.first is copied.second
+
+
+def test_parameters_in_arrays_partials_and_methods_are_replaced():
+    class Odd(Module):
+        def __init__(self):
+            self.w = Value(2.0)
+            self.array = np.array([Value(3.0), Value(4.0)])
+            self.part = functools.partial(operator.mul, self.w)
+            self.method = self.times
+
+        def times(self, x):
+            return self.w * x
+
+    odd = Odd().with_parameters([5.0, 6.0, 7.0])
+    assert odd.array.tolist() == [6.0, 7.0]
+    assert (odd.part(10.0), odd.method(10.0)) == (50.0, 50.0)
+
+
+def test_what_is_no_parameter_is_copied():
+    module = Of(w=Value(1.0), names=["a"], c=Value(2.0).detach(), function=microgrid.tanh)
+    copied = module.with_parameters([3.0])
+    copied.names.append("b")
+    assert (module.names, copied.c.data, copied.c.is_constant) == (["a"], 2.0, True)
+    assert copied.function is microgrid.tanh
+
+
+def test_parameters_that_an_override_leaves_out_stay_the_same_leaves():
+    class Frozen(Of):
+        def parameters(self):
+            return [self.w]
+
+    frozen = Frozen(w=Value(1.0), fixed=Value(2.0))
+    copied = frozen.with_parameters([5.0])
+    assert (copied.w, copied.fixed) == (5.0, frozen.fixed)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kind", "message"),
+    [
+        ([1.0], ValueError, r"MLP has 2 parameters, got 1"),
+        ([1.0, 2.0, 3.0], ValueError, r"MLP has 2 parameters, got 3"),
+        ([1.0, "a"], TypeError, r"a Value holds a real number, got 'a' \(str\)"),
+        ([1.0, None], TypeError, r"a Value holds a real number, got None"),
+        ({}, ValueError, r"missing: layers\.0\.neurons\.0\.b, layers\.0\.neurons\.0\.w\.0"),
+        ({"x": 1.0}, ValueError, r"unexpected: x"),
+        (3.0, TypeError, r"not iterable"),
+    ],
+)
+def test_parameters_that_do_not_fit_a_model_are_refused(parameters, kind, message):
+    with pytest.raises(kind, match=message):
+        MLP(1, [1], seed=0).with_parameters(parameters)
+
+
+def test_two_parameters_of_one_path_cannot_be_given_by_path():
+    module = Of(rows={1: Value(1.0), "1": Value(2.0)})
+    assert module.with_parameters([3.0, 4.0]).rows == {1: 3.0, "1": 4.0}
+    with pytest.raises(ValueError, match=r"rows\.1"):
+        module.with_parameters({"rows.1": 3.0})
+
+
 # ---- copies
 
 
@@ -685,7 +817,9 @@ each_copy = pytest.mark.parametrize("copied", [copy.deepcopy, by_pickle])
 
 
 @each_copy
-@pytest.mark.parametrize("name", [*ACTIVATIONS, microgrid.sin, microgrid.gelu], ids=str)
+@pytest.mark.parametrize(
+    "name", [*ACTIVATIONS, microgrid.sin, microgrid.gelu], ids=lambda a: getattr(a, "__name__", a)
+)
 def test_a_copy_computes_the_same_and_learns_on_its_own(copied, name):
     model = MLP(2, [3, 2], activation=name, seed=0)
     model([1.0, 2.0])[0].backward()

@@ -1,0 +1,212 @@
+"""Is a number the derivative of a function of one number? Asked of differences at every scale.
+
+The Taylor remainder R(h) = f(x + h) - f(x) - h * g falls as h**2 where g is the derivative, and as
+h where it is not (the Taylor test: Farrell, Ham, Funke & Rognes 2013, *Automated derivation of the
+adjoint of high-level transient finite element programs*). Right is then what makes R(h) / h, the
+difference quotient less g, go to 0; and where the quotients to the left and to the right of x tend
+to two slopes, what lies between them.
+
+No step is chosen. The steps shrink until the verdict is clear, or until rounding hides the slope.
+What f does in less than the last digits of x stays unseen: for that, floor(x) is x at 1e16.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from .slopes import DIGITS, EPSILON, LOOSE, RATIO, Function, Side, Slope, steps, value
+
+__all__ = ["KINK", "NOISY", "OUTSIDE", "RIGHT", "WRONG", "Finding", "examine"]
+
+RIGHT, WRONG = "right", "wrong"
+KINK, OUTSIDE, NOISY = "at a kink", "outside the domain", "too noisy to tell"
+
+# The first step, in units of x, is no round number: else it were a multiple of round periods.
+FIRST = 0.1123
+FAR = 4.0**16  # times that, where rounding hides the slope: 1e10 + x needs large steps
+
+# These are bounds of an error, as parts of the slope or, where it vanishes, of the slopes nearby.
+SHARP = 1e-6  # proves a derivative right at once
+TIGHT = 2.5e-5  # proves it right at the end: a quarter of the error that must be caught
+HIDDEN = 1e-9  # grows too large in the steps from the first to the last that are needed
+
+# And these are parts of f(x).
+NOTHING = 8 * EPSILON  # by x, a slope that may be what rounding leaves of 0
+FAINT = 1e-6  # by x, the slopes to measure that by
+NIL = 1e-30  # by x, a slope that is as good as 0, and may have been lost in an underflow
+
+WHOLE = 2.0**52  # above it, all floats are whole numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What differences say about a claimed derivative.
+
+    `measured` is the slope found and `bound` its greatest error; where the slopes to the left and
+    to the right differ there is none. They are None where f is undefined, or they do not settle.
+    `decay` is the power of h by which the Taylor remainder falls, None where it is all rounding.
+    """
+
+    kind: str
+    measured: float | None = None
+    bound: float | None = None
+    left: float | None = None
+    right: float | None = None
+    decay: float | None = None
+
+
+def examine(
+    f: Function, x: float, claimed: float, rounding: float = 0.0, slack: float = 0.0
+) -> Finding:
+    """Return whether the claimed number is the derivative of f at x.
+
+    Where f is undefined it raises `ValueError` or `ArithmeticError`, or returns nan or inf.
+    `rounding` is the error of f(x) from rounding, where that exceeds the last digit of f(x), and
+    `slack` that of the claimed number.
+
+    >>> examine(math.sin, 1.0, math.cos(1.0)).kind
+    'right'
+    >>> examine(math.sin, 1.0, 1.0001 * math.cos(1.0)).kind
+    'wrong'
+    >>> examine(abs, 0.0, 0.5)
+    Finding(kind='at a kink', measured=None, bound=None, left=-1.0, right=1.0, decay=1.0)
+    """
+    y = value(f, x)
+    if not math.isfinite(y):
+        return Finding(OUTSIDE)
+    rounding, slack = [error if math.isfinite(error) else 0.0 for error in (rounding, slack)]
+    for first in (FIRST, FIRST * FAR):
+        sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
+        finding = _walk(sides, claimed, slack, first)
+        if finding.kind != NOISY or not all(map(_is_hidden, sides)):
+            break
+    quotients = [slope.quotient for side in sides for slope in side.slopes]
+    if not quotients:
+        return Finding(OUTSIDE)
+    if finding.kind == NOISY and not any([claimed, *quotients]):
+        return replace(finding, kind=RIGHT)  # x does nothing, near and far
+    if finding.kind == WRONG and claimed == 0 and all(map(_may_be_stairs, sides)):
+        return replace(finding, kind=NOISY)
+    return finding
+
+
+def _walk(sides: list[Side], claimed: float, slack: float, first: float) -> Finding:
+    """Take smaller and smaller steps on both sides, as many as are needed, and judge."""
+    for h in steps(sides[0].x, first):
+        for side, other in (sides, sides[::-1]):
+            side.take(h, other.steepest)
+        steepest = max(side.steepest for side in sides)
+        defined = [side for side in sides if side.slopes]
+        if defined and all(_proves(side, claimed) for side in defined):
+            return _judge(sides, [side.latest for side in sides], claimed, slack)
+        if defined and min(side.slopes[-1].noise for side in defined) > steepest > 0:
+            break  # rounding hides all that smaller steps would show
+    by_all = _judge(sides, [side.limit() for side in sides], claimed, slack)
+    by_large = _judge(sides, [side.limit(DIGITS) for side in sides], claimed, slack)
+    return _agreed(by_all, by_large)
+
+
+def _proves(side: Side, claimed: float) -> bool:
+    """Return whether the latest step on this side is enough to prove a claimed slope right."""
+    slope = side.latest
+    if slope is None or not abs(slope.value - claimed) <= slope.bound < math.inf:
+        return False
+    if claimed == slope.scale == 0 and abs(slope.step) <= side.near:
+        return slope.noise <= SHARP  # nothing moves
+    return slope.bound <= SHARP * max(abs(claimed), abs(slope.value))
+
+
+def _is_hidden(side: Side) -> bool:
+    """Return whether rounding hides the slope from the first step on, if there is one."""
+    return all(slope.noise > HIDDEN * abs(slope.quotient) for slope in side.slopes[:1])
+
+
+def _may_be_stairs(side: Side) -> bool:
+    """Return whether f may be flat between steps that are too small to be seen."""
+    return abs(side.x) > WHOLE or (side.whole and abs(side.y) < WHOLE)
+
+
+def _agreed(by_all: Finding, by_large: Finding) -> Finding:
+    """Return the verdict by all steps, unless those that change most of f's digits contradict it.
+
+    Smaller ones may see a slope that f has in a small place, or digits that f has lost: 1 - cos(x),
+    or a result of 32 bits, does not change with small steps at all.
+    """
+    if by_large.left is None and by_large.right is None:
+        return by_all
+    if by_all.measured is not None and by_large.measured is not None:
+        bounds = (by_all.bound or 0) + (by_large.bound or 0)
+        if abs(by_all.measured - by_large.measured) <= bounds:
+            return by_all
+    if by_all.kind == WRONG:
+        return by_large
+    return replace(by_all, kind=NOISY) if by_large.kind == WRONG else by_all
+
+
+def _judge(sides: list[Side], found: list[Slope | None], claimed: float, slack: float) -> Finding:
+    """Return the verdict by the slopes that were found to the left and to the right."""
+    unit = abs(sides[0].y) / sides[0].near
+    least = FAINT * unit if abs(claimed) <= NOTHING * unit else 0.0
+    slack += NIL * unit
+    found = [s if s and s.bound <= LOOSE * s.size(least) else None for s in found]
+    slopes = sorted([slope for slope in found if slope], key=lambda slope: slope.value)
+    if not slopes:
+        return Finding(NOISY)
+    best = None if _differ(slopes, slack) else min(slopes, key=lambda slope: slope.bound)
+    if best:
+        kind = _kind_at(best, slopes, claimed, slack, least)
+    else:
+        kind = _kind_between(slopes[0], slopes[-1], claimed, slack)
+    unsettled = any(side.slopes and not slope for side, slope in zip(sides, found, strict=True))
+    left, right = [slope.value if slope else None for slope in found]
+    powers = [_decay(side.slopes, slope, claimed) for side, slope in zip(sides, found, strict=True)]
+    return Finding(
+        NOISY if kind == WRONG and unsettled else kind,
+        best.value if best else None,
+        best.bound if best else None,
+        left,
+        right,
+        min((power for power in powers if power is not None), default=None),
+    )
+
+
+def _differ(slopes: list[Slope], slack: float) -> bool:
+    """Return whether there are two slopes, or none that is finite."""
+    low, high = slopes[0], slopes[-1]
+    return math.isinf(low.value) or high.value - low.value > low.bound + high.bound + slack
+
+
+def _kind_between(low: Slope, high: Slope, claimed: float, slack: float) -> str:
+    """Return the verdict where the slopes to the left and to the right differ."""
+    if low.value == high.value:
+        return KINK  # both are infinite, and no number is to be called wrong
+    if math.isfinite(high.value - low.value):
+        slack += SHARP * (high.value - low.value)
+    between = low.value - low.bound - slack <= claimed <= high.value + high.bound + slack
+    return KINK if between else WRONG
+
+
+def _kind_at(best: Slope, slopes: list[Slope], claimed: float, slack: float, least: float) -> str:
+    """Return the verdict where there is one slope."""
+    error = abs(claimed - best.value) - slack
+    if error <= best.bound:
+        return RIGHT if best.bound <= TIGHT * max(best.size(least), abs(claimed)) else NOISY
+    allowed = any(abs(claimed - slope.value) <= slope.bound for slope in slopes)
+    return NOISY if allowed and error <= 4 * best.bound else WRONG
+
+
+def _decay(slopes: list[Slope], found: Slope | None, claimed: float) -> float | None:
+    """Return the power of h by which the remainder falls on the last steps above the rounding."""
+    if found is None or not math.isfinite(claimed):
+        return None
+    largest = abs(found.step) * RATIO**2.5  # from where on the extrapolation settled
+    clear = [
+        slope
+        for slope in slopes
+        if abs(slope.step) < largest and abs(slope.quotient - claimed) > 4 * slope.noise
+    ][-4:]
+    if len(clear) < 2:
+        return None
+    ratio = (clear[-1].quotient - claimed) / (clear[0].quotient - claimed)
+    return 1 + math.log(abs(ratio)) / math.log(clear[-1].step / clear[0].step)

@@ -1,0 +1,140 @@
+"""Programs in source form: what a random program is, prints as, and runs by."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+from .. import functional
+from ..primitive import Primitive
+from .domains import family_name
+
+__all__ = ["Program", "source_of", "spelling"]
+
+
+class Program:
+    """A function and a point, held as Python source that can be pasted and run.
+
+    Calling it calls the source's `program`, on whatever its operations take: floats, Fractions,
+    Values. `str(program)` is the source, and `repr(program)` makes the program again.
+
+    Args:
+        source: Python that defines `program`, a function of numbers, and `point`, a tuple of them.
+
+    Raises:
+        ValueError: the source does not define these.
+
+    >>> program = Program('''
+    ... def program(x0):
+    ...     t0 = 2.0 * x0
+    ...     return t0
+    ...
+    ... point = (1.5,)
+    ... ''')
+    >>> program(*program.point)
+    3.0
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = inspect.cleandoc(source)
+        defined: dict[str, Any] = {}
+        exec(compile(self.source, "<program>", "exec"), defined)
+        if not callable(defined.get("program")) or not isinstance(defined.get("point"), tuple):
+            raise ValueError(
+                f"a Program's source defines `program`, a function, and `point`, a tuple, got\n"
+                f"{self.source}"
+            )
+        self.function: Callable[..., Any] = defined["program"]
+        self.point: tuple[Any, ...] = defined["point"]
+        update_wrapper(self, self.function)  # its name, and those of its inputs
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the output at given inputs."""
+        return self.function(*inputs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.source == other.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __str__(self) -> str:
+        return self.source
+
+    def __repr__(self) -> str:
+        return f'Program("""\n{self.source}\n""")'
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # at once: a printer would indent the lines of the source
+
+
+def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[Any, ...]) -> str:
+    """Return the source of a `Program` from the names of its inputs and its assignments.
+
+    >>> print(source_of(["x0"], ["t0 = -x0"], (1.0,)))
+    def program(x0):
+        t0 = -x0
+        return t0
+    <BLANKLINE>
+    <BLANKLINE>
+    point = (1.0,)
+    """
+    output = lines[-1].partition(" = ")[0]
+    body = [f"def program({', '.join(inputs)}):", *[f"    {line}" for line in lines]]
+    text = "\n".join([*body, f"    return {output}", "", "", f"point = {point!r}"])
+    imports = {"Fraction(": "from fractions import Fraction", "mg.": "import microgrid as mg"}
+    needed = [line for use, line in imports.items() if use in text]
+    return "\n".join([*needed, "", "", text] if needed else [text])
+
+
+# How Python writes what is no function of `microgrid` by its own name.
+_SPELLINGS = {
+    **{name: f"{{}} {name} {{}}" for name in ("+", "-", "*", "/", "//", "%", "**")},
+    "neg": "-{}",
+    "abs": "abs({})",
+    "where": "mg.where({}, {}, {})",
+}
+_FAMILY_SPELLINGS: dict[str, Callable[..., str]] = {
+    "power": lambda x, n: f"{x} ** {n!r}",
+    "exponential": lambda x, base: f"{base!r} ** {x}",
+    "rounded": lambda x, digits: f"round({x}, {digits!r})",
+    "leaky_relu_by": lambda x, slope: f"mg.leaky_relu({x}, {slope!r})",
+    "elu_by": lambda x, alpha: f"mg.elu({x}, {alpha!r})",
+    "clip_to": lambda x, *bounds: f"mg.clip({x}, {', '.join(map(_bound, bounds))})",
+}
+
+
+def _bound(x: float) -> str:
+    return repr(x) if math.isfinite(x) else "None"
+
+
+def _list(operands: Sequence[str]) -> str:
+    return f"[{', '.join(operands)}]"
+
+
+def spelling(primitive: Primitive, *operands: str) -> str:
+    """Return how Python writes a call of a primitive on operands that are written so.
+
+    >>> spelling(Primitive.named("max"), "x0", "2.0"), spelling(Primitive.named("tanh"), "x0")
+    ('mg.max([x0, 2.0])', 'mg.tanh(x0)')
+    """
+    name, listed = primitive.name, ", ".join(operands)
+    if primitive.made_by:
+        maker, constants = primitive.made_by
+        family = family_name(maker)
+        if family in _FAMILY_SPELLINGS:
+            return _FAMILY_SPELLINGS[family](*operands, *constants)
+        return f"mg.Primitive.families[{family!r}]({', '.join(map(repr, constants))})({listed})"
+    if name in _SPELLINGS:
+        return _SPELLINGS[name].format(*operands)
+    if name in ("sum", "prod", "max", "min", "logsumexp"):
+        return f"mg.{name}({_list(operands)})"
+    if name == "dot":
+        half = len(operands) // 2
+        left, right, start = operands[:half], operands[half : 2 * half], operands[2 * half :]
+        return f"mg.dot({', '.join([_list(left), _list(right), *start])})"
+    is_public = name in functional.__all__ and getattr(functional, name) is primitive
+    return f"mg.{name}({listed})" if is_public else f"mg.Primitive.named({name!r})({listed})"

@@ -1,0 +1,125 @@
+"""What a gradient check found, as records and as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG
+
+__all__ = ["BY_SEVERITY", "GradientReport", "Verdict"]
+
+BY_SEVERITY = (RIGHT, KINK, NOISY, OUTSIDE, WRONG)
+SHOWN = 10  # derivatives in an error: a model has hundreds
+HEAD = ("derivative", "mode", "verdict", "claimed", "measured", "left", "right", "remainder")
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about one derivative as one mode computes it.
+
+    `kind` is "right", "wrong", "at a kink", "outside the domain" or "too noisy to tell". `claimed`
+    is the library's number, None where it raises, as `note` tells. `measured` is what differences
+    say, to within `bound`; `left` and `right` are the one-sided slopes. The Taylor remainder falls
+    as the step to the power `decay`: 2 or more if right, 1 if wrong, None if it is all rounding.
+    """
+
+    derivative: str
+    input: str
+    order: int
+    mode: str
+    kind: str
+    claimed: float | None = None
+    measured: float | None = None
+    bound: float | None = None
+    left: float | None = None
+    right: float | None = None
+    decay: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """The verdicts of a gradient check, one for each derivative and mode; as a string, a table.
+
+    >>> from microgrid.testing import check_gradients
+    >>> report = check_gradients(lambda x, y: x * y, 2.0, 3.0, modes=["reverse"])
+    >>> [(verdict.input, verdict.kind, verdict.claimed) for verdict in report]
+    [('x', 'right', 3.0), ('y', 'right', 2.0)]
+    """
+
+    function: str
+    verdicts: tuple[Verdict, ...]
+    blame: str = ""
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __getitem__(self, i: int) -> Verdict:
+        return self.verdicts[i]
+
+    def __str__(self) -> str:
+        return self._text(self.verdicts, len(self))
+
+    @property
+    def wrong(self) -> tuple[Verdict, ...]:
+        """The verdicts on what is wrong."""
+        return tuple([verdict for verdict in self if verdict.kind == WRONG])
+
+    def failure(self) -> str:
+        """Return the text of the error: what is wrong, and what is to blame."""
+        return self._text(self.wrong, SHOWN)
+
+    def _text(self, verdicts: Sequence[Verdict], most: int) -> str:
+        kinds = Counter([kind for _, kind in {(v.derivative, v.kind) for v in self}])
+        counts = ", ".join(f"{kinds[kind]} {kind}" for kind in BY_SEVERITY[::-1] if kinds[kind])
+        rows = _merged([_row(verdict) for verdict in verdicts])
+        lines = [f"gradients of {self.function}: {counts}", "", *_table([HEAD, *rows[:most]])]
+        if len(rows) > most:
+            lines.append(f"… and {len(rows) - most} more")
+        notes = {verdict.note: None for verdict in verdicts}
+        for paragraph in (*notes, self.blame):
+            lines += ["", paragraph] if paragraph else []
+        return "\n".join(lines)
+
+
+def _row(verdict: Verdict) -> Row:
+    measured = _number(verdict.measured)
+    if verdict.measured is not None:
+        measured += f" ± {verdict.bound:.0e}"
+    return (
+        verdict.derivative,
+        verdict.mode,
+        verdict.kind,
+        _number(verdict.claimed),
+        measured,
+        _number(verdict.left),
+        _number(verdict.right),
+        "-" if verdict.decay is None else f"h^{verdict.decay:.2f}",
+    )
+
+
+def _number(x: float | None) -> str:
+    return "-" if x is None else f"{x:.8g}"
+
+
+def _merged(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with modes that read the same in one."""
+    modes: dict[Row, list[str]] = {}
+    for derivative, mode, *rest in rows:
+        modes.setdefault((derivative, *rest), []).append(mode)
+    return [(derivative, ", ".join(found), *rest) for (derivative, *rest), found in modes.items()]
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

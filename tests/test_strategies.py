@@ -1,0 +1,387 @@
+"""The laws of what is drawn: operands in a domain, primitives, and random programs.
+
+The table of domains is tested against what the primitives do, the strategies against the table.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+import microgrid
+from microgrid import Primitive, Value, family, topological_order
+from microgrid.calculus import gradients, jvp
+from microgrid.primitive import power
+from microgrid.testing import domains, strategies
+from microgrid.testing.domains import DOMAINS, FAMILIES, family_name
+from microgrid.testing.programs import spelling
+from microgrid.testing.sketch import LARGEST, RADIUS
+from microgrid.testing.strategies import (
+    LIBRARY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RATIONAL,
+    REAL,
+    Domain,
+    Family,
+    Interval,
+    Program,
+    at,
+    declare_domain,
+    domain_of,
+    numbers,
+    primitives,
+    programs,
+)
+from tests.formulas import HELD
+
+# Beside a kink a value is compared with a straight line: a few roundings of numbers up to 1000.
+ROUNDING = 1e-12
+# So far past the nearest kink, as a part of the distance: well below the distance between kinks.
+BEYOND = 1e-6
+# So short of the nearest kink or edge: the distance itself is rounded.
+SHORT = 1 - 1e-9
+
+a_few = settings(max_examples=settings().max_examples // 4)
+not_shrunk = settings(phases=[Phase.generate], database=None, max_examples=2000)
+
+
+def members(name):
+    if name in FAMILIES:
+        return [Primitive.families[name](*constants) for constants in FAMILIES[name].constants]
+    return [Primitive.named(name)]
+
+
+LIBRARY_PRIMITIVES = [primitive for name in LIBRARY for primitive in members(name)]
+WITH_KINKS = [primitive for primitive in LIBRARY_PRIMITIVES if domain_of(primitive).kink]
+# Between their kinks these are straight lines.
+STRAIGHT = [p for p in WITH_KINKS if not re.match(r"cbrt|atan2|hypot|elu|0\*\*", p.name)]
+
+
+def each_of(primitives):
+    return pytest.mark.parametrize("primitive", primitives, ids=lambda primitive: primitive.name)
+
+
+@pytest.fixture
+def own_names(monkeypatch):
+    """Let a test declare primitives, families and their domains, and forget them after it."""
+    for owner, table in [
+        (Primitive, "registry"),
+        (Primitive, "families"),
+        (domains, "DOMAINS"),
+        (domains, "FAMILIES"),
+        (strategies, "FAMILIES"),
+    ]:
+        monkeypatch.setattr(owner, table, getattr(owner, table).copy())
+    monkeypatch.setattr(strategies, "FAMILIES", domains.FAMILIES)
+
+
+# ---- the table of domains
+
+
+def directions(n):
+    return st.lists(st.floats(-1, 1), min_size=n, max_size=n)
+
+
+def line(primitive, xs, ys):
+    """Return what a primitive would be at ys if it were a straight line through xs."""
+    partials = primitive.partials(primitive(*xs), *xs)
+    return primitive(*xs) + sum(p * (y - x) for p, x, y in zip(partials, xs, ys, strict=True))
+
+
+def is_line(primitive, xs, ys):
+    return math.isclose(
+        primitive(*ys), line(primitive, xs, ys), rel_tol=ROUNDING, abs_tol=ROUNDING
+    ) and primitive.partials(primitive(*xs), *xs) == primitive.partials(primitive(*ys), *ys)
+
+
+def test_an_interval_has_its_ends_only_if_it_is_closed():
+    assert 0.0 in NOT_NEGATIVE
+    assert 0.0 not in POSITIVE
+    assert math.inf not in NOT_NEGATIVE
+    assert math.nan not in REAL
+    assert (Interval(-1, 2).from_edge(1.5), Interval(-1, 2).from_edge(5)) == (0.5, 0.0)
+
+
+def test_operands_are_held_where_their_formula_is_not_differentiated():
+    held = {
+        name: {i for i, interval in enumerate(domain.intervals) if interval.held}
+        for name, domain in DOMAINS.items()
+        if name in LIBRARY
+    }
+    assert {name: indices for name, indices in held.items() if indices} == HELD
+
+
+@each_of(LIBRARY_PRIMITIVES)
+def test_a_primitive_is_defined_up_to_the_nearest_edge(primitive):
+    @a_few
+    @given(st.data(), numbers(primitive, from_edge=1e-3, max_magnitude=20))
+    def law(data, xs):
+        domain = domain_of(primitive)
+        distance = min(domain.from_edge(*xs), 5.0) * SHORT
+        ys = [x + distance * d for x, d in zip(xs, data.draw(directions(len(xs))), strict=True)]
+        if not any(interval.held for interval in domain.intervals):
+            assert domain.contains(*ys)
+            primitive(*ys)
+
+    law()
+
+
+@each_of([p for p in LIBRARY_PRIMITIVES if len(domain_of(p).intervals) == 1 and not p.made_by])
+def test_a_primitive_of_one_operand_is_defined_nowhere_past_its_edges(primitive):
+    (interval,) = domain_of(primitive).intervals
+    for end, outwards in [(interval.low, -math.inf), (interval.high, math.inf)]:
+        if math.isfinite(end):
+            assert (end in interval) == domain_of(primitive).contains(end) == interval.closed
+            with pytest.raises((ValueError, OverflowError)):
+                primitive(end + math.copysign(1e-3, outwards))
+
+
+@each_of(STRAIGHT)
+def test_no_kink_is_nearer_than_the_distance_to_the_nearest(primitive):
+    @a_few
+    @given(st.data(), numbers(primitive))
+    def law(data, xs):
+        domain = domain_of(primitive)
+        distance = min(domain.from_kink(*xs), domain.from_edge(*xs), 5.0) * SHORT
+        ys = [x + distance * d for x, d in zip(xs, data.draw(directions(len(xs))), strict=True)]
+        assert is_line(primitive, xs, ys)
+
+    law()
+
+
+@each_of(STRAIGHT)
+def test_the_nearest_kink_is_one(primitive):
+    @a_few
+    @given(numbers(primitive))
+    def law(xs):
+        nearest = domain_of(primitive).kink(*xs)
+        if nearest is not None:
+            past = [k + BEYOND * (k - x) for x, k in zip(xs, nearest, strict=True)]
+            assert not is_line(primitive, xs, past)
+
+    law()
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "distance"),
+    [
+        ("atan2", (0.5, -2.0), 0.5),
+        ("atan2", (0.5, 2.0), 2.0),
+        ("atan2", (-3.0, 2.0), 3.0),
+        ("hypot", (3.0, -4.0), 4.0),
+        ("cbrt", (-0.25,), 0.25),
+        ("max", (1.0, 5.0, 3.0), 1.0),
+        ("max", (1.0,), math.inf),
+        ("min", (1.0, 5.0, 3.0), 1.0),
+        ("max", (2.0, 2.0, 1.0), 0.0),
+        ("%", (7.0, 2.0), 0.2),
+        ("tanh", (0.0,), math.inf),
+    ],
+)
+def test_the_distance_to_a_kink_is_the_greatest_change_of_an_operand(name, operands, distance):
+    assert domain_of(Primitive.named(name)).from_kink(*operands) == pytest.approx(distance)
+
+
+@pytest.mark.parametrize(
+    ("primitive", "operands"),
+    [
+        (Primitive.named("/"), (1.0, 0.0)),
+        (Primitive.named("**"), (0.0, -1.0)),
+        (Primitive.named("**"), (1e-200, -2.0)),
+        (power(-2), (0.0,)),
+        (power(0.5), (-1.0,)),
+        (power(3), (1e200,)),
+        (Primitive.named("tanh"), (1.0, 2.0)),
+        (Primitive.named("sum"), ()),
+    ],
+)
+def test_what_is_not_in_a_domain_is_at_its_edge(primitive, operands):
+    assert not domain_of(primitive).contains(*operands)
+    assert domain_of(primitive).from_edge(*operands) == 0
+
+
+def test_a_domain_has_an_interval_for_each_operand_or_one_for_all():
+    assert Domain(REAL, several=True).takes(5)
+    for intervals in [(), (REAL, REAL)]:
+        with pytest.raises(ValueError, match="an interval for each operand, or a single one"):
+            Domain(*intervals, several=True)
+
+
+# ---- numbers
+
+
+@each_of(LIBRARY_PRIMITIVES)
+@pytest.mark.parametrize(
+    ("from_edge", "from_kink", "max_magnitude"), [(0, 0, 1000), (0.1, 0.01, 5), (0.5, 0.04, 3)]
+)
+def test_drawn_operands_keep_their_distances(primitive, from_edge, from_kink, max_magnitude):
+    @a_few
+    @given(
+        numbers(
+            primitive, from_edge=from_edge, from_kink=from_kink, max_magnitude=max_magnitude
+        )
+    )
+    def law(xs):
+        primitive(*xs)
+        assert domain_of(primitive).contains(*xs)
+        assert domain_of(primitive).from_edge(*xs) >= from_edge
+        assert domain_of(primitive).from_kink(*xs) >= from_kink
+        assert all(type(x) is float and abs(x) <= max_magnitude for x in xs)
+
+    law()
+
+
+@each_of([primitive for name in RATIONAL for primitive in members(name)])
+def test_exact_operands_are_fractions(primitive):
+    @a_few
+    @given(numbers(primitive, exact=True))
+    def law(xs):
+        assert {type(x) for x in xs} == {Fraction}
+
+    law()
+
+
+@each_of(WITH_KINKS)
+def test_without_a_distance_operands_are_at_kinks_too(primitive):
+    kink = domain_of(primitive).from_kink
+    assert kink(*find(numbers(primitive, from_kink=0), lambda xs: kink(*xs) == 0)) == 0
+
+
+@pytest.mark.parametrize(("name", "edge"), [("sqrt", 0), ("asin", -1), ("acos", 1), ("acosh", 1)])
+def test_without_a_distance_operands_are_at_edges_too(name, edge):
+    assert find(numbers(name, from_edge=0), lambda xs: xs[0] == edge) == (edge,)
+
+
+@pytest.mark.parametrize(
+    ("name", "simplest"), [("+", (0, 0)), ("relu", (1,)), ("log", (1,)), ("where", (0, 0, 0))]
+)
+def test_operands_shrink_to_simple_numbers(name, simplest):
+    assert find(numbers(name), lambda xs: True) == simplest
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("floor", {"from_kink": 0.6}, "floor has, got none that are .* 0.6 from every kink"),
+        ("asin", {"from_edge": 1.1}, "asin has, got none that are 1.1 from every edge"),
+        ("acosh", {"max_magnitude": 1}, "acosh has, .* and at most 1 from 0"),
+        ("log", {"from_edge": -1}, "from_edge needs a distance, .* got -1"),
+        ("log", {"from_kink": math.nan}, "from_kink needs a distance, .* got nan"),
+        ("never declared", {}, "no primitive is named 'never declared'"),
+    ],
+)
+def test_numbers_that_are_not_there_are_refused_before_any_is_drawn(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        numbers(name, **options)
+
+
+# ---- primitives
+
+
+@given(primitives(smooth=True))
+def test_smooth_primitives_have_no_kinks(primitive):
+    assert domain_of(primitive).kink is None
+
+
+@given(primitives(arity=2))
+def test_primitives_of_two_operands_take_two(primitive):
+    assert domain_of(primitive).takes(2)
+    find(numbers(primitive), lambda xs: len(xs) == 2, settings=not_shrunk)
+
+
+@given(primitives(["power", "tanh", power]))
+def test_only_the_primitives_that_are_asked_for_are_drawn(primitive):
+    assert primitive.name == "tanh" or primitive.made_by[0] is power
+
+
+def test_members_of_a_family_are_drawn_with_various_constants():
+    for constants in FAMILIES["power"].constants:
+        member = power(*constants)
+        assert find(primitives(["power"]), lambda drawn, m=member: drawn is m) is member
+
+
+@pytest.mark.parametrize("among", [[microgrid.max], ["never declared"], [3]])
+def test_what_is_no_primitive_is_refused(among):
+    with pytest.raises(ValueError, match="families with a declared domain, or names of these, got"):
+        primitives(among)
+    with pytest.raises(ValueError, match="families with a declared domain, or names of these, got"):
+        programs(primitives=among)
+
+
+def test_no_primitive_to_draw_is_refused():
+    with pytest.raises(ValueError, match="one to draw, got none with smooth=True and arity=None"):
+        primitives(["relu"], smooth=True)
+
+
+# ---- programs
+
+
+def graph(program, point=None):
+    """Return the nodes of a program's output, parents first."""
+    leaves = [Value(x, label="input") for x in (point or program.point)]
+    output = program(*leaves)
+    return [node for node in topological_order(output) if node.parents], output
+
+
+@given(programs())
+def test_a_program_gives_floats_and_values_the_same_number(program):
+    nodes, output = graph(program)
+    assert nodes
+    assert program(*program.point) == output.data
+    assert type(program(*program.point)) is float
+
+
+@given(programs())
+def test_a_programs_source_and_repr_make_it_again(program):
+    pasted = {}
+    exec(str(program), pasted)
+    assert pasted["point"] == program.point
+    assert pasted["program"](*program.point) == program(*program.point)
+    again = eval(repr(program))
+    assert again == program
+    assert hash(again) == hash(program)
+
+
+@given(programs())
+def test_programs_are_made_of_the_whole_library_within_bounds(program):
+    nodes, _ = graph(program)
+    assert 1 <= len(program.point) <= 3
+    assert str(program).count("    t") <= 10
+    assert all(node.op.name in LIBRARY or family_name(node.op.made_by[0]) in LIBRARY for node in nodes)
+
+
+@given(programs(primitives=["*", "sin", "max"], max_size=4, min_inputs=2, max_inputs=2))
+def test_programs_are_made_of_what_is_asked_for(program):
+    nodes, _ = graph(program)
+    assert {node.op.name for node in nodes} <= {"*", "sin", "max"}
+    assert str(program).count("    t") <= 4
+    assert len(program.point) == 2
+
+
+@given(programs(constants=False))
+def test_programs_without_constants_have_none(program):
+    nodes, _ = graph(program)
+    held = {"**k"}  # its exponent is a constant always
+    assert not any(p.is_constant for n in nodes for p in n.parents if n.op.name not in held | {"where"})
+
+
+@given(programs(max_size=20), st.lists(st.sampled_from([-1, 1]), min_size=3, max_size=3))
+def test_no_kink_and_no_edge_is_near_a_programs_point(program, corner):
+    moved = [x + sign * RADIUS for x, sign in zip(program.point, corner, strict=False)]
+    for here, there in zip(graph(program)[0], graph(program, moved)[0], strict=True):
+        domain, xs = domain_of(here.op), [parent.data for parent in here.parents]
+        move = max(abs(x - y.data) for x, y in zip(xs, there.parents, strict=True))
+        assert here.op is there.op
+        assert move < domain.from_kink(*xs)
+        assert here.op.name == "where" or move < domain.from_edge(*xs)
+
+
+@given(programs(primitives=[name for name in LIBRARY if name not in ("power", "/")]))
+def test_a_programs_numbers_are_not_large(program):
+    nodes, _ = graph(program)
+    assert all(abs(node.data) <= LARGEST for node in nodes[1:])
