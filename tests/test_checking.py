@@ -127,7 +127,9 @@ def test_no_primitive_is_accused_wherever_it_is_asked(op):
         (microgrid.sigmoid, 40.0, RIGHT),
         (microgrid.tanh, 400.0, RIGHT),
         (lambda x: 1e30 + 0 * x, 1.0, RIGHT),
-        (lambda x: microgrid.maximum(x, 1e126), 1.0, RIGHT),
+        (lambda x: microgrid.maximum(x, 1e126), 1e-12, RIGHT),
+        (lambda x: 1e-320 / x, 2.0, RIGHT),
+        (lambda x: round(x, 6), 5e-324, RIGHT),
         (lambda x: microgrid.maximum(x, 5.0), 1e-6, RIGHT),
         (lambda x: microgrid.atan2(x, 1e-300), 1e-160, RIGHT),
         (lambda x: 1e10 + x, 1.0, RIGHT),
@@ -164,6 +166,11 @@ def test_the_verdict_where_differences_are_hard(f, x, kind):
 @given(st.sampled_from([microgrid.erf, microgrid.sigmoid, microgrid.tanh]), st.floats(3, 50))
 def test_a_slope_that_all_but_vanishes_in_the_last_digits_is_not_accused(f, x):
     check_gradients(f, x)
+
+
+@given(st.floats(1e-7, 1e-3))
+def test_digits_that_cosh_loses_are_not_missed(x):
+    check_gradients(lambda x: microgrid.acosh(microgrid.cosh(x)), x)
 
 
 def test_rounding_errors_of_what_is_claimed_are_not_accused():
@@ -689,7 +696,6 @@ def test_what_is_known_of_rounding_is_used():
         return (1e8 + x) - 1e8
 
     assert examine(f, 1.0, 0.0, rounding=2.0**-26).kind == WRONG
-    assert examine(math.sin, 1.0, math.cos(1.0) + 1e-3, slack=2e-3).kind == RIGHT
 
 
 def test_steps_begin_at_the_size_of_x_and_end_at_its_last_digits():

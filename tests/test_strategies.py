@@ -154,7 +154,7 @@ def test_no_kink_is_nearer_than_the_distance_to_the_nearest(primitive):
     law()
 
 
-@each_of(STRAIGHT)
+@each_of([p for p in STRAIGHT if p.name != "clip(1, 1)"])  # whose kink has a flat line around it
 def test_the_nearest_kink_is_one(primitive):
     @a_few
     @given(numbers(primitive))
@@ -222,9 +222,7 @@ def test_a_domain_has_an_interval_for_each_operand_or_one_for_all():
 def test_drawn_operands_keep_their_distances(primitive, from_edge, from_kink, max_magnitude):
     @a_few
     @given(
-        numbers(
-            primitive, from_edge=from_edge, from_kink=from_kink, max_magnitude=max_magnitude
-        )
+        numbers(primitive, from_edge=from_edge, from_kink=from_kink, max_magnitude=max_magnitude)
     )
     def law(xs):
         primitive(*xs)
@@ -249,7 +247,8 @@ def test_exact_operands_are_fractions(primitive):
 @each_of(WITH_KINKS)
 def test_without_a_distance_operands_are_at_kinks_too(primitive):
     kink = domain_of(primitive).from_kink
-    assert kink(*find(numbers(primitive, from_kink=0), lambda xs: kink(*xs) == 0)) == 0
+    operands = numbers(primitive, from_edge=0, from_kink=0)  # some kinks are at an edge
+    assert kink(*find(operands, lambda xs: kink(*xs) == 0)) == 0
 
 
 @pytest.mark.parametrize(("name", "edge"), [("sqrt", 0), ("asin", -1), ("acos", 1), ("acosh", 1)])
@@ -291,7 +290,6 @@ def test_smooth_primitives_have_no_kinks(primitive):
 @given(primitives(arity=2))
 def test_primitives_of_two_operands_take_two(primitive):
     assert domain_of(primitive).takes(2)
-    find(numbers(primitive), lambda xs: len(xs) == 2, settings=not_shrunk)
 
 
 @given(primitives(["power", "tanh", power]))
@@ -352,7 +350,9 @@ def test_programs_are_made_of_the_whole_library_within_bounds(program):
     nodes, _ = graph(program)
     assert 1 <= len(program.point) <= 3
     assert str(program).count("    t") <= 10
-    assert all(node.op.name in LIBRARY or family_name(node.op.made_by[0]) in LIBRARY for node in nodes)
+    assert all(
+        node.op.name in LIBRARY or family_name(node.op.made_by[0]) in LIBRARY for node in nodes
+    )
 
 
 @given(programs(primitives=["*", "sin", "max"], max_size=4, min_inputs=2, max_inputs=2))
@@ -367,7 +367,9 @@ def test_programs_are_made_of_what_is_asked_for(program):
 def test_programs_without_constants_have_none(program):
     nodes, _ = graph(program)
     held = {"**k"}  # its exponent is a constant always
-    assert not any(p.is_constant for n in nodes for p in n.parents if n.op.name not in held | {"where"})
+    assert not any(
+        p.is_constant for n in nodes for p in n.parents if n.op.name not in held | {"where"}
+    )
 
 
 @given(programs(max_size=20), st.lists(st.sampled_from([-1, 1]), min_size=3, max_size=3))

@@ -30,8 +30,6 @@ NO_PRIMITIVE = (
 )
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-SEVERAL = 8  # operations that a term of a derivative has gone through
-
 Claims = list[list[float]]  # for each output, its derivatives by the inputs
 
 
@@ -76,7 +74,7 @@ def check_gradients(
         found = _outside(subject, n, modes) or _verdicts(subject, n, modes)
         if wrong := {verdict.input for verdict in found if verdict.kind == WRONG}:
             inputs, outputs = subject.graph(n)
-            reason = blame((inputs, outputs), None)
+            reason = blame((inputs, outputs), subject.graph(n - 1) if n > 1 else None)
             moving = [x for x, name in zip(inputs, subject.inputs, strict=True) if name in wrong]
             excuse = {} if reason else undecided((moving, outputs))
             if not excuse:
@@ -205,14 +203,12 @@ def _verdicts(subject: _Subject, order: int, modes: Sequence[str]) -> list[Verdi
     """Return the verdicts on the derivatives of this order, as each mode computes them."""
     claims = {mode: [_claims(way, subject, order) for way in WAYS[mode]] for mode in modes}
     outputs = subject.along(order)
-    inputs, roots = subject.graph(order)
-    errors = [_rounding_errors(root, inputs) for root in roots]
+    roundings = [_rounding(output) for output in subject.graph(order)[1]]
     verdicts = []
     for place, (derivative, name) in enumerate(subject.derivatives(order)):
         row, column = divmod(place, len(subject.numbers))
         x = subject.numbers[column]
-        rounding, slacks = errors[row]
-        judge = cache(partial(_judge, outputs, row, column, x, rounding, slacks[column]))
+        judge = cache(partial(_judge, outputs, row, column, x, roundings[row]))
         for mode in modes:
             found = []
             for rows, note in claims[mode]:
@@ -240,12 +236,11 @@ def _judge(
     column: int,
     x: float,
     rounding: float,
-    slack: float,
     claimed: float | None,
 ) -> Finding:
     if claimed is None:
         return Finding(OUTSIDE)
-    return examine(lambda t: outputs(column, t)[row], x, claimed, rounding, slack)
+    return examine(lambda t: outputs(column, t)[row], x, claimed, rounding)
 
 
 def _claims(way: Way, subject: _Subject, order: int) -> tuple[Claims | None, str]:
@@ -297,25 +292,22 @@ def _backward(output: Any, inputs: Sequence[Value]) -> list[float]:
             node.grad = grad
 
 
-def _rounding_errors(output: Any, inputs: Sequence[Value]) -> tuple[float, list[float]]:
-    """Return bounds of the rounding error of an output, and of its derivative by each input.
+def _rounding(output: Any) -> float:
+    """Return a bound of the rounding error of an output.
 
     To first order, a node's goes into the output times the gradient: so reverse mode began
     (Linnainmaa 1976, *Taylor expansion of the accumulated rounding error*). The sizes of gradients
     are added up here, as errors need not cancel.
     """
     nodes = _nodes(output)
-    sizes = dict.fromkeys([*inputs, *nodes], 0.0)
-    if nodes:
-        sizes[output] = 1.0
+    sizes = dict.fromkeys(nodes, 0.0) | ({output: 1.0} if nodes else {})
     try:
         for node in reversed(nodes):
             for parent, share in zip(node.parents, node.chain(sizes[node]), strict=True):
                 sizes[parent] += abs(share or 0.0)
     except (ArithmeticError, ValueError):
-        pass  # the derivative is undefined, and will be found to be so
-    error = sum(abs(node.data) * sizes[node] for node in nodes if node.parents)
-    return EPSILON * error, [EPSILON * SEVERAL * sizes[x] for x in inputs]
+        return 0.0  # the derivative is undefined, and will be found to be so
+    return EPSILON * sum(abs(_number(node)) * sizes[node] for node in nodes if node.parents)
 
 
 def _nodes(output: Any) -> list[Value]:

@@ -34,7 +34,8 @@ HIDDEN = 1e-9  # grows too large in the steps from the first to the last that ar
 # And these are parts of f(x).
 NOTHING = 8 * EPSILON  # by x, a slope that may be what rounding leaves of 0
 FAINT = 1e-6  # by x, the slopes to measure that by
-NIL = 1e-30  # by x, a slope that is as good as 0, and may have been lost in an underflow
+NIL = 1e-30  # by x, a slope that is as good as 0
+LEAST = 2.0**-1000  # so is this: numbers close to the smallest there are lose their digits
 
 WHOLE = 2.0**52  # above it, all floats are whole numbers
 
@@ -56,14 +57,11 @@ class Finding:
     decay: float | None = None
 
 
-def examine(
-    f: Function, x: float, claimed: float, rounding: float = 0.0, slack: float = 0.0
-) -> Finding:
+def examine(f: Function, x: float, claimed: float, rounding: float = 0.0) -> Finding:
     """Return whether the claimed number is the derivative of f at x.
 
     Where f is undefined it raises `ValueError` or `ArithmeticError`, or returns nan or inf.
-    `rounding` is the error of f(x) from rounding, where that exceeds the last digit of f(x), and
-    `slack` that of the claimed number.
+    `rounding` is the error of f(x) from rounding, where that exceeds the last digit of f(x).
 
     >>> examine(math.sin, 1.0, math.cos(1.0)).kind
     'right'
@@ -75,10 +73,10 @@ def examine(
     y = value(f, x)
     if not math.isfinite(y):
         return Finding(OUTSIDE)
-    rounding, slack = [error if math.isfinite(error) else 0.0 for error in (rounding, slack)]
+    rounding = rounding if math.isfinite(rounding) else 0.0
     for first in (FIRST, FIRST * FAR):
         sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
-        finding = _walk(sides, claimed, slack, first)
+        finding = _walk(sides, claimed, first)
         if finding.kind != NOISY or not all(map(_is_hidden, sides)):
             break
     quotients = [slope.quotient for side in sides for slope in side.slopes]
@@ -91,7 +89,7 @@ def examine(
     return finding
 
 
-def _walk(sides: list[Side], claimed: float, slack: float, first: float) -> Finding:
+def _walk(sides: list[Side], claimed: float, first: float) -> Finding:
     """Take smaller and smaller steps on both sides, as many as are needed, and judge."""
     for h in steps(sides[0].x, first):
         for side, other in (sides, sides[::-1]):
@@ -99,11 +97,11 @@ def _walk(sides: list[Side], claimed: float, slack: float, first: float) -> Find
         steepest = max(side.steepest for side in sides)
         defined = [side for side in sides if side.slopes]
         if defined and all(_proves(side, claimed) for side in defined):
-            return _judge(sides, [side.latest for side in sides], claimed, slack)
+            return _judge(sides, [side.latest for side in sides], claimed)
         if defined and min(side.slopes[-1].noise for side in defined) > steepest > 0:
             break  # rounding hides all that smaller steps would show
-    by_all = _judge(sides, [side.limit() for side in sides], claimed, slack)
-    by_large = _judge(sides, [side.limit(DIGITS) for side in sides], claimed, slack)
+    by_all = _judge(sides, [side.limit() for side in sides], claimed)
+    by_large = _judge(sides, [side.limit(DIGITS) for side in sides], claimed)
     return _agreed(by_all, by_large)
 
 
@@ -144,11 +142,11 @@ def _agreed(by_all: Finding, by_large: Finding) -> Finding:
     return replace(by_all, kind=NOISY) if by_large.kind == WRONG else by_all
 
 
-def _judge(sides: list[Side], found: list[Slope | None], claimed: float, slack: float) -> Finding:
+def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Finding:
     """Return the verdict by the slopes that were found to the left and to the right."""
     unit = abs(sides[0].y) / sides[0].near
     least = FAINT * unit if abs(claimed) <= NOTHING * unit else 0.0
-    slack += NIL * unit
+    slack = NIL * unit + LEAST + _lost_digits(sides[0]) * abs(claimed)
     found = [s if s and s.bound <= LOOSE * s.size(least) else None for s in found]
     slopes = sorted([slope for slope in found if slope], key=lambda slope: slope.value)
     if not slopes:
@@ -169,6 +167,11 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float, slack: 
         right,
         min((power for power in powers if power is not None), default=None),
     )
+
+
+def _lost_digits(side: Side) -> float:
+    """Return the part of itself by which f is off: the derivative may be so too."""
+    return min(TIGHT, 2 * side.rounding / abs(side.y)) if side.rounding and side.y else 0.0
 
 
 def _differ(slopes: list[Slope], slack: float) -> bool:

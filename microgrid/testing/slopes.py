@@ -145,10 +145,8 @@ class Side:
             return math.inf  # the quotients do not tend to anything yet
         bound = SAFETY * error + noise + EXACT * abs(limit)
         if abs(quotient) <= noise:  # f may be flat, or bend within its last digits
-            bend = min(self.near / UNSEEN, abs(self.x) or math.inf)
-            bound = max(bound, noise * h / bend)
-        if h > self.near and abs(limit) <= bound:
-            return math.inf  # to be flat further away is not to be flat here
+            size = abs(self.x) if abs(self.x) > sys.float_info.min else math.inf
+            bound = max(bound, noise * h / min(size, self.near / UNSEEN))
         return bound
 
     def _row(self, quotient: float) -> list[float]:

@@ -117,7 +117,8 @@ def numbers(
 
     def keeps(xs: tuple[Any, ...]) -> bool:
         return (
-            domain.contains(*xs)
+            all(abs(x) <= max_magnitude for x in xs)
+            and domain.contains(*xs)
             and domain.from_edge(*xs) >= from_edge
             and domain.from_kink(*xs) >= from_kink
         )
