@@ -19,7 +19,7 @@ from typing import Any
 
 from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
-from .linear import Linearization, gradient_graph, is_closed
+from .linearization import Linearization, is_closed
 from .primitive import CONSTANT, argument, number
 from .series import coefficients
 from .trees import Structure, flatten, map_values
@@ -63,7 +63,7 @@ def gradients(output: Any, inputs: Any) -> Any:
             raise TypeError(f"gradients needs Values to derive by, got the number {node!r}")
         if node.is_constant:
             raise ValueError(f"gradients needs Values to derive by, got the constant {node!r}")
-    derivatives = gradient_graph(_constant_or_value(output), nodes)
+    derivatives = _gradient_graph(_constant_or_value(output), nodes)
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
 
@@ -141,7 +141,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     def matrix(*args: Any, **kwargs: Any) -> Any:
         with recording():
             call = _Call(f, "hessian", args, kwargs, argnums)
-            gradient = gradient_graph(_root(call.output, "hessian"), call.nodes)
+            gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)
             rows = Linearization(gradient, call.nodes).matrix()
         return call.structure.table(call.released(rows), call.structure)
 
@@ -160,7 +160,7 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     directions = _directions("hvp", primals, tangents)
     with recording():
         call = _Call(f, "hvp", primals, {}, 0 if len(primals) == 1 else range(len(primals)))
-        gradient = gradient_graph(_root(call.output, "hvp"), call.nodes)
+        gradient = _gradient_graph(_root(call.output, "hvp"), call.nodes)
         row = Linearization(gradient, call.nodes).push(directions)
     return call.structure.result(call.released([row])[0])
 
@@ -389,6 +389,10 @@ def _matching(what: str, tree: Any, structure: Structure) -> list[Any]:
 def _some(paths: list[str]) -> str:
     shown = [path or "the number" for path in paths[:4]] or ["nothing"]
     return ", ".join(shown) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+
+
+def _gradient_graph(root: Value, inputs: Sequence[Value]) -> list[Any]:
+    return Linearization([root], inputs, as_graphs=True).pull([1])
 
 
 def _fresh(leaf: Any) -> Value:

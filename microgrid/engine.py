@@ -8,7 +8,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, NoReturn
+from typing import Any
 
 from .graph import (
     no_grad,
@@ -224,11 +224,6 @@ class Value(Operand):
     def conjugate(self) -> Value:
         """Return the number itself, as it is real: np.var asks for it."""
         return self
-
-    def __float__(self) -> NoReturn:
-        raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")
-
-    __int__ = __complex__ = __float__
 
     def __format__(self, spec: str) -> str:
         return format(float(self._data), spec) if spec else repr(self)

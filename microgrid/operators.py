@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from . import primitive
 from .primitive import Primitive, whole
@@ -113,3 +113,8 @@ class Operand:
 
     def __bool__(self) -> bool:
         return bool(self._data)
+
+    def __float__(self) -> NoReturn:
+        raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")
+
+    __int__ = __complex__ = __float__

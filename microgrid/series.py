@@ -97,6 +97,11 @@ class Series(Operand):
         except (ArithmeticError, ValueError) as error:
             what = f"the derivative of {self.op.name}"
             raise located(error, what, _starts(self.operands)) from None
+        except TypeError as error:
+            raise TypeError(
+                f"for a series, the partials of {self.op.name} must be made of operators and this "
+                f"library's functions: {error}"
+            ) from error
         self.op.require_partials(partials, len(self.operands))
         return [
             (partial, x)

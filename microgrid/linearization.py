@@ -18,7 +18,7 @@ from .functional import dot_, sum_
 from .graph import require_fresh, topological_order
 from .primitive import CONSTANT, argument, located, watched
 
-__all__ = ["Linearization", "gradient_graph", "is_closed"]
+__all__ = ["Linearization", "is_closed"]
 
 PLAIN = {float, int, Value, type(None)}  # types of partials that need no second look
 Term = tuple[Any, Any]  # two factors: a gradient or tangent, and a partial
@@ -38,7 +38,7 @@ class Linearization:
         self, roots: Sequence[Any], inputs: Sequence[Value], as_graphs: bool = False
     ) -> None:
         self.roots, self.inputs = roots, inputs
-        values = [root for root in roots if isinstance(root, Value)]
+        values = _values(roots)
         order = topological_order(*values)
         require_fresh(order)
         self.closed = is_closed(order, inputs)
@@ -48,7 +48,7 @@ class Linearization:
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Return the derivative by each input of the roots' sum, weighted with cotangents."""
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
-            return self._pull_graphs(cotangents)
+            return _merged(self._pull_graphs(cotangents), [*self.roots, *cotangents])
         adjoint: dict[Any, Any] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
             if cotangent != 0:
@@ -88,7 +88,7 @@ class Linearization:
                 moved[node] = _sum_of_products(terms)
         if self.numeric and watched and get_ident() in watched:
             watched[get_ident()].pushed(reversed(self.links), moved)
-        return [moved.get(root, 0) for root in self.roots]
+        return _merged([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
 
     def matrix(self) -> list[list[Any]]:
         """Return the derivatives of each root by each input, from the side that is fewer."""
@@ -96,11 +96,6 @@ class Linearization:
             return [self.pull(unit) for unit in _units(len(self.roots))]
         columns = [self.push(unit) for unit in _units(len(self.inputs))]
         return [list(row) for row in zip(*columns, strict=True)] or [[] for _ in self.roots]
-
-
-def gradient_graph(root: Value, inputs: Sequence[Value]) -> list[Any]:
-    """Return the derivatives of a root as graphs, in which equal sub-expressions are one node."""
-    return _merged(Linearization([root], inputs, as_graphs=True).pull([1]), topological_order(root))
 
 
 def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
@@ -147,6 +142,11 @@ def _as_graphs(node: Value) -> tuple[Any, ...]:
         partials: tuple[Any, ...] = op.partials(node, *node.parents)
     except (ArithmeticError, ValueError) as error:
         raise located(error, f"the derivative of {op.name}", node.parents, node) from None
+    except TypeError as error:
+        raise TypeError(
+            f"to be derived again, the partials of {op.name} must be made of operators and this "
+            f"library's functions: {error}"
+        ) from error
     op.require_partials(partials, len(node.parents))
     return partials
 
@@ -195,23 +195,31 @@ def _is_zero(x: Any) -> bool:
 _own: WeakSet[Value] = WeakSet()
 
 
-def _merged(derivatives: list[Any], known: list[Value]) -> list[Any]:
+def _merged(derivatives: list[Any], given: Sequence[Any]) -> list[Any]:
     """Return the same graphs with one node for all that are equal, of those that rules made.
 
-    Without it, the derivatives of a derivative would derive the same partials again and again.
+    `given` is what they were derived from. Without this, the derivatives of a derivative would
+    derive the same partials again and again.
     """
+    roots = _values(derivatives)
+    if not roots:
+        return derivatives
+    known = topological_order(*_values(given))
     first: dict[Any, Value] = {}
     for node in known:
         if node in _own:
             first.setdefault(_identity(node), node)
     same: dict[Value, Value] = {}
-    roots = [d for d in derivatives if isinstance(d, Value)]
     for node in topological_order(*roots, known=set(known)):
         if node.op is not None:
             node.parents = tuple([same.get(parent, parent) for parent in node.parents])
             same[node] = first.setdefault(_identity(node), node)
             _own.add(same[node])
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
+
+
+def _values(xs: Sequence[Any]) -> list[Value]:
+    return [x for x in xs if isinstance(x, Value)]
 
 
 def _identity(node: Value) -> Any:
