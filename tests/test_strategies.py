@@ -10,7 +10,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample
 
 import microgrid
 from microgrid import Primitive, Value, family, topological_order
@@ -387,3 +386,189 @@ def test_no_kink_and_no_edge_is_near_a_programs_point(program, corner):
 def test_a_programs_numbers_are_not_large(program):
     nodes, _ = graph(program)
     assert all(abs(node.data) <= LARGEST for node in nodes[1:])
+
+
+@given(programs(primitives=["tanh", "*"], min_inputs=3))
+def test_an_input_without_influence_has_a_gradient_of_zero(program):
+    by_each = gradients(program(*(inputs := list(map(Value, program.point)))), inputs)
+    used = str(program).partition(":")[2].partition("point")[0]
+    assert len(by_each) == 3
+    assert all(d.data == 0 for i, d in enumerate(by_each) if f"x{i}" not in used)
+
+
+@given(programs(exact=True))
+def test_exact_programs_have_exact_gradients_in_both_modes(program):
+    inputs = list(map(Value, program.point))
+    output = program(*inputs)
+    assert type(program(*program.point)) is Fraction
+    assert program(*program.point) == output.data
+    output.backward()
+    assert {type(x) for x in program.point} == {type(x.grad) for x in inputs} == {Fraction}
+    for i, x in enumerate(inputs):
+        direction = [Fraction(int(i == j)) for j in range(len(inputs))]
+        assert jvp(program, program.point, direction)[1] == x.grad
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        r"= \d\S* - \w",
+        r"= \d\S* / \w",
+        r"= \d\S* \*\* \w",
+        r"= (\w+) \* \1",
+        r"(= .*\bt0\b.*\n[^=]*){2}",
+        r"mg.max\(\[\w+, \S+, \S+\]\)",
+        r"mg.dot\(\[\w+, \w+\], \[\w+, \w+\]\)",
+        r"mg.where\(\w+ > \S+, \w+, \w+\)",
+        r"mg.leaky_relu\(\w+, 0.1\)",
+        r"mg.clip\(\w+, -1, 2\)",
+    ],
+)
+def test_every_kind_of_node_is_drawn(wanted):
+    assert find(programs(), lambda program: re.search(wanted, str(program)), settings=not_shrunk)
+
+
+def test_a_program_that_need_not_be_smooth_may_be_at_a_kink():
+    unsmooth = programs(primitives=["relu"], smooth=False)
+    assert find(unsmooth, lambda program: program.point == (0.0,), settings=not_shrunk)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_size": 0}, "1 <= max_size, got .*max_size=0"),
+        ({"min_inputs": 4}, "1 <= min_inputs <= max_inputs .* got min_inputs=4, max_inputs=3"),
+        ({"primitives": []}, "primitives to draw from, got none that has a derivative"),
+        ({"primitives": ["stop_gradient"]}, "got none that has a derivative"),
+    ],
+)
+def test_programs_that_cannot_be_drawn_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        programs(**options)
+
+
+def test_an_exact_program_is_refused_primitives_that_are_not():
+    with pytest.raises(TypeError, match=r"sin gave 0\.6.*; draw from those in RATIONAL"):
+        find(programs(primitives=["sin"], exact=True), lambda program: True)
+
+
+# ---- how programs shrink and print
+
+
+@pytest.mark.parametrize("name", ["tanh", "acosh", "logsumexp", "where", "exponential"])
+def test_a_program_that_needs_one_primitive_shrinks_to_one_node(name):
+    def has(program):
+        return any(node.op in members(name) for node in graph(program)[0])
+
+    assert str(find(programs(), has)).count("    t") == 1
+
+
+@pytest.fixture
+def planted(own_names):
+    """Return primitives of a test with right numbers and wrong partials."""
+    wrong_tanh = Primitive("wrong tanh", math.tanh, lambda out, x: (1 - out,))
+    wrong_product = Primitive("wrong product", lambda x, y: x * y, lambda out, x, y: (y, y))
+    declare_domain(wrong_tanh, Domain(REAL))
+    declare_domain(wrong_product, Domain(REAL, REAL))
+    return {"wrong tanh": wrong_tanh, "wrong product": wrong_product}
+
+
+def has_a_wrong_gradient(program):
+    """Compare with central differences, which are right to six digits where a program is smooth."""
+    inputs = list(map(Value, program.point))
+    program(*inputs).backward()
+    for i, x in enumerate(inputs):
+        low, high = ([y + h * (i == j) for j, y in enumerate(program.point)] for h in (-1e-5, 1e-5))
+        slope = (program(*high) - program(*low)) / 2e-5
+        if not math.isclose(slope, x.grad, rel_tol=1e-3, abs_tol=1e-3):
+            return True
+    return False
+
+
+@given(programs())
+def test_differences_agree_with_the_gradients_of_programs(program):
+    assert not has_a_wrong_gradient(program)
+
+
+@pytest.mark.parametrize(("name", "call"), [("wrong tanh", "(x0)"), ("wrong product", "(x0, x1)")])
+def test_a_wrong_primitive_among_the_others_shrinks_to_a_call_of_it(planted, name, call):
+    drawn = programs(primitives=[*LIBRARY, planted[name]])
+    node = f"    t0 = mg.Primitive.named({name!r}){call}\n    return t0"
+    assert node in str(find(drawn, has_a_wrong_gradient))
+
+
+def test_a_failing_example_prints_a_program_to_paste(planted):
+    @settings(database=None, derandomize=True)
+    @given(program=programs(primitives=[planted["wrong tanh"]]))
+    def test(program):
+        assert not has_a_wrong_gradient(program)
+
+    with pytest.raises(AssertionError) as failure:
+        test()
+    report = "\n".join(failure.value.__notes__)
+    call = re.search(r"test\(\n.*?^\)", report, flags=re.DOTALL | re.MULTILINE)[0]
+    script = re.search(r'"""\n(.*)\n"""', call, flags=re.DOTALL)[1]
+    exec(script, pasted := {})
+    assert pasted["program"](*pasted["point"]) == math.tanh(0.75)
+    assert eval(call.replace("test(", "dict(", 1)) == {"program": Program(script)}
+
+
+@each_of([p for p in LIBRARY_PRIMITIVES if p.name != "where"])
+def test_a_call_is_written_as_python_that_computes_it(primitive):
+    @a_few
+    @given(numbers(primitive))
+    def law(xs):
+        names = [f"x{i}" for i in range(len(xs))]
+        scope = {"mg": microgrid, "Fraction": Fraction, **dict(zip(names, xs, strict=True))}
+        assert eval(spelling(primitive, *names), scope) == primitive(*xs)
+
+    law()
+
+
+def test_a_programs_source_defines_the_program_and_its_point():
+    assert Program("def program(x0): return x0\npoint = (1.0,)")(2.0) == 2.0
+    for source in ["point = (1.0,)", "def program(x0): return x0", "program = 3; point = (1.0,)"]:
+        with pytest.raises(ValueError, match="defines `program`, a function, and `point`, a tuple"):
+            Program(source)
+
+
+# ---- primitives of one's own
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_primitive_without_a_domain_is_refused_and_told_how_to_get_one():
+    cube = Primitive("cube of mine", lambda x: x**3, lambda out, x: (3 * x**2,))
+    for strategy in (numbers, lambda p: primitives([p]), lambda p: programs(primitives=[p])):
+        with pytest.raises(ValueError, match=r"cube of mine needs a domain.*`declare_domain\("):
+            strategy(cube)
+    declare_domain(cube, Domain(POSITIVE, kink=at(2)))
+    assert find(numbers(cube, from_edge=1, from_kink=0), lambda xs: xs[0] > 1) == (2.0,)
+    nodes, _ = graph(find(programs(primitives=[cube]), lambda program: True))
+    assert [node.op for node in nodes] == [cube]
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_family_of_ones_own_is_drawn_too():
+    @family
+    def shifted(by):
+        return f"shifted({by})", lambda x: x + by, lambda out, x: (1,)
+
+    with pytest.raises(ValueError, match="families with a declared domain"):
+        programs(primitives=[shifted])
+    declare_domain(shifted, Family(lambda by: Domain(REAL), [(2,), (0.5,)]))
+    program = find(programs(primitives=[shifted]), lambda program: "0.5" in str(program))
+    assert "t0 = mg.Primitive.families['shifted'](0.5)(x0)" in str(program)
+    assert program(1.0) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("primitive", "domain"),
+    [
+        (Primitive.named("tanh"), Family(lambda: Domain(REAL), [])),
+        (power, Domain(REAL)),
+        (math.tanh, Family(lambda: Domain(REAL), [])),
+    ],
+)
+def test_a_domain_is_declared_for_a_primitive_or_a_family(primitive, domain):
+    with pytest.raises(TypeError, match="declare_domain needs a Primitive and its Domain, or what"):
+        declare_domain(primitive, domain)

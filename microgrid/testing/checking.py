@@ -300,7 +300,9 @@ def _rounding(output: Any) -> float:
     are added up here, as errors need not cancel.
     """
     nodes = _nodes(output)
-    sizes = dict.fromkeys(nodes, 0.0) | ({output: 1.0} if nodes else {})
+    sizes: dict[Value, float] = dict.fromkeys(nodes, 0.0)
+    if nodes:
+        sizes[output] = 1.0
     try:
         for node in reversed(nodes):
             for parent, share in zip(node.parents, node.chain(sizes[node]), strict=True):
