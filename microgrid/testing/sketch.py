@@ -202,9 +202,9 @@ class _Sketch:
         return low + width - abs((x - low) % (2 * width) - width)
 
     def number(self, usual: float) -> Any:
-        """Draw a number, which shrinks to the usual one."""
+        """Draw a number, which shrinks to the usual one where kinks are to be kept away from."""
         x: Any = self.draw(FRACTIONS if self.plan.exact else FLOATS)
-        return x if self.draw(AS_DRAWN) else x + type(x)(usual)
+        return x if self.draw(AS_DRAWN) or not self.plan.smooth else x + type(x)(usual)
 
     def at_rest(self, x: Any) -> list[Any]:
         """Return a number that is the same at the point and at all its neighbours."""
