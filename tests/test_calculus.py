@@ -45,6 +45,7 @@ from microgrid import (
     where,
 )
 from microgrid.graph import unrecorded
+from microgrid.testing import check_gradients
 from microgrid.testing.strategies import programs
 
 # Eight operations on numbers of at most 100, and their slopes, round off less.
@@ -207,6 +208,13 @@ def test_all_first_derivatives_of_fractions_are_equal(program, direction):
     assert jvp(program, program.point, direction)[1] == product(gradient, direction)
     c = direction[0]
     assert vjp(program, *program.point)[1](c) == tuple([c * d for d in gradient])
+
+
+@given(programs(max_size=6))
+@settings(max_examples=settings().max_examples // 2)
+def test_derivatives_of_order_two_are_differences_of_order_one(program):
+    verdicts = check_gradients(program, *program.point, order=2)  # which raises if one is wrong
+    assert {verdict.order for verdict in verdicts} == {1, 2}
 
 
 @given(programs(max_size=8))
