@@ -25,7 +25,7 @@ import string
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -630,8 +630,8 @@ class Report:
 
     def __str__(self) -> str:
         parts = [
-            f"{self.engine}: {len(self.failures)} laws broken, {len(self.holds)} kept, "
-            f"{len(self.not_offered)} on what it does not offer; {len(self.remarks)} remarks"
+            f"{self.engine}: {_count(self.failures, 'law')} broken, {len(self.holds)} kept, "
+            f"{len(self.not_offered)} on what it does not offer; {_count(self.remarks, 'remark')}"
         ]
         if self.failures or self.remarks:
             advice = "Mend what the first one shows before you read on: others may come of it."
@@ -688,6 +688,10 @@ def _require_engine(engine: Engine) -> None:
             "check needs a class that is made of a number and has data and backward(), "
             f"got {_name(engine)}: {_error_text(error)}"
         ) from None
+
+
+def _count(found: Sized, what: str) -> str:
+    return f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
 
 
 def _name(engine: Engine) -> str:
