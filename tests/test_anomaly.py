@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import microgrid as mg
 from microgrid import (
@@ -35,6 +35,7 @@ from microgrid import (
 )
 from microgrid.primitive import watched
 from microgrid.testing.strategies import programs
+from tests.search import usual
 
 LARGE = 1e200  # its square is no float
 
@@ -131,7 +132,7 @@ def test_fractions_beyond_the_floats_are_finite():
 
 
 @given(programs(max_size=6))
-@settings(max_examples=30)
+@usual(30)
 def test_nothing_is_changed_where_all_is_finite(program):
     by = tuple(range(len(program.point)))
     wanted = program(*program.point), grad(program, by)(*program.point)

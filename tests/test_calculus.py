@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from mpmath import mp
 from scipy import optimize
@@ -47,6 +47,7 @@ from microgrid import (
 from microgrid.graph import unrecorded
 from microgrid.testing import check_gradients
 from microgrid.testing.strategies import programs
+from tests.search import usual
 
 # Eight operations on numbers of at most 100, and their slopes, round off less.
 ROUNDING = {"rel": 1e-10, "abs": 1e-10}
@@ -179,7 +180,7 @@ def test_a_vjp_that_outlives_the_function_around_it_still_works():
 
 
 @given(programs(max_size=8), DIRECTIONS)
-@settings(max_examples=60)
+@usual(60)
 def test_reverse_mode_forward_mode_and_backward_agree(program, direction):
     leaves = [Value(x) for x in program.point]
     program(*leaves).backward()
@@ -195,7 +196,7 @@ def test_reverse_mode_forward_mode_and_backward_agree(program, direction):
 
 
 @given(EXACT, DIRECTIONS)
-@settings(max_examples=40)
+@usual(40)
 def test_all_first_derivatives_of_fractions_are_equal(program, direction):
     leaves = [Value(x) for x in program.point]
     output = program(*leaves)
@@ -211,14 +212,14 @@ def test_all_first_derivatives_of_fractions_are_equal(program, direction):
 
 
 @given(programs(max_size=6))
-@settings(max_examples=settings().max_examples // 2)
+@usual(50)
 def test_derivatives_of_order_two_are_differences_of_order_one(program):
     verdicts = check_gradients(program, *program.point, order=2)  # which raises if one is wrong
     assert {verdict.order for verdict in verdicts} == {1, 2}
 
 
 @given(programs(max_size=8))
-@settings(max_examples=40)
+@usual(40)
 def test_a_hessian_is_symmetric_and_the_jacobian_of_the_gradient(program):
     by = everywhere(program)
     table = np.array(hessian(program, by)(*program.point))
@@ -232,7 +233,7 @@ def test_a_hessian_is_symmetric_and_the_jacobian_of_the_gradient(program):
 
 
 @given(EXACT, DIRECTIONS)
-@settings(max_examples=40)
+@usual(40)
 def test_all_second_derivatives_of_fractions_are_equal(program, direction):
     by, point = everywhere(program), program.point
     direction = tuple(direction[: len(point)])
@@ -252,7 +253,7 @@ def test_all_second_derivatives_of_fractions_are_equal(program, direction):
 
 
 @given(OF_ONE, *[st.sampled_from(list(FIRST.values()))] * 3)
-@settings(max_examples=60)
+@usual(60)
 def test_transforms_nest_in_any_order(program, first, second, third):
     x = program.point[0]
     wanted = grad(grad(grad(program)))(x)
@@ -261,7 +262,7 @@ def test_transforms_nest_in_any_order(program, first, second, third):
 
 
 @given(OF_ONE, st.sampled_from(list(SECOND.values())), st.sampled_from(list(FIRST.values())))
-@settings(max_examples=60)
+@usual(60)
 def test_second_derivatives_nest_with_first_ones_and_with_each_other(program, second, first):
     x = program.point[0]
     derivatives = [repeated(grad, program, order)(x) for order in range(5)]
@@ -297,7 +298,7 @@ def test_third_derivatives_by_many_inputs_are_symmetric():
 
 
 @given(OF_ONE, OF_ONE, FRACTIONS, FRACTIONS)
-@settings(max_examples=30)
+@usual(30)
 def test_differentiation_is_linear(f, g, a, b):
     x = f.point[0]
     try:
@@ -309,7 +310,7 @@ def test_differentiation_is_linear(f, g, a, b):
 
 
 @given(OF_ONE, OF_ONE)
-@settings(max_examples=30)
+@usual(30)
 def test_the_product_rule_holds_up_to_order_three(f, g):
     x = f.point[0]
     try:
@@ -322,7 +323,7 @@ def test_the_product_rule_holds_up_to_order_three(f, g):
 
 
 @given(OF_ONE, OF_ONE)
-@settings(max_examples=30)
+@usual(30)
 def test_the_chain_rule_holds(f, g):
     x = g.point[0]
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import graphviz
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,6 +32,7 @@ from microgrid.drawing import (
     plot_history,
 )
 from microgrid.drawing.labels import html_text, number_text, printable, shortened
+from tests.search import usual
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -268,7 +269,7 @@ def test_an_unknown_format_is_refused():
 
 
 @pytest.mark.dot
-@settings(max_examples=150)
+@usual(150)
 @given(st.text(st.characters() | st.sampled_from('\\NGETHLnlr<>&;#"[]{}|: \n')))
 def test_any_label_is_shown_as_it_is(label):
     value = Value(1.0, label=label)

@@ -9,11 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, stop_gradient, topological_order, where
+from tests.search import usual
 
 # ---- a Value computes as Python's float does
 
@@ -319,7 +320,7 @@ RATIONAL_STEPS = {
 
 
 # There are two dozen steps to combine, and a program is run in a millisecond.
-many = settings(max_examples=3 * settings().max_examples)
+many = usual(300)
 
 
 @st.composite

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid
 from microgrid import MLP, Layer, Module, Neuron, Value, nn, no_grad, topological_order
 from microgrid.optim import SGD
+from tests.search import usual
 
 # A sum of a few products, in another order or by `math.fsum`.
 ROUNDING = {"rel": 1e-13, "abs": 1e-13}
@@ -680,7 +681,7 @@ def test_two_parameters_of_one_path_are_not_saved_as_one():
 
 
 @given(st.lists(NUMBERS, min_size=13, max_size=13))
-@settings(max_examples=20)
+@usual(20)
 def test_a_model_with_other_parameters_computes_as_one_that_has_them(new):
     model, other = MLP(2, [3, 1], seed=0), MLP(2, [3, 1], seed=1)
     for p, data in zip(other.parameters(), new, strict=True):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid
@@ -23,6 +23,7 @@ from microgrid.primitive import exponential, located, number, power, rounded, wh
 from microgrid.testing.domains import FAMILIES
 from microgrid.testing.strategies import LIBRARY, numbers
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
+from tests.search import usual
 
 # Our side rounds a handful of operations, on numbers of size 0.1 to 1000, and for a second
 # derivative a dozen; the formula's digits are exact.
@@ -72,7 +73,7 @@ each_primitive = pytest.mark.parametrize(
     ("primitive", "formula", "domain"), ROWS, ids=[primitive.name for primitive, *_ in ROWS]
 )
 # There are sixty rows: a quarter of the usual number of examples each is still a wide search.
-a_few = settings(max_examples=settings().max_examples // 4)
+a_few = usual(25)
 
 
 def close(actual, formula, xs, *by, tolerance=ROUNDING):

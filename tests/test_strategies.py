@@ -37,6 +37,7 @@ from microgrid.testing.strategies import (
     programs,
 )
 from tests.formulas import HELD
+from tests.search import usual
 
 # Beside a kink a value is compared with a straight line: a few roundings of numbers up to 1000.
 ROUNDING = 1e-12
@@ -45,7 +46,7 @@ BEYOND = 1e-6
 # So short of the nearest kink or edge: the distance itself is rounded.
 SHORT = 1 - 1e-9
 
-a_few = settings(max_examples=settings().max_examples // 4)
+a_few = usual(25)
 not_shrunk = settings(phases=[Phase.generate], database=None, max_examples=2000)
 
 

@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 
@@ -13,6 +13,7 @@ import microgrid as mg
 from microgrid import Primitive, Value, exp, grad, gradients, sin, sqrt, taylor, where
 from microgrid.testing.strategies import programs
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
+from tests.search import usual
 
 # A coefficient is a sum of up to 30 products of coefficients, each of which is such a sum. Those of
 # a function that is even or odd cancel to 0, which is as exact as their neighbours are.
@@ -109,7 +110,7 @@ def test_series_of_published_functions_are_exact_to_high_orders(f, formula, x, o
 
 
 @given(programs(max_inputs=1, max_size=5, exact=True))
-@settings(max_examples=40)
+@usual(40)
 def test_coefficients_of_fractions_are_the_nested_derivatives_exactly(program):
     x = program.point[0]
     series = taylor(program, x, 4)
@@ -118,7 +119,7 @@ def test_coefficients_of_fractions_are_the_nested_derivatives_exactly(program):
 
 
 @given(programs(max_inputs=1, max_size=6), st.integers(0, 4))
-@settings(max_examples=40)
+@usual(40)
 def test_a_longer_series_begins_with_the_shorter_one(program, order):
     x = program.point[0]
     assert taylor(program, x, 6)[: order + 1] == taylor(program, x, order)

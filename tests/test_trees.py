@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid import MLP, Module, Value
 from microgrid.trees import flatten, map_values
+from tests.search import usual
 
 Point = namedtuple("Point", "x y")
 
@@ -46,7 +47,7 @@ def same(a, b):
 
 
 @given(TREES)
-@settings(max_examples=60)
+@usual(60)
 def test_what_is_taken_apart_and_put_together_is_the_same(tree):
     scalars, structure = flatten(tree)
     assert same(structure.result(scalars), tree)
@@ -54,7 +55,7 @@ def test_what_is_taken_apart_and_put_together_is_the_same(tree):
 
 
 @given(TREES)
-@settings(max_examples=60)
+@usual(60)
 def test_other_scalars_come_in_the_same_places(tree):
     scalars, structure = flatten(tree)
     others = [Fraction(k, 7) for k in range(len(scalars))]
@@ -64,7 +65,7 @@ def test_other_scalars_come_in_the_same_places(tree):
 
 
 @given(TREES)
-@settings(max_examples=60)
+@usual(60)
 def test_a_path_leads_to_its_scalar(tree):
     scalars, structure = flatten(tree)
     for path, scalar in zip(structure.paths, scalars, strict=True):
@@ -72,7 +73,7 @@ def test_a_path_leads_to_its_scalar(tree):
 
 
 @given(TREES, TREES)
-@settings(max_examples=60)
+@usual(60)
 def test_a_table_has_the_columns_in_the_place_of_each_scalar_of_the_rows(rows, columns):
     (upper, above), (lower, along) = flatten(rows), flatten(columns)
     cells = [[Fraction(i, 7) + j for j in range(len(lower))] for i in range(len(upper))]
