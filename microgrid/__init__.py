@@ -22,6 +22,7 @@ from .functional import *  # noqa: F403
 if TYPE_CHECKING:
     from . import anomaly as anomaly
     from . import calculus as calculus
+    from . import compiler as compiler
     from . import datasets as datasets
     from . import drawing as drawing
     from . import losses as losses
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from . import training as training
     from .anomaly import detect_anomaly as detect_anomaly
     from .calculus import *  # noqa: F403
+    from .compiler import compile as compile
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
     from .history import History as History
@@ -44,6 +46,7 @@ _LAZY = {  # name -> the module that it is in, or is
     name: module
     for module, names in {
         "anomaly": "detect_anomaly",
+        "compiler": "compile",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",
         "drawing": "draw draw_dot",

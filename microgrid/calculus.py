@@ -409,7 +409,7 @@ def _fresh(leaf: Any) -> Value:
 
 def _kind(nodes: Sequence[Value]) -> Callable[[Any], Any]:
     """Return the type of the numbers at hand: derivatives by a `Fraction` are `Fraction`s."""
-    return type(nodes[0].data) if nodes else float
+    return type(nodes[0].data) if nodes and not nodes[0].is_traced else float
 
 
 def _as_value(x: Any, kind: Callable[[Any], Any]) -> Value:

@@ -74,6 +74,9 @@ class Value(Operand):
         try:
             numbers = [parent._data for parent in operands]
         except AttributeError:
+            for operand in operands:
+                if isinstance(operand, Value) and operand.is_traced:
+                    return operand.record(op, operands)
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])
             numbers = [parent._data for parent in operands]
         try:

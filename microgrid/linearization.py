@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from .engine import Value
 from .functional import dot_, sum_
+from .gates import gated_product, gated_sum, is_gated
 from .graph import require_fresh, topological_order
 from .primitive import CONSTANT, argument, located, watched
 
@@ -159,7 +160,9 @@ def _sum_of_products(terms: list[Term]) -> Any:
     """Return a sum of products as few nodes: a single `dot` where there are many."""
     products, others = [], []
     for x, y in terms:
-        if isinstance(x, Value) and isinstance(y, Value):
+        if is_gated(x) or is_gated(y):
+            others.append(gated_product(x, y))
+        elif isinstance(x, Value) and isinstance(y, Value):
             products.append((x, y))
         else:
             others.append(_times(x, y))
@@ -172,6 +175,8 @@ def _sum_of_products(terms: list[Term]) -> Any:
 
 def _sum(terms: list[Any]) -> Any:
     terms = [term for term in terms if not _is_zero(term)]
+    if len(terms) > 1 and all(map(is_gated, terms)):
+        return gated_sum(terms)
     if len(terms) < 3:
         return terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else 0
     return sum_(*terms)
@@ -184,7 +189,8 @@ def _times(x: Any, y: Any) -> Any:
     value, plain = (x, y) if isinstance(x, Value) else (y, x)
     if plain == 1:
         return value
-    return 0 if plain == 0 and value.data - value.data == 0 else x * y
+    vanishes = plain == 0 and not value.is_traced and value.data - value.data == 0
+    return 0 if vanishes else x * y
 
 
 def _is_zero(x: Any) -> bool:

@@ -72,6 +72,11 @@ class Operand:
         return x
 
     @property
+    def is_traced(self) -> bool:
+        """Whether this stands for a number that is not known before a compiled function runs."""
+        return False
+
+    @property
     def is_constant(self) -> bool:
         """Whether nothing is ever derived by this."""
         return False

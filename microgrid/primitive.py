@@ -217,6 +217,12 @@ def _pow(x: Any, y: Any) -> Any:
     return out
 
 
+def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    if getattr(c, "is_traced", False):  # nobody knows yet which of the two it will be
+        return None, where(c, 1, 0), where(where(c, 0, 1), 1, 0)
+    return (None, 1, None) if c else (None, None, 1)
+
+
 # At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
 def _by_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
     return y * power(x, where(abs(x) + abs(y) <= 0, 0, y - 1))
@@ -231,8 +237,9 @@ pow_fixed: Primitive
 # Partials are made of operators and primitives and branch by `where` alone, so that they can be
 # differentiated and compiled. Their constants are ints, which leave a Fraction exact.
 # fmt: off
-where     = Primitive("where", lambda c, x, y: x if c else y,
-                      lambda out, c, x, y: (None, 1, None) if c else (None, None, 1))
+where     = Primitive("where", lambda c, x, y: x if c else y, _where_partials)
+less      = Primitive("<",    lambda x, y: type(x)(x < y),   lambda out, x, y: (0, 0))
+less_equal = Primitive("<=",  lambda x, y: type(x)(x <= y),  lambda out, x, y: (0, 0))
 sign      = Primitive("sign", _sign,              lambda out, x: (0,))
 log       = Primitive("log",  math.log,           lambda out, x: (1 / x,))
 absolute  = Primitive("abs",  operator.abs,       lambda out, x: (sign(x),))

@@ -15,7 +15,7 @@ from typing import Any
 
 from .engine import Value
 from .operators import Operand
-from .primitive import Primitive, located
+from .primitive import Primitive, located, where
 
 __all__ = ["coefficients"]
 
@@ -33,7 +33,8 @@ def coefficients(
     for node in nodes:
         start = node.data if closed else node
         if node is variable:
-            streams[node] = Series(table, start, slope=type(node.data)(1))
+            slope = 1.0 if node.is_traced else type(node.data)(1)
+            streams[node] = Series(table, start, slope=slope)
         else:
             operands = tuple([streams[parent] for parent in node.parents])
             streams[node] = Series(table, start, node.op if operands else None, operands)
@@ -78,7 +79,9 @@ class Series(Operand):
         slope: Any = 0,
     ) -> None:
         self.table, self.terms, self.op, self.operands = table, [start], op, operands
-        self._data, self.slope = start.data if isinstance(start, Value) else start, slope
+        self.slope = slope
+        # what rules branch by: a number, or what stands for one in a trace
+        self._data = start if not isinstance(start, Value) or start.is_traced else start.data
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
@@ -86,6 +89,11 @@ class Series(Operand):
         if key not in self.table:
             self.table[key] = Series(self.table, op(*_starts(operands)), op, operands)
         return self.table[key]
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether this starts with a number that is not known yet."""
+        return bool(getattr(self._data, "is_traced", False))
 
     @cached_property
     def links(self) -> list[tuple[Any, Series]]:
@@ -124,6 +132,9 @@ class Series(Operand):
         """Append the coefficients up to that of t**k, after yielding which of others must be."""
         for n in range(len(self.terms), k + 1):
             total: Any = self.slope if n == 1 else 0
+            if self.op is where and getattr(self.operands[0], "is_traced", False):
+                yield from self._chosen(n)
+                continue
             for partial, x in self.links:
                 if len(x.terms) <= n:
                     yield x, n
@@ -135,6 +146,15 @@ class Series(Operand):
                 for j in range(1, n + 1):
                     total = _plus(total, j, x.terms[j], partial.terms[n - j])
             self.terms.append(0 if _is_zero(total) else total / n)
+
+    def _chosen(self, n: int) -> Iterator[tuple[Series, int]]:
+        """Do so for a `where` of which nobody knows yet which branch it will take."""
+        condition, *branches = self.operands
+        for x in branches:
+            if isinstance(x, Series) and len(x.terms) <= n:
+                yield x, n
+        slopes = [x.terms[n] if isinstance(x, Series) else 0 for x in branches]
+        self.terms.append(where(_starts((condition,))[0], *slopes))
 
 
 def _starts(operands: tuple[Any, ...]) -> list[Any]:

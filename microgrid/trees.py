@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .engine import Value
 from .nn import Module
 
-__all__ = ["Structure", "flatten", "map_values"]
+__all__ = ["Structure", "flatten", "like", "map_values"]
 
 Build = Callable[[list[Any]], Any]
 
@@ -69,8 +69,12 @@ class Structure(NamedTuple):
         ]
 
 
-def flatten(tree: Any) -> tuple[list[Any], Structure]:
+def flatten(
+    tree: Any, is_scalar: Callable[[Any], bool] = lambda x: False
+) -> tuple[list[Any], Structure]:
     """Return the scalars of a tree, and the structure that puts them together again.
+
+    Numbers and `Value`s are scalars, and what `is_scalar` says is one.
 
     Raises:
         TypeError: something in it is neither a number, a `Value`, a list, a tuple, a dict,
@@ -82,7 +86,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     >>> structure.argument([4.0, 5.0, 6.0])
     {'a': 4.0, 'b': [5.0, 6.0]}
     """
-    if isinstance(tree, (Value, Real)):
+    if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], Structure([""], [None], _only, _only)
     if _is_array(tree):
         if tree.shape == ():  # NumPy itself makes a scalar of it with every operation
@@ -99,9 +103,9 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
             lambda atoms: dict(zip(names, atoms, strict=True)),
         )
     if isinstance(tree, Mapping):
-        return _join(tree, list(tree))
+        return _join(tree, list(tree), is_scalar)
     if isinstance(tree, (list, tuple)):
-        return _join(tree, range(len(tree)))
+        return _join(tree, range(len(tree)), is_scalar)
     raise TypeError(
         "an argument to differentiate by must be a number, a Value, an array of numbers, a Module, "
         f"or a list, tuple or dict of these, got {tree!r} ({type(tree).__name__})"
@@ -119,19 +123,21 @@ def map_values(function: Callable[[Value], Any], tree: Any) -> Any:
     if _is_array(tree) and tree.dtype == object:
         return _atom([map_values(function, x) for x in tree.ravel().tolist()], tree.shape)
     if isinstance(tree, Mapping):
-        return _like(tree, {key: map_values(function, part) for key, part in tree.items()})
+        return like(tree, {key: map_values(function, part) for key, part in tree.items()})
     if isinstance(tree, (list, tuple)):
-        return _like(tree, dict(enumerate(map_values(function, part) for part in tree)))
+        return like(tree, dict(enumerate(map_values(function, part) for part in tree)))
     return tree
 
 
-def _join(tree: Any, keys: Sequence[Any]) -> tuple[list[Any], Structure]:
-    parts = [flatten(tree[key]) for key in keys]
+def _join(
+    tree: Any, keys: Sequence[Any], is_scalar: Callable[[Any], bool]
+) -> tuple[list[Any], Structure]:
+    parts = [flatten(tree[key], is_scalar) for key in keys]
     structures = [structure for _, structure in parts]
 
     def build(atoms: list[Any], way: str) -> Any:
         left = iter(atoms)
-        return _like(
+        return like(
             tree,
             {
                 key: getattr(part, way)([next(left) for _ in part.dimensions])
@@ -148,7 +154,7 @@ def _join(tree: Any, keys: Sequence[Any]) -> tuple[list[Any], Structure]:
     )
 
 
-def _like(tree: Any, parts: dict[Any, Any]) -> Any:
+def like(tree: Any, parts: dict[Any, Any]) -> Any:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
     if isinstance(tree, Mapping):
         if type(tree) is dict or not isinstance(tree, MutableMapping):

@@ -36,7 +36,8 @@ PRIMITIVES = [
     for op in [*Primitive.registry.values(), *MEMBERS]
     if op.partials.__module__.startswith("microgrid.") and op.name not in UNLIKE
 ]
-OPERANDS = {"where": 3, **dict.fromkeys(["+", "-", "*", "/", "//", "%", "**", "compare"], 2)}
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", "compare"]
+OPERANDS = {"where": 3, **dict.fromkeys(OPERATORS, 2)}
 OPERANDS |= {"atan2": 2} | dict.fromkeys(["sum", "prod", "max", "min", "hypot", "logsumexp"], 3)
 OPERANDS |= {"dot": 5}
 

@@ -305,6 +305,8 @@ DOMAINS: dict[str, Domain] = {
     "floor": Domain(REAL, kink=_whole),
     "ceil": Domain(REAL, kink=_whole),
     "compare": Domain(REAL, REAL, kink=_tie),
+    "<": Domain(REAL, REAL, kink=_tie),
+    "<=": Domain(REAL, REAL, kink=_tie),
     "where": Domain(CONDITION, REAL, REAL),
     "sum": Domain(REAL, several=True),
     "prod": Domain(REAL, several=True),

@@ -1,0 +1,360 @@
+"""LLVM IR of a `Program`: a kernel over rows, in blocks as wide as the processor's vectors.
+
+The text is written directly. Each part of the schedule is a function of its own, and a driver
+calls them block by block. It packs what is not contiguous, and the last rows that fill no block,
+into a small buffer, so that the parts see whole vectors only.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from ..primitive import CONSTANT
+from .lowering import FUNCTIONS, Emitter, lowering_of
+from .machine import Machine
+from .program import Program
+from .schedule import Part, scheduled
+
+__all__ = ["KernelText"]
+
+_INTRINSICS = {
+    **{"fma": "fmuladd", "exact_fma": "fma", "abs": "fabs", "sqrt": "sqrt", "floor": "floor"},
+    **{"ceil": "ceil", "rint": "nearbyint", "copysign": "copysign"},
+}
+_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_COMPARISONS = {
+    "less": "olt",
+    "less_equal": "ole",
+    "equal": "oeq",
+    "not_zero": "une",
+    "is_nan": "uno",
+}
+
+
+class Condition(str):
+    """The name of a vector of bits."""
+
+    __slots__ = ()
+
+
+class LLVMEmitter(Emitter):
+    """Writes operations as LLVM IR, on single doubles or on vectors of them."""
+
+    def __init__(self, machine: Machine, width: int, declared: dict[str, str]) -> None:
+        self.machine, self.width, self.declared = machine, width, declared
+        self.type = "double" if width == 1 else f"<{width} x double>"
+        self.bits = "i1" if width == 1 else f"<{width} x i1>"
+        self.suffix = "f64" if width == 1 else f"v{width}f64"
+        self.lines: list[str] = []
+
+    def is_condition(self, x: Any) -> bool:
+        """Return whether x is the result of a comparison."""
+        return type(x) is Condition
+
+    def line(self, text: str) -> str:
+        """Write the instruction that computes something; return the name of it."""
+        name = f"%v{len(self.lines)}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def constant(self, x: float) -> str:
+        """Return a number as IR writes it, bit for bit."""
+        bits = f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+        return bits if self.width == 1 else f"splat (double {bits})"
+
+    def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
+        """Write an operation down; return the name of its result."""
+        xs = [self.constant(x) if type(x) is float else x for x in operands]
+        if operation in _ARITHMETIC:
+            return self.line(f"{_ARITHMETIC[operation]} contract {self.type} {xs[0]}, {xs[1]}")
+        if operation in _INTRINSICS:
+            return self.call(f"@llvm.{_INTRINSICS[operation]}.{self.suffix}", xs)
+        if operation in _COMPARISONS:
+            other = xs[1] if len(xs) == 2 else self.constant(0.0)
+            return Condition(
+                self.line(f"fcmp {_COMPARISONS[operation]} {self.type} {xs[0]}, {other}")
+            )
+        if operation == "neg":
+            return self.line(f"fneg {self.type} {xs[0]}")
+        if operation == "select":
+            return self.line(
+                f"select {self.bits} {xs[0]}, {self.type} {xs[1]}, {self.type} {xs[2]}"
+            )
+        if operation in ("both", "either"):
+            word = "and" if operation == "both" else "or"
+            return Condition(self.line(f"{word} {self.bits} {xs[0]}, {xs[1]}"))
+        if operation == "not":
+            ones = "true" if self.width == 1 else "splat (i1 true)"
+            return Condition(self.line(f"xor {self.bits} {xs[0]}, {ones}"))
+        if operation in FUNCTIONS:
+            return self.library_call(operation, xs)
+        raise NotImplementedError(f"LLVM IR for {operation!r}")
+
+    def call(self, function: str, xs: Sequence[str], convention: str = "") -> str:
+        """Write a call of a function of vectors; return the name of its result."""
+        types = ", ".join([self.type] * len(xs))
+        self.declared[function] = f"declare {convention}{self.type} {function}({types})"
+        given = ", ".join([f"{self.type} {x}" for x in xs])
+        return self.line(f"call {convention}{self.type} {function}({given})")
+
+    def library_call(self, function: str, xs: Sequence[str]) -> str:
+        """Write a call of a C function: of its vector version if there is one."""
+        if self.width > 1 and (name := self.machine.vector_name(function)):
+            return self.call(f"@{name}", xs, self.machine.convention())
+        types = ", ".join(["double"] * len(xs))
+        self.declared[f"@{function}"] = f"declare double @{function}({types})"
+        if self.width == 1:
+            return self.line(f"call double @{function}({', '.join(f'double {x}' for x in xs)})")
+        name = f"@lanes.{function}"
+        self.declared[name] = _lane_by_lane(function, len(xs), self.width)
+        given = ", ".join([f"{self.type} {x}" for x in xs])
+        return self.line(f"call {self.type} {name}({given})")
+
+
+def _lane_by_lane(function: str, arity: int, width: int) -> str:
+    """Return a function of vectors that calls a C function for each lane."""
+    vector = f"<{width} x double>"
+    names = [f"%x{i}" for i in range(arity)]
+    lines = [
+        f"define internal {vector} @lanes.{function}({', '.join(f'{vector} {x}' for x in names)}) {{"
+    ]
+    result = "poison"
+    for lane in range(width):
+        for i, name in enumerate(names):
+            lines.append(f"  %l{lane}.{i} = extractelement {vector} {name}, i64 {lane}")
+        given = ", ".join(f"double %l{lane}.{i}" for i in range(arity))
+        lines.append(f"  %r{lane} = call double @{function}({given})")
+        lines.append(f"  %o{lane} = insertelement {vector} {result}, double %r{lane}, i64 {lane}")
+        result = f"%o{lane}"
+    return "\n".join([*lines, f"  ret {vector} {result}", "}"])
+
+
+class KernelText:
+    """The IR of a kernel, and what its caller has to know.
+
+    The kernel is `void kernel(int64 rows, double **columns, int64 *strides, double **outs,
+    double *shared, double *totals)`. `columns` are the inputs with a number for each row, `strides`
+    the bytes from row to row, `outs` the outputs with a number for each row, to be written without
+    gaps. `shared` starts with the inputs that are shared, and has room for `room` numbers; after
+    the call those in `kept` are in their places. `totals` are the sums over the rows.
+
+    Args:
+        program: what to compute.
+        shared: the slots of the inputs that have one number for all rows.
+        summed: the positions of outputs that are summed over the rows.
+        machine: what to make code for.
+
+    Raises:
+        TypeError: a primitive has no lowering.
+    """
+
+    def __init__(
+        self, program: Program, shared: Collection[int], summed: Collection[int], machine: Machine
+    ) -> None:
+        self.program, self.machine = program, machine
+        self.schedule = scheduled(program, shared, program.outputs)
+        is_shared, positions = self.schedule.is_shared, range(len(program.outputs))
+        self.columns = [i for i in range(len(program.inputs)) if not is_shared[i]]
+        self.totals = [k for k in positions if k in summed and not is_shared[program.outputs[k]]]
+        # a sum of what is shared is left to the caller, who knows the number of rows
+        self.written = [k for k in positions if k not in summed]
+        self.kept, self.room = self.schedule.kept, len(self.schedule.kept)
+        # slot -> its places among the outputs: whether in a total, and in which
+        self.uses: dict[int, list[tuple[bool, int]]] = defaultdict(list)
+        for in_total, some in ((False, self.written), (True, self.totals)):
+            for place, k in enumerate(some):
+                self.uses[program.outputs[k]].append((in_total, place))
+        made = {slot for part in self.schedule.rows for slot in part.slots}
+        self.loose = self.uses.keys() - made  # inputs, and what is shared
+
+    def shared_number(self, k: int, numbers: Sequence[float]) -> float:
+        """Return output k, which is shared by all rows, from the shared numbers after a call."""
+        slot = self.program.outputs[k]
+        if slot in self.kept:
+            return numbers[self.kept[slot]]
+        constant: float = self.program.steps[slot - len(self.program.inputs)][1][0]
+        return constant
+
+    def text(self) -> str:
+        """Return the IR."""
+        declared: dict[str, str] = {}
+        once = [part for part in self.schedule.once if part.slots]
+        functions = [
+            *(self._once(i, part, declared) for i, part in enumerate(once)),
+            *(self._rows(i, part, declared) for i, part in enumerate(self.schedule.rows)),
+        ]
+        return "\n".join([*declared.values(), *functions, self._driver()])
+
+    def _once(self, index: int, part: Part, declared: dict[str, str]) -> str:
+        """Return the function that computes what is shared by all rows."""
+        writer = _Writer(self, LLVMEmitter(self.machine, 1, declared))
+        for slot in part.slots:
+            result = writer.compute(slot)
+            if slot in self.kept:
+                writer.store(result, writer.place("%shared", self.kept[slot]))
+        return writer.function(f"once{index}(ptr %shared)")
+
+    def _rows(self, index: int, part: Part, declared: dict[str, str]) -> str:
+        """Return the function that computes block after block of rows."""
+        width = self.machine.width
+        writer = _Writer(self, LLVMEmitter(self.machine, width, declared))
+        unmade = [slot for slot in self.uses if slot in self.loose] if index == 0 else []
+        for slot in [*part.slots, *unmade]:
+            result = writer.value(slot) if slot in self.loose else writer.compute(slot)
+            if slot in self.schedule.scratch:
+                writer.store(result, writer.place("%scratch", self.schedule.scratch[slot]))
+            for totals, j in self.uses.get(slot, ()):
+                if totals:
+                    writer.add_to_total(result, j)
+                else:
+                    writer.store(result, writer.row_of("outs", j), align=8)
+        return writer.loop(
+            f"rows{index}(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, "
+            "i64 %begin, i64 %end)"
+        )
+
+    def _driver(self) -> str:
+        """Return the kernel itself, which calls the parts."""
+        width = self.machine.width
+        columns, outs, totals = len(self.columns), len(self.written), len(self.totals)
+        scratch = self.schedule.width
+        parts = len(self.schedule.rows)
+        numbers = columns + outs + scratch + 2 * totals
+        heap = 8 * width * numbers > MOST_STACK
+        arguments = (
+            "ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next"
+        )
+        return Template((files(__package__) / "driver.ll").read_text()).substitute(
+            W=width,
+            COLUMNS=columns,
+            OUTS=outs,
+            TOTALS=totals,
+            SCRATCH=scratch,
+            ROOM=self.room,
+            AT_SCRATCH=columns + outs,
+            AT_TOTALS=columns + outs + scratch,
+            AT_LAST_TOTALS=columns + outs + scratch + totals,
+            TOTALS_BYTES=2 * totals * 8 * width,
+            NEXT="add i64 %end, 0" if parts == 1 else f"add i64 %row, {width}",
+            ONCE="\n".join(
+                f"  call void @once{i}(ptr %shared)"
+                for i, part in enumerate(self.schedule.once)
+                if part.slots
+            ),
+            ROWS="\n".join(f"  call void @rows{i}({arguments})" for i in range(parts)),
+            ALLOCATE=(ON_HEAP if heap else ON_STACK).format(bytes=8 * width * numbers + 64),
+            FREE="  call void @free(ptr %block)" if heap else "",
+        )
+
+
+MOST_STACK = 32 * 1024  # bytes: threads may have little
+ON_STACK = "  %memory = alloca [{bytes} x i8], align 64"
+ON_HEAP = """  %block = call ptr @malloc(i64 {bytes})
+  %address = ptrtoint ptr %block to i64
+  %above = add i64 %address, 63
+  %aligned = and i64 %above, -64
+  %memory = inttoptr i64 %aligned to ptr"""
+
+
+class _Writer:
+    """Writes the body of one function of a kernel, and loads what it needs when it needs it."""
+
+    def __init__(self, kernel: KernelText, emitter: LLVMEmitter) -> None:
+        self.kernel, self.emitter = kernel, emitter
+        self.first = len(kernel.program.inputs)
+        self.column = {slot: j for j, slot in enumerate(kernel.columns)}
+        self.local: dict[int, Any] = {}
+        self.bases: dict[str, str] = {}  # the pointers to columns and outputs, loaded before rows
+
+    def compute(self, slot: int) -> Any:
+        """Write a step down; return the name of its result."""
+        op, operands = self.kernel.program.steps[slot - self.first]
+        values = [self.value(operand) for operand in operands]
+        if op.name != "where":
+            values = [self.emitter.number(x) for x in values]
+        result = lowering_of(op)(self.emitter, *values)
+        self.local[slot] = result
+        return result
+
+    def value(self, slot: int) -> Any:
+        """Return the name of a slot's number, loaded if it is not at hand."""
+        if slot >= self.first:
+            op, operands = self.kernel.program.steps[slot - self.first]
+            if op is CONSTANT:
+                return operands[0]
+        if slot not in self.local:
+            self.local[slot] = self._loaded(slot)
+        return self.local[slot]
+
+    def _loaded(self, slot: int) -> str:
+        line, width, kind = self.emitter.line, self.emitter.width, self.emitter.type
+        if slot in self.kernel.kept:
+            place = self.place("%shared", self.kernel.kept[slot], "double")
+            if width == 1:
+                return line(f"load double, ptr {place}")
+            one = line(f"load <1 x double>, ptr {place}, align 8")
+            lanes = f"<{width} x i32> zeroinitializer"
+            return line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
+        if slot in self.column:
+            return line(f"load {kind}, ptr {self.row_of('ins', self.column[slot])}, align 8")
+        place = self.place("%scratch", self.kernel.schedule.scratch[slot])
+        return line(f"load {kind}, ptr {place}")
+
+    def place(self, array: str, index: int, kind: str | None = None) -> str:
+        """Return the address of an entry of an array."""
+        return self.emitter.line(
+            f"getelementptr {kind or self.emitter.type}, ptr {array}, i64 {index}"
+        )
+
+    def row_of(self, array: str, index: int) -> str:
+        """Return the address of the block's first row, in a column or an output."""
+        base = f"%{array}{index}"
+        self.bases[base] = (
+            f"  {base}.at = getelementptr ptr, ptr %{array}, i64 {index}\n"
+            f"  {base} = load ptr, ptr {base}.at"
+        )
+        return self.emitter.line(f"getelementptr double, ptr {base}, i64 %row")
+
+    def store(self, result: Any, address: str, align: int | None = None) -> None:
+        """Write a number, or a vector of them, to an address."""
+        number = self.emitter.number(result)
+        if type(number) is float:
+            number = self.emitter.constant(number)
+        suffix = f", align {align}" if align else ""
+        self.emitter.lines.append(f"  store {self.emitter.type} {number}, ptr {address}{suffix}")
+
+    def add_to_total(self, result: Any, index: int) -> None:
+        """Add a block's numbers to a total, lane by lane."""
+        address = self.place("%totals", index)
+        total = self.emitter.line(f"load {self.emitter.type}, ptr {address}")
+        self.store(self.emitter.add(total, self.emitter.number(result)), address)
+
+    def function(self, head: str) -> str:
+        """Return the function of what was written."""
+        lines = [f"define internal void @{head} noinline {{", *self.emitter.lines, "  ret void"]
+        return "\n".join([*lines, "}"])
+
+    def loop(self, head: str) -> str:
+        """Return the function that does what was written for each block of rows."""
+        return "\n".join(
+            [
+                f"define internal void @{head} noinline {{",
+                "entry:",
+                *self.bases.values(),
+                "  br label %block",
+                "block:",
+                "  %row = phi i64 [ %begin, %entry ], [ %next, %block ]",
+                *self.emitter.lines,
+                f"  %next = add i64 %row, {self.emitter.width}",
+                "  %more = icmp ult i64 %next, %end",
+                "  br i1 %more, label %block, label %done",
+                "done:",
+                "  ret void",
+                "}",
+            ]
+        )

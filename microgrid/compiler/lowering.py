@@ -1,0 +1,336 @@
+"""The table of lowerings: each primitive in terms of what a processor does.
+
+A row is a function of an `Emitter` and the operands. The emitter writes operations down, as LLVM IR
+(`llvm`) or as C (`c`), so that both say the same. Operands are what an emitter returned, or plain
+floats. What holds in Python for finite numbers holds here; where Python raises, the result is what
+IEEE arithmetic and the C library give: inf or nan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from ..primitive import Primitive
+
+__all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lowering_of", "lowers"]
+
+# The functions of the C library that lowerings call, with their numbers of operands.
+FUNCTIONS = {
+    **dict.fromkeys(
+        ["acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "erf", "erfc"], 1
+    ),
+    **dict.fromkeys(["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sin", "sinh"], 1),
+    **dict.fromkeys(["tan", "tanh"], 1),
+    **dict.fromkeys(["atan2", "fmod", "hypot", "pow"], 2),
+}
+
+
+class Emitter:
+    """What writes operations down, one after another.
+
+    `emit(operation, operands)` returns the name of the result. The operations are add, sub, mul,
+    div, fma, neg, abs, sqrt, floor, ceil, rint (half to even), copysign, less, less_equal, equal,
+    is_nan, both, either, select, and the `FUNCTIONS`. From less to either they give conditions,
+    which both, either and the first operand of select take.
+    """
+
+    def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
+        """Write an operation down; return the name of its result."""
+        raise NotImplementedError
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda *operands: self.emit(operation, operands)
+
+    def number(self, x: Any) -> Any:
+        """Return x as a number: a condition is 1 where it holds, else 0."""
+        return self.select(x, 1.0, 0.0) if self.is_condition(x) else x
+
+    def condition(self, x: Any) -> Any:
+        """Return x as a condition: a number holds unless it is 0."""
+        return x if self.is_condition(x) else self.emit("not_zero", (x,))
+
+    def is_condition(self, x: Any) -> bool:
+        """Return whether x is the result of a comparison."""
+        raise NotImplementedError
+
+
+Lowering = Callable[..., Any]
+LOWERINGS: dict[str, Lowering] = {}  # by the name of a primitive, or of a family's maker
+
+
+def lowers(*names: str) -> Callable[[Lowering], Lowering]:
+    """Return a decorator that enters a lowering for primitives or families of the given names.
+
+    A family's lowering takes its constants after the emitter, before the operands. For a primitive
+    of your own:
+
+    >>> cube = Primitive("cubed!", lambda x: x * x * x, lambda out, x: (3 * x * x,))
+    >>> @lowers("cubed!")
+    ... def _(m, x):
+    ...     return m.mul(m.mul(x, x), x)
+    """
+
+    def enter(lowering: Lowering) -> Lowering:
+        for name in names:
+            LOWERINGS[name] = lowering
+        return lowering
+
+    return enter
+
+
+def lowering_of(op: Primitive) -> Lowering:
+    """Return the function `(emitter, *operands)` that writes a primitive down.
+
+    Raises:
+        TypeError: it has none.
+    """
+    name, constants = op.name, ()
+    if op.made_by:
+        maker, constants = op.made_by
+        name = maker.__qualname__
+    if name not in LOWERINGS:
+        raise TypeError(
+            f"the primitive {op.name!r} has no lowering, so it cannot be compiled; write it with "
+            "operators and microgrid's functions, or enter a lowering with "
+            "microgrid.compiler.lowers"
+        )
+    row = LOWERINGS[name]
+    return (lambda m, *operands: row(m, *constants, *operands)) if constants else row
+
+
+# ---- arithmetic and comparisons
+
+for _name, _operation in {
+    **{"+": "add", "-": "sub", "*": "mul", "/": "div", "neg": "neg", "abs": "abs"},
+    **{"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "<": "less", "<=": "less_equal"},
+    **{"**": "pow", "**k": "pow"},
+    **{name: name for name in FUNCTIONS if name not in ("pow", "fmod", "hypot")},
+}.items():
+    LOWERINGS[_name] = lambda m, *xs, operation=_operation: m.emit(operation, xs)
+
+
+@lowers("argument", "constant", "stop_gradient")
+def _same(m: Any, x: Any) -> Any:
+    return x
+
+
+@lowers("where")
+def _where(m: Any, c: Any, x: Any, y: Any) -> Any:
+    condition = m.condition(c)
+    # a choice between conditions is a condition, without a way through numbers
+    if m.is_condition(x) and y == 0.0:
+        return m.both(condition, x)
+    if m.is_condition(y) and x == 1.0:
+        return m.either(condition, y)
+    if (x, y) == (0.0, 1.0):
+        return m.emit("not", (condition,))
+    return m.select(condition, m.number(x), m.number(y))
+
+
+@lowers("sign")
+def _sign(m: Any, x: Any) -> Any:
+    return m.select(m.less(0.0, x), 1.0, m.select(m.less(x, 0.0), -1.0, x))
+
+
+@lowers("compare")
+def _compare(m: Any, x: Any, y: Any) -> Any:
+    known = m.select(m.equal(x, y), 0.0, m.add(x, y))  # nan, where one is
+    return m.select(m.less(y, x), 1.0, m.select(m.less(x, y), -1.0, known))
+
+
+@lowers("%")
+def _remainder(m: Any, x: Any, y: Any) -> Any:
+    """The remainder has the sign of the divisor, as in Python."""
+    rest = m.fmod(x, y)
+    other_side = m.less(m.mul(m.copysign(1.0, rest), m.copysign(1.0, y)), 0.0)
+    moved = m.select(other_side, m.add(rest, y), rest)
+    return m.select(m.equal(rest, 0.0), m.copysign(0.0, y), moved)
+
+
+@lowers("//")
+def _floor_division(m: Any, x: Any, y: Any) -> Any:
+    rest = m.fmod(x, y)
+    quotient = m.div(m.sub(x, rest), y)
+    other_side = m.less(m.mul(m.copysign(1.0, rest), m.copysign(1.0, y)), 0.0)
+    below = m.both(other_side, m.emit("not_zero", (rest,)))
+    quotient = m.select(below, m.sub(quotient, 1.0), quotient)
+    floor = m.floor(quotient)
+    near = m.select(m.less(0.5, m.sub(quotient, floor)), m.add(floor, 1.0), floor)
+    exact = m.div(x, y)
+    signed = m.select(m.equal(quotient, 0.0), m.copysign(0.0, exact), near)
+    return m.select(m.equal(y, 0.0), exact, signed)
+
+
+# ---- powers and rounding
+
+MOST_MULTIPLICATIONS = 4  # x * x * x * x is as good as pow to 2 ulp, and far faster
+
+
+@lowers("power")
+def _power(m: Any, n: float, x: Any) -> Any:
+    if n == 0:
+        return 1.0
+    if n % 1 == 0 and abs(n) <= MOST_MULTIPLICATIONS:
+        base = x if n > 0 else m.div(1.0, x)
+        return reduce(m.mul, [base] * abs(int(n)))
+    if n == 0.5:  # of -0.0 it is 0.0, and of -inf it is inf: there pow and sqrt differ
+        root = m.sqrt(m.add(x, 0.0))
+        return m.select(m.equal(x, -math.inf), math.inf, root)
+    return m.pow(x, float(n))
+
+
+@lowers("exponential")
+def _exponential(m: Any, base: float, x: Any) -> Any:
+    return m.exp2(x) if base == 2 else m.pow(float(base), x)
+
+
+MOST_DIGITS = 22  # 10**22 is the greatest power of ten that is a float
+
+
+@lowers("rounded")
+def _rounded(m: Any, digits: int, x: Any) -> Any:
+    """As Python rounds: to the decimal nearest to x itself, half to even if x is in the middle.
+
+    The product with the power of ten is rounded, which may look like a middle that is none; what
+    was lost, an fma tells.
+    """
+    if digits == 0:
+        return m.rint(x)
+    if abs(digits) > MOST_DIGITS:
+        raise TypeError(
+            f"round(x, {digits}) cannot be compiled: the digits must be from -{MOST_DIGITS} to "
+            f"{MOST_DIGITS}"
+        )
+    scale = 10.0 ** abs(digits)
+    if digits > 0:
+        scaled = m.mul(x, scale)
+        lost = m.exact_fma(x, scale, m.neg(scaled))
+    else:
+        scaled = m.div(x, scale)
+        lost = m.exact_fma(m.neg(scaled), scale, x)
+    nearest = m.rint(scaled)
+    beyond = m.sub(scaled, nearest)
+    # at a seeming middle, what was lost decides; where nothing was, half to even is right
+    up = m.both(m.equal(m.abs(beyond), 0.5), m.less(0.0, lost))
+    down = m.both(m.equal(m.abs(beyond), 0.5), m.less(lost, 0.0))
+    floor = m.floor(scaled)
+    nearest = m.select(up, m.add(floor, 1.0), m.select(down, floor, nearest))
+    rounded = m.div(nearest, scale) if digits > 0 else m.mul(nearest, scale)
+    rounded = m.copysign(rounded, x)
+    if digits < 0:
+        return m.select(m.equal(m.abs(x), math.inf), x, rounded)
+    whole = m.less_equal(2.0**52, m.abs(scaled))  # it has no digits to round, or is inf
+    return m.select(whole, x, rounded)
+
+
+# ---- activations
+
+
+@lowers("relu")
+def _relu(m: Any, x: Any) -> Any:
+    return m.select(m.less(x, 0.0), 0.0, x)
+
+
+@lowers("leaky_relu_by")
+def _leaky_relu(m: Any, slope: float, x: Any) -> Any:
+    return m.select(m.less(0.0, x), x, m.mul(float(slope), x))
+
+
+@lowers("elu_by")
+def _elu(m: Any, alpha: float, x: Any) -> Any:
+    return m.select(m.less(0.0, x), x, m.mul(float(alpha), m.expm1(x)))
+
+
+@lowers("clip_to")
+def _clip(m: Any, low: float, high: float, x: Any) -> Any:
+    above = m.select(m.less(float(high), x), float(high), x) if high < math.inf else x
+    return m.select(m.less(x, float(low)), float(low), above) if low > -math.inf else above
+
+
+@lowers("sigmoid")
+def _sigmoid(m: Any, x: Any) -> Any:
+    power = m.exp(m.neg(m.abs(x)))  # at most 1
+    return m.div(m.select(m.less(x, 0.0), power, 1.0), m.add(1.0, power))
+
+
+@lowers("softplus")
+def _softplus(m: Any, x: Any) -> Any:
+    positive = m.select(m.less(x, 0.0), 0.0, x)
+    return m.add(positive, m.log1p(m.exp(m.neg(m.abs(x)))))
+
+
+# ---- any number of operands
+
+
+@lowers("sum")
+def _sum(m: Any, *xs: Any) -> Any:
+    return reduce(m.add, xs, 0.0)  # from 0.0, as in Python: the sum of -0.0 is 0.0
+
+
+@lowers("prod")
+def _prod(m: Any, *xs: Any) -> Any:
+    return reduce(m.mul, xs)
+
+
+@lowers("dot")
+def _dot(m: Any, *xs: Any) -> Any:
+    n = len(xs) // 2
+    total = xs[-1] if len(xs) % 2 else 0.0
+    for x, y in zip(xs[:n], xs[n:], strict=False):
+        total = m.fma(x, y, total)
+    return total
+
+
+def _extremum(m: Any, keeps: Callable[[Any, Any], Any], xs: tuple[Any, ...]) -> Any:
+    def further(best: Any, x: Any) -> Any:
+        # a comparison with nan does not hold: x is taken if it is nan, but a nan is never left
+        chosen = m.select(keeps(best, x), best, x)
+        return m.select(m.is_nan(best), best, chosen)
+
+    return reduce(further, xs)
+
+
+@lowers("max")
+def _max(m: Any, *xs: Any) -> Any:
+    return _extremum(m, lambda best, x: m.less_equal(x, best), xs)
+
+
+@lowers("min")
+def _min(m: Any, *xs: Any) -> Any:
+    return _extremum(m, lambda best, x: m.less_equal(best, x), xs)
+
+
+@lowers("hypot")
+def _hypot(m: Any, *xs: Any) -> Any:
+    if len(xs) == 1:
+        return m.abs(xs[0])
+    if len(xs) == 2:
+        return m.hypot(*xs)
+    sizes = [m.abs(x) for x in xs]
+    greatest = reduce(lambda best, x: m.select(m.less(best, x), x, best), sizes)
+    scale = m.select(m.less(0.0, greatest), greatest, 1.0)
+    shares = [m.div(size, scale) for size in sizes]
+    length = m.mul(scale, m.sqrt(reduce(lambda s, x: m.fma(x, x, s), shares, 0.0)))
+    infinite = reduce(m.either, [m.equal(size, math.inf) for size in sizes])
+    return m.select(infinite, math.inf, length)
+
+
+@lowers("logsumexp")
+def _logsumexp(m: Any, *xs: Any) -> Any:
+    """The greatest operand's own power is 1, and log1p keeps the digits of small others."""
+    if len(xs) == 1:
+        return xs[0]
+    greatest = _max(m, *xs)
+    rest: Any = 0.0
+    counted = None  # whether the greatest has been met: of several, one alone is the 1
+    for x in xs:
+        power = m.exp(m.sub(x, greatest))
+        is_greatest = m.equal(x, greatest)
+        first = is_greatest if counted is None else m.both(is_greatest, m.emit("not", (counted,)))
+        counted = is_greatest if counted is None else m.either(counted, is_greatest)
+        rest = m.add(rest, m.select(first, 0.0, power))
+    finite = m.less(m.abs(greatest), math.inf)
+    return m.select(finite, m.add(greatest, m.log1p(rest)), greatest)

@@ -1,0 +1,188 @@
+"""Passes over a `Program`: each returns one with fewer steps that computes the same bits.
+
+`optimized` runs them all. None of them reorders arithmetic; what holds for real numbers alone, such
+as x + 0 = x, which is wrong for x = -0.0, is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..primitive import CONSTANT, Primitive
+from .program import Program, Step
+
+__all__ = ["folded", "live", "optimized", "shared", "simplified"]
+
+COMMUTATIVE = frozenset(["+", "*"])
+IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
+
+
+def optimized(program: Program) -> Program:
+    """Return the program after all passes."""
+    for run in (folded, simplified, folded, shared, live):
+        program = run(program)
+    return program
+
+
+def folded(program: Program) -> Program:
+    """Compute at once the steps of constants alone; not those that Python refuses, as log(0).
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0, label="x")
+    >>> folded(Program.from_values([x + Value(3.0).detach().exp()], [x]))
+    program(x):  # 1 operation
+        v1 = x + 20.085536923187668
+        return v1
+    """
+
+    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
+        numbers = [draft.constant_at(operand) for operand in operands]
+        if None in numbers:
+            return None
+        try:
+            return draft.constant(float(op.forward(*numbers)))
+        except (ArithmeticError, ValueError):
+            return None  # a kernel gives inf or nan
+
+    return _rewritten(program, rule)
+
+
+def shared(program: Program) -> Program:
+    """Compute equal sub-expressions once; x * y and y * x are equal.
+
+    >>> from microgrid import Value
+    >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
+    >>> shared(Program.from_values([(x * y) / (y * x)], [x, y]))
+    program(x, y):  # 2 operations
+        v1 = x * y
+        v2 = v1 / v1
+        return v2
+    """
+    known: dict[Any, int] = {}
+
+    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
+        key = op, tuple(sorted(operands)) if op.name in COMMUTATIVE else operands
+        if key not in known:
+            known[key] = draft.step(op, operands)
+        return known[key]
+
+    return _rewritten(program, rule)
+
+
+def simplified(program: Program) -> Program:
+    """Remove steps that return one of their operands, bit for bit.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0, label="x")
+    >>> simplified(Program.from_values([x * 1.0 - 0.0, x + 0.0], [x]))
+    program(x):  # 1 operation
+        v1 = x + 0.0
+        return x, v1
+    """
+
+    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
+        numbers = [draft.constant_at(operand) for operand in operands]
+        return _same_as(draft, op, operands, numbers)
+
+    return _rewritten(program, rule)
+
+
+def live(program: Program) -> Program:
+    """Drop the steps that no output depends on; the inputs stay.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0, label="x")
+    >>> whole = Program.from_values([x + 1.0, x * 2.0], [x])
+    >>> live(Program(whole.inputs, whole.steps, whole.outputs[:1]))
+    program(x):  # 1 operation
+        v1 = x + 1.0
+        return v1
+    """
+    first = len(program.inputs)
+    needed = set(program.outputs)
+    for slot in range(first + len(program.steps) - 1, first - 1, -1):
+        op, operands = program.steps[slot - first]
+        if slot in needed and op is not CONSTANT:
+            needed.update(operands)
+    return _rewritten(program, lambda draft, op, operands: None, needed)
+
+
+def _same_as(
+    draft: _Draft, op: Primitive, operands: tuple[int, ...], numbers: list[float | None]
+) -> int | None:
+    """Return the slot whose number a step only repeats, or None."""
+    name, first = op.name, operands[0]
+    if name in IDENTITIES or (name in ("prod", "max", "min") and len(operands) == 1):
+        return first
+    if name == "*" and 1 in numbers:
+        return operands[1 - numbers.index(1)]
+    if (name == "/" and numbers[1] == 1) or name == "**1":
+        return first
+    if name == "-" and _is_zero(numbers[1], sign=1):
+        return first
+    if name == "+":
+        for zero, other in zip(numbers, operands[::-1], strict=True):
+            if _is_zero(zero, sign=-1):  # x + 0.0 is no -0.0 where x is
+                return other
+    if name == "neg":
+        inner = draft.step_at(first)
+        if inner and inner[0].name == "neg":
+            return int(inner[1][0])
+    if name == "where":
+        if numbers[0] is not None:
+            return operands[1] if numbers[0] else operands[2]
+        if operands[1] == operands[2]:
+            return operands[1]
+    return None
+
+
+def _is_zero(x: float | None, sign: int) -> bool:
+    return x == 0 and math.copysign(1, x or 0.0) == sign if x is not None else False
+
+
+class _Draft:
+    """A program that is being written, with one slot for each constant."""
+
+    def __init__(self, program: Program) -> None:
+        self.first = len(program.inputs)
+        self.steps: list[Step] = []
+        self.constants: dict[str, int] = {}
+
+    def step(self, op: Primitive, operands: tuple[Any, ...]) -> int:
+        self.steps.append((op, operands))
+        return self.first + len(self.steps) - 1
+
+    def constant(self, x: float) -> int:
+        bits = x.hex()
+        if bits not in self.constants:
+            self.constants[bits] = self.step(CONSTANT, (x,))
+        return self.constants[bits]
+
+    def step_at(self, slot: int) -> Step | None:
+        return self.steps[slot - self.first] if slot >= self.first else None
+
+    def constant_at(self, slot: int) -> float | None:
+        step = self.step_at(slot)
+        return step[1][0] if step and step[0] is CONSTANT else None
+
+
+Rule = Callable[[_Draft, Primitive, tuple[int, ...]], int | None]
+
+
+def _rewritten(program: Program, rule: Rule, kept: set[int] | None = None) -> Program:
+    """Return the program with each step replaced by the slot that a rule gives, if it gives one."""
+    draft = _Draft(program)
+    at = list(range(draft.first))
+    for slot, (op, operands) in enumerate(program.steps, start=draft.first):
+        if kept is not None and slot not in kept:
+            at.append(-1)
+        elif op is CONSTANT:
+            at.append(draft.constant(operands[0]))
+        else:
+            moved = tuple([at[operand] for operand in operands])
+            new = rule(draft, op, moved)
+            at.append(draft.step(op, moved) if new is None else new)
+    labels = {at[slot]: label for slot, label in program.labels.items() if at[slot] >= draft.first}
+    return Program(program.inputs, draft.steps, [at[slot] for slot in program.outputs], labels)

@@ -1,0 +1,204 @@
+"""The straight-line form of a computation: primitives applied to numbered slots, one after another.
+
+A `Program` is data. It holds no `Value`, no Python function and no machine code, so it can be
+printed, compared, hashed, pickled, rewritten (`passes`), run in Python and lowered (`lowering`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ..engine import Value
+from ..graph import topological_order
+from ..operators import Operand
+from ..primitive import CONSTANT, Primitive, located
+
+__all__ = ["Program", "Step"]
+
+# A primitive and the slots of its operands; a constant's one operand is its number.
+Step = tuple[Primitive, tuple[Any, ...]]
+
+
+class Program:
+    """A straight-line computation of numbers from numbers.
+
+    The slots 0, 1, … are the inputs, and after them what each of the `steps` computes. `outputs`
+    are the slots of the results.
+
+    Args:
+        inputs: the inputs' names.
+        steps: primitives, each with the slots of its operands, which come before its own.
+        outputs: the slots of the results.
+        labels: the user's names for slots. They are printed, and play no part in comparisons.
+
+    Raises:
+        ValueError: a step or an output uses a slot that has no number yet.
+
+    >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
+    >>> program = Program.from_values([(x * y).exp()], [x, y])
+    >>> program
+    program(x, y):  # 2 operations
+        v1 = x * y
+        v2 = exp(v1)
+        return v2
+    >>> program(0.0, 1.0), len(program)
+    ([1.0], 2)
+    """
+
+    def __init__(
+        self,
+        inputs: Iterable[str],
+        steps: Iterable[Step],
+        outputs: Iterable[int],
+        labels: Mapping[int, str] | None = None,
+    ) -> None:
+        self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
+        self.labels = dict(labels or {})
+        first = len(self.inputs)
+        for slot, (op, operands) in enumerate(self.steps, start=first):
+            if op is not CONSTANT and not all(0 <= operand < slot for operand in operands):
+                raise ValueError(
+                    f"a step needs operands from slots before its own, got {op.name} of {operands} "
+                    f"in slot {slot}"
+                )
+        last = first + len(self.steps)
+        if not all(0 <= slot < last for slot in self.outputs):
+            raise ValueError(f"outputs must be among the {last} slots, got {self.outputs}")
+
+    @classmethod
+    def from_values(cls, outputs: Sequence[Any], inputs: Sequence[Value]) -> Program:
+        """Return the program of a graph: what computes the outputs from the inputs.
+
+        Leaves that are no inputs become constants with the data of now. Labels become names.
+
+        Raises:
+            TypeError: an output is no number, or an input no `Value`.
+            ValueError: an input is given twice.
+
+        >>> x = Value(2.0)
+        >>> Program.from_values([x + 1.0], [x])([3.0][0])
+        [4.0]
+        """
+        for x in inputs:
+            if not isinstance(x, Value):
+                raise TypeError(f"a program's inputs must be Values, got {x!r}")
+        slots = {x: i for i, x in enumerate(inputs)}
+        if len(slots) < len(inputs):
+            raise ValueError("a program's inputs must be different Values, got one of them twice")
+        roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
+        steps: list[Step] = []
+        labels: dict[int, str] = {}
+        for node in topological_order(*roots, known=slots):
+            if node.label and node.parents:
+                labels[len(slots)] = node.label
+            if node.parents and node.op:
+                steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
+            else:
+                steps.append((CONSTANT, (float(node.data),)))
+            slots[node] = len(slots)
+        names = [x.label or f"x{i}" for i, x in enumerate(inputs)]
+        return cls(_distinct(names), steps, [slots[root] for root in roots], labels)
+
+    def __call__(self, *numbers: Any) -> list[Any]:
+        """Return the outputs, computed by Python: of floats, `Fraction`s, or `Value`s.
+
+        Raises:
+            TypeError: there are too few numbers, or too many.
+            ArithmeticError, ValueError: an operation has no result, as in Python.
+        """
+        if len(numbers) != len(self.inputs):
+            names = ", ".join(self.inputs)
+            raise TypeError(
+                f"the program takes {len(self.inputs)} numbers ({names}), got {len(numbers)}"
+            )
+        slots: list[Any] = [x if isinstance(x, Operand) else float(x) for x in numbers]
+        for op, operands in self.steps:
+            if op is CONSTANT:
+                slots.append(operands[0])
+                continue
+            given = [slots[operand] for operand in operands]
+            try:
+                slots.append(op(*given))
+            except (ArithmeticError, ValueError) as error:
+                raise error if hasattr(error, "operation") else located(error, op.name, given)
+        return [slots[slot] for slot in self.outputs]
+
+    def __len__(self) -> int:
+        """Return the number of operations; constants are none."""
+        return sum(op is not CONSTANT for op, _ in self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __reduce__(self) -> Any:
+        return Program, (self.inputs, self.steps, self.outputs, self.labels)
+
+    @cached_property
+    def _key(self) -> Any:
+        # constants by their bits: 0.0 is not -0.0, and nan is itself
+        steps = [
+            (op, struct.pack("d", *operands)) if op is CONSTANT else (op, operands)
+            for op, operands in self.steps
+        ]
+        return self.inputs, tuple(steps), self.outputs
+
+    def names(self) -> list[str]:
+        """Return what each slot is called in the listing; a constant is its number."""
+        names = list(self.inputs)
+        taken, used, count = {*names, *self.labels.values()}, set(names), 0
+        for slot, (op, operands) in enumerate(self.steps, start=len(names)):
+            if op is CONSTANT:
+                names.append(repr(operands[0]))
+                continue
+            name = self.labels.get(slot, "")
+            if not name or name in used:
+                count += 1
+                while (name := f"v{count}") in taken:
+                    count += 1
+            used.add(name)
+            names.append(name)
+        return names
+
+    def __repr__(self) -> str:
+        names = self.names()
+        count = f"{len(self)} operation{'s' * (len(self) != 1)}"
+        lines = [f"program({', '.join(self.inputs)}):  # {count}"]
+        for slot, (op, operands) in enumerate(self.steps, start=len(self.inputs)):
+            if op is not CONSTANT:
+                lines.append(f"    {names[slot]} = {_applied(op, [names[i] for i in operands])}")
+        returned = ", ".join(names[slot] for slot in self.outputs) or "nothing"
+        return "\n".join([*lines, f"    return {returned}"])
+
+
+_INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<="])
+
+
+def _applied(op: Primitive, operands: Sequence[str]) -> str:
+    """Return how a mathematician writes an operation."""
+    if op.name in _INFIX and len(operands) == 2:
+        return f"{operands[0]} {op.name} {operands[1]}"
+    if op.name == "neg":
+        return f"-{operands[0]}"
+    if op.made_by and op.name.startswith("**"):
+        return f"{operands[0]}{op.name}"
+    if op.made_by and op.name.endswith("**"):
+        return f"{op.name}{operands[0]}"
+    return f"{op.name}({', '.join(operands)})"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return names of which none is another's: a second `x` is `x_2`."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        candidate, count = name, 1
+        while candidate in distinct:
+            count += 1
+            candidate = f"{name}_{count}"
+        distinct[candidate] = None
+    return list(distinct)

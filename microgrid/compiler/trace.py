@@ -1,0 +1,156 @@
+"""Tracing: a Python function, run once on numbers that nobody knows yet, becomes a `Program`.
+
+A `Traced` is a `Value` without a number. All that is done to it is recorded, and derivatives of it
+are graphs like those of any `Value`; what would need its number is refused.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, NoReturn
+
+from ..engine import Value
+from ..graph import unrecorded
+from ..operators import NUMBERS, Operand
+from ..primitive import CONSTANT, Primitive, less, less_equal
+from ..trees import Structure, flatten
+from .program import Program
+
+__all__ = ["Traced", "trace"]
+
+
+def trace(
+    f: Callable[..., Any], names: Sequence[str], arguments: Callable[[list[Any]], Any]
+) -> tuple[Program, Structure]:
+    """Run f once on traced numbers; return its program and the structure of what it returned.
+
+    `arguments` makes of one traced number for each name what f is called with: a pair of a tuple
+    and a dict.
+
+    Raises:
+        TypeError: f branches on a traced number, reads it, or returns something else than numbers
+            in lists, tuples and dicts.
+
+    >>> program, structure = trace(lambda x, y: [x * y, x], ["x", "y"], lambda xs: (xs, {}))
+    >>> program
+    program(x, y):  # 1 operation
+        v1 = x * y
+        return v1, x
+    """
+    inputs = [Traced(name) for name in names]
+    args, kwargs = arguments(inputs)
+    result = f(*args, **kwargs)
+    try:
+        outputs, structure = flatten(result)
+    except TypeError:
+        raise TypeError(
+            "a compiled function must return numbers, or lists, tuples and dicts of them, got "
+            f"{result!r} ({type(result).__name__})"
+        ) from None
+    return Program.from_values(outputs, inputs), structure
+
+
+def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that says why a traced number cannot be used so."""
+
+    def method(self: Traced, *_: Any) -> NoReturn:
+        error = TypeError(
+            f"a compiled function must not {use}: {self!r} has no value until the kernel runs; "
+            f"{instead}"
+        )
+        error.is_refusal = True  # type: ignore[attr-defined]  # tells it from a caller's mistake
+        raise error
+
+    return method
+
+
+_BRANCH = "write where(condition, x, y) for `x if condition else y`"
+_READ = "leave it in the computation, or return it as one more output"
+
+
+class Traced(Value):
+    """A number that is known only when the compiled function runs: what a traced function sees."""
+
+    __slots__ = ()
+    is_traced = True
+
+    def __init__(self, name: str) -> None:
+        self.label = name
+        self.op: Primitive | None = None
+        self.parents: tuple[Value, ...] = ()
+        self._stamp = 0  # no leaf of a trace changes
+
+    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
+        """Return the node of applying `op` to operands, without computing it."""
+        for x in operands:
+            if isinstance(x, Operand) and not isinstance(x, Value):
+                return x.record(op, operands)  # a power series of traced numbers
+        node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
+        return node.detach() if get_ident() in unrecorded else node
+
+    def detach(self) -> Value:
+        """Return the same number as something that nothing is derived by."""
+        return _node(Primitive.named("stop_gradient"), (self,))
+
+    def _constant(self, x: Any) -> Value:
+        return _constant(x)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compared(less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compared(less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compared(less, other, self)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compared(less_equal, other, self)
+
+    def _compared(self, op: Primitive, left: Any, right: Any) -> Any:
+        if all(isinstance(x, (Operand, *NUMBERS)) for x in (left, right)):
+            return self.record(op, (left, right))
+        return NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Real):
+            self._equal()
+        return self is other
+
+    __hash__ = Value.__hash__
+
+    def __repr__(self) -> str:
+        made = f" (the result of `{self.op.name}`)" if self.parents and self.op else ""
+        return f"the traced number{f' {self.label}' if self.label else ''}{made}"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if not spec else self._formatted(spec)
+
+    _equal = _refused("ask by == whether a number equals another", "write abs(x - y) <= 0")
+    _formatted = _refused("format a number", _READ)
+    __bool__ = _refused("branch on a number", _BRANCH)
+    __float__ = __int__ = __complex__ = __index__ = _refused(
+        "turn a number into Python's own", f"write v.exp() for math.exp(v), and {_READ}"
+    )
+    __trunc__ = _refused("turn a number into Python's own", "write floor(x)")
+    item = _refused("read a number", _READ)
+    data = property(item, item)
+    grad = property(
+        _refused("read a gradient", "call gradients(output, inputs), or compile grad(f)")
+    )
+    backward = _refused("call backward", "call gradients(output, inputs), or compile grad(f)")
+    refresh = _refused("call refresh", "build the graph anew")
+
+
+def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
+    node = object.__new__(Traced)
+    node.op, node.parents, node.label, node._stamp = op, parents, None, 0
+    return node
+
+
+def _constant(x: Any) -> Value:
+    constant = Value(float(x) if isinstance(x, Real) else x)
+    constant.op = CONSTANT
+    return constant
