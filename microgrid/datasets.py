@@ -12,9 +12,10 @@ even of the right kind, before anything is drawn.
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from .seeding import Seed, generator
@@ -226,9 +227,18 @@ def batches(
     """
     n = _paired(X, y)
     _check(size=size)
-    order = generator(seed).sample(range(n), n) if shuffle else range(n)
+    order = order_of_rows(n, shuffle, generator(seed))
     parts = (order[start : start + size] for start in range(0, n, size))
     return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
+
+
+def order_of_rows(n: int, shuffle: bool, random: Random) -> Sequence[int]:
+    """The numbers from 0 to n - 1 come once each, in another order if `shuffle`.
+
+    >>> order_of_rows(3, False, Random())
+    range(0, 3)
+    """
+    return random.sample(range(n), n) if shuffle else range(n)
 
 
 class StandardScaler:

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from .engine import Value
-from .functional import clip, logsumexp, mean, relu, softplus
+from .functional import clip, logsumexp, mean, relu, softplus, where
 
 __all__ = [
     "absolute_error",
@@ -115,15 +115,28 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     """
     if not isinstance(logits, Sequence):
         raise TypeError(f"cross_entropy needs a list of logits, one for each class, got {logits!r}")
+    if isinstance(target, Value) and target.is_traced:
+        return _logsumexp_of_differences(logits, _chosen(logits, target))
     try:
         index = operator.index(target)
     except TypeError:
         raise TypeError(f"cross_entropy needs an integer target, got {target!r}") from None
     if not 0 <= index < len(logits):
         raise ValueError(f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}")
-    right = logits[index]
+    return _logsumexp_of_differences(logits, logits[index])
+
+
+def _logsumexp_of_differences(logits: Sequence[Any], right: Any) -> Any:
     # of differences, as -log(softmax) would lose the last digits of a small loss at large logits
     return logsumexp([x - right for x in logits])
+
+
+def _chosen(xs: Sequence[Any], index: Any) -> Any:
+    """Return the entry at an index that is not known yet."""
+    chosen = xs[-1]
+    for i in reversed(range(len(xs) - 1)):
+        chosen = where(index <= i, xs[i], chosen)
+    return chosen
 
 
 def _elementwise(one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
-from .datasets import batches
+from .datasets import order_of_rows
 from .engine import Value, no_grad, topological_order
 from .examples import examples
-from .functional import mean
+from .functional import sum as sum_
 from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
@@ -27,6 +27,7 @@ NOT_MOVED = (
     "The parameters are as they were before this step. A lower learning rate, standardised "
     "inputs or `clip` may help."
 )
+WORTH_COMPILING = 200  # rows: going through so many in Python takes longer than compiling does
 MOVED = "The parameters are as this epoch's steps left them."
 
 
@@ -47,6 +48,7 @@ def fit(
     clip: Callable[[Sequence[float]], Sequence[float]] | None = None,
     callbacks: Sequence[Callable[[Any, History], Any]] = (),
     progress: bool = True,
+    compile: bool | None = None,
 ) -> History:
     """Train a model on rows `X` and their targets `y`; return what was measured.
 
@@ -68,11 +70,15 @@ def fit(
         callbacks: each is called with the model and the history after every epoch; the training
             ends if it returns True.
         progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
+        compile: whether to train natively, with the extra `compile`; the weights are the same to
+            the last few digits. If None, where it is installed, there is enough to do, and what is
+            given can be compiled; True insists, and False stays in Python.
 
     Ctrl-C ends the training; the history so far is returned.
 
     Raises:
         TypeError, ValueError: an argument is wrong, found before the first step.
+        ImportError: `compile` is True, and the extra is not installed.
         FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
             are as they were before that step; the exception's `history` holds the epochs so far.
 
@@ -100,28 +106,21 @@ def fit(
         _try_out(model, loss, rows[0], held_out[1], "validation y")
     random = generator(seed)
     size = len(rows) if batch_size is None else batch_size
-    trainer = _Trainer(model, loss, optimizer, schedule, clip)
+    orders = (order_of_rows(len(rows), shuffle, random) for _ in range(epochs))
     history = History()
+    trainer: Any = Trainer(model, loss, optimizer, schedule, clip, (rows, targets), size, history)
+    if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
+        looked_at = bool(callbacks), bool(held_out)
+        trainer = _compiled(trainer, bool(compile), bool(metrics), *looked_at)
     try:
         with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
-            for epoch in range(1, epochs + 1):
-                losses, predictions, wanted = [], [], []
-                parts = batches(rows, targets, size, shuffle=shuffle, seed=random)
-                for place, (row_batch, target_batch) in enumerate(parts, start=1):
-                    trainer.set_rate()
-                    with _placed(f"epoch {epoch}, batch {place}", history, NOT_MOVED):
-                        batch_loss, outputs = trainer.step(row_batch, target_batch)
-                    losses += [batch_loss] * len(outputs)
-                    predictions += outputs
-                    wanted += target_batch
-                    if bar:
-                        bar.update()
-                record: Record = {"epoch": epoch, "loss": math.fsum(losses) / len(losses)}
-                record |= {"lr": optimizer.lr, **measured(named_metrics, predictions, wanted)}
+            trainer.bar = bar
+            for epoch, outcome in enumerate(trainer.epochs(orders), start=1):
+                record: Record = {"epoch": epoch, "loss": outcome.loss, "lr": outcome.lr}
+                record |= measured(named_metrics, outcome.predictions, outcome.targets)
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history, MOVED):
-                        held_out_loss, predictions = trainer.forward(*held_out)
-                    record["val_loss"] = held_out_loss.data
+                        record["val_loss"], predictions = trainer.measure(*held_out)
                     record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
                 history.records.append(record)
                 if bar:
@@ -134,6 +133,27 @@ def fit(
     return history
 
 
+def _compiled(
+    trainer: Trainer, insists: bool, predicts: bool, has_callbacks: bool, validates: bool
+) -> Any:
+    """Return a trainer that takes the same steps natively; the given one, if there can be none."""
+    missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
+    if missing and insists:
+        raise ImportError(
+            f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
+        )
+    if missing:
+        return trainer
+    from .compiler.fitting import NativeTrainer
+
+    try:
+        return NativeTrainer(trainer, predicts, has_callbacks, validates)
+    except (NotImplementedError, TypeError, ValueError, ArithmeticError) as error:
+        if insists:
+            raise TypeError(f"compile=True needs what can be compiled: {error}") from error
+        return trainer  # which raises what is wrong, if anything is
+
+
 def _called(
     callbacks: Sequence[Callable[[Any, History], Any]], model: Any, history: History
 ) -> bool:
@@ -143,7 +163,16 @@ def _called(
     return any(type(answer).__name__ in ("bool", "bool_") and answer for answer in answers)
 
 
-class _Trainer:
+class Outcome(NamedTuple):
+    """What an epoch came to: the mean loss, the last rate, the predictions and their targets."""
+
+    loss: float
+    lr: float
+    predictions: list[Any]
+    targets: list[Any]
+
+
+class Trainer:
     """What takes the steps of a training, and counts them."""
 
     def __init__(
@@ -153,21 +182,59 @@ class _Trainer:
         optimizer: Optimizer,
         schedule: Schedule | None,
         clip: Callable[[Sequence[float]], Sequence[float]] | None,
+        examples: tuple[Sequence[list[float]], Sequence[Any]],
+        batch_size: int,
+        history: History,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule, self.clip = schedule, clip
+        self.schedule, self.clip, self.history = schedule, clip, history
+        self.rows, self.targets = examples
+        self.batch_size = batch_size
         self.steps = 0
+        self.bar: Any = None
+
+    def epochs(self, orders: Iterable[Sequence[int]]) -> Iterator[Outcome]:
+        """Go through all rows in each of the given orders; yield what each epoch came to."""
+        for epoch, order in enumerate(orders, start=1):
+            losses, predictions = [], []
+            for start in range(0, len(order), self.batch_size):
+                part = order[start : start + self.batch_size]
+                self.set_rate()
+                loss, outputs = self.step_on(part, epoch, start // self.batch_size + 1)
+                losses += [loss] * len(part)
+                predictions += outputs
+                self.advance(1)
+            mean_loss = math.fsum(losses) / len(losses)
+            targets = [self.targets[i] for i in order]
+            yield Outcome(mean_loss, self.optimizer.lr, predictions, targets)
+
+    def advance(self, steps: int) -> None:
+        """Show that steps were taken."""
+        if self.bar:
+            self.bar.update(steps)
+
+    def step_on(self, part: Sequence[int], epoch: int, place: int) -> tuple[float, list[Any]]:
+        """Take the step of a batch, the rows of the given numbers."""
+        with _placed(f"epoch {epoch}, batch {place}", self.history, NOT_MOVED):
+            return self.step([self.rows[i] for i in part], [self.targets[i] for i in part])
+
+    def measure(
+        self, rows: Sequence[list[float]], targets: Sequence[Any]
+    ) -> tuple[float, list[Any]]:
+        """Return the mean loss and the predictions, without a step."""
+        total, predictions = self.forward(rows, targets)
+        return total.data / len(rows), predictions
 
     def forward(
         self, rows: Sequence[list[float]], targets: Sequence[Any]
     ) -> tuple[Value, list[Any]]:
-        """Return the mean loss, and the predictions as plain numbers."""
+        """Return the sum of the rows' losses, and the predictions as plain numbers."""
         predictions = [self.model(row) for row in rows]
         pairs = zip(predictions, targets, strict=True)
-        loss = mean([_value(self.loss(prediction, target)) for prediction, target in pairs])
-        if not math.isfinite(loss.data):
-            raise FloatingPointError(f"the loss is {loss.data}: {_first_not_finite(loss)}")
-        return loss, [_plain(prediction) for prediction in predictions]
+        total = sum_([value_of(self.loss(prediction, target)) for prediction, target in pairs])
+        if not math.isfinite(total.data):
+            raise FloatingPointError(f"the loss is {total.data}: {_first_not_finite(total)}")
+        return total, [_plain(prediction) for prediction in predictions]
 
     def set_rate(self) -> None:
         """Give the optimizer the schedule's rate for the next step."""
@@ -179,27 +246,36 @@ class _Trainer:
 
     def step(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, list[Any]]:
         """Move the parameters once; return the loss and the predictions from before."""
-        loss, predictions = self.forward(rows, targets)
+        total, predictions = self.forward(rows, targets)
         parameters = self.optimizer.parameters
         self.optimizer.zero_grad()
-        loss.backward()
-        if self.steps == 0 and not set(topological_order(loss)) & set(parameters):
-            raise ValueError(
-                "the optimizer must move the model's parameters, got one of parameters that the "
-                "loss does not depend on"
-            )
-        gradients = [parameter.grad for parameter in parameters]
+        total.backward()
+        if self.steps == 0:
+            require_dependence(total, parameters)
+        # divided after they are summed: shares of 1 and -1 cancel, of 1/n and -1/n only nearly,
+        # and some optimizers would blow up what is left
+        gradients = [parameter.grad / len(rows) for parameter in parameters]
         if not all(map(math.isfinite, gradients)):
-            raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(loss)}")
+            raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(total)}")
         if self.clip:
             clipped = self.clip(gradients)
             if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
                 raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
-            for parameter, gradient in zip(parameters, clipped, strict=True):
-                parameter.grad = gradient
+            gradients = list(clipped)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
         self.optimizer.step()
         self.steps += 1
-        return loss.data, predictions
+        return total.data / len(rows), predictions
+
+
+def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
+    """Raise `ValueError` if the optimizer's parameters have no influence on the loss."""
+    if not set(topological_order(loss)) & set(parameters):
+        raise ValueError(
+            "the optimizer must move the model's parameters, got one of parameters that the "
+            "loss does not depend on"
+        )
 
 
 def _plain(prediction: Any) -> Any:
@@ -208,7 +284,8 @@ def _plain(prediction: Any) -> Any:
     return prediction.data if isinstance(prediction, Value) else prediction
 
 
-def _value(loss: Any) -> Value:
+def value_of(loss: Any) -> Value:
+    """Return a loss; raise `TypeError` if it is no `Value`."""
     if not isinstance(loss, Value):
         raise TypeError(f"the loss must be a Value that depends on parameters, got {loss!r}")
     return loss
@@ -318,4 +395,4 @@ def _try_out(
                     continue
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"row {i} of `{name}` does not suit the loss: {error}") from error
-            _value(result)
+            value_of(result)

@@ -30,12 +30,12 @@ from microgrid import (
     fit,
     log,
     losses,
-    mean,
     optim,
     schedules,
     sqrt,
     training,
 )
+from microgrid import sum as mg_sum
 
 X, Y = datasets.moons(10, seed=3)
 # Means of a few numbers, added up in another order.
@@ -91,11 +91,11 @@ def by_hand(model, optimizer, *, epochs=2, batch_size=None, shuffle=True, seed=0
             optimizer.lr = schedule(step) if schedule else optimizer.lr
             model.zero_grad()
             pairs = zip(rows, targets, strict=True)
-            mean([loss(model(row), target) for row, target in pairs]).backward()
-            if clip:
-                gradients = clip([p.grad for p in optimizer.parameters])
-                for p, gradient in zip(optimizer.parameters, gradients, strict=True):
-                    p.grad = gradient
+            mg_sum([loss(model(row), target) for row, target in pairs]).backward()
+            gradients = [p.grad / len(rows) for p in optimizer.parameters]
+            gradients = clip(gradients) if clip else gradients
+            for p, gradient in zip(optimizer.parameters, gradients, strict=True):
+                p.grad = gradient
             optimizer.step()
             step += 1
 

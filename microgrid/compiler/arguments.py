@@ -15,6 +15,8 @@ from ..trees import flatten
 
 __all__ = ["Arguments", "as_column", "parameter_names"]
 
+SCALARS = (Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
+
 
 class Arguments:
     """The arguments of one call of a compiled function.
@@ -42,7 +44,7 @@ class Arguments:
         self._is_shared: list[bool] = []
         keys = []
         for i, (name, tree) in enumerate(self._named(parameters)):
-            self._is_shared.append(bool({i, i - len(args), name} & set(shared)))
+            self._is_shared.append(not self._places(i, name, parameters).isdisjoint(shared))
             begin = len(self.leaves)
             keys.append(self._take(name, tree, self._is_shared[-1]))
             if self._is_shared[-1]:
@@ -53,6 +55,12 @@ class Arguments:
         for i, tree in enumerate(self.args):
             yield parameters[i] if i < len(parameters) else f"x{i}", tree
         yield from self.kwargs.items()
+
+    def _places(self, i: int, name: str, parameters: Sequence[str]) -> set[Any]:
+        """Return what `shared` may call an argument: its name, its position, that from the end."""
+        if i < len(self.args):
+            return {name, i, i - len(self.args)}
+        return {name, parameters.index(name)} if name in parameters else {name}
 
     def _take(self, name: str, tree: Any, is_shared: bool) -> Any:
         """Append the leaves of a tree; return what distinguishes it from other trees."""
@@ -68,17 +76,19 @@ class Arguments:
         if isinstance(tree, (list, tuple)):
             own = [self._take(f"{name}[{i}]", part, is_shared) for i, part in enumerate(tree)]
             return type(tree), tuple(own)
+        if _has_values(tree):
+            self.has_values = True
+            return None
         if isinstance(tree, np.ndarray) and is_shared and tree.ndim:
             numbers = as_column(name, tree)
             for i in np.ndindex(tree.shape):
                 self._append(f"{name}[{', '.join(map(str, i))}]", float(numbers[i]))
             return np.ndarray, tree.shape
-        if not isinstance(tree, (Real, Value, np.ndarray)):
+        if not isinstance(tree, (*SCALARS, np.ndarray)):
             raise TypeError(
                 f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
                 f"of these, got {name} = {tree!r} ({type(tree).__name__})"
             )
-        self.has_values |= isinstance(tree, Value)
         self._append(name, tree)
         return None
 
@@ -92,7 +102,7 @@ class Arguments:
         new = []
         trees = (*self.args, *self.kwargs.values())
         for tree, is_shared in zip(trees, self._is_shared, strict=True):
-            old, structure = flatten(tree, _never if is_shared else _is_array)
+            old, structure = flatten(tree, _is_number if is_shared else _is_leaf)
             new.append(structure.argument([next(left) for _ in old]))
         count = len(self.args)
         return tuple(new[:count]), dict(zip(self.kwargs, new[count:], strict=True))
@@ -111,7 +121,7 @@ class Arguments:
 
 def as_column(name: str, x: Any) -> Any:
     """Return a number or an array as an array of real numbers; raise `TypeError` if it is none."""
-    column = np.asarray(x)
+    column = np.asarray(float(x) if isinstance(x, Real) else x)  # a Fraction too, and 10**20
     if column.dtype.kind not in "biuf":
         raise TypeError(
             f"a column must be of real numbers, got {name} of dtype {column.dtype}"
@@ -130,12 +140,19 @@ def parameter_names(f: Callable[..., Any]) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
 
-def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray)
+def _is_number(x: Any) -> bool:
+    return isinstance(x, SCALARS)
 
 
-def _never(x: Any) -> bool:
-    return False
+def _is_leaf(x: Any) -> bool:
+    return isinstance(x, (*SCALARS, np.ndarray))
+
+
+def _has_values(x: Any) -> bool:
+    """Return whether x is a `Value`, or an array of them."""
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return any(isinstance(part, Value) for part in x.flat)
+    return isinstance(x, Value)
 
 
 def _is_rectangular(x: Any) -> bool:

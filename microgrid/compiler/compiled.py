@@ -32,7 +32,7 @@ Function = Callable[..., Any]
 def compile(
     f: Function, *, shared: int | str | Iterable[int | str] = (), reduce: str | None = None
 ) -> Compiled:
-    """Return a function that computes what f does, by a native kernel. It needs the extra `compile`.
+    """Return a function that computes what f does, by a native kernel: with the extra `compile`.
 
     f takes numbers, and lists, tuples, dicts and models of them, and returns such; derivatives and
     Taylor series of it compile as well. It is run once for each structure of arguments, on numbers

@@ -13,6 +13,7 @@ import numpy as np
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
 from .program import Program
+from .schedule import shared_slots
 
 __all__ = ["NativeKernel"]
 
@@ -38,8 +39,12 @@ class NativeKernel:
         machine: Machine | None = None,
     ) -> None:
         self.program, self.reduce = program, reduce
-        summed = range(len(program.outputs)) if reduce else ()
-        self.text = KernelText(program, shared, summed, machine or this_machine())
+        positions = range(len(program.outputs))
+        is_shared = shared_slots(program, shared)
+        # a sum of what is shared needs no loop over the rows
+        totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
+        written = [] if reduce else positions
+        self.text = KernelText(program, shared, written, totals, machine or this_machine())
         self.code = Code(self.text.text(), self.text.machine)
         pointer = ctypes.c_void_p
         self._kernel = self.code.function("kernel", None, ctypes.c_int64, *[pointer] * 5)

@@ -120,9 +120,8 @@ def _lane_by_lane(function: str, arity: int, width: int) -> str:
     """Return a function of vectors that calls a C function for each lane."""
     vector = f"<{width} x double>"
     names = [f"%x{i}" for i in range(arity)]
-    lines = [
-        f"define internal {vector} @lanes.{function}({', '.join(f'{vector} {x}' for x in names)}) {{"
-    ]
+    typed = ", ".join([f"{vector} {name}" for name in names])
+    lines = [f"define internal {vector} @lanes.{function}({typed}) {{"]
     result = "poison"
     for lane in range(width):
         for i, name in enumerate(names):
@@ -146,7 +145,8 @@ class KernelText:
     Args:
         program: what to compute.
         shared: the slots of the inputs that have one number for all rows.
-        summed: the positions of outputs that are summed over the rows.
+        written: the positions of the outputs to write for each row.
+        totals: the positions of the outputs to add up over the rows.
         machine: what to make code for.
 
     Raises:
@@ -154,15 +154,17 @@ class KernelText:
     """
 
     def __init__(
-        self, program: Program, shared: Collection[int], summed: Collection[int], machine: Machine
+        self,
+        program: Program,
+        shared: Collection[int],
+        written: Sequence[int],
+        totals: Sequence[int],
+        machine: Machine,
     ) -> None:
         self.program, self.machine = program, machine
         self.schedule = scheduled(program, shared, program.outputs)
-        is_shared, positions = self.schedule.is_shared, range(len(program.outputs))
-        self.columns = [i for i in range(len(program.inputs)) if not is_shared[i]]
-        self.totals = [k for k in positions if k in summed and not is_shared[program.outputs[k]]]
-        # a sum of what is shared is left to the caller, who knows the number of rows
-        self.written = [k for k in positions if k not in summed]
+        self.written, self.totals = list(written), list(totals)
+        self.columns = [i for i in range(len(program.inputs)) if i not in set(shared)]
         self.kept, self.room = self.schedule.kept, len(self.schedule.kept)
         # slot -> its places among the outputs: whether in a total, and in which
         self.uses: dict[int, list[tuple[bool, int]]] = defaultdict(list)

@@ -114,9 +114,14 @@ class Code:
 
     def function(self, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
         """Return a function of the code, of the given ctypes; a call releases the GIL."""
-        address = self._engine.get_function_address(name)
-        function = ctypes.CFUNCTYPE(result, *arguments)(address)
+        function = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
+        function.code = self  # type: ignore[attr-defined]  # it must not outlive its code
         return function
+
+    def address(self, name: str) -> int:
+        """Return where a function begins."""
+        address: int = self._engine.get_function_address(name)
+        return address
 
 
 def compiled(ir: str, machine: Machine) -> Code:

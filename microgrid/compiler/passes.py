@@ -20,10 +20,16 @@ IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
 
 
 def optimized(program: Program) -> Program:
-    """Return the program after all passes."""
-    for run in (folded, simplified, folded, shared, live):
-        program = run(program)
-    return program
+    """Return the program after all passes, on which none of them has anything left to do."""
+
+    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
+        # all at each step: what one pass makes of its operands is a chance for the others
+        for one in (_folded_step, _repeated_step):
+            if (slot := one(draft, op, operands)) is not None:
+                return slot
+        return _shared_step(draft, op, operands)
+
+    return live(_rewritten(program, rule))
 
 
 def folded(program: Program) -> Program:
@@ -36,17 +42,7 @@ def folded(program: Program) -> Program:
         v1 = x + 20.085536923187668
         return v1
     """
-
-    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
-        numbers = [draft.constant_at(operand) for operand in operands]
-        if None in numbers:
-            return None
-        try:
-            return draft.constant(float(op.forward(*numbers)))
-        except (ArithmeticError, ValueError):
-            return None  # a kernel gives inf or nan
-
-    return _rewritten(program, rule)
+    return _rewritten(program, _folded_step)
 
 
 def shared(program: Program) -> Program:
@@ -60,15 +56,7 @@ def shared(program: Program) -> Program:
         v2 = v1 / v1
         return v2
     """
-    known: dict[Any, int] = {}
-
-    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
-        key = op, tuple(sorted(operands)) if op.name in COMMUTATIVE else operands
-        if key not in known:
-            known[key] = draft.step(op, operands)
-        return known[key]
-
-    return _rewritten(program, rule)
+    return _rewritten(program, _shared_step)
 
 
 def simplified(program: Program) -> Program:
@@ -81,12 +69,7 @@ def simplified(program: Program) -> Program:
         v1 = x + 0.0
         return x, v1
     """
-
-    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
-        numbers = [draft.constant_at(operand) for operand in operands]
-        return _same_as(draft, op, operands, numbers)
-
-    return _rewritten(program, rule)
+    return _rewritten(program, _repeated_step)
 
 
 def live(program: Program) -> Program:
@@ -109,11 +92,29 @@ def live(program: Program) -> Program:
     return _rewritten(program, lambda draft, op, operands: None, needed)
 
 
-def _same_as(
-    draft: _Draft, op: Primitive, operands: tuple[int, ...], numbers: list[float | None]
-) -> int | None:
+def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
+    """Return the slot of the number that a step has whatever the inputs are, or None."""
+    numbers = [draft.constant_at(operand) for operand in operands]
+    if None in numbers:
+        return None
+    try:
+        return draft.constant(float(op.forward(*numbers)))
+    except (ArithmeticError, ValueError):
+        return None  # a kernel gives inf or nan
+
+
+def _shared_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
+    """Return the slot of an equal step that was there before, or of this one."""
+    key = op, tuple(sorted(operands)) if op.name in COMMUTATIVE else operands
+    if key not in draft.known:
+        draft.known[key] = draft.step(op, operands)
+    return draft.known[key]
+
+
+def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
     """Return the slot whose number a step only repeats, or None."""
     name, first = op.name, operands[0]
+    numbers = [draft.constant_at(operand) for operand in operands]
     if name in IDENTITIES or (name in ("prod", "max", "min") and len(operands) == 1):
         return first
     if name == "*" and 1 in numbers:
@@ -139,7 +140,7 @@ def _same_as(
 
 
 def _is_zero(x: float | None, sign: int) -> bool:
-    return x == 0 and math.copysign(1, x or 0.0) == sign if x is not None else False
+    return x is not None and x == 0 and math.copysign(1, x) == sign
 
 
 class _Draft:
@@ -149,6 +150,7 @@ class _Draft:
         self.first = len(program.inputs)
         self.steps: list[Step] = []
         self.constants: dict[str, int] = {}
+        self.known: dict[Any, int] = {}  # what is shared: a primitive with its operands -> its slot
 
     def step(self, op: Primitive, operands: tuple[Any, ...]) -> int:
         self.steps.append((op, operands))

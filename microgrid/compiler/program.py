@@ -14,7 +14,7 @@ from typing import Any
 from ..engine import Value
 from ..graph import topological_order
 from ..operators import Operand
-from ..primitive import CONSTANT, Primitive, located
+from ..primitive import CONSTANT, Primitive, located, number
 
 __all__ = ["Program", "Step"]
 
@@ -35,6 +35,7 @@ class Program:
         labels: the user's names for slots. They are printed, and play no part in comparisons.
 
     Raises:
+        TypeError: a constant is no float.
         ValueError: a step or an output uses a slot that has no number yet.
 
     >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
@@ -59,7 +60,10 @@ class Program:
         self.labels = dict(labels or {})
         first = len(self.inputs)
         for slot, (op, operands) in enumerate(self.steps, start=first):
-            if op is not CONSTANT and not all(0 <= operand < slot for operand in operands):
+            if op is CONSTANT:
+                if not (len(operands) == 1 and isinstance(operands[0], float)):
+                    raise TypeError(f"a constant must be one float, got {operands} in slot {slot}")
+            elif not all(0 <= operand < slot for operand in operands):
                 raise ValueError(
                     f"a step needs operands from slots before its own, got {op.name} of {operands} "
                     f"in slot {slot}"
@@ -103,10 +107,10 @@ class Program:
         return cls(_distinct(names), steps, [slots[root] for root in roots], labels)
 
     def __call__(self, *numbers: Any) -> list[Any]:
-        """Return the outputs, computed by Python: of floats, `Fraction`s, or `Value`s.
+        """Return the outputs, computed by Python: of plain numbers as floats, or of `Value`s.
 
         Raises:
-            TypeError: there are too few numbers, or too many.
+            TypeError: there are too few numbers, or too many, or one is none.
             ArithmeticError, ValueError: an operation has no result, as in Python.
         """
         if len(numbers) != len(self.inputs):
@@ -114,7 +118,7 @@ class Program:
             raise TypeError(
                 f"the program takes {len(self.inputs)} numbers ({names}), got {len(numbers)}"
             )
-        slots: list[Any] = [x if isinstance(x, Operand) else float(x) for x in numbers]
+        slots: list[Any] = [x if isinstance(x, Operand) else float(number(x)) for x in numbers]
         for op, operands in self.steps:
             if op is CONSTANT:
                 slots.append(operands[0])
@@ -123,7 +127,9 @@ class Program:
             try:
                 slots.append(op(*given))
             except (ArithmeticError, ValueError) as error:
-                raise error if hasattr(error, "operation") else located(error, op.name, given)
+                if hasattr(error, "operation"):
+                    raise
+                raise located(error, op.name, given) from None
         return [slots[slot] for slot in self.outputs]
 
     def __len__(self) -> int:

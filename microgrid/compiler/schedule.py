@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..primitive import CONSTANT
 from .program import Program
 
-__all__ = ["Part", "Schedule", "scheduled"]
+__all__ = ["Part", "Schedule", "scheduled", "shared_slots"]
 
 MOST_OPERANDS = 1000  # of the steps of one function: measured, see tests/benchmarks/native.py
 
@@ -56,9 +56,7 @@ def scheduled(
     `outputs` are the slots of what is written out as soon as it is known.
     """
     first = len(program.inputs)
-    is_shared = [slot in shared for slot in range(first)]
-    for op, operands in program.steps:
-        is_shared.append(op is CONSTANT or all(is_shared[operand] for operand in operands))
+    is_shared = shared_slots(program, shared)
     used = {i for op, operands in program.steps if op is not CONSTANT for i in operands}
     once, rows = [Part()], [Part()]
     for slot in _order(program, [slot for slot in outputs if slot not in used and slot >= first]):
@@ -74,6 +72,14 @@ def scheduled(
         kept.setdefault(slot, len(kept))
     scratch, width = _places(program, rows)
     return Schedule(once, rows, is_shared, kept, scratch, width)
+
+
+def shared_slots(program: Program, shared: Collection[int]) -> list[bool]:
+    """Return for each slot whether it depends on shared inputs and constants alone."""
+    is_shared = [slot in shared for slot in range(len(program.inputs))]
+    for op, operands in program.steps:
+        is_shared.append(op is CONSTANT or all(is_shared[operand] for operand in operands))
+    return is_shared
 
 
 def _order(program: Program, last: Sequence[int]) -> list[int]:

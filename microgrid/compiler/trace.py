@@ -7,10 +7,12 @@ are graphs like those of any `Value`; what would need its number is refused.
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, NoReturn
 
+from .. import engine
 from ..engine import Value
 from ..graph import unrecorded
 from ..operators import NUMBERS, Operand
@@ -18,7 +20,7 @@ from ..primitive import CONSTANT, Primitive, less, less_equal
 from ..trees import Structure, flatten
 from .program import Program
 
-__all__ = ["Traced", "trace"]
+__all__ = ["Traced", "trace", "unknown"]
 
 
 def trace(
@@ -80,7 +82,7 @@ class Traced(Value):
         self.label = name
         self.op: Primitive | None = None
         self.parents: tuple[Value, ...] = ()
-        self._stamp = 0  # no leaf of a trace changes
+        self._stamp = engine._clock
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return the node of applying `op` to operands, without computing it."""
@@ -131,10 +133,15 @@ class Traced(Value):
     _equal = _refused("ask by == whether a number equals another", "write abs(x - y) <= 0")
     _formatted = _refused("format a number", _READ)
     __bool__ = _refused("branch on a number", _BRANCH)
-    __float__ = __int__ = __complex__ = __index__ = _refused(
-        "turn a number into Python's own", f"write v.exp() for math.exp(v), and {_READ}"
+    __float__ = __complex__ = _refused(
+        "turn a number into Python's own", f"write v.exp() for math.exp(v), or {_READ}"
     )
-    __trunc__ = _refused("turn a number into Python's own", "write floor(x)")
+    __int__ = __trunc__ = _refused("turn a number into a whole one of Python's", "write floor(x)")
+    __index__ = _refused(
+        "count, index or repeat a list by a number",
+        "what the number of steps depends on is no argument: let a closure hold it",
+    )
+    partials = chain = _refused("read derivatives", "call gradients(output, inputs)")
     item = _refused("read a number", _READ)
     data = property(item, item)
     grad = property(
@@ -143,10 +150,39 @@ class Traced(Value):
     backward = _refused("call backward", "call gradients(output, inputs), or compile grad(f)")
     refresh = _refused("call refresh", "build the graph anew")
 
+    def __getitem__(self, index: Any) -> NoReturn:
+        # no refusal: a list that was taken for a column may have been meant as a list
+        raise TypeError(
+            f"{self!r} has no parts: of an array, a compiled function sees one number for each "
+            "row; name the argument in `shared` for an array of numbers, or pass a list of columns"
+        )
+
+
+@contextmanager
+def unknown(leaves: Iterable[Value]) -> Iterator[None]:
+    """Make traced numbers of leaves, in place, while a function that holds them is traced.
+
+    >>> x = Value(2.0, label="x")
+    >>> with unknown([x]):
+    ...     program = Program.from_values([x * 3.0], [x])
+    >>> program([5.0][0]), x.data
+    ([15.0], 2.0)
+    """
+    data = {leaf: leaf._data for leaf in leaves}
+    try:
+        for leaf in data:
+            del leaf._data
+            leaf.__class__ = Traced
+        yield
+    finally:
+        for leaf, number in data.items():
+            leaf.__class__ = Value
+            leaf._data = number
+
 
 def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
     node = object.__new__(Traced)
-    node.op, node.parents, node.label, node._stamp = op, parents, None, 0
+    node.op, node.parents, node.label, node._stamp = op, parents, None, engine._clock
     return node
 
 

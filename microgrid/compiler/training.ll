@@ -1,0 +1,135 @@
+; Steps of a training, one after another: the gradient of a batch, its clipping, the optimizer's rule.
+;
+; What a step works on is laid out by `training.Layout`. The three kernels are called by address, and
+; are as `llvm.KernelText` says: rows, columns, strides, outs, shared, sums.
+
+%layout = type {
+  ptr, ptr, ptr,        ; 0 kernels: of the loss and its gradients, of the clipping, of the rule
+  i64, i64,             ; 3 the numbers of parameters, and of all numbers that a rule makes
+  i64, ptr, ptr, ptr,   ; 5 columns of the data: how many, where they begin, where now, strides
+  i64, ptr, ptr,        ; 9 predictions: how many columns, where they begin, where now
+  ptr, ptr,             ; 12 the loss kernel's shared numbers, parameters first; its sums
+  ptr, ptr,             ; 14 the gradients; the clipping's shared numbers, gradients first
+  ptr,                  ; 16 where among these the clipped gradients are
+  ptr, ptr, ptr, ptr,   ; 17 the rule's columns, strides, outs, and shared numbers: rate and step
+  ptr, ptr,             ; 21 what the rule makes, new parameters first; what it remembers
+  ptr, ptr, ptr, ptr,   ; 23 for each step: its first row, its rows, its rate, and its loss
+  i64                   ; 27 the steps taken ever, which goes on here
+}
+
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+; Set pointers to columns to where a batch begins in them.
+define internal void @move(i64 %count, ptr %from, ptr %to, i64 %row) {
+entry:
+  br label %test
+test:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %one ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %done
+one:
+  %from.at = getelementptr ptr, ptr %from, i64 %k
+  %base = load ptr, ptr %from.at
+  %moved = getelementptr double, ptr %base, i64 %row
+  %to.at = getelementptr ptr, ptr %to, i64 %k
+  store ptr %moved, ptr %to.at
+  %k.next = add i64 %k, 1
+  br label %test
+done:
+  ret void
+}
+
+; Divide numbers, and say whether all are finite: x - x is 0 then, and nan is not.
+define internal i1 @divided(i64 %count, ptr %from, ptr %to, double %by) {
+entry:
+  br label %test
+test:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %one ]
+  %nothing = phi double [ 0.0, %entry ], [ %nothing.next, %one ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %done
+one:
+  %from.at = getelementptr double, ptr %from, i64 %k
+  %x = load double, ptr %from.at
+  %share = fdiv double %x, %by
+  %to.at = getelementptr double, ptr %to, i64 %k
+  store double %share, ptr %to.at
+  %none = fsub double %share, %share
+  %nothing.next = fadd double %nothing, %none
+  %k.next = add i64 %k, 1
+  br label %test
+done:
+  %finite = fcmp oeq double %nothing, 0.0
+  ret i1 %finite
+}
+
+; Take steps until all are taken, or one would leave a number that is not finite. Returns how many
+; were taken. Of one that was not, nothing stays but its gradients and its loss.
+define i64 @train(ptr %layout, i64 %steps) {
+entry:
+$LOADS
+  %all.bytes = mul i64 %made.count, 8
+  %parameter.bytes = mul i64 %parameters, 8
+  %state.count = sub i64 %made.count, %parameters
+  %state.bytes = mul i64 %state.count, 8
+  %made.state = getelementptr double, ptr %made, i64 %parameters
+  %rate.to = getelementptr double, ptr %rule.shared, i64 0
+  %step.to = getelementptr double, ptr %rule.shared, i64 1
+  %gradient.sums = getelementptr double, ptr %sums, i64 1
+  %clips = icmp ne ptr %clip.kernel, null
+  br label %test
+test:
+  %s = phi i64 [ 0, %entry ], [ %s.next, %keep ]
+  %more = icmp ult i64 %s, %steps
+  br i1 %more, label %step, label %done
+step:
+  %first.at = getelementptr i64, ptr %firsts, i64 %s
+  %first = load i64, ptr %first.at
+  %size.at = getelementptr i64, ptr %sizes, i64 %s
+  %size = load i64, ptr %size.at
+  %rate.at = getelementptr double, ptr %rates, i64 %s
+  %rate = load double, ptr %rate.at
+  call void @move(i64 %columns, ptr %columns.from, ptr %columns.now, i64 %first)
+  call void @move(i64 %outs, ptr %outs.from, ptr %outs.now, i64 %first)
+  call void %loss.kernel(i64 %size, ptr %columns.now, ptr %strides, ptr %outs.now, ptr %shared, ptr %sums)
+  %rows = uitofp i64 %size to double
+  %loss.to = getelementptr double, ptr %losses, i64 %s
+  %loss.is.finite = call i1 @divided(i64 1, ptr %sums, ptr %loss.to, double %rows)
+  %gradients.are.finite = call i1 @divided(i64 %parameters, ptr %gradient.sums, ptr %gradients, double %rows)
+  %all.finite = and i1 %loss.is.finite, %gradients.are.finite
+  br i1 %all.finite, label %clip, label %done
+clip:
+  br i1 %clips, label %clip.begin, label %update
+clip.begin:
+  call void @llvm.memcpy.p0.p0.i64(ptr %clip.shared, ptr %gradients, i64 %parameter.bytes, i1 false)
+  call void %clip.kernel(i64 0, ptr null, ptr null, ptr null, ptr %clip.shared, ptr null)
+  br label %clip.one
+clip.one:
+  %c = phi i64 [ 0, %clip.begin ], [ %c.next, %clip.one ]
+  %place.at = getelementptr i64, ptr %clip.places, i64 %c
+  %place = load i64, ptr %place.at
+  %clipped.at = getelementptr double, ptr %clip.shared, i64 %place
+  %clipped = load double, ptr %clipped.at
+  %clipped.to = getelementptr double, ptr %gradients, i64 %c
+  store double %clipped, ptr %clipped.to
+  %c.next = add i64 %c, 1
+  %c.more = icmp ult i64 %c.next, %parameters
+  br i1 %c.more, label %clip.one, label %update
+update:
+  store double %rate, ptr %rate.to
+  %before = add i64 %taken, %s
+  %count = add i64 %before, 1
+  %step.number = uitofp i64 %count to double
+  store double %step.number, ptr %step.to
+  call void %rule.kernel(i64 %parameters, ptr %rule.columns, ptr %rule.strides, ptr %rule.outs, ptr %rule.shared, ptr null)
+  %is.finite = call i1 @divided(i64 %made.count, ptr %made, ptr %made, double 1.0)
+  br i1 %is.finite, label %keep, label %done
+keep:
+  call void @llvm.memcpy.p0.p0.i64(ptr %shared, ptr %made, i64 %parameter.bytes, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %state, ptr %made.state, i64 %state.bytes, i1 false)
+  store i64 %count, ptr %taken.field
+  %s.next = add i64 %s, 1
+  br label %test
+done:
+  ret i64 %s
+}
