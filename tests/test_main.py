@@ -94,10 +94,10 @@ def test_without_matplotlib_it_says_so_before_any_training(tmp_path):
 def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
     from microgrid import training
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Trainer, "step", interrupted)
+    monkeypatch.setattr(training, "measured", interrupted)
     assert main(["--out", str(tmp_path)]) == 130
     printed = capsys.readouterr().out
     assert "interrupted in epoch 1" in printed

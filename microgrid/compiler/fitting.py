@@ -99,16 +99,17 @@ class NativeTrainer:
         rates: list[float] = []
         for e, order in enumerate(orders):
             while len(losses) < (e + 1) * len(starts):
+                if self.steps.interrupted:
+                    raise KeyboardInterrupt
                 done = len(losses)
                 rates[done:] = self._rates(min(self.most_steps, len(firsts) - done))
                 part = slice(done, len(rates))
                 losses += self._run(columns, outs, firsts[part], sizes[part], rates[part])
-                if len(losses) < len(rates) and not self.steps.interrupted:
-                    epoch, place = divmod(len(losses), len(starts))
-                    self.trainer.optimizer.lr = rates[len(losses)]
-                    at = starts[place]
-                    batch = orders[epoch][at : at + size]
-                    losses.append(self._replayed(batch, first + epoch, place))
+                if len(losses) == done and not self.steps.interrupted:
+                    place = done - e * len(starts)
+                    self.trainer.optimizer.lr = rates[done]
+                    batch = order[starts[place] : starts[place] + size]
+                    losses.append(self._replayed(batch, first + e, place))
             own = slice(e * len(starts), (e + 1) * len(starts))
             total = math.fsum(x * n for x, n in zip(losses[own], sizes[own], strict=True))
             if self.has_callbacks:
@@ -116,8 +117,6 @@ class NativeTrainer:
             targets = [self.trainer.targets[i] for i in order] if self.predicts else []
             lr = rates[own][-1]
             yield Outcome(total / rows, lr, self.steps.predictions(outs), targets)
-            if self.steps.interrupted and len(losses) < (e + 2) * len(starts):
-                raise KeyboardInterrupt
 
     def _run(
         self, columns: Any, outs: Any, firsts: list[int], sizes: list[int], rates: list[float]

@@ -275,7 +275,7 @@ def programs(
         ValueError: there is nothing to make a program of.
 
     >>> from hypothesis import find
-    >>> print(find(programs(), lambda program: "tanh" in str(program)))
+    >>> print(find(programs(), lambda program: "mg.tanh(" in str(program)))
     import microgrid as mg
     <BLANKLINE>
     <BLANKLINE>
