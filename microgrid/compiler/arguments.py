@@ -158,6 +158,6 @@ def _has_values(x: Any) -> bool:
 def _is_rectangular(x: Any) -> bool:
     """Return whether x is a list of numbers, or of such lists of one length."""
     try:
-        return bool(np.asarray(x).dtype.kind in "biuf" and len(x))
+        return np.asarray(x).dtype.kind in "biuf"
     except (TypeError, ValueError):
         return False

@@ -45,7 +45,7 @@ def c_source(program: Program, shared: Sequence[int], reduce: str | None, name: 
      * Compile it with cc -std=c99 -O2 -c f.c and link with -lm.
      * Do without -ffast-math: inf and nan have a meaning here.
      *
-     * in: 0 x, 1 y
+     * in: 0:x, 1:y
      * out: 1 number
      */
     #include <math.h>
@@ -89,7 +89,7 @@ def c_source(program: Program, shared: Sequence[int], reduce: str | None, name: 
         *lists,
         f"out: {out}",
     )
-    return "\n".join([comment, includes, "", f"{head} {{", *code, "}", ""])
+    return "\n".join([comment, includes, "", f"{head} {{", *_indented(code), "}", ""])
 
 
 # ---- operations
@@ -124,9 +124,6 @@ class Result:
         self.form, self.operands, self.is_condition = form, operands, is_condition
         self.name = self.comment = ""
         self.is_used = False
-
-    def __str__(self) -> str:
-        return self.name
 
     def definition(self) -> str:
         """Return the statement that computes it."""
@@ -169,8 +166,6 @@ def _text(x: Any) -> str:
 
 
 # ---- the function's body
-
-INDENT = "    "
 
 
 class _Body:
@@ -241,25 +236,29 @@ class _Body:
                     if type(x) is Result:
                         x.is_used = True
 
-    def statements(self, shared: bool, indent: str) -> list[str]:
+    def statements(self, shared: bool) -> list[str]:
         """Return what is computed once, or for each row."""
-        return [f"{indent}{x.definition()}" for x in self.parts[shared] if x.is_used]
+        return [x.definition() for x in self.parts[shared] if x.is_used]
 
     def reads(self, array: str) -> bool:
         """Return whether an array of inputs is read at all."""
         return any(self.loaded[slot].is_used for slot in self.arrays[array])
 
 
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
 def _unused(is_used: dict[str, bool]) -> list[str]:
     """Return statements that tell a compiler of parameters without a use."""
-    return [f"    (void){parameter};" for parameter, used in is_used.items() if not used]
+    return [f"(void){parameter};" for parameter, used in is_used.items() if not used]
 
 
 def _of_one_row(body: _Body) -> list[str]:
     return [
         *_unused({"in": body.reads("in"), "out": bool(body.outputs)}),
-        *body.statements(False, INDENT),
-        *[f"    out[{k}] = {_text(x)};" for k, x in enumerate(body.outputs)],
+        *body.statements(False),
+        *[f"out[{k}] = {_text(x)};" for k, x in enumerate(body.outputs)],
     ]
 
 
@@ -272,21 +271,19 @@ def _over_rows(body: _Body, reduce: str) -> list[str]:
         "data": body.reads("in"),
         "out": bool(outputs),
     }
-    lines = [*_unused(is_used), *body.statements(True, INDENT)]
+    lines = [*_unused(is_used), *body.statements(True)]
     if totals:
-        lines += [f"    out[{k}] = 0.0;" for k in totals]
-        lines.append("    for (size_t row = 0; row < rows; row++) {")
-        if is_used["data"]:
-            lines.append(f"        const double *in = data + row * {len(body.arrays['in'])};")
-        lines += body.statements(False, 2 * INDENT)
-        lines += [f"        out[{k}] += {_text(x)};" for k, x in totals.items()]
-        lines.append("    }")
+        of_row = [f"const double *in = data + row * {len(body.arrays['in'])};"]
+        of_row = [*(of_row if is_used["data"] else []), *body.statements(False)]
+        of_row += [f"out[{k}] += {_text(x)};" for k, x in totals.items()]
+        lines += [f"out[{k}] = 0.0;" for k in totals]
+        lines += ["for (size_t row = 0; row < rows; row++) {", *_indented(of_row), "}"]
     for k, (_, x) in enumerate(outputs):
         if k not in totals:
             times = " * (double)rows" if reduce == "sum" else ""
-            lines.append(f"    out[{k}] = {_text(x)}{times};")
+            lines.append(f"out[{k}] = {_text(x)}{times};")
         elif reduce == "mean":
-            lines.append(f"    out[{k}] /= (double)rows;")
+            lines.append(f"out[{k}] /= (double)rows;")
     return lines
 
 
@@ -414,7 +411,7 @@ def _harmless(text: str) -> str:
 
 
 def _listed(program: Program, slots: Sequence[int]) -> str:
-    return ", ".join(f"{i} {program.inputs[slot]}" for i, slot in enumerate(slots)) or "nothing"
+    return ", ".join(f"{i}:{program.inputs[slot]}" for i, slot in enumerate(slots)) or "nothing"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from ..engine import Value
 from ..graph import topological_order
 from ..operators import Operand
-from ..primitive import CONSTANT, Primitive, located, number
+from ..primitive import CONSTANT, Primitive, number
 
 __all__ = ["Program", "Step"]
 
@@ -120,16 +120,8 @@ class Program:
             )
         slots: list[Any] = [x if isinstance(x, Operand) else float(number(x)) for x in numbers]
         for op, operands in self.steps:
-            if op is CONSTANT:
-                slots.append(operands[0])
-                continue
-            given = [slots[operand] for operand in operands]
-            try:
-                slots.append(op(*given))
-            except (ArithmeticError, ValueError) as error:
-                if hasattr(error, "operation"):
-                    raise
-                raise located(error, op.name, given) from None
+            constant = op is CONSTANT
+            slots.append(operands[0] if constant else op(*[slots[i] for i in operands]))
         return [slots[slot] for slot in self.outputs]
 
     def __len__(self) -> int:
