@@ -66,7 +66,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield each parameter once, with its path: `layers.0.neurons.3.w.1`."""
-        return _named_parameters("", self, set())
+        return _named_parameters(self)
 
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, even where it is shared."""
@@ -141,25 +141,35 @@ def _some(names: Set[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
-def _named_parameters(path: str, item: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    children: Any = ()
-    if isinstance(item, Value):
-        if item.op is None and id(item) not in seen:
-            yield path, item
-    elif isinstance(item, Module):
-        children = vars(item).items()
-    elif isinstance(item, Mapping):
-        children = item.items()
-    elif isinstance(item, (list, tuple)):
-        children = enumerate(item)
-    elif str(getattr(item, "dtype", "")) == "object":  # an array of Values
-        children = enumerate(item.tolist())
-    elif isinstance(item, (set, frozenset)) and any(isinstance(x, (Value, Module)) for x in item):
-        raise TypeError(f"parameters need an order: make {path} a list, got a set")
-    if id(item) not in seen:
+def _named_parameters(module: Module) -> Iterator[tuple[str, Value]]:
+    seen: set[int] = set()
+    stack: list[tuple[str, Any]] = [("", module)]
+    while stack:
+        path, item = stack.pop()
+        if id(item) in seen:
+            continue
         seen.add(id(item))
-        for name, child in children:
-            yield from _named_parameters(f"{path}.{name}" if path else str(name), child, seen)
+        children: Any = ()
+        if isinstance(item, Value):
+            if item.op is None:
+                yield path, item
+            continue
+        if isinstance(item, Module):
+            children = vars(item).items()
+        elif isinstance(item, Mapping):
+            children = item.items()
+        elif isinstance(item, (list, tuple)):
+            children = enumerate(item)
+        elif str(getattr(item, "dtype", "")) == "object":  # an array of Values
+            children = enumerate(item.tolist())
+        elif isinstance(item, (set, frozenset)) and any(map(_is_of_parameters, item)):
+            raise TypeError(f"parameters need an order: make {path} a list, got a set")
+        prefix = f"{path}." if path else ""
+        stack += [(f"{prefix}{name}", child) for name, child in children][::-1]
+
+
+def _is_of_parameters(x: Any) -> bool:
+    return isinstance(x, (Value, Module))
 
 
 class Neuron(Module):
