@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import reduce
 from typing import Any
+from weakref import WeakSet
 
 from .engine import Value
 from .functional import sum_
@@ -17,28 +18,40 @@ from .primitive import where
 __all__ = ["gated_product", "gated_sum", "is_gated"]
 
 
+# The shares that were gated here. A user's own where(c, x, 0) is a number like any other: times nan
+# it is nan, whether c holds or not.
+_made: WeakSet[Value] = WeakSet()
+
+
 def is_gated(x: Any) -> bool:
-    """Return whether x is `where(condition, …, 0)` of a traced condition."""
+    """Return whether x is a share, or the partial of a `where`: 1 if a traced condition holds."""
     if not isinstance(x, Value) or x.op is not where or not x.parents[0].is_traced:
         return False
-    other = x.parents[2]
-    return other.is_constant and other.data == 0
+    _, share, other = x.parents
+    is_partial = share.is_constant and share.data == 1
+    return (x in _made or is_partial) and other.is_constant and bool(other.data == 0)
 
 
 def gated_product(x: Any, y: Any) -> Any:
     """Return x * y, of which at least one is gated: 0 where a condition does not hold."""
     conditions = [factor.parents[0] for factor in (x, y) if is_gated(factor)]
-    return where(reduce(_both, conditions), _product(_behind(x), _behind(y)), 0)
+    return _gated(reduce(_both, conditions), _product(_behind(x), _behind(y)))
 
 
 def gated_sum(terms: list[Any]) -> Any:
     """Return the sum of gated terms, gated by whether any of their conditions holds."""
     conditions = list(dict.fromkeys([term.parents[0] for term in terms]))
     if len(conditions) == 1:
-        return where(conditions[0], sum_(*map(_behind, terms)), 0)
+        return _gated(conditions[0], sum_(*map(_behind, terms)))
     if any(_denied(condition) in conditions for condition in conditions):
         return sum_(*terms)  # one of the two always holds
-    return where(reduce(_either, conditions), sum_(*terms), 0)
+    return _gated(reduce(_either, conditions), sum_(*terms))
+
+
+def _gated(condition: Any, share: Any) -> Any:
+    gate = where(condition, share, 0)
+    _made.add(gate)
+    return gate
 
 
 def _denied(condition: Any) -> Any:

@@ -1,24 +1,29 @@
 ; The loop over the rows of a kernel, around the functions that compute a block of them.
 ;
-; $W rows make a block. $COLUMNS inputs and $OUTS outputs have a number for each row, $TOTALS outputs
-; are sums over the rows, and $SCRATCH numbers of a block wait in a scratch.
+; $W rows make a block. A program has columns, which are inputs with a number for each row; outs, which
+; are outputs with one; and totals, which are sums over the rows. What all rows share is computed by
+; the `once` functions; blocks of rows by the parts, one after another. Numbers of a block that one
+; part leaves to another wait in a scratch. How many there are of each, a record says: see
+; `kernel.FIELDS`.
 
 declare ptr @malloc(i64)
 declare void @free(ptr)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
+declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
 ; Make ready to read a block of rows: where a column's rows are not next to each other, or are too
 ; few, they are copied into a buffer. Lanes without a row get the last one again, so that nothing
 ; new happens in them. The pointers in %ins are such that row %row is at its usual distance.
 ; Returns whether nothing had to be copied.
-define internal i1 @place(ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 %row, i64 %count) noinline {
+define internal i1 @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 %row, i64 %rows) {
 entry:
   br label %column
 column:
   %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
   %whole = phi i1 [ true, %entry ], [ %whole.next, %next ]
-  %k.more = icmp ult i64 %k, $COLUMNS
+  %k.more = icmp ult i64 %k, %count
   br i1 %k.more, label %look, label %done
 look:
   %column.at = getelementptr ptr, ptr %columns, i64 %k
@@ -27,12 +32,12 @@ look:
   %stride = load i64, ptr %stride.at
   %in.at = getelementptr ptr, ptr %ins, i64 %k
   %is.dense = icmp eq i64 %stride, 8
-  %is.full = icmp eq i64 %count, $W
+  %is.full = icmp eq i64 %rows, $W
   %is.ready = and i1 %is.dense, %is.full
   br i1 %is.ready, label %next, label %copy
 copy:
   %buffer = getelementptr <$W x double>, ptr %buffers, i64 %k
-  %last = sub i64 %count, 1
+  %last = sub i64 %rows, 1
   br label %lane
 lane:
   %l = phi i64 [ 0, %copy ], [ %l.next, %lane ]
@@ -60,48 +65,94 @@ done:
   ret i1 %whole
 }
 
-; Compute blocks of rows. A single function has the loop in itself; several take turns at each block.
-define internal void @blocks(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %begin, i64 %end) {
+; Compute blocks of rows. A single part has the loop in itself; several take turns at each block.
+define internal void @blocks(i64 %count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %begin, i64 %end) {
 entry:
+  %is.single = icmp eq i64 %count, 1
   br label %block
 block:
-  %row = phi i64 [ %begin, %entry ], [ %next, %block ]
-  %next = $NEXT
-$ROWS
-  %more = icmp ult i64 %next, %end
-  br i1 %more, label %block, label %done
+  %row = phi i64 [ %begin, %entry ], [ %next, %done ]
+  %after = add i64 %row, $W
+  %next = select i1 %is.single, i64 %end, i64 %after
+  br label %part
+part:
+  %k = phi i64 [ 0, %block ], [ %k.next, %part ]
+  %part.at = getelementptr ptr, ptr %parts, i64 %k
+  %function = load ptr, ptr %part.at
+  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
+  %k.next = add i64 %k, 1
+  %k.more = icmp ult i64 %k.next, %count
+  br i1 %k.more, label %part, label %done
 done:
+  %more = icmp ult i64 %next, %end
+  br i1 %more, label %block, label %end.of.rows
+end.of.rows:
   ret void
 }
 
-define void @kernel(i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums) {
+; Run a program over rows. %lanes, if there are any, hold the sums of earlier rows, lane by lane, and
+; are left for later ones: so the order of additions is the same when rows come in several calls, all
+; but the last of them of whole blocks.
+define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:
-$ALLOCATE
-  %buffers = getelementptr <$W x double>, ptr %memory, i64 0
-  %out.buffers = getelementptr <$W x double>, ptr %memory, i64 $COLUMNS
-  %scratch = getelementptr <$W x double>, ptr %memory, i64 $AT_SCRATCH
-  %totals = getelementptr <$W x double>, ptr %memory, i64 $AT_TOTALS
-  %last.totals = getelementptr <$W x double>, ptr %memory, i64 $AT_LAST_TOTALS
-  %ins = alloca [$COLUMNS x ptr]
-  %last.outs = alloca [$OUTS x ptr]
-  call void @llvm.memset.p0.i64(ptr align 64 %totals, i8 0, i64 $TOTALS_BYTES, i1 false)
-$ONCE
+$LOADS
+  %at.scratch = add i64 %column.count, %out.count
+  %at.totals = add i64 %at.scratch, %scratch.count
+  %at.last.totals = add i64 %at.totals, %total.count
+  %at.ins = add i64 %at.last.totals, %total.count
+  %bytes.vectors = mul i64 %at.ins, ${BYTES}
+  %bytes.pointers = mul i64 %at.scratch, 8
+  %bytes.both = add i64 %bytes.vectors, %bytes.pointers
+  %bytes = add i64 %bytes.both, 64
+  %block = call ptr @malloc(i64 %bytes)
+  %address = ptrtoint ptr %block to i64
+  %above = add i64 %address, 63
+  %aligned = and i64 %above, -64
+  %memory = inttoptr i64 %aligned to ptr
+  %out.buffers = getelementptr <$W x double>, ptr %memory, i64 %column.count
+  %scratch = getelementptr <$W x double>, ptr %memory, i64 %at.scratch
+  %totals = getelementptr <$W x double>, ptr %memory, i64 %at.totals
+  %last.totals = getelementptr <$W x double>, ptr %memory, i64 %at.last.totals
+  %ins = getelementptr <$W x double>, ptr %memory, i64 %at.ins
+  %last.outs = getelementptr ptr, ptr %ins, i64 %column.count
+  %bytes.totals = mul i64 %total.count, ${BYTES}
+  %goes.on = icmp ne ptr %lanes, null
+  br i1 %goes.on, label %go.on, label %begin.at.zero
+go.on:
+  call void @llvm.memcpy.p0.p0.i64(ptr align 64 %totals, ptr %lanes, i64 %bytes.totals, i1 false)
+  br label %once.test
+begin.at.zero:
+  call void @llvm.memset.p0.i64(ptr align 64 %totals, i8 0, i64 %bytes.totals, i1 false)
+  br label %once.test
+
+once.test:
+  %i = phi i64 [ 0, %go.on ], [ 0, %begin.at.zero ], [ %i.next, %once.one ]
+  %i.more = icmp ult i64 %i, %once.count
+  br i1 %i.more, label %once.one, label %split
+once.one:
+  %once.at = getelementptr ptr, ptr %once, i64 %i
+  %once.function = load ptr, ptr %once.at
+  call void %once.function(ptr %shared)
+  %i.next = add i64 %i, 1
+  br label %once.test
+
+split:
   %full.end = and i64 %rows, -$W
   %left = sub i64 %rows, %full.end
   %any.full = icmp ne i64 %full.end, 0
   br i1 %any.full, label %begin, label %tail
 
 begin:
-  %dense = call i1 @place(ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 0, i64 $W)
+  %dense = call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 0, i64 $W)
   br i1 %dense, label %all, label %some
 all:
-  call void @blocks(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 0, i64 %full.end)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 0, i64 %full.end)
   br label %tail
 some:
   %row = phi i64 [ 0, %begin ], [ %next, %some ]
   %next = add i64 %row, $W
-  call i1 @place(ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 %row, i64 $W)
-  call void @blocks(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
+  call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 %row, i64 $W)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
   %more = icmp ult i64 %next, %full.end
   br i1 %more, label %some, label %tail
 
@@ -109,12 +160,13 @@ tail:
   %any.left = icmp ne i64 %left, 0
   br i1 %any.left, label %last.block, label %finish
 last.block:
-  call i1 @place(ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 %full.end, i64 %left)
+  call void @llvm.memset.p0.i64(ptr align 64 %last.totals, i8 0, i64 %bytes.totals, i1 false)
+  call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 %full.end, i64 %left)
   %before = mul i64 %full.end, -8
   br label %divert
 divert:
   %d = phi i64 [ 0, %last.block ], [ %d.next, %divert.one ]
-  %d.more = icmp ult i64 %d, $OUTS
+  %d.more = icmp ult i64 %d, %out.count
   br i1 %d.more, label %divert.one, label %diverted
 divert.one:
   %d.buffer = getelementptr <$W x double>, ptr %out.buffers, i64 %d
@@ -125,36 +177,27 @@ divert.one:
   br label %divert
 diverted:
   %beyond = add i64 %full.end, $W
-  call void @blocks(ptr %ins, ptr %last.outs, ptr %shared, ptr %scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %last.outs, ptr %shared, ptr %scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
   br label %deliver
 deliver:
-  %c = phi i64 [ 0, %diverted ], [ %c.next, %deliver.lanes.done ]
-  %c.more = icmp ult i64 %c, $OUTS
+  %c = phi i64 [ 0, %diverted ], [ %c.next, %deliver.one ]
+  %c.more = icmp ult i64 %c, %out.count
   br i1 %c.more, label %deliver.one, label %finish
 deliver.one:
   %c.from = getelementptr <$W x double>, ptr %out.buffers, i64 %c
   %c.out.at = getelementptr ptr, ptr %outs, i64 %c
   %c.out = load ptr, ptr %c.out.at
   %c.to = getelementptr double, ptr %c.out, i64 %full.end
-  br label %deliver.lane
-deliver.lane:
-  %e = phi i64 [ 0, %deliver.one ], [ %e.next, %deliver.lane ]
-  %e.from = getelementptr double, ptr %c.from, i64 %e
-  %e.x = load double, ptr %e.from
-  %e.to = getelementptr double, ptr %c.to, i64 %e
-  store double %e.x, ptr %e.to
-  %e.next = add i64 %e, 1
-  %e.more = icmp ult i64 %e.next, %left
-  br i1 %e.more, label %deliver.lane, label %deliver.lanes.done
-deliver.lanes.done:
+  %c.bytes = mul i64 %left, 8
+  call void @llvm.memcpy.p0.p0.i64(ptr align 8 %c.to, ptr align 64 %c.from, i64 %c.bytes, i1 false)
   %c.next = add i64 %c, 1
   br label %deliver
 
 ; Each sum is that of the lanes, pair by pair, and then of the last block's rows, one by one.
 finish:
   %t = phi i64 [ 0, %tail ], [ 0, %deliver ], [ %t.next, %finish.done ]
-  %t.more = icmp ult i64 %t, $TOTALS
-  br i1 %t.more, label %finish.one, label %end
+  %t.more = icmp ult i64 %t, %total.count
+  br i1 %t.more, label %finish.one, label %keep
 finish.one:
   %t.lanes.at = getelementptr <$W x double>, ptr %totals, i64 %t
   %t.lanes = load <$W x double>, ptr %t.lanes.at
@@ -177,23 +220,30 @@ finish.done:
   store double %g.sum, ptr %t.sum.at
   %t.next = add i64 %t, 1
   br label %finish
+
+keep:
+  br i1 %goes.on, label %keep.lanes, label %end
+keep.lanes:
+  call void @llvm.memcpy.p0.p0.i64(ptr %lanes, ptr align 64 %totals, i64 %bytes.totals, i1 false)
+  br label %end
 end:
-$FREE
+  call void @free(ptr %block)
   ret void
 }
-declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
-; A single row: its inputs are next to each other in memory, and after them its outputs.
-define void @single(ptr %numbers) {
+; Run a program on a single row: its inputs are next to each other in memory, and after them its
+; outputs.
+define void @single(ptr %record, ptr %numbers) {
 entry:
-  %columns = alloca [$COLUMNS x ptr]
-  %strides = alloca [$COLUMNS x i64]
-  %outs = alloca [$OUTS x ptr]
-  %shared = alloca [$ROOM x double]
+$LOADS
+  %columns = alloca ptr, i64 %column.count
+  %strides = alloca i64, i64 %column.count
+  %outs = alloca ptr, i64 %out.count
+  %shared = alloca double, i64 %room
   br label %in
 in:
   %k = phi i64 [ 0, %entry ], [ %k.next, %in.one ]
-  %k.more = icmp ult i64 %k, $COLUMNS
+  %k.more = icmp ult i64 %k, %column.count
   br i1 %k.more, label %in.one, label %out.begin
 in.one:
   %k.from = getelementptr double, ptr %numbers, i64 %k
@@ -204,11 +254,11 @@ in.one:
   %k.next = add i64 %k, 1
   br label %in
 out.begin:
-  %first.out = getelementptr double, ptr %numbers, i64 $COLUMNS
+  %first.out = getelementptr double, ptr %numbers, i64 %column.count
   br label %out
 out:
   %o = phi i64 [ 0, %out.begin ], [ %o.next, %out.one ]
-  %o.more = icmp ult i64 %o, $OUTS
+  %o.more = icmp ult i64 %o, %out.count
   br i1 %o.more, label %out.one, label %run
 out.one:
   %o.from = getelementptr double, ptr %first.out, i64 %o
@@ -217,6 +267,6 @@ out.one:
   %o.next = add i64 %o, 1
   br label %out
 run:
-  call void @kernel(i64 1, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %numbers)
+  call void @kernel(ptr %record, i64 1, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr null, ptr null)
   ret void
 }

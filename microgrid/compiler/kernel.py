@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
 from collections.abc import Callable, Collection, Sequence
+from functools import cache, partial
 from math import prod
 from typing import Any
 
@@ -13,16 +13,81 @@ import numpy as np
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
 from .program import Program
+from .records import Record, text_of
 from .schedule import shared_slots
 
-__all__ = ["NativeKernel"]
+__all__ = ["Kernel", "NativeKernel", "driver"]
 
+# The fields of a kernel's record, as driver.ll reads them.
+FIELDS = (
+    *("COLUMN.COUNT", "OUT.COUNT", "TOTAL.COUNT", "SCRATCH.COUNT"),
+    *("PART.COUNT", "parts", "ONCE.COUNT", "once", "ROOM"),
+)
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
-Pointers = Callable[[int], Any]
+DOUBLE = np.dtype(np.float64)
+POINTER = ctypes.c_void_p
+
+
+@cache
+def driver(machine: Machine) -> Code:
+    """Return the code of driver.ll, which all kernels of a machine share."""
+    return Code(text_of("driver.ll", FIELDS, W=machine.width, BYTES=8 * machine.width), machine)
+
+
+class Kernel:
+    """The machine code of a kernel's text, and the record that the driver runs it by."""
+
+    def __init__(self, text: KernelText) -> None:
+        self.text = text
+        self.code = Code(text.text(), text.machine)
+        parts = [self.code.address(name) for name in text.parts]
+        once = [self.code.address(name) for name in text.once]
+        self.record = Record(
+            FIELDS,
+            **{"COLUMN.COUNT": len(text.columns), "OUT.COUNT": len(text.written)},
+            **{"TOTAL.COUNT": len(text.totals), "SCRATCH.COUNT": text.schedule.width},
+            **{"PART.COUNT": len(parts), "parts": np.array(parts, np.int64)},
+            **{"ONCE.COUNT": len(once), "once": np.array(once, np.int64), "ROOM": text.room},
+        )
+        signature = None, POINTER, ctypes.c_int64, *[POINTER] * 6
+        self._run = driver(text.machine).function("kernel", *signature)
+
+    def prepared(
+        self,
+        rows: int,
+        columns: Sequence[tuple[int, int]],
+        outs: Sequence[int],
+        shared: Any,
+        sums: Any,
+        lanes: Any = None,
+    ) -> Callable[[], None]:
+        """Return a call that computes rows. All arrays must live as long as it is used.
+
+        Args:
+            rows: how many.
+            columns: the address of each, and the bytes from one row to the next.
+            outs: the addresses of the arrays to fill.
+            shared: an array of the shared numbers, with room for all that are kept.
+            sums: an array for the totals.
+            lanes: the totals of earlier rows, lane by lane, which go on here; None if there are
+                none.
+        """
+        count = len(columns)
+        return partial(
+            self._run,
+            self.record.address,
+            rows,
+            (POINTER * count)(*[address for address, _ in columns]),
+            (ctypes.c_int64 * count)(*[stride for _, stride in columns]),
+            (POINTER * len(outs))(*outs),
+            shared.ctypes.data if len(shared) else None,
+            sums.ctypes.data if len(sums) else None,
+            None if lanes is None else lanes.ctypes.data,
+        )
 
 
 class NativeKernel:
-    """A program as machine code, over rows.
+    """A program as machine code, over arrays.
 
     Args:
         program: what to compute.
@@ -45,76 +110,73 @@ class NativeKernel:
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
         written = [] if reduce else positions
         self.text = KernelText(program, shared, written, totals, machine or this_machine())
-        self.code = Code(self.text.text(), self.text.machine)
-        pointer = ctypes.c_void_p
-        self._kernel = self.code.function("kernel", None, ctypes.c_int64, *[pointer] * 5)
-        self._single = self.code.function("single", None, pointer)
+        self.kernel = Kernel(self.text)
 
     def single(self) -> tuple[Any, Callable[[Any], None]]:
         """Return the type of an array of all inputs and outputs, and what fills in the outputs.
 
         It is for one row, and where nothing is shared.
         """
-        return ctypes.c_double * (len(self.program.inputs) + len(self.text.written)), self._single
+        one = driver(self.text.machine).function("single", None, POINTER, POINTER)
+        fill = partial(one, POINTER(self.kernel.record.address))
+        fill.kernel = self.kernel  # type: ignore[attr-defined]  # it must not outlive its code
+        return ctypes.c_double * (len(self.program.inputs) + len(self.text.written)), fill
 
-    def __call__(self, shared: Sequence[float], columns: Sequence[Any]) -> list[Any]:
+    def __call__(self, shared: Any, columns: Sequence[Any]) -> list[Any]:
         """Return the outputs: arrays, or single numbers where the rows are added up or all is one.
 
         Raises:
             ValueError: the columns are of shapes that do not broadcast.
         """
-        shape = np.broadcast_shapes(*[np.shape(column) for column in columns])
+        shape = _common_shape(columns)
         rows = prod(shape)
-        numbers = array("d", shared)
-        numbers.extend([0.0] * (self.text.room - len(numbers)))
+        numbers = np.empty(self.text.room)
+        numbers[: len(shared)] = shared
         outs = [np.empty(rows) for _ in self.text.written]
-        sums = np.zeros(len(self.text.totals))
+        sums = np.empty(len(self.text.totals))
+        ends = [out.ctypes.data for out in outs]
         even, odd = _sorted(columns, shape)
-        if odd:
-            for begin in range(0, rows, CHUNK):
-                end = min(begin + CHUNK, rows)
-                parts = {j: _chunk(column, begin, end) for j, column in odd.items()}
+        if not odd:
+            places = [even[j] for j in range(len(columns))]
+            self.kernel.prepared(rows, places, ends, numbers, sums)()
+        else:
+            lanes = np.zeros((len(sums), self.text.machine.width))
+            for begin in range(0, max(rows, 1), CHUNK):
+                count = min(CHUNK, rows - begin)
+                parts = {j: _chunk(column, begin, begin + count) for j, column in odd.items()}
                 moved = {j: (at + begin * step, step) for j, (at, step) in even.items()}
                 moved |= {j: (part.ctypes.data, 8) for j, part in parts.items()}
-                sums += self._run(end - begin, moved, [out[begin:] for out in outs], numbers)
-        else:
-            sums += self._run(rows, even, outs, numbers)
-        return self._results(shape, rows, outs, sums, numbers)
-
-    def _run(
-        self,
-        rows: int,
-        columns: dict[int, tuple[int, int]],
-        outs: list[Any],
-        numbers: array[float],
-    ) -> Any:
-        count = len(self.text.columns)
-        sums = np.zeros(len(self.text.totals))
-        self._kernel(
-            rows,
-            (ctypes.c_void_p * count)(*[columns[j][0] for j in range(count)]),
-            (ctypes.c_int64 * count)(*[columns[j][1] for j in range(count)]),
-            (ctypes.c_void_p * len(outs))(*[out.ctypes.data for out in outs]),
-            numbers.buffer_info()[0],
-            sums.ctypes.data,
-        )
-        return sums
-
-    def _results(
-        self, shape: tuple[int, ...], rows: int, outs: list[Any], sums: Any, numbers: array[float]
-    ) -> list[Any]:
+                places = [moved[j] for j in range(len(columns))]
+                moved_outs = [end + 8 * begin for end in ends]
+                self.kernel.prepared(count, places, moved_outs, numbers, sums, lanes)()
         if not self.reduce:
             return [out.reshape(shape) if shape else float(out[0]) for out in outs]
-        totals = dict(zip(self.text.totals, sums.tolist(), strict=True))
+        return self._reduced(rows, sums.tolist(), numbers)
+
+    def _reduced(self, rows: int, sums: list[float], numbers: Any) -> list[float]:
+        """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
+        is_mean = self.reduce == "mean"
+        if not rows:
+            return [float("nan") if is_mean else 0.0] * len(self.program.outputs)
+        if len(sums) == len(self.program.outputs):
+            return [x / rows for x in sums] if is_mean else sums
+        totals = dict(zip(self.text.totals, sums, strict=True))
         results = []
         for k in range(len(self.program.outputs)):
             if k in totals:
-                mean = totals[k] / rows if rows else np.nan
-                results.append(totals[k] if self.reduce == "sum" else mean)
+                results.append(totals[k] / rows if is_mean else totals[k])
             else:
-                number = self.text.shared_number(k, numbers)
-                results.append(number * rows if self.reduce == "sum" else number)
+                number = float(self.text.shared_number(k, numbers))
+                results.append(number if is_mean else number * rows)
         return results
+
+
+def _common_shape(columns: Sequence[Any]) -> tuple[int, ...]:
+    """Return the shape that columns broadcast to."""
+    shapes = {column.shape for column in columns} - {()}
+    if len(shapes) > 1:
+        return np.broadcast_shapes(*shapes)
+    return shapes.pop() if shapes else ()
 
 
 def _sorted(
@@ -124,20 +186,18 @@ def _sorted(
     even: dict[int, tuple[int, int]] = {}
     odd: dict[int, Any] = {}
     for j, column in enumerate(columns):
-        if column.dtype == np.float64 and column.dtype.isnative and column.size == 1:
+        if column.dtype != DOUBLE:
+            odd[j] = np.broadcast_to(column, shape)
+        elif column.size == 1:
             even[j] = column.ctypes.data, 0
-            continue
-        whole = np.broadcast_to(column, shape)
-        if column.dtype != np.float64 or not column.dtype.isnative:
-            odd[j] = whole
-        elif whole.flags.c_contiguous:
-            even[j] = whole.ctypes.data, 8
-        elif whole.ndim == 1:
-            even[j] = whole.ctypes.data, whole.strides[0]
+        elif column.shape == shape and column.flags.c_contiguous:
+            even[j] = column.ctypes.data, 8
+        elif column.shape == shape and column.ndim == 1:
+            even[j] = column.ctypes.data, column.strides[0]
         else:
-            odd[j] = whole
+            odd[j] = np.broadcast_to(column, shape)
     return even, odd
 
 
 def _chunk(column: Any, begin: int, end: int) -> Any:
-    return np.ascontiguousarray(column.flat[begin:end], np.float64)
+    return np.ascontiguousarray(column.flat[begin:end], DOUBLE)

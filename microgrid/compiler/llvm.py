@@ -1,8 +1,8 @@
 """LLVM IR of a `Program`: a kernel over rows, in blocks as wide as the processor's vectors.
 
 The text is written directly. Each part of the schedule is a function of its own, and a driver
-calls them block by block. It packs what is not contiguous, and the last rows that fill no block,
-into a small buffer, so that the parts see whole vectors only.
+(driver.ll, the same for all) calls them block by block. It packs what is not contiguous, and the
+last rows that fill no block, into a small buffer, so that the parts see whole vectors only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from importlib.resources import files
-from string import Template
+from functools import partial
 from typing import Any
 
 from ..primitive import CONSTANT
 from .lowering import FUNCTIONS, Emitter, lowering_of
-from .machine import Machine
+from .machine import Machine, require
 from .program import Program
 from .schedule import Part, scheduled
 
@@ -51,6 +50,7 @@ class LLVMEmitter(Emitter):
         self.bits = "i1" if width == 1 else f"<{width} x i1>"
         self.suffix = "f64" if width == 1 else f"v{width}f64"
         self.lines: list[str] = []
+        self.primitive = ""  # the name of what is being written down
 
     def is_condition(self, x: Any) -> bool:
         """Return whether x is the result of a comparison."""
@@ -103,9 +103,14 @@ class LLVMEmitter(Emitter):
         return self.line(f"call {convention}{self.type} {function}({given})")
 
     def library_call(self, function: str, xs: Sequence[str]) -> str:
-        """Write a call of a C function: of its vector version if there is one."""
+        """Write a call of a C function: of its vector version if there is one.
+
+        Raises:
+            NotImplementedError: the C library has no such function.
+        """
         if self.width > 1 and (name := self.machine.vector_name(function)):
             return self.call(f"@{name}", xs, self.machine.convention())
+        require(function, self.primitive)
         types = ", ".join(["double"] * len(xs))
         self.declared[f"@{function}"] = f"declare double @{function}({types})"
         if self.width == 1:
@@ -134,13 +139,12 @@ def _lane_by_lane(function: str, arity: int, width: int) -> str:
 
 
 class KernelText:
-    """The IR of a kernel, and what its caller has to know.
+    """The IR of a kernel's functions, and what its caller has to know.
 
-    The kernel is `void kernel(int64 rows, double **columns, int64 *strides, double **outs,
-    double *shared, double *totals)`. `columns` are the inputs with a number for each row, `strides`
-    the bytes from row to row, `outs` the outputs with a number for each row, to be written without
-    gaps. `shared` starts with the inputs that are shared, and has room for `room` numbers; after
-    the call those in `kept` are in their places. `totals` are the sums over the rows.
+    `columns` are the inputs with a number for each row, `written` the outputs with one, `totals`
+    those that are added up over the rows. The array of shared numbers starts with the inputs that
+    are shared, and has room for `room` numbers; after a call those in `kept` are in their places.
+    `once` and `parts` are the names of the functions, in the order in which they are to be called.
 
     Args:
         program: what to compute.
@@ -171,6 +175,8 @@ class KernelText:
         for in_total, some in ((False, self.written), (True, self.totals)):
             for place, k in enumerate(some):
                 self.uses[program.outputs[k]].append((in_total, place))
+        self.parts = [f"rows{i}" for i in range(len(self.schedule.rows))]
+        self.once = [f"once{i}" for i in range(len(self.schedule.once))]
         made = {slot for part in self.schedule.rows for slot in part.slots}
         self.loose = self.uses.keys() - made  # inputs, and what is shared
 
@@ -185,27 +191,26 @@ class KernelText:
     def text(self) -> str:
         """Return the IR."""
         declared: dict[str, str] = {}
-        once = [part for part in self.schedule.once if part.slots]
         functions = [
-            *(self._once(i, part, declared) for i, part in enumerate(once)),
-            *(self._rows(i, part, declared) for i, part in enumerate(self.schedule.rows)),
+            *map(partial(self._once, declared), self.once, self.schedule.once),
+            *map(partial(self._rows, declared), self.parts, self.schedule.rows),
         ]
-        return "\n".join([*declared.values(), *functions, self._driver()])
+        return "\n".join([*declared.values(), *functions])
 
-    def _once(self, index: int, part: Part, declared: dict[str, str]) -> str:
+    def _once(self, declared: dict[str, str], name: str, part: Part) -> str:
         """Return the function that computes what is shared by all rows."""
         writer = _Writer(self, LLVMEmitter(self.machine, 1, declared))
         for slot in part.slots:
             result = writer.compute(slot)
             if slot in self.kept:
                 writer.store(result, writer.place("%shared", self.kept[slot]))
-        return writer.function(f"once{index}(ptr %shared)")
+        return writer.function(f"{name}(ptr %shared)")
 
-    def _rows(self, index: int, part: Part, declared: dict[str, str]) -> str:
+    def _rows(self, declared: dict[str, str], name: str, part: Part) -> str:
         """Return the function that computes block after block of rows."""
         width = self.machine.width
         writer = _Writer(self, LLVMEmitter(self.machine, width, declared))
-        unmade = [slot for slot in self.uses if slot in self.loose] if index == 0 else []
+        unmade = [slot for slot in self.uses if slot in self.loose and name == self.parts[0]]
         for slot in [*part.slots, *unmade]:
             result = writer.value(slot) if slot in self.loose else writer.compute(slot)
             if slot in self.schedule.scratch:
@@ -216,51 +221,9 @@ class KernelText:
                 else:
                     writer.store(result, writer.row_of("outs", j), align=8)
         return writer.loop(
-            f"rows{index}(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, "
-            "i64 %begin, i64 %end)"
+            f"{name}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
+            "ptr noalias %totals, i64 %begin, i64 %end)"
         )
-
-    def _driver(self) -> str:
-        """Return the kernel itself, which calls the parts."""
-        width = self.machine.width
-        columns, outs, totals = len(self.columns), len(self.written), len(self.totals)
-        scratch = self.schedule.width
-        parts = len(self.schedule.rows)
-        numbers = columns + outs + scratch + 2 * totals
-        heap = 8 * width * numbers > MOST_STACK
-        arguments = (
-            "ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next"
-        )
-        return Template((files(__package__) / "driver.ll").read_text()).substitute(
-            W=width,
-            COLUMNS=columns,
-            OUTS=outs,
-            TOTALS=totals,
-            SCRATCH=scratch,
-            ROOM=self.room,
-            AT_SCRATCH=columns + outs,
-            AT_TOTALS=columns + outs + scratch,
-            AT_LAST_TOTALS=columns + outs + scratch + totals,
-            TOTALS_BYTES=2 * totals * 8 * width,
-            NEXT="add i64 %end, 0" if parts == 1 else f"add i64 %row, {width}",
-            ONCE="\n".join(
-                f"  call void @once{i}(ptr %shared)"
-                for i, part in enumerate(self.schedule.once)
-                if part.slots
-            ),
-            ROWS="\n".join(f"  call void @rows{i}({arguments})" for i in range(parts)),
-            ALLOCATE=(ON_HEAP if heap else ON_STACK).format(bytes=8 * width * numbers + 64),
-            FREE="  call void @free(ptr %block)" if heap else "",
-        )
-
-
-MOST_STACK = 32 * 1024  # bytes: threads may have little
-ON_STACK = "  %memory = alloca [{bytes} x i8], align 64"
-ON_HEAP = """  %block = call ptr @malloc(i64 {bytes})
-  %address = ptrtoint ptr %block to i64
-  %above = add i64 %address, 63
-  %aligned = and i64 %above, -64
-  %memory = inttoptr i64 %aligned to ptr"""
 
 
 class _Writer:
@@ -279,6 +242,7 @@ class _Writer:
         values = [self.value(operand) for operand in operands]
         if op.name != "where":
             values = [self.emitter.number(x) for x in values]
+        self.emitter.primitive = op.name
         result = lowering_of(op)(self.emitter, *values)
         self.local[slot] = result
         return result
@@ -338,14 +302,14 @@ class _Writer:
 
     def function(self, head: str) -> str:
         """Return the function of what was written."""
-        lines = [f"define internal void @{head} noinline {{", *self.emitter.lines, "  ret void"]
+        lines = [f"define void @{head} {{", *self.emitter.lines, "  ret void"]
         return "\n".join([*lines, "}"])
 
     def loop(self, head: str) -> str:
         """Return the function that does what was written for each block of rows."""
         return "\n".join(
             [
-                f"define internal void @{head} noinline {{",
+                f"define void @{head} {{",
                 "entry:",
                 *self.bases.values(),
                 "  br label %block",

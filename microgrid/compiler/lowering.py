@@ -121,13 +121,18 @@ def _same(m: Any, x: Any) -> Any:
 def _where(m: Any, c: Any, x: Any, y: Any) -> Any:
     condition = m.condition(c)
     # a choice between conditions is a condition, without a way through numbers
-    if m.is_condition(x) and y == 0.0:
+    if m.is_condition(x) and _is_zero(y):
         return m.both(condition, x)
     if m.is_condition(y) and x == 1.0:
         return m.either(condition, y)
-    if (x, y) == (0.0, 1.0):
+    if _is_zero(x) and y == 1.0:
         return m.emit("not", (condition,))
     return m.select(condition, m.number(x), m.number(y))
+
+
+def _is_zero(x: Any) -> bool:
+    """Return whether x is the plain number of a condition that does not hold: not -0.0."""
+    return type(x) is float and x == 0 and math.copysign(1.0, x) > 0
 
 
 @lowers("sign")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes.util
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ import llvmlite.binding as llvm
 
 from .lowering import FUNCTIONS
 
-__all__ = ["Machine", "compiled", "this_machine"]
+__all__ = ["Code", "Machine", "require", "this_machine"]
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,12 @@ def _is_there(name: str) -> bool:
     return llvm.address_of_symbol(name) is not None
 
 
-def require(function: str) -> None:
-    """Raise `NotImplementedError` unless the C library has a function."""
+def require(function: str, primitive: str) -> None:
+    """Raise `NotImplementedError` unless the C library has a function, which a primitive calls."""
     if not _is_there(function):
         raise NotImplementedError(
-            f"this system's C library has no {function}, so what calls it cannot be compiled here"
+            f"this system's C library has no {function}, so the primitive {primitive!r} cannot be "
+            "compiled here"
         )
 
 
@@ -111,6 +113,10 @@ class Code:
         )
         self._engine = llvm.create_mcjit_compiler(module, target)
         self._engine.finalize_object()
+        # Were the engine freed by Python's collector, with whatever cycle this is in, it might be
+        # freed after its context, and crash.
+        finalizer = weakref.finalize(self, self._engine.close)
+        finalizer.atexit = False  # a thread may still run the code then
 
     def function(self, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
         """Return a function of the code, of the given ctypes; a call releases the GIL."""
@@ -122,8 +128,3 @@ class Code:
         """Return where a function begins."""
         address: int = self._engine.get_function_address(name)
         return address
-
-
-def compiled(ir: str, machine: Machine) -> Code:
-    """Return the machine code of LLVM IR."""
-    return Code(ir, machine)

@@ -16,7 +16,7 @@ from .program import Program
 
 __all__ = ["Part", "Schedule", "scheduled", "shared_slots"]
 
-MOST_OPERANDS = 1000  # of the steps of one function: measured, see tests/benchmarks/native.py
+MOST_OPERANDS = 500  # of the steps of one function: measured, see tests/benchmarks/native.py
 
 
 @dataclass
@@ -71,12 +71,14 @@ def scheduled(
     for slot in _crossing(program, once, set(outputs) | _of_rows(program, rows)):
         kept.setdefault(slot, len(kept))
     scratch, width = _places(program, rows)
+    once = [part for part in once if part.slots]
     return Schedule(once, rows, is_shared, kept, scratch, width)
 
 
 def shared_slots(program: Program, shared: Collection[int]) -> list[bool]:
     """Return for each slot whether it depends on shared inputs and constants alone."""
-    is_shared = [slot in shared for slot in range(len(program.inputs))]
+    own = set(shared)
+    is_shared = [slot in own for slot in range(len(program.inputs))]
     for op, operands in program.steps:
         is_shared.append(op is CONSTANT or all(is_shared[operand] for operand in operands))
     return is_shared

@@ -1,21 +1,7 @@
 ; Steps of a training, one after another: the gradient of a batch, its clipping, the optimizer's rule.
 ;
-; What a step works on is laid out by `training.Layout`. The three kernels are called by address, and
-; are as `llvm.KernelText` says: rows, columns, strides, outs, shared, sums.
-
-%layout = type {
-  ptr, ptr, ptr,        ; 0 kernels: of the loss and its gradients, of the clipping, of the rule
-  i64, i64,             ; 3 the numbers of parameters, and of all numbers that a rule makes
-  i64, ptr, ptr, ptr,   ; 5 columns of the data: how many, where they begin, where now, strides
-  i64, ptr, ptr,        ; 9 predictions: how many columns, where they begin, where now
-  ptr, ptr,             ; 12 the loss kernel's shared numbers, parameters first; its sums
-  ptr, ptr,             ; 14 the gradients; the clipping's shared numbers, gradients first
-  ptr,                  ; 16 where among these the clipped gradients are
-  ptr, ptr, ptr, ptr,   ; 17 the rule's columns, strides, outs, and shared numbers: rate and step
-  ptr, ptr,             ; 21 what the rule makes, new parameters first; what it remembers
-  ptr, ptr, ptr, ptr,   ; 23 for each step: its first row, its rows, its rate, and its loss
-  i64                   ; 27 the steps taken ever, which goes on here
-}
+; What a step works on is in a record: see `training.FIELDS`. Its kernels are records as well, which
+; the kernel function of driver.ll runs.
 
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
@@ -65,7 +51,7 @@ done:
 
 ; Take steps until all are taken, or one would leave a number that is not finite. Returns how many
 ; were taken. Of one that was not, nothing stays but its gradients and its loss.
-define i64 @train(ptr %layout, i64 %steps) {
+define i64 @train(ptr %record, i64 %steps) {
 entry:
 $LOADS
   %all.bytes = mul i64 %made.count, 8
@@ -76,7 +62,7 @@ $LOADS
   %rate.to = getelementptr double, ptr %rule.shared, i64 0
   %step.to = getelementptr double, ptr %rule.shared, i64 1
   %gradient.sums = getelementptr double, ptr %sums, i64 1
-  %clips = icmp ne ptr %clip.kernel, null
+  %clips = icmp ne ptr %clip.record, null
   br label %test
 test:
   %s = phi i64 [ 0, %entry ], [ %s.next, %keep ]
@@ -91,7 +77,7 @@ step:
   %rate = load double, ptr %rate.at
   call void @move(i64 %columns, ptr %columns.from, ptr %columns.now, i64 %first)
   call void @move(i64 %outs, ptr %outs.from, ptr %outs.now, i64 %first)
-  call void %loss.kernel(i64 %size, ptr %columns.now, ptr %strides, ptr %outs.now, ptr %shared, ptr %sums)
+  call void %kernel(ptr %loss.record, i64 %size, ptr %columns.now, ptr %strides, ptr %outs.now, ptr %shared, ptr %sums, ptr null)
   %rows = uitofp i64 %size to double
   %loss.to = getelementptr double, ptr %losses, i64 %s
   %loss.is.finite = call i1 @divided(i64 1, ptr %sums, ptr %loss.to, double %rows)
@@ -102,7 +88,7 @@ clip:
   br i1 %clips, label %clip.begin, label %update
 clip.begin:
   call void @llvm.memcpy.p0.p0.i64(ptr %clip.shared, ptr %gradients, i64 %parameter.bytes, i1 false)
-  call void %clip.kernel(i64 0, ptr null, ptr null, ptr null, ptr %clip.shared, ptr null)
+  call void %kernel(ptr %clip.record, i64 0, ptr null, ptr null, ptr null, ptr %clip.shared, ptr null, ptr null)
   br label %clip.one
 clip.one:
   %c = phi i64 [ 0, %clip.begin ], [ %c.next, %clip.one ]
@@ -121,7 +107,7 @@ update:
   %count = add i64 %before, 1
   %step.number = uitofp i64 %count to double
   store double %step.number, ptr %step.to
-  call void %rule.kernel(i64 %parameters, ptr %rule.columns, ptr %rule.strides, ptr %rule.outs, ptr %rule.shared, ptr null)
+  call void %kernel(ptr %rule.record, i64 %parameters, ptr %rule.columns, ptr %rule.strides, ptr %rule.outs, ptr %rule.shared, ptr null, ptr null)
   %is.finite = call i1 @divided(i64 %made.count, ptr %made, ptr %made, double 1.0)
   br i1 %is.finite, label %keep, label %done
 keep:

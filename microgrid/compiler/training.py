@@ -7,22 +7,28 @@ The rule is the same for every parameter, and runs over the parameters as over r
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+import gc
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
-from string import Template
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from ..calculus import gradients
+from ..engine import Value
+from ..graph import topological_order
 from ..optim import Optimizer
 from ..training import require_dependence, value_of
 from ..trees import flatten
+from .kernel import Kernel, driver
 from .llvm import KernelText
 from .machine import Code, this_machine
 from .passes import optimized
 from .program import Program
+from .records import Record, addresses, text_of
 from .trace import Traced, unknown
 
 __all__ = ["NativeSteps"]
@@ -30,9 +36,9 @@ __all__ = ["NativeSteps"]
 Clip = Callable[[Sequence[Any]], Sequence[Any]]
 Function = Callable[..., Any]
 
-# The fields of %layout in training.ll, in their order; integers have names in capitals.
+# The fields of a training's record, as training.ll reads them.
 FIELDS = (
-    *("loss.kernel", "clip.kernel", "rule.kernel", "PARAMETERS", "MADE.COUNT"),
+    *("kernel", "loss.record", "clip.record", "rule.record", "PARAMETERS", "MADE.COUNT"),
     *("COLUMNS", "columns.from", "columns.now", "strides", "OUTS", "outs.from", "outs.now"),
     *("shared", "sums", "gradients", "clip.shared", "clip.places"),
     *("rule.columns", "rule.strides", "rule.outs", "rule.shared", "made", "state"),
@@ -75,12 +81,10 @@ class NativeSteps:
         self.predicts = predicts
         count, slots = len(optimizer.parameters), optimizer.slots
         self.program, self.template = self._traced()
-        self.options = self._options()
-        machine = this_machine()
         outs = range(1 + count, len(self.program.outputs))
-        text = KernelText(self.program, range(count), outs, range(1 + count), machine)
+        text = KernelText(self.program, range(count), outs, range(1 + count), this_machine())
         self.outs = len(outs)
-        self._loss = Code(text.text(), machine)
+        self._loss = Kernel(text)
         self._train = _loop().function("train", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
         columns = len(text.columns)
         self.shared = np.zeros(text.room)
@@ -88,31 +92,31 @@ class NativeSteps:
         self.made, self.state = np.zeros((1 + slots) * count), np.zeros(slots * count)
         self._strides = np.full(max(columns, 2 + slots), 8, np.int64)
         self._now = np.zeros(columns, np.int64), np.zeros(self.outs, np.int64)
-        rule = self._rule_text()
-        self._rule, self.rule_shared = Code(rule.text(), machine), np.zeros(rule.room)
         at = [self.shared, self.gradients, *np.split(self.state, slots or 1)[:slots]]
-        self._rule_columns = _addresses(at)
-        self._rule_outs = _addresses(np.split(self.made, 1 + slots))
-        self._layout = np.zeros(len(FIELDS), np.int64)
-        self._set(
-            **{"loss.kernel": self._loss.address("kernel"), "strides": self._strides},
-            **{"rule.kernel": self._rule.address("kernel"), "PARAMETERS": count},
+        self._rule_columns = addresses(at)
+        self._rule_outs = addresses(np.split(self.made, 1 + slots))
+        self._record = Record(
+            FIELDS,
+            **{"kernel": driver(this_machine()).address("kernel"), "strides": self._strides},
+            **{"loss.record": self._loss.record.address, "PARAMETERS": count},
             **{"MADE.COUNT": len(self.made), "COLUMNS": columns, "OUTS": self.outs},
             **{"columns.now": self._now[0], "outs.now": self._now[1], "shared": self.shared},
             **{"sums": self.sums, "gradients": self.gradients, "made": self.made},
             **{"rule.columns": self._rule_columns, "rule.strides": self._strides},
-            **{"rule.outs": self._rule_outs, "rule.shared": self.rule_shared, "state": self.state},
+            **{"rule.outs": self._rule_outs, "state": self.state},
         )
-        if clip:
-            self._compile_clip(clip)
-        self.interrupted = False
+        self.rule = self._traced_rule()
+        self._compile_rule()
+        self.clipping = self._traced_clip()
+        if self.clipping is not None:
+            self._compile_clip(self.clipping)
         self.read()
 
     def columns(self, rows: Sequence[Sequence[float]], targets: Sequence[Any]) -> Any:
         """Return rows and targets as an array with a line for each column."""
-        flat = [list(t) if self.target_width is not None else [t] for t in targets]
-        if any(len(t) != len(flat[0]) for t in flat):
+        if any(_target_width([target]) != self.target_width for target in targets):
             raise TypeError("to be compiled, all targets must be of one length")
+        flat = [[t] if self.target_width is None else t for t in targets]
         return np.ascontiguousarray(np.hstack([np.array(rows), np.array(flat, float)]).T)
 
     def room_for_predictions(self, columns: Any) -> Any:
@@ -126,35 +130,32 @@ class NativeSteps:
         firsts: Sequence[int],
         sizes: Sequence[int],
         rates: Sequence[float],
+        losses: Any = None,
     ) -> list[float]:
         """Take steps on batches of the columns; return their losses, and fill in predictions.
 
         There are fewer losses than steps if one would have left a number that is not finite: it is
-        not taken. After a Ctrl-C meanwhile, `interrupted` is true.
+        not taken. After a Ctrl-C meanwhile all are taken: `losses`, an array to fill, has theirs.
         """
-        losses = np.zeros(len(sizes))
+        losses = np.zeros(len(sizes)) if losses is None else losses
         steps = [np.array(firsts, np.int64), np.array(sizes, np.int64), np.array(rates, float)]
-        given = [_addresses(columns), _addresses(outs)]
-        self._set(
+        given = [addresses(columns), addresses(outs)]
+        self._record.set(
             **{"columns.from": given[0], "outs.from": given[1], "losses": losses},
             **{"firsts": steps[0], "sizes": steps[1], "rates": steps[2]},
         )
-        before = self._taken()
-        self.interrupted = False
-        try:
-            self._train(self._layout.ctypes.data, len(sizes))
-        except KeyboardInterrupt:
-            self.interrupted = True  # the steps are taken: their losses must not be lost
-        taken: list[float] = losses[: self._taken() - before].tolist()
+        before = self.taken
+        self._train(self._record.address, len(sizes))
+        taken: list[float] = losses[: self.taken - before].tolist()
         return taken
 
     def measure(self, columns: Any) -> tuple[float, Any]:
         """Return the mean loss of all rows of the columns, and the predictions, without a step."""
         rows = columns.shape[1]
         outs = self.room_for_predictions(columns)
-        given = [_addresses(columns), self._strides, _addresses(outs), self.shared, self.sums]
-        kernel = self._loss.function("kernel", None, ctypes.c_int64, *[ctypes.c_void_p] * 5)
-        kernel(rows, *[array.ctypes.data for array in given])
+        places = [(column.ctypes.data, 8) for column in columns]
+        ends = [out.ctypes.data for out in outs]
+        self._loss.prepared(rows, places, ends, self.shared, self.sums)()
         return float(self.sums[0]) / rows, outs
 
     def predictions(self, outs: Any) -> list[Any]:
@@ -171,16 +172,27 @@ class NativeSteps:
         self.shared[:count] = [parameter.data for parameter in self.optimizer.parameters]
         if self.optimizer.slots:
             self.state[:] = np.array(self.optimizer.state, float).T.ravel()
-        self._set(TAKEN=self.optimizer.steps)
-        if self._options() != self.options:
-            self.options, rule = self._options(), self._rule_text()
-            self._rule, self.rule_shared = Code(rule.text(), this_machine()), np.zeros(rule.room)
-            self._set(
-                **{"rule.kernel": self._rule.address("kernel"), "rule.shared": self.rule_shared}
-            )
+        self._record.set(TAKEN=self.optimizer.steps)
+        self._written = self.taken
+        rule = self._traced_rule()
+        if rule != self.rule:  # an option was set
+            self.rule = rule
+            self._compile_rule()
 
     def write(self) -> None:
-        """Put the parameters, their gradients and what is remembered back into the optimizer."""
+        """Put the parameters, their gradients and what is remembered back into the optimizer.
+
+        If no step was taken since, nothing is changed: somebody else may have set them.
+        """
+        if self.taken == self._written:
+            return
+        try:
+            self._put_back()
+        except BaseException:  # Ctrl-C: a part is not enough
+            self._put_back()
+            raise
+
+    def _put_back(self) -> None:
         optimizer = self.optimizer
         count, slots = len(optimizer.parameters), optimizer.slots
         numbers = self.shared[:count].tolist()
@@ -190,96 +202,127 @@ class NativeSteps:
             parameter.data, parameter.grad = x, g
         if slots:
             optimizer.state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
-        optimizer.steps = self._taken()
+        optimizer.steps = self._written = self.taken
 
     def is_current(self) -> bool:
-        """Return whether the model, the loss and the clipping still are what was compiled.
+        """Return whether model, loss, clipping and rule still are what was compiled.
 
-        A callback may have changed them; and one that draws numbers differs at every run.
+        A callback may have changed them; and what counts its calls differs at every run.
         """
-        return self._traced()[0] == self.program
+        now = self._traced()[0], self._traced_clip(), self._traced_rule()
+        return now == (self.program, self.clipping, self.rule)
 
-    def _taken(self) -> int:
-        return int(self._layout[FIELDS.index("TAKEN")])
-
-    def _set(self, **fields: Any) -> None:
-        for name, x in fields.items():
-            number = x.ctypes.data if isinstance(x, np.ndarray) else x
-            self._layout[FIELDS.index(name)] = number
+    @property
+    def taken(self) -> int:
+        """The number of steps ever taken, which the machine code counts."""
+        return self._record["TAKEN"]
 
     def _traced(self) -> tuple[Program, Any]:
         """Return the program of a row's loss, its gradients and the predictions."""
+        program, template, nodes = self._traced_once()
+        if any(node() is not None for node in nodes):
+            gc.collect()  # a recursive function is a cycle, and may hold a node
+        if any(node() is not None for node in nodes):
+            raise TypeError("the model or the loss keeps what it computes, which has no value here")
+        return program, template
+
+    def _traced_once(self) -> tuple[Program, Any, list[ref[Value]]]:
+        """Return the program, where the predictions go, and nodes of which none should be left."""
         parameters = self.optimizer.parameters
         row = [Traced(f"x{i}") for i in range(self.width)]
         target = [Traced(f"y{i}") for i in range(self.target_width or 1)]
         with unknown(parameters):
-            prediction = self.model(list(row))
-            loss = self.loss(prediction, target[0] if self.target_width is None else list(target))
+            with _without_draws():
+                prediction = self.model(list(row))
+                y = target[0] if self.target_width is None else list(target)
+                loss = self.loss(prediction, y)
             require_dependence(value_of(loss), parameters)
             scalars, structure = flatten(prediction) if self.predicts else ([], None)
+            order = topological_order(loss, *[x for x in scalars if isinstance(x, Value)])
+            made = [node for node in order if node.is_traced and node.parents]
             slopes = gradients(loss, parameters)
             program = Program.from_values([loss, *slopes, *scalars], [*parameters, *row, *target])
         template = structure.result(list(range(len(scalars)))) if structure else []
-        return optimized(program), template
+        return optimized(program), template, [ref(node) for node in [*row, *target, *made]]
 
-    def _rule_text(self) -> KernelText:
-        """Return the kernel of the optimizer's rule, which has the parameters for rows."""
-        slots = self.optimizer.slots
-        names = ["p", "g", *(f"state{i}" for i in range(slots)), "lr", "step"]
+    def _traced_rule(self) -> Program:
+        """Return the program of the optimizer's rule, for one parameter."""
+        names = ["p", "g", *(f"state{i}" for i in range(self.optimizer.slots)), "lr", "step"]
         p, g, *state, rate, step = inputs = [Traced(name) for name in names]
-        new, remembered = self.optimizer.update(p, g, tuple(state), rate, step)
-        program = optimized(Program.from_values([new, *remembered], inputs))
-        outs = range(1 + slots)
-        return KernelText(program, [2 + slots, 3 + slots], outs, (), this_machine())
+        with _without_draws():
+            new, remembered = self.optimizer.update(p, g, tuple(state), rate, step)
+        return optimized(Program.from_values([new, *remembered], inputs))
 
-    def _compile_clip(self, clip: Clip) -> None:
+    def _traced_clip(self) -> Program | None:
+        """Return the program of the clipping, if there is any."""
+        if not self.clip:
+            return None
         gradients = [Traced(f"g{i}") for i in range(len(self.optimizer.parameters))]
-        clipped = clip(gradients)
+        with _without_draws():
+            clipped = self.clip(gradients)
         if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
             raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
-        program = optimized(Program.from_values(clipped, gradients))
-        text = KernelText(program, range(len(gradients)), (), (), this_machine())
-        self._clip = Code(text.text(), this_machine())
+        return optimized(Program.from_values(clipped, gradients))
+
+    def _compile_rule(self) -> None:
+        """Make the kernel of the optimizer's rule, which has the parameters for rows."""
+        slots = self.optimizer.slots
+        text = KernelText(self.rule, [2 + slots, 3 + slots], range(1 + slots), (), this_machine())
+        self._rule = Kernel(text)
+        self._record.set(
+            **{"rule.record": self._rule.record.address, "rule.shared": np.zeros(text.room)}
+        )
+
+    def _compile_clip(self, program: Program) -> None:
+        count = len(program.inputs)
+        text = KernelText(program, range(count), (), (), this_machine())
+        self._clip = Kernel(text)
         # all is shared, and so in its place after the call; constants wait behind these places
         constants = [slot for slot in program.outputs if slot not in text.kept]
         self.clip_shared = np.zeros(text.room + len(constants))
         places = {slot: text.room + i for i, slot in enumerate(constants)}
         for slot, place in places.items():
-            self.clip_shared[place] = program.steps[slot - len(gradients)][1][0]
+            self.clip_shared[place] = program.steps[slot - count][1][0]
         self._clip_places = np.array(
             [text.kept.get(slot, places.get(slot)) for slot in program.outputs], np.int64
         )
-        self._set(
-            **{"clip.kernel": self._clip.address("kernel"), "clip.shared": self.clip_shared},
+        self._record.set(
+            **{"clip.record": self._clip.record.address, "clip.shared": self.clip_shared},
             **{"clip.places": self._clip_places},
         )
-
-    def _options(self) -> dict[str, Any]:
-        """Return what the rule's program depends on."""
-        changing = ("parameters", "lr", "steps", "state")
-        return {name: x for name, x in vars(self.optimizer).items() if name not in changing}
 
 
 @cache
 def _loop() -> Code:
     """Return the code of training.ll."""
-    loads = []
-    for i, name in enumerate(FIELDS):
-        kind = "i64" if name.isupper() else "ptr"
-        field = f"%{name.lower()}"
-        loads.append(f"  {field}.field = getelementptr %layout, ptr %layout, i32 0, i32 {i}")
-        loads.append(f"  {field} = load {kind}, ptr {field}.field")
-    text = Template((files(__package__) / "training.ll").read_text())
-    return Code(text.substitute(LOADS="\n".join(loads)), this_machine())
+    return Code(text_of("training.ll", FIELDS), this_machine())
+
+
+@contextmanager
+def _without_draws() -> Iterator[None]:
+    """Raise `TypeError` before a number is drawn from one of Python's generators.
+
+    That two programs are equal does not tell: a unit that is rarely dropped is there in both.
+    NumPy's generators cannot be watched.
+    """
+
+    def watch(frame: Any, event: str, called: Any) -> None:
+        if event == "c_call" and "random" in type(getattr(called, "__self__", None)).__module__:
+            raise TypeError("what draws random numbers differs every time")
+
+    if sys.getprofile():  # somebody else watches, and is not to be disturbed
+        yield
+        return
+    try:
+        sys.setprofile(watch)
+        yield
+    finally:
+        sys.setprofile(None)
 
 
 def _target_width(targets: Sequence[Any]) -> int | None:
     """Return how many numbers a target is a list of; None if it is a number."""
     return len(targets[0]) if isinstance(targets[0], list) else None
-
-
-def _addresses(arrays: Any) -> Any:
-    return np.array([array.ctypes.data for array in arrays], np.int64)
 
 
 def _in_places(template: Any, numbers: Sequence[float]) -> Any:

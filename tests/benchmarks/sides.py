@@ -163,18 +163,16 @@ def matrix_loss(relu: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def kernel_alone(compiled: Any, parameters: Any, columns: Sequence[Any]) -> Callable[[], Any]:
     """Return the machine code of a compiled mean over rows, without the call around it."""
-    kernel = compiled._latest.kernel
-    rows = len(columns[0])
+    kernel = compiled._latest.kernel.kernel
     numbers = np.zeros(kernel.text.room)
     numbers[: len(parameters)] = parameters
     sums = np.zeros(len(kernel.text.totals))
-    addresses = (ctypes.c_void_p * len(columns))(*[column.ctypes.data for column in columns])
-    strides = (ctypes.c_int64 * len(columns))(*[8] * len(columns))
-    given = rows, addresses, strides, None, numbers.ctypes.data, sums.ctypes.data
+    places = [(column.ctypes.data, column.strides[0]) for column in columns]
+    call = kernel.prepared(len(columns[0]), places, [], numbers, sums)
     alive = (numbers, columns)
 
     def run() -> Any:
-        kernel._kernel(*given)
+        call()
         return sums if alive else None
 
     return run
