@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -12,132 +12,252 @@ import numpy as np
 from ..engine import Value
 from ..nn import Module
 from ..trees import flatten
+from .program import Program
 
-__all__ = ["Arguments", "as_column", "parameter_names"]
+__all__ = ["Arguments", "Parameters", "as_column"]
 
-SCALARS = (Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
+SCALARS = (float, Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
+
+
+class Parameters:
+    """What a function can be called with: the names of its arguments, as far as they are known.
+
+    `names` are those of the positional ones. `is_open` says that there may be others as well.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.names, self._by_name, self.is_open = _parameters(f)
+
+    def places(self, position: int, count: int) -> set[Any]:
+        """Return what `shared` may call a positional argument, one of a count of them."""
+        return {self.name(position), position, position - count}
+
+    def name(self, position: int) -> str:
+        """Return what a positional argument is called."""
+        return self.names[position] if position < len(self.names) else f"x{position}"
+
+    def require(self, shared: Any) -> frozenset[Any]:
+        """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
+        is_one = isinstance(shared, (int, str))
+        known = {*self.names, *self._by_name, *range(-len(self.names), len(self.names))}
+        for place in [shared] if is_one else shared if isinstance(shared, Collection) else [None]:
+            is_place = isinstance(place, (Integral, str)) and not isinstance(place, bool)
+            if not is_place or not (self.is_open or place in known):
+                there = ", ".join([*self.names, *self._by_name])
+                raise TypeError(
+                    f"`shared` must be positions or names of arguments, got {shared!r}; there are: "
+                    f"{there or 'none'}"
+                )
+        return frozenset([shared] if is_one else shared)
+
+
+def _parameters(f: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
+    if isinstance(f, Program):
+        return list(f.inputs), [], False
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return [], [], True  # some functions written in C do not say
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return (
+        [p.name for p in parameters if p.kind in positional],
+        [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY],
+        any(p.kind in several for p in parameters),
+    )
 
 
 class Arguments:
     """The arguments of one call of a compiled function.
 
-    `leaves` are the numbers, arrays and `Value`s in them, from first to last, and `names` what the
-    user calls them. `shared` are the positions of the leaves that all rows share. Calls of one
-    `key` have one program. `has_values` says that a leaf is a `Value`, which remembers.
+    Calls of one `key` have one program. `shared` are the numbers, arrays and lists of parameters
+    that all rows share, and `columns` the numbers and arrays for the rows, both from first to last.
+    `has_values` says that a number among them is a `Value`, which remembers.
+
+    A list of numbers may be meant as a column or as a list: `lists` says which, by the names of the
+    arguments. Those of which it does not are in `undecided`, and are taken for columns.
 
     Raises:
-        TypeError: a leaf is no number.
+        TypeError: something is no number.
     """
 
     def __init__(
         self,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        parameters: Sequence[str],
-        shared: Collection[Any] = (),
+        parameters: Parameters,
+        shared: Collection[Any],
+        lists: Mapping[str, bool],
     ) -> None:
-        self.args, self.kwargs = args, kwargs
-        self.names: list[str] = []
-        self.leaves: list[Any] = []
-        self.shared: list[int] = []
+        self.parameters, self.undecided, self.uneven = parameters, list[str](), list[str]()
+        self.shared: list[Any] = []
+        self.columns: list[Any] = []
         self.has_values = False
-        self._is_shared: list[bool] = []
-        keys = []
-        for i, (name, tree) in enumerate(self._named(parameters)):
-            self._is_shared.append(not self._places(i, name, parameters).isdisjoint(shared))
-            begin = len(self.leaves)
-            keys.append(self._take(name, tree, self._is_shared[-1]))
-            if self._is_shared[-1]:
-                self.shared += range(begin, len(self.leaves))
-        self.key = (tuple(kwargs), *keys)
+        self._given = self._named(args, kwargs, shared, lists)
+        self._count = len(args)
+        self.key = (
+            tuple(kwargs),
+            *[self._take(tree, is_shared) for _, tree, is_shared in self._given],
+        )
 
-    def _named(self, parameters: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        for i, tree in enumerate(self.args):
-            yield parameters[i] if i < len(parameters) else f"x{i}", tree
-        yield from self.kwargs.items()
-
-    def _places(self, i: int, name: str, parameters: Sequence[str]) -> set[Any]:
-        """Return what `shared` may call an argument: its name, its position, that from the end."""
-        if i < len(self.args):
-            return {name, i, i - len(self.args)}
-        return {name, parameters.index(name)} if name in parameters else {name}
-
-    def _take(self, name: str, tree: Any, is_shared: bool) -> Any:
-        """Append the leaves of a tree; return what distinguishes it from other trees."""
-        if isinstance(tree, Module):
-            paths = flatten(tree)[1].paths
-            for path, parameter in zip(paths, tree.parameters(), strict=True):
-                self.has_values |= parameter.is_traced
-                self._append(name + path, parameter if parameter.is_traced else parameter.data)
-            return tree  # what it does with its parameters is known of itself alone
-        if isinstance(tree, Mapping):
-            parts = [(key, self._take(f"{name}[{key!r}]", tree[key], is_shared)) for key in tree]
-            return type(tree), tuple(parts)
-        if isinstance(tree, (list, tuple)):
-            own = [self._take(f"{name}[{i}]", part, is_shared) for i, part in enumerate(tree)]
-            return type(tree), tuple(own)
-        if _has_values(tree):
-            self.has_values = True
-            return None
-        if isinstance(tree, np.ndarray) and is_shared and tree.ndim:
-            numbers = as_column(name, tree)
-            for i in np.ndindex(tree.shape):
-                self._append(f"{name}[{', '.join(map(str, i))}]", float(numbers[i]))
-            return np.ndarray, tree.shape
-        if not isinstance(tree, (*SCALARS, np.ndarray)):
-            raise TypeError(
-                f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
-                f"of these, got {name} = {tree!r} ({type(tree).__name__})"
-            )
-        self._append(name, tree)
-        return None
-
-    def _append(self, name: str, leaf: Any) -> None:
-        self.names.append(name)
-        self.leaves.append(leaf)
-
-    def rebuilt(self, scalars: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments with a scalar in the place of every leaf."""
-        left = iter(scalars)
-        new = []
-        trees = (*self.args, *self.kwargs.values())
-        for tree, is_shared in zip(trees, self._is_shared, strict=True):
-            old, structure = flatten(tree, _is_number if is_shared else _is_leaf)
-            new.append(structure.argument([next(left) for _ in old]))
-        count = len(self.args)
-        return tuple(new[:count]), dict(zip(self.kwargs, new[count:], strict=True))
-
-    def lists(self) -> list[int]:
-        """Return the positions of arguments that are lists of plain numbers, and not shared.
-
-        Each may be meant as a column.
-        """
+    def _named(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        shared: Collection[Any],
+        lists: Mapping[str, bool],
+    ) -> list[tuple[str, Any, bool]]:
+        """Return the name of each argument, what it is, and whether all rows share it."""
+        of, given = self.parameters, []
+        for i, tree in enumerate(args):
+            is_shared = bool(shared) and not of.places(i, len(args)).isdisjoint(shared)
+            given.append((of.name(i), tree, is_shared))
+        for name, tree in kwargs.items():
+            place = {name, of.names.index(name)} if name in of.names else {name}
+            given.append((name, tree, not place.isdisjoint(shared)))
         return [
-            i
-            for i, (x, is_shared) in enumerate(zip(self.args, self._is_shared, strict=False))
-            if isinstance(x, (list, tuple)) and not is_shared and _is_rectangular(x)
+            (name, self._column_or_list(name, tree, lists), is_shared)
+            if isinstance(tree, (list, tuple)) and not is_shared
+            else (name, tree, is_shared)
+            for name, tree, is_shared in given
         ]
 
+    def _column_or_list(self, name: str, tree: Any, lists: Mapping[str, bool]) -> Any:
+        """Return the array of a list that is, or may be, meant as a column; else the list."""
+        is_column = lists.get(name)
+        if is_column is False:
+            return tree
+        column = _array_of(tree)
+        if column is None and is_column:
+            raise TypeError(
+                f"a column needs numbers, or lists of one length, got {name} = {tree!r}"
+            )
+        if column is None:
+            self.uneven.append(name)
+            return tree
+        if is_column is None:
+            self.undecided.append(name)
+        return column
 
-def as_column(name: str, x: Any) -> Any:
-    """Return a number or an array as an array of real numbers; raise `TypeError` if it is none."""
-    column = np.asarray(float(x) if isinstance(x, Real) else x)  # a Fraction too, and 10**20
-    if column.dtype.kind not in "biuf":
+    def _take(self, tree: Any, is_shared: bool) -> Any:
+        """Append what a tree holds; return what distinguishes it from other trees."""
+        if isinstance(tree, np.ndarray):
+            if tree.dtype == object and any(isinstance(part, Value) for part in tree.flat):
+                self.has_values = True
+            if is_shared and tree.ndim:
+                self.shared.append(self._array(tree))
+                return np.ndarray, tree.shape
+            self._append(self._array(tree), is_shared)
+        elif isinstance(tree, SCALARS):
+            self.has_values |= isinstance(tree, Value)
+            self._append(tree, is_shared)
+        elif isinstance(tree, Module):
+            parameters = tree.parameters()
+            self.has_values |= any(parameter.is_traced for parameter in parameters)
+            if not self.has_values:
+                self.shared.append([parameter.data for parameter in parameters])
+            return tree, len(parameters)  # what it does with them is known of itself alone
+        elif isinstance(tree, Mapping):
+            return type(tree), *[(key, self._take(tree[key], is_shared)) for key in tree]
+        elif isinstance(tree, (list, tuple)):
+            return type(tree), *[self._take(part, is_shared) for part in tree]
+        else:
+            raise TypeError(
+                f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
+                f"of these, got {self._name_of(tree)} = {tree!r} ({type(tree).__name__})"
+            )
+        return None
+
+    def _append(self, x: Any, is_shared: bool) -> None:
+        (self.shared if is_shared else self.columns).append(x)
+
+    def _array(self, x: Any) -> Any:
+        """Return an array of real numbers, or of Values; raise `TypeError` if it is none."""
+        if x.dtype.kind in "biuf" or self.has_values:
+            return x
+        advice = "; convert it with .astype(float)" if x.dtype.kind in "OSUm" else ""
         raise TypeError(
-            f"a column must be of real numbers, got {name} of dtype {column.dtype}"
-            + ("; convert it with .astype(float)" if column.dtype.kind in "OSUm" else "")
+            f"a column must be of real numbers, got {self._name_of(x)} of dtype {x.dtype}{advice}"
         )
-    return column
+
+    def _name_of(self, part: Any) -> str:
+        """Return what a part of the arguments is called."""
+        for name, tree, _ in self._given:
+            parts, structure = flatten(tree, _is_part)
+            for own, path in zip(parts, structure.paths, strict=True):
+                if own is part:
+                    return name + path
+        return "it"
+
+    def shared_numbers(self) -> Any:
+        """Return all shared numbers, one after the other."""
+        parts = [np.ravel(part) for part in self.shared]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
+
+    def inputs(self) -> tuple[list[str], list[int]]:
+        """Return the names of all single numbers, and the positions of those that rows share."""
+        names: list[str] = []
+        shared: list[int] = []
+        for name, tree, is_shared in self._given:
+            scalars, structure = flatten(tree, _is_number if is_shared else _is_leaf)
+            for scalar, path in zip(scalars, structure.paths, strict=True):
+                if is_shared or isinstance(scalar, Value):  # which is a model's parameter
+                    shared.append(len(names))
+                names.append(name + path)
+        return names, shared
+
+    def rebuilt(self, scalars: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments with a scalar in the place of every single number."""
+        left = iter(scalars)
+        trees = []
+        for _, tree, is_shared in self._given:
+            old, structure = flatten(tree, _is_number if is_shared else _is_leaf)
+            trees.append(structure.argument([next(left) for _ in old]))
+        return self._arguments(trees)
+
+    def by_rows(self) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]]:
+        """Return the shape that the columns broadcast to, and the arguments of each row."""
+        whole = [
+            flatten(tree, _is_whole if shared else _is_part) for _, tree, shared in self._given
+        ]
+        columns = [
+            [x for x in parts if isinstance(x, np.ndarray) and not shared]
+            for (parts, _), (_, _, shared) in zip(whole, self._given, strict=True)
+        ]
+        shape = np.broadcast_shapes(*[column.shape for own in columns for column in own])
+        spread = {id(x): np.broadcast_to(x, shape) for own in columns for x in own}
+
+        def row(place: tuple[int, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            trees = []
+            for parts, structure in whole:
+                own = [spread[id(x)][place] if id(x) in spread else x for x in parts]
+                own = [x.item() if isinstance(x, np.generic) else x for x in own]
+                trees.append(structure.argument(own))
+            return self._arguments(trees)
+
+        return shape, map(row, np.ndindex(shape))
+
+    def _arguments(self, trees: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        names = [name for name, _, _ in self._given[self._count :]]
+        return tuple(trees[: self._count]), dict(zip(names, trees[self._count :], strict=True))
 
 
-def parameter_names(f: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's positional parameters, as far as they are known."""
+def as_column(x: Any) -> Any:
+    """Return a number or an array as an array of real numbers."""
+    if isinstance(x, np.ndarray):
+        return x
+    return np.asarray(float(x))  # a Fraction too, and 10**20
+
+
+def _array_of(tree: Any) -> Any:
+    """Return a list of plain numbers, or of such lists of one length, as an array; else None."""
+    if hasattr(tree, "_fields") or any(isinstance(part, np.ndarray) for part in tree):
+        return None  # a list of columns
     try:
-        parameters = inspect.signature(f).parameters.values()
+        array = np.asarray(tree)
     except (TypeError, ValueError):
-        return []  # some functions written in C do not say
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [parameter.name for parameter in parameters if parameter.kind in kinds]
+        return None
+    return array if array.dtype.kind in "biuf" else None
 
 
 def _is_number(x: Any) -> bool:
@@ -148,16 +268,9 @@ def _is_leaf(x: Any) -> bool:
     return isinstance(x, (*SCALARS, np.ndarray))
 
 
-def _has_values(x: Any) -> bool:
-    """Return whether x is a `Value`, or an array of them."""
-    if isinstance(x, np.ndarray) and x.dtype == object:
-        return any(isinstance(part, Value) for part in x.flat)
-    return isinstance(x, Value)
+def _is_part(x: Any) -> bool:
+    return not isinstance(x, (Mapping, list, tuple))
 
 
-def _is_rectangular(x: Any) -> bool:
-    """Return whether x is a list of numbers, or of such lists of one length."""
-    try:
-        return np.asarray(x).dtype.kind in "biuf"
-    except (TypeError, ValueError):
-        return False
+def _is_whole(x: Any) -> bool:
+    return True

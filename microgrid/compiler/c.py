@@ -266,7 +266,7 @@ def _over_rows(body: _Body, reduce: str) -> list[str]:
     outputs = list(zip(body.program.outputs, body.outputs, strict=True))
     totals = {k: x for k, (slot, x) in enumerate(outputs) if not body.is_shared[slot]}
     is_used = {
-        "rows": bool(totals) or (reduce == "sum" and bool(outputs)),
+        "rows": bool(outputs),
         "shared": body.reads("shared"),
         "data": body.reads("in"),
         "out": bool(outputs),
@@ -279,9 +279,10 @@ def _over_rows(body: _Body, reduce: str) -> list[str]:
         lines += [f"out[{k}] = 0.0;" for k in totals]
         lines += ["for (size_t row = 0; row < rows; row++) {", *_indented(of_row), "}"]
     for k, (_, x) in enumerate(outputs):
-        if k not in totals:
-            times = " * (double)rows" if reduce == "sum" else ""
-            lines.append(f"out[{k}] = {_text(x)}{times};")
+        if k not in totals and reduce == "sum":
+            lines.append(f"out[{k}] = rows ? {_text(x)} * (double)rows : 0.0;")
+        elif k not in totals:
+            lines.append(f"out[{k}] = rows ? {_text(x)} : NAN;")
         elif reduce == "mean":
             lines.append(f"out[{k}] /= (double)rows;")
     return lines

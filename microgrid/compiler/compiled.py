@@ -6,15 +6,18 @@ It is traced when it is first called with arguments of a structure, and lowered 
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import update_wrapper
-from numbers import Integral, Real
+from threading import RLock
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..trees import like
-from .arguments import Arguments, as_column, parameter_names
+from ..functional import sum as sum_
+from ..trees import flatten, like
+from .arguments import Arguments, Parameters, as_column
 from .c import c_source
 from .kernel import NativeKernel
 from .passes import optimized
@@ -71,11 +74,7 @@ def compile(
         raise TypeError(f"compile needs a function, got {f!r} ({type(f).__name__})")
     if reduce not in REDUCTIONS:
         raise ValueError(f'`reduce` must be "sum", "mean" or None, got {reduce!r}')
-    named: list[Any] = [shared] if isinstance(shared, (int, str)) else list(shared)
-    for place in named:
-        if not isinstance(place, (Integral, str)) or isinstance(place, bool):
-            raise TypeError(f"`shared` must be positions or names of arguments, got {shared!r}")
-    return Compiled(f, frozenset(named), reduce)
+    return Compiled(f, shared, reduce)
 
 
 class _Entry(NamedTuple):
@@ -95,14 +94,15 @@ class Compiled:
     programs that it has are.
     """
 
-    def __init__(self, f: Function, shared: frozenset[Any], reduce: str | None) -> None:
+    def __init__(self, f: Function, shared: Any, reduce: str | None) -> None:
         self.function: Function | None = f
-        self.shared, self.reduce = shared, reduce
-        self.parameters = list(f.inputs) if isinstance(f, Program) else parameter_names(f)
+        self.parameters = Parameters(f)
+        self.shared, self.reduce = self.parameters.require(shared), reduce
         self._entries: dict[Any, _Entry] = {}
         self._latest: _Entry | None = None
-        self._columns: dict[int, bool] = {}  # position -> whether a list in it is a column
+        self._lists: dict[str, bool] = {}  # argument -> whether a list of numbers is a column in it
         self._fast: Any = None
+        self._lock = RLock()  # held while something is compiled
         update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -117,17 +117,19 @@ class Compiled:
                 numbers = numbers_of(*args)
                 fill(numbers)
                 return numbers[count]
-        call, entry = self._prepared(args, kwargs)
+        call = self._taken_apart(args, kwargs, self._lists)
+        if call.has_values:
+            return self._of_values(call)
+        entry = None if call.undecided else self._entries.get(call.key)
         if entry is None:
-            return self._python()(*args, **kwargs)
-        own = set(call.shared)
-        shared = [as_column(call.names[i], call.leaves[i]).item() for i in call.shared]
-        places = [i for i in range(len(call.leaves)) if i not in own]
-        columns = [as_column(call.names[i], call.leaves[i]) for i in places]
+            call, entry = self._compiled(args, kwargs)
+        self._latest = entry
+        columns = [as_column(x) for x in call.columns]
         try:
-            outputs = entry.kernel(shared, columns)
+            outputs = entry.kernel(call.shared_numbers(), columns)
         except ValueError:
-            shapes = [f"{call.names[i]} {x.shape}" for i, x in zip(places, columns, strict=True)]
+            names = [name for i, name in enumerate(call.inputs()[0]) if i not in entry.shared]
+            shapes = [f"{name} {x.shape}" for name, x in zip(names, columns, strict=True)]
             raise ValueError(
                 f"columns must have shapes that broadcast, got {', '.join(shapes)}"
             ) from None
@@ -135,21 +137,27 @@ class Compiled:
 
     def prepare(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for arguments of this structure; return the program."""
-        entry = self._prepared(args, kwargs)[1]
-        if entry is None:
+        if self._taken_apart(args, kwargs, self._lists).has_values:
             raise TypeError("prepare needs plain numbers or arrays, got Values")
-        return entry.program
+        self._latest = self._compiled(args, kwargs)[1]
+        return self._latest.program
 
     @property
     def program(self) -> Program:
         """The listing of what is computed for the arguments of the latest structure.
 
         Before the first call it is that for plain numbers.
+
+        Raises:
+            TypeError: the function does not take plain numbers; then it must be called first.
         """
         return self._shown().program
 
     def source(self, language: str) -> str:
-        """Return the code as one C99 function, for "c", or as LLVM IR, for "llvm"."""
+        """Return the code as one C99 function, for "c", or as LLVM IR, for "llvm".
+
+        The functions in LLVM IR compute blocks of rows; what calls them is the same for all.
+        """
         entry = self._shown()
         if language == "llvm":
             return entry.kernel.text.text()
@@ -160,8 +168,15 @@ class Compiled:
 
     def _shown(self) -> _Entry:
         if self._latest is None:
-            # TypeError and the like, for a function of lists: it has to be called first
-            self.prepare(*[0.0] * len(self.parameters))
+            try:
+                if self.parameters.is_open and not self.parameters.names:
+                    raise TypeError("it takes any number of arguments")
+                self.prepare(*[0.0] * len(self.parameters.names))
+            except TypeError as error:
+                raise TypeError(
+                    "what is compiled depends on the arguments, which are not known before they "
+                    f"are given: call it first, or prepare(…) it ({error})"
+                ) from error
         assert self._latest is not None
         return self._latest
 
@@ -173,75 +188,122 @@ class Compiled:
             )
         return self.function
 
-    def _prepared(
+    def _taken_apart(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], lists: Mapping[str, bool]
+    ) -> Arguments:
+        return Arguments(args, kwargs, self.parameters, self.shared, lists)
+
+    def _compiled(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[Arguments, _Entry | None]:
-        """Return the arguments taken apart and what is compiled for them, nothing for `Value`s."""
-        args = self._with_columns(args)
-        call = Arguments(args, kwargs, self.parameters, self.shared)
-        if call.has_values:
-            return call, None
-        undecided = [i for i in call.lists() if i not in self._columns]
-        if call.key not in self._entries and undecided:
-            self._columns |= dict.fromkeys(undecided, True)
+    ) -> tuple[Arguments, _Entry]:
+        """Return the arguments taken apart, and what is compiled for them, now if not before.
+
+        A list of numbers is tried as a column first. It is a list if the function takes it apart,
+        or fails.
+        """
+        lists, failures = dict(self._lists), list[Exception]()
+        with self._lock:
             try:
-                return self._prepared(args, kwargs)
-            except Exception as error:
-                self._columns |= dict.fromkeys(undecided, False)
-                if getattr(error, "is_refusal", False):
-                    raise
-        if call.key not in self._entries:
-            self._enter(call)
-        self._latest = self._entries[call.key]
-        return call, self._latest
+                while True:
+                    call = self._taken_apart(args, kwargs, lists)
+                    try:
+                        entry = self._entries.get(call.key) or self._enter(call)
+                        break
+                    except Exception as error:
+                        apart = getattr(error, "taken_apart", None)
+                        if apart not in call.undecided:
+                            failures.append(error)
+                        if not call.undecided or hasattr(error, "is_refusal"):
+                            first = _explained(failures or [error], call.uneven)
+                            raise first from first.__cause__
+                        wrong = [apart] if apart in call.undecided else call.undecided
+                        lists |= dict.fromkeys(wrong, False)
+            finally:
+                first = None
+                failures.clear()  # what its own traceback holds would not be freed by itself
+            self._lists |= lists | dict.fromkeys(call.undecided, True)
+        return call, entry
 
-    def _with_columns(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments with an array for each list that is known to be a column."""
-        if not any(self._columns.values()):
-            return args
-        return tuple(
-            [
-                np.asarray(x) if isinstance(x, (list, tuple)) and self._columns.get(i) else x
-                for i, x in enumerate(args)
-            ]
-        )
-
-    def _enter(self, call: Arguments) -> None:
-        program, structure = trace(self._python(), call.names, call.rebuilt)
-        program, shared = optimized(program), tuple(call.shared)
+    def _enter(self, call: Arguments) -> _Entry:
+        names, shared = call.inputs()
+        program, structure = trace(self._python(), names, call.rebuilt)
+        program = optimized(program)
         template = structure.result(list(range(len(program.outputs))))
-        known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
+        known = [e for e in self._entries.values() if e[:2] == (program, tuple(shared))]
         kernel = known[0].kernel if known else NativeKernel(program, shared, self.reduce)
         while len(self._entries) >= MOST_KERNELS:
             del self._entries[next(iter(self._entries))]
-        self._entries[call.key] = _Entry(program, shared, template, kernel)
-        plain = all(isinstance(x, Real) for x in call.args) and not call.kwargs
-        if plain and template == 0 and not shared and not self.reduce:
-            self._fast = (len(call.args), *kernel.single())
+        entry = self._entries[call.key] = _Entry(program, tuple(shared), template, kernel)
+        is_plain = call.key == ((), *[None] * len(call.columns))
+        if is_plain and type(template) is int and not shared and not self.reduce:
+            self._fast = (len(call.columns), *kernel.single())
+        return entry
+
+    def _of_values(self, call: Arguments) -> Any:
+        """Return what Python computes of `Value`s: for each row, and added up, as a kernel does."""
+        shape, rows = call.by_rows()
+        if not shape:
+            (args, kwargs), *_ = rows
+            return self._python()(*args, **kwargs)
+        results = [flatten(self._python()(*args, **kwargs)) for args, kwargs in rows]
+        if results:
+            structure = results[0][1]
+        else:
+            structure = trace(self._python(), call.inputs()[0], call.rebuilt)[1]
+        outputs: list[Any] = []
+        for k in range(len(structure.paths)):
+            column = np.empty(len(results), object)
+            column[:] = [scalars[k] for scalars, _ in results]
+            outputs.append(_reduced(column, self.reduce) if self.reduce else column.reshape(shape))
+        return _filled(structure.result(list(range(len(outputs)))), outputs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Bind to an instance, as a function in a class does."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __copy__(self) -> Compiled:
+        return self  # as of a function, a copy is the function itself
+
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        return self
 
     def __reduce__(self) -> Any:
+        name = getattr(self, "__qualname__", "")
+        if _found(self.__module__, name) is self:
+            return name  # a decorated function is found where it stands
         try:
             pickle.dumps(self.function)
             function = self.function
         except Exception:  # what pickle raises for a function that it cannot find again
             function = None
-        programs = [
-            (key, entry.program, entry.shared, entry.template)
-            for key, entry in self._entries.items()
-        ]
-        options = self.shared, self.reduce, self.parameters, self._columns
-        return _unpickled, (function, options, programs if function is None else [])
+        entries = [] if function else [(key, e[:3]) for key, e in self._entries.items()]
+        return _unpickled, (
+            function,
+            self.parameters,
+            self.shared,
+            self.reduce,
+            self._lists,
+            entries,
+        )
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self, '__qualname__', repr(self.function))}>"
 
 
-def _unpickled(function: Function | None, options: Any, programs: list[Any]) -> Compiled:
-    compiled = Compiled(function or _forgotten, options[0], options[1])
-    compiled.function, (compiled.parameters, compiled._columns) = function, options[2:]
-    for key, program, shared, template in programs:
-        kernel = NativeKernel(program, shared, compiled.reduce)
-        compiled._entries[key] = compiled._latest = _Entry(program, shared, template, kernel)
+def _unpickled(
+    function: Function | None,
+    parameters: Parameters,
+    shared: frozenset[Any],
+    reduce: str | None,
+    lists: dict[str, bool],
+    entries: list[Any],
+) -> Compiled:
+    compiled = Compiled(function or _forgotten, (), reduce)
+    compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
+    compiled._lists = lists
+    for key, (program, slots, template) in entries:
+        kernel = NativeKernel(program, slots, reduce)
+        compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
     return compiled
 
 
@@ -249,12 +311,37 @@ def _forgotten(*args: Any) -> None:
     """Stand in for a function that could not be pickled."""
 
 
+def _found(module: str, qualname: str) -> Any:
+    """Return what has a qualified name in a module that is loaded; None if nothing has."""
+    found: Any = sys.modules.get(module)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _explained(errors: Sequence[Exception], uneven: Sequence[str]) -> Exception:
+    """Return the first error, with a note on each list that cannot be a column."""
+    for name in uneven:
+        errors[0].add_note(
+            f"{name} was taken for a list of numbers: a column needs lists of one length"
+        )
+    return errors[0]
+
+
+def _reduced(column: Any, reduce: str) -> Any:
+    """Return the sum or the mean of some `Value`s and numbers."""
+    if reduce == "sum":
+        return sum_(column) if len(column) else 0.0
+    return sum_(column) / len(column) if len(column) else float("nan")
+
+
 def _filled(template: Any, outputs: Sequence[Any]) -> Any:
     """Return what a function returned, with the outputs in the places of their positions."""
     if type(template) is int:
         return outputs[template]
     if isinstance(template, np.ndarray):
-        parts = np.stack([outputs[i] for i in template.ravel()], axis=-1)
+        parts: Any = [outputs[i] for i in template.ravel().tolist()]
+        parts = np.stack(parts, axis=-1) if isinstance(parts[0], np.ndarray) else np.array(parts)
         return parts.reshape(*parts.shape[:-1], *template.shape)
     if isinstance(template, Mapping):
         return like(template, {key: _filled(part, outputs) for key, part in template.items()})

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import time
 from _thread import get_ident
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..engine import Value
 from ..graph import unrecorded
 from ..optim import Optimizer
 from ..primitive import watched
-from ..training import Outcome, Trainer
+from ..training import Outcome, Trainer, not_compiled
+from ..trees import flatten
 from .training import NativeSteps
 
 __all__ = ["NativeTrainer"]
@@ -29,53 +31,55 @@ class NativeTrainer:
 
     Args:
         trainer: what it stands for.
+        held_out: rows and targets that `measure` is called with after every epoch, or None.
         predicts: whether the predictions are wanted too.
         has_callbacks: whether somebody may look at the model after every epoch, and change it.
-        validates: whether `measure` is called after every epoch.
+        insists: whether to raise if what a callback leaves cannot be compiled, or go on in Python.
 
     Raises:
-        TypeError: something cannot be compiled.
-        ValueError: the loss does not depend on the optimizer's parameters.
+        TypeError: something cannot be compiled; what is traced may raise any other error too.
+        Unmoved: the loss does not depend on the optimizer's parameters.
     """
 
     def __init__(
-        self, trainer: Trainer, predicts: bool, has_callbacks: bool, validates: bool
+        self, trainer: Trainer, held_out: Any, predicts: bool, has_callbacks: bool, insists: bool
     ) -> None:
         self.trainer, self.predicts, self.has_callbacks = trainer, predicts, has_callbacks
-        self.one_by_one = predicts or has_callbacks or validates
-        _require_plain(trainer.optimizer)
-        self.steps = self._compiled()
-        if not self.steps.is_current():
-            raise TypeError("a model that draws numbers, or counts its calls, differs every time")
-        self.columns = self.steps.columns(trainer.rows, trainer.targets)
-        work = len(self.steps.program) * trainer.batch_size
+        self.insists, self.one_by_one = insists, bool(predicts or has_callbacks or held_out)
+        steps = self._compiled()
+        self.steps: NativeSteps | None = steps  # None once it goes on in Python
+        self.columns = steps.columns(trainer.rows, trainer.targets)
+        self.held_out = steps.columns(*held_out) if held_out else None
+        work = max(1, len(steps.program)) * min(trainer.batch_size, len(trainer.rows))
         self.most_steps = max(1, int(SECONDS / (work * SECONDS_PER_OPERATION)))
         self.bar: Any = None
 
-    def _compiled(self) -> NativeSteps:
-        t = self.trainer
-        return NativeSteps(t.model, t.loss, t.optimizer, t.clip, t.rows, t.targets, self.predicts)
-
-    def epochs(self, orders: Iterable[Sequence[int]]) -> Iterator[Outcome]:
+    def epochs(self, orders: Iterable[Sequence[int]], first: int) -> Generator[Outcome, None, None]:
         """Go through all rows in each of the given orders; yield what each epoch came to."""
         self.trainer.bar = self.bar
-        orders, first = iter(orders), 1
-        try:
-            while group := list(islice(orders, self._epochs_at_once())):
-                yield from self._group(group, first)
-                first += len(group)
-                if self.has_callbacks:
-                    self._look()
-        finally:
-            self.steps.write()
+        orders = iter(orders)
+        while self.steps and (some := list(islice(orders, self._epochs_at_once()))):
+            yield from self._taken(_Epochs(self, self.steps, some, first))
+            first += len(some)
+            if self.has_callbacks:
+                self._look()
+        yield from self.trainer.epochs(orders, first)
 
     def measure(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, Any]:
         """Return the mean loss and the predictions, without a step."""
-        loss, outs = self.steps.measure(self.steps.columns(rows, targets))
-        if not math.isfinite(loss):
-            self.steps.write()
-            return self.trainer.measure(rows, targets)  # which says what is wrong
-        return loss, self.steps.predictions(outs)
+        if self.steps:
+            loss, outs = self.steps.measure(self.held_out)
+            if math.isfinite(loss):
+                return loss, self.steps.predictions(outs)
+        return self.trainer.measure(rows, targets)  # which says what is wrong
+
+    def _compiled(self) -> NativeSteps:
+        t = self.trainer
+        _require_plain(t.optimizer)
+        steps = NativeSteps(t.model, t.loss, t.optimizer, t.clip, t.rows, t.targets, self.predicts)
+        if not steps.is_current():
+            raise TypeError("what draws numbers, or counts its calls, differs every time")
+        return steps
 
     def _epochs_at_once(self) -> int:
         if self.one_by_one:
@@ -84,60 +88,48 @@ class NativeTrainer:
         steps = math.ceil(rows / self.trainer.batch_size)
         return max(1, min(self.most_steps // steps, MOST_ROWS // rows))
 
-    def _group(self, orders: list[Sequence[int]], first: int) -> Iterator[Outcome]:
-        """Take the steps of some epochs, of which `first` is the first."""
-        rows, size = len(self.trainer.rows), self.trainer.batch_size
-        starts = range(0, rows, size)
-        is_sorted = all(isinstance(order, range) for order in orders)
-        columns = self.columns
-        if not is_sorted:
-            columns = np.ascontiguousarray(columns[:, np.concatenate(orders)])
-        outs = self.steps.room_for_predictions(columns)
-        firsts = [(0 if is_sorted else e * rows) + at for e in range(len(orders)) for at in starts]
-        sizes = [min(size, rows - at) for at in starts] * len(orders)
-        losses: list[float] = []
-        rates: list[float] = []
-        for e, order in enumerate(orders):
-            while len(losses) < (e + 1) * len(starts):
-                if self.steps.interrupted:
-                    raise KeyboardInterrupt
-                done = len(losses)
-                rates[done:] = self._rates(min(self.most_steps, len(firsts) - done))
-                part = slice(done, len(rates))
-                losses += self._run(columns, outs, firsts[part], sizes[part], rates[part])
-                if len(losses) == done and not self.steps.interrupted:
-                    place = done - e * len(starts)
-                    self.trainer.optimizer.lr = rates[done]
-                    batch = order[starts[place] : starts[place] + size]
-                    losses.append(self._replayed(batch, first + e, place))
-            own = slice(e * len(starts), (e + 1) * len(starts))
-            total = math.fsum(x * n for x, n in zip(losses[own], sizes[own], strict=True))
-            if self.has_callbacks:
-                self.steps.write()
-            targets = [self.trainer.targets[i] for i in order] if self.predicts else []
-            lr = rates[own][-1]
-            yield Outcome(total / rows, lr, self.steps.predictions(outs), targets)
+    def _taken(self, epochs: _Epochs) -> Generator[Outcome, None, None]:
+        """Take the steps of some epochs."""
+        history = self.trainer.history
+        try:
+            for e in range(len(epochs.orders)):
+                while epochs.finished <= e:
+                    self._take(epochs)
+                epochs.steps.write()
+                yield epochs.outcome(e)
+        finally:
+            # Ctrl-C may come in a native call, or while its epochs are noted down one by one: the
+            # steps are taken all the same
+            epochs.steps.write()
+            if not self.one_by_one:
+                missing = range(len(history) + 1 - epochs.first, epochs.finished)
+                history.records += [epochs.outcome(e).record() for e in missing]
 
-    def _run(
-        self, columns: Any, outs: Any, firsts: list[int], sizes: list[int], rates: list[float]
-    ) -> list[float]:
-        """Take steps; return the losses of those that were taken."""
+    def _take(self, epochs: _Epochs) -> None:
+        """Take steps natively; if not one can be taken, take it in Python."""
+        done, rates = epochs.done, epochs.rates
+        if len(rates) == done:
+            rates += self._rates(min(self.most_steps, len(epochs.sizes) - done))
         begin = time.perf_counter()
-        losses = self.steps.run(columns, outs, firsts, sizes, rates)
+        taken = epochs.run(done, min(done + self.most_steps, len(rates)))
         elapsed = time.perf_counter() - begin
-        if losses:
-            self.most_steps = max(1, min(int(SECONDS * len(losses) / elapsed), 2**20))
-        self.trainer.steps += len(losses)
-        self.trainer.advance(len(losses))
-        return losses
+        if taken:
+            self.most_steps = max(1, min(int(SECONDS * taken / max(elapsed, 1e-9)), 2**20))
+        self.trainer.optimizer.lr = rates[min(done + taken, len(rates) - 1)]
+        self.trainer.steps += taken
+        self.trainer.advance(taken)
+        if not taken:
+            self._replay(epochs, done)
 
-    def _replayed(self, part: Sequence[int], epoch: int, place: int) -> float:
-        """Take a step in Python: it raises an error that names the operation, if it fails there."""
-        self.steps.write()
-        loss, _ = self.trainer.step_on(part, epoch, place + 1)
+    def _replay(self, epochs: _Epochs, k: int) -> None:
+        """Take step k in Python: it raises an error that names the operation, if it fails there."""
+        epoch, place, batch = epochs.batch(k)
+        epochs.steps.write()
+        self.trainer.optimizer.zero_grad()  # the kernel has left what may be no numbers
+        loss, predictions = self.trainer.step_on(batch, epoch, place)
+        epochs.set(k, loss, predictions if self.predicts else [])
+        epochs.steps.read()
         self.trainer.advance(1)
-        self.steps.read()
-        return loss
 
     def _rates(self, count: int) -> list[float]:
         """Return the rates of the next steps, up to one for which the schedule raises."""
@@ -156,18 +148,84 @@ class NativeTrainer:
 
     def _look(self) -> None:
         """Go on from what a callback may have left."""
-        if self.steps.is_current():
-            self.steps.read()
-        else:
-            self.steps = self._compiled()
+        try:
+            _require_plain(self.trainer.optimizer)
+            if self.steps:
+                self.steps.read()
+            if not (self.steps and self.steps.is_current()):
+                self.steps = self._compiled()
+        except Exception as error:  # a model may raise anything of numbers that are not known yet
+            if self.insists:
+                raise not_compiled(error) from error
+            self.steps = None
+
+
+class _Epochs:
+    """Some epochs: which rows their steps take, and what came of them."""
+
+    def __init__(
+        self, native: NativeTrainer, steps: NativeSteps, orders: list[Sequence[int]], first: int
+    ) -> None:
+        self.trainer, self.steps, self.orders, self.first = native.trainer, steps, orders, first
+        self.predicts = native.predicts
+        rows, size = len(self.trainer.rows), self.trainer.batch_size
+        self.starts = range(0, rows, size)
+        self.columns, step_to_next = native.columns, 0
+        if not all(isinstance(order, range) for order in orders):
+            self.columns = np.ascontiguousarray(self.columns[:, np.concatenate(orders)])
+            step_to_next = rows
+        self.outs = steps.room_for_predictions(self.columns)
+        self.firsts = [e * step_to_next + at for e in range(len(orders)) for at in self.starts]
+        self.sizes = [min(size, rows - at) for at in self.starts] * len(orders)
+        self.rates: list[float] = []  # as far as the schedule was asked
+        self.losses = np.zeros(len(self.sizes))
+        self.before = steps.taken
+
+    @property
+    def done(self) -> int:
+        """The number of steps that were taken."""
+        return self.steps.taken - self.before
+
+    @property
+    def finished(self) -> int:
+        """The number of epochs of which all steps were taken."""
+        return self.done // len(self.starts)
+
+    def run(self, begin: int, end: int) -> int:
+        """Take steps natively; return how many could be taken."""
+        part = slice(begin, end)
+        given = self.firsts[part], self.sizes[part], self.rates[part], self.losses[part]
+        return len(self.steps.run(self.columns, self.outs, *given))
+
+    def batch(self, k: int) -> tuple[int, int, Sequence[int]]:
+        """Return of a step the epoch, the number of its batch in it, and the rows."""
+        e, place = divmod(k, len(self.starts))
+        start = self.starts[place]
+        return self.first + e, place + 1, self.orders[e][start : start + self.sizes[k]]
+
+    def set(self, k: int, loss: float, predictions: Sequence[Any]) -> None:
+        """Set what came of a step that was taken elsewhere."""
+        self.losses[k] = loss
+        for i, prediction in enumerate(predictions, start=self.firsts[k]):
+            self.outs[:, i] = flatten(prediction)[0]
+
+    def outcome(self, e: int) -> Outcome:
+        """Return what an epoch came to."""
+        own = slice(e * len(self.starts), (e + 1) * len(self.starts))
+        losses = zip(self.losses[own].tolist(), self.sizes[own], strict=True)
+        loss = math.fsum(loss * rows for loss, rows in losses) / len(self.trainer.rows)
+        targets = [self.trainer.targets[i] for i in self.orders[e]] if self.predicts else []
+        predictions = self.steps.predictions(self.outs)
+        return Outcome(self.first + e, loss, self.rates[own][-1], predictions, targets)
 
 
 def _require_plain(optimizer: Optimizer) -> None:
     """Raise `TypeError` for what only Python does."""
-    for name in ("step", "_moved"):
-        if getattr(type(optimizer), name) is not getattr(Optimizer, name):
+    for name in ("step", "_moved", "zero_grad"):
+        own = getattr(getattr(optimizer, name), "__func__", None)
+        if own is not getattr(Optimizer, name):
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
-    if not all(type(parameter.data) is float for parameter in optimizer.parameters):
+    if not all(type(p) is Value and type(p.data) is float for p in optimizer.parameters):
         raise TypeError("a kernel computes with floats, and a parameter is none")
     if get_ident() in watched or get_ident() in unrecorded:
         raise TypeError("under detect_anomaly() or no_grad() every node is made in Python")

@@ -151,11 +151,15 @@ class Traced(Value):
     refresh = _refused("call refresh", "build the graph anew")
 
     def __getitem__(self, index: Any) -> NoReturn:
-        # no refusal: a list that was taken for a column may have been meant as a list
-        raise TypeError(
+        error = TypeError(
             f"{self!r} has no parts: of an array, a compiled function sees one number for each "
             "row; name the argument in `shared` for an array of numbers, or pass a list of columns"
         )
+        source: Value = self
+        while source.op and source.op.name == "argument":  # a transform's own node for it
+            (source,) = source.parents
+        error.taken_apart = source.label  # type: ignore[attr-defined]  # it may have been a list
+        raise error
 
 
 @contextmanager
