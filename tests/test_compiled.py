@@ -508,6 +508,25 @@ def test_gradients_of_a_mean_loss_are_the_means_of_gradients():
     assert gradient == pytest.approx(expected, rel=SLOPE_ERROR)
 
 
+def test_gradients_added_up_have_the_structure_of_the_argument():
+    loss = mg.value_and_grad(lambda w, x: (w[0] * x + w[1]) ** 2)
+    x = np.arange(5.0) / 4
+    for reduce in ["sum", "mean"]:
+        f = mg.compile(loss, shared="w", reduce=reduce)
+        value, slopes = f([0.5, -1.0], x)
+        assert (type(value), type(slopes), type(slopes[0])) == (float, list, float)
+        again, array = f(np.array([0.5, -1.0]), x)
+        assert type(array) is np.ndarray
+        assert (again, array.tolist()) == (value, slopes)
+        square = f(np.array([[0.5], [-1.0]])[:, 0], x)[1]
+        assert same(square, array)
+    model = MLP(1, [1], seed=0)
+    f = mg.compile(mg.grad(lambda model, x: model([x]) ** 2), shared=0, reduce="mean")
+    found = f(model, x)
+    assert list(found) == list(model.state_dict())
+    assert {type(slope) for slope in found.values()} == {float}
+
+
 # ---- what is refused
 
 

@@ -214,12 +214,11 @@ class Compiled:
                         if apart not in call.undecided:
                             failures.append(error)
                         if not call.undecided or hasattr(error, "is_refusal"):
-                            first = _explained(failures or [error], call.uneven)
-                            raise first from first.__cause__
+                            error = _explained(failures or [error], call.uneven)
+                            raise error from error.__cause__
                         wrong = [apart] if apart in call.undecided else call.undecided
                         lists |= dict.fromkeys(wrong, False)
             finally:
-                first = None
                 failures.clear()  # what its own traceback holds would not be freed by itself
             self._lists |= lists | dict.fromkeys(call.undecided, True)
         return call, entry
@@ -338,10 +337,12 @@ def _reduced(column: Any, reduce: str) -> Any:
 def _filled(template: Any, outputs: Sequence[Any]) -> Any:
     """Return what a function returned, with the outputs in the places of their positions."""
     if type(template) is int:
-        return outputs[template]
+        output = outputs[template]
+        return float(output) if isinstance(output, np.floating) else output
     if isinstance(template, np.ndarray):
-        parts: Any = [outputs[i] for i in template.ravel().tolist()]
-        parts = np.stack(parts, axis=-1) if isinstance(parts[0], np.ndarray) else np.array(parts)
+        if isinstance(outputs, np.ndarray):
+            return outputs[template.astype(int)]
+        parts = np.stack([outputs[i] for i in template.ravel().tolist()], axis=-1)
         return parts.reshape(*parts.shape[:-1], *template.shape)
     if isinstance(template, Mapping):
         return like(template, {key: _filled(part, outputs) for key, part in template.items()})

@@ -122,8 +122,8 @@ class NativeKernel:
         fill.kernel = self.kernel  # type: ignore[attr-defined]  # it must not outlive its code
         return ctypes.c_double * (len(self.program.inputs) + len(self.text.written)), fill
 
-    def __call__(self, shared: Any, columns: Sequence[Any]) -> list[Any]:
-        """Return the outputs: arrays, or single numbers where the rows are added up or all is one.
+    def __call__(self, shared: Any, columns: Sequence[Any]) -> Any:
+        """Return the outputs: a list of arrays or numbers; an array, where rows are added up.
 
         Raises:
             ValueError: the columns are of shapes that do not broadcast.
@@ -151,23 +151,20 @@ class NativeKernel:
                 self.kernel.prepared(count, places, moved_outs, numbers, sums, lanes)()
         if not self.reduce:
             return [out.reshape(shape) if shape else float(out[0]) for out in outs]
-        return self._reduced(rows, sums.tolist(), numbers)
+        return self._reduced(rows, sums, numbers)
 
-    def _reduced(self, rows: int, sums: list[float], numbers: Any) -> list[float]:
+    def _reduced(self, rows: int, sums: Any, numbers: Any) -> Any:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
         is_mean = self.reduce == "mean"
         if not rows:
-            return [float("nan") if is_mean else 0.0] * len(self.program.outputs)
-        if len(sums) == len(self.program.outputs):
-            return [x / rows for x in sums] if is_mean else sums
-        totals = dict(zip(self.text.totals, sums, strict=True))
-        results = []
-        for k in range(len(self.program.outputs)):
-            if k in totals:
-                results.append(totals[k] / rows if is_mean else totals[k])
-            else:
-                number = float(self.text.shared_number(k, numbers))
-                results.append(number if is_mean else number * rows)
+            return np.full(len(self.program.outputs), np.nan if is_mean else 0.0)
+        totals = sums / rows if is_mean else sums
+        if len(totals) == len(self.program.outputs):
+            return totals
+        results = np.empty(len(self.program.outputs))
+        results[self.text.totals] = totals
+        for k in set(range(len(results))) - set(self.text.totals):
+            results[k] = self.text.shared_number(k, numbers) * (1 if is_mean else rows)
         return results
 
 

@@ -168,7 +168,8 @@ class KernelText:
         self.program, self.machine = program, machine
         self.schedule = scheduled(program, shared, program.outputs)
         self.written, self.totals = list(written), list(totals)
-        self.columns = [i for i in range(len(program.inputs)) if i not in set(shared)]
+        own = set(shared)
+        self.columns = [i for i in range(len(program.inputs)) if i not in own]
         self.kept, self.room = self.schedule.kept, len(self.schedule.kept)
         # slot -> its places among the outputs: whether in a total, and in which
         self.uses: dict[int, list[tuple[bool, int]]] = defaultdict(list)
@@ -178,7 +179,8 @@ class KernelText:
         self.parts = [f"rows{i}" for i in range(len(self.schedule.rows))]
         self.once = [f"once{i}" for i in range(len(self.schedule.once))]
         made = {slot for part in self.schedule.rows for slot in part.slots}
-        self.loose = self.uses.keys() - made  # inputs, and what is shared
+        # outputs that no part makes: inputs, and what is shared
+        self.loose = [slot for slot in self.uses if slot not in made]
 
     def shared_number(self, k: int, numbers: Sequence[float]) -> float:
         """Return output k, which is shared by all rows, from the shared numbers after a call."""
@@ -210,20 +212,26 @@ class KernelText:
         """Return the function that computes block after block of rows."""
         width = self.machine.width
         writer = _Writer(self, LLVMEmitter(self.machine, width, declared))
-        unmade = [slot for slot in self.uses if slot in self.loose and name == self.parts[0]]
-        for slot in [*part.slots, *unmade]:
-            result = writer.value(slot) if slot in self.loose else writer.compute(slot)
+        for slot in part.slots:
+            result = writer.compute(slot)
             if slot in self.schedule.scratch:
                 writer.store(result, writer.place("%scratch", self.schedule.scratch[slot]))
-            for totals, j in self.uses.get(slot, ()):
-                if totals:
-                    writer.add_to_total(result, j)
-                else:
-                    writer.store(result, writer.row_of("outs", j), align=8)
+            self._deliver(writer, slot, result)
+        if name == self.parts[0]:
+            for slot in self.loose:
+                self._deliver(writer, slot, writer.value(slot))
         return writer.loop(
             f"{name}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
             "ptr noalias %totals, i64 %begin, i64 %end)"
         )
+
+    def _deliver(self, writer: _Writer, slot: int, result: Any) -> None:
+        """Write a slot's numbers into the outputs that it is, and add them to its totals."""
+        for in_total, place in self.uses.get(slot, ()):
+            if in_total:
+                writer.add_to_total(result, place)
+            else:
+                writer.store(result, writer.row_of("outs", place), align=8)
 
 
 class _Writer:
