@@ -11,13 +11,13 @@ A `Value` remembers how it was computed; `backward()` leaves every gradient wher
 """
 
 import builtins
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import copying as copying  # teaches copy and pickle about graphs
 from . import engine, functional
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
+from .lazy import lazy
 
 if TYPE_CHECKING:
     from . import anomaly as anomaly
@@ -61,16 +61,12 @@ _LAZY = {  # name -> the module that it is in, or is
     }.items()
     for name in [module, *names.split()]
 }
-# `from microgrid import *` leaves Python's own max, min and sum in their places.
-_FUNCTIONS = [name for name in functional.__all__ if not hasattr(builtins, name)]
-__all__ = [*engine.__all__, *_FUNCTIONS, *_LAZY]
+# `from microgrid import *` leaves Python's own max, min, sum and compile in their places.
+__all__ = [*engine.__all__] + [
+    name for name in (*functional.__all__, *_LAZY) if not hasattr(builtins, name)
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_LAZY[name]}", __name__)
-    return module if name == _LAZY[name] else getattr(module, name)
+__getattr__ = lazy(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,7 @@ IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rg
 # What `import microgrid` may load; the rest waits until it is touched.
 EAGER = {
     *("microgrid", "microgrid.copying", "microgrid.engine", "microgrid.functional"),
-    *("microgrid.graph", "microgrid.operators", "microgrid.primitive"),
+    *("microgrid.graph", "microgrid.lazy", "microgrid.operators", "microgrid.primitive"),
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
@@ -209,9 +209,30 @@ def test_a_module_is_loaded_when_it_is_first_touched(name):
 def test_the_public_names_are_there_and_listed():
     assert set(microgrid.engine.__all__) | set(microgrid.functional.__all__) <= set(dir(microgrid))
     assert len(set(microgrid.__all__)) == len(microgrid.__all__)
-    assert set(dir(microgrid)) - set(microgrid.__all__) == {"max", "min", "sum"}
+    assert set(dir(microgrid)) - set(microgrid.__all__) == {"compile", "max", "min", "sum"}
     for name in microgrid.__all__:
         assert getattr(microgrid, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("package", "use", "advice"),
+    [
+        ("llvmlite", "microgrid.compile", "compile needs llvmlite.* 'microgrid-autodiff.compile.'"),
+        ("numpy", "microgrid.compile", "compile needs numpy.* 'microgrid-autodiff.compile.'"),
+        ("llvmlite", "microgrid.compiler.Compiled", "Compiled needs llvmlite.*autodiff.compile.'"),
+        ("hypothesis", "microgrid.testing.strategies", "strategies needs hypothesis.*.test.'"),
+        ("matplotlib", "microgrid.drawing.plot_history", "plot_history needs matplotlib.*train"),
+    ],
+)
+def test_what_needs_an_extra_that_is_not_there_says_which(package, use, advice):
+    printed = python(
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "import microgrid\n"
+        "from microgrid import *\n"
+        f"try: {use}\n"
+        "except ImportError as error: print(error)"
+    )
+    assert re.match(advice, printed)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
