@@ -22,7 +22,6 @@ def lazy(
     >>> lazy("microgrid", {"fit": "training"})("fit").__name__
     'fit'
     """
-
     needs = extras or {}
 
     def attribute(name: str) -> Any:

@@ -397,6 +397,45 @@ def test_keywords_and_defaults():
     assert f(3.0, other=1.0) == 6.0
 
 
+# ---- values from outside
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(2.0,), (np.arange(3.0),), (2,), ([1.0, 2.0],)],
+    ids=["float", "array", "int", "list"],
+)
+def test_a_value_from_outside_is_what_it_is_at_the_call(arguments):
+    w, calls = Value(3.0), []
+
+    @mg.compile
+    def f(x):
+        calls.append(x)
+        return w * x + w * w
+
+    for data in (3.0, 5.0, -1.0, -1.0):
+        w.data = data
+        for _ in range(2):
+            x = np.asarray(*arguments)
+            assert np.array_equal(f(*arguments), data * x + data * data)
+    assert len(calls) == 4  # what is set is not compared with what it was
+    Value(1.0).data = 2.0
+    f(*arguments)
+    assert len(calls) == 4
+
+
+def test_a_model_from_outside_computes_with_its_weights_of_the_moment():
+    model = MLP(2, [3, 1], seed=0)
+    predict = mg.compile(lambda x, y: model([x, y]))
+    slope = mg.compile(mg.grad(lambda x, y: model([x, y])))
+    for shift in (0.0, 0.5, -1.0):
+        for parameter in model.parameters():
+            parameter.data += shift
+        assert predict(0.25, 0.5) == pytest.approx(model([0.25, 0.5]).data, rel=SLOPE_ERROR)
+        eager = mg.grad(lambda x, y: model([x, y]))(0.25, 0.5)
+        assert slope(0.25, 0.5) == pytest.approx(eager.data, rel=SLOPE_ERROR)
+
+
 # ---- shared
 
 

@@ -697,7 +697,7 @@ def test_python_and_numpy_that_need_no_number_work(f, expected):
 
 
 def test_results_keep_their_structure():
-    program, structure = trace(lambda x: {"a": [x, 1], "b": (x,)}, ["x"], lambda xs: (xs, {}))
+    program, structure, _ = trace(lambda x: {"a": [x, 1], "b": (x,)}, ["x"], lambda xs: (xs, {}))
     assert structure.result(program(2.0)) == {"a": [2.0, 1.0], "b": (2.0,)}
 
 

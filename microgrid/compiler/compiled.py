@@ -8,13 +8,16 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import update_wrapper
 from threading import RLock
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from .. import engine
+from ..engine import Value
 from ..functional import sum as sum_
 from ..trees import flatten, like
 from .arguments import Arguments, Parameters, as_column
@@ -39,7 +42,8 @@ def compile(
 
     f takes numbers, and lists, tuples, dicts and models of them, and returns such; derivatives and
     Taylor series of it compile as well. It is run once for each structure of arguments, on numbers
-    that are not known yet: it must not branch on them (write `where`), nor read them.
+    that are not known yet: it must not branch on them (write `where`), nor read them. A `Value`
+    from outside is a constant in it; when its data has changed, it is run and compiled again.
 
     The compiled function takes an array in the place of every number. Arrays broadcast, and arrays
     come out: f is computed for each row. In the kernel a number behaves as a NumPy double does:
@@ -77,13 +81,28 @@ def compile(
     return Compiled(f, shared, reduce)
 
 
-class _Entry(NamedTuple):
-    """What was made for arguments of one structure."""
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """What was made for arguments of one structure.
+
+    `template` is what f returned, with the position of an output in the place of each number.
+    `captured` are leaves from outside that became constants, with their data at a time: `clock`.
+    """
 
     program: Program
     shared: tuple[int, ...]  # the inputs that are shared
-    template: Any  # what f returned, with the position of an output in the place of each number
+    template: Any
     kernel: NativeKernel
+    captured: tuple[Value, ...] = ()
+    clock: int = 0
+
+    def is_current(self) -> bool:
+        """Return whether no captured leaf has changed."""
+        if self.clock != engine._clock:
+            if any(leaf._stamp > self.clock for leaf in self.captured):
+                return False
+            self.clock = engine._clock
+        return True
 
 
 class Compiled:
@@ -113,14 +132,15 @@ class Compiled:
                 if type(x) is not float:
                     break
             else:
-                count, numbers_of, fill = self._fast
-                numbers = numbers_of(*args)
-                fill(numbers)
-                return numbers[count]
+                count, numbers_of, fill, entry = self._fast
+                if entry.clock == engine._clock or entry.is_current():
+                    numbers = numbers_of(*args)
+                    fill(numbers)
+                    return numbers[count]
         call = self._taken_apart(args, kwargs, self._lists)
         if call.has_values:
             return self._of_values(call)
-        entry = None if call.undecided else self._entries.get(call.key)
+        entry = None if call.undecided else self._known(call.key)
         if entry is None:
             call, entry = self._compiled(args, kwargs)
         self._latest = entry
@@ -207,7 +227,7 @@ class Compiled:
                 while True:
                     call = self._taken_apart(args, kwargs, lists)
                     try:
-                        entry = self._entries.get(call.key) or self._enter(call)
+                        entry = self._known(call.key) or self._enter(call)
                         break
                     except Exception as error:
                         apart = getattr(error, "taken_apart", None)
@@ -223,19 +243,25 @@ class Compiled:
             self._lists |= lists | dict.fromkeys(call.undecided, True)
         return call, entry
 
+    def _known(self, key: Any) -> _Entry | None:
+        entry = self._entries.get(key)
+        return entry if entry and entry.is_current() else None
+
     def _enter(self, call: Arguments) -> _Entry:
-        names, shared = call.inputs()
-        program, structure = trace(self._python(), names, call.rebuilt)
+        names, places = call.inputs()
+        shared, clock = tuple(places), engine._clock
+        program, structure, captured = trace(self._python(), names, call.rebuilt)
         program = optimized(program)
         template = structure.result(list(range(len(program.outputs))))
-        known = [e for e in self._entries.values() if e[:2] == (program, tuple(shared))]
+        known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
         kernel = known[0].kernel if known else NativeKernel(program, shared, self.reduce)
         while len(self._entries) >= MOST_KERNELS:
             del self._entries[next(iter(self._entries))]
-        entry = self._entries[call.key] = _Entry(program, tuple(shared), template, kernel)
+        entry = _Entry(program, shared, template, kernel, captured, clock)
+        self._entries[call.key] = entry
         is_plain = call.key == ((), *[None] * len(call.columns))
         if is_plain and type(template) is int and not shared and not self.reduce:
-            self._fast = (len(call.columns), *kernel.single())
+            self._fast = (len(call.columns), *kernel.single(), entry)
         return entry
 
     def _of_values(self, call: Arguments) -> Any:
@@ -275,7 +301,11 @@ class Compiled:
             function = self.function
         except Exception:  # what pickle raises for a function that it cannot find again
             function = None
-        entries = [] if function else [(key, e[:3]) for key, e in self._entries.items()]
+        entries = [
+            (key, e.program, e.shared, e.template)
+            for key, e in self._entries.items()
+            if not function
+        ]
         return _unpickled, (
             function,
             self.parameters,
@@ -300,7 +330,7 @@ def _unpickled(
     compiled = Compiled(function or _forgotten, (), reduce)
     compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
     compiled._lists = lists
-    for key, (program, slots, template) in entries:
+    for key, program, slots, template in entries:
         kernel = NativeKernel(program, slots, reduce)
         compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
     return compiled

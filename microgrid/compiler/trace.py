@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from .. import engine
 from ..engine import Value
-from ..graph import unrecorded
+from ..graph import topological_order, unrecorded
 from ..operators import NUMBERS, Operand
 from ..primitive import CONSTANT, Primitive, less, less_equal
 from ..trees import Structure, flatten
@@ -25,8 +25,10 @@ __all__ = ["Traced", "trace", "unknown"]
 
 def trace(
     f: Callable[..., Any], names: Sequence[str], arguments: Callable[[list[Any]], Any]
-) -> tuple[Program, Structure]:
+) -> tuple[Program, Structure, tuple[Value, ...]]:
     """Run f once on traced numbers; return its program and the structure of what it returned.
+
+    The third are the leaves from outside whose data of now is in the program.
 
     `arguments` makes of one traced number for each name what f is called with: a pair of a tuple
     and a dict.
@@ -35,7 +37,7 @@ def trace(
         TypeError: f branches on a traced number, reads it, or returns something else than numbers
             in lists, tuples and dicts.
 
-    >>> program, structure = trace(lambda x, y: [x * y, x], ["x", "y"], lambda xs: (xs, {}))
+    >>> program, *_ = trace(lambda x, y: [x * y, x], ["x", "y"], lambda xs: (xs, {}))
     >>> program
     program(x, y):  # 1 operation
         v1 = x * y
@@ -51,7 +53,10 @@ def trace(
             "a compiled function must return numbers, or lists, tuples and dicts of them, got "
             f"{result!r} ({type(result).__name__})"
         ) from None
-    return Program.from_values(outputs, inputs), structure
+    roots = [x for x in outputs if isinstance(x, Value)]
+    leaves = [x for x in topological_order(*roots, known=set(inputs)) if not x.parents]
+    captured = tuple([leaf for leaf in leaves if not leaf.is_constant])
+    return Program.from_values(outputs, inputs), structure, captured
 
 
 def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
@@ -124,7 +129,8 @@ class Traced(Value):
     __hash__ = Value.__hash__
 
     def __repr__(self) -> str:
-        made = f" (the result of `{self.op.name}`)" if self.parents and self.op else ""
+        is_made = self.op is not None and self.op.name != "argument"  # as a transform's own is not
+        made = f" (the result of `{self.op.name}`)" if is_made and self.op else ""
         return f"the traced number{f' {self.label}' if self.label else ''}{made}"
 
     def __format__(self, spec: str) -> str:
