@@ -828,7 +828,9 @@ def test_the_program_before_any_call_is_that_of_plain_numbers():
 
 
 @pytest.mark.parametrize(
-    "f", [lambda w, x: w[0] * x, lambda w: len(w), lambda *xs: sum(xs)], ids=["w[0]", "len", "*xs"]
+    "f",
+    [lambda w, x: w[0] * x, lambda w: len(w), lambda *xs: sum(xs), MLP(2, [1])],
+    ids=["w[0]", "len", "*xs", "model"],
 )
 def test_a_function_of_lists_has_no_program_before_it_is_called(f):
     with pytest.raises(TypeError, match=r"call it first|prepare"):

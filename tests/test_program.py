@@ -473,6 +473,14 @@ def test_folding_never_hides_what_python_refuses(refused):
         optimized(program)(1.0)
 
 
+@pytest.mark.parametrize("f", [lambda x: x**0, lambda x: x**0.0, lambda x: 1**x, lambda x: 1.0**x])
+def test_folding_knows_what_is_1_whatever_the_number_is(f):
+    program = folded(traced(f))
+    assert len(program) == 0
+    for x in (0.0, -0.0, 2.0, -3.0, INF, -INF, NAN):
+        assert program(x) == [1.0] == traced(f)(x)
+
+
 def test_sharing_computes_equal_subexpressions_once():
     program = traced(lambda x, y: mg.sin(x * y) - mg.sin(y * x))
     assert len(program) == 5

@@ -192,7 +192,7 @@ class Compiled:
                 if self.parameters.is_open and not self.parameters.names:
                     raise TypeError("it takes any number of arguments")
                 self.prepare(*[0.0] * len(self.parameters.names))
-            except TypeError as error:
+            except Exception as error:  # which the function raises of single numbers
                 raise TypeError(
                     "what is compiled depends on the arguments, which are not known before they "
                     f"are given: call it first, or prepare(…) it ({error})"

@@ -17,6 +17,8 @@ __all__ = ["folded", "live", "optimized", "shared", "simplified"]
 
 COMMUTATIVE = frozenset(["+", "*"])
 IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
+FIRST_POWER = "power", (1,)
+ALWAYS_ONE = ("power", (0,)), ("exponential", (1,))  # x**0 and 1**x: of nan too, in C as in Python
 
 
 def optimized(program: Program) -> Program:
@@ -33,7 +35,7 @@ def optimized(program: Program) -> Program:
 
 
 def folded(program: Program) -> Program:
-    """Compute at once the steps of constants alone; not those that Python refuses, as log(0).
+    """Compute at once the steps of constants alone, and x**0; not what Python refuses, as log(0).
 
     >>> from microgrid import Value
     >>> x = Value(2.0, label="x")
@@ -94,6 +96,8 @@ def live(program: Program) -> Program:
 
 def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
     """Return the slot of the number that a step has whatever the inputs are, or None."""
+    if _family(op) in ALWAYS_ONE:
+        return draft.constant(1.0)
     numbers = [draft.constant_at(operand) for operand in operands]
     if None in numbers:
         return None
@@ -119,7 +123,7 @@ def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> i
         return first
     if name == "*" and 1 in numbers:
         return operands[1 - numbers.index(1)]
-    if (name == "/" and numbers[1] == 1) or name == "**1":
+    if (name == "/" and numbers[1] == 1) or _family(op) == FIRST_POWER:
         return first
     if name == "-" and _is_zero(numbers[1], sign=1):
         return first
@@ -137,6 +141,11 @@ def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> i
         if operands[1] == operands[2]:
             return operands[1]
     return None
+
+
+def _family(op: Primitive) -> tuple[str, tuple[Any, ...]] | None:
+    """Return what made a primitive, and of which constants: 2 and 2.0 are equal here."""
+    return (op.made_by[0].__name__, op.made_by[1]) if op.made_by else None
 
 
 def _is_zero(x: float | None, sign: int) -> bool:

@@ -73,7 +73,7 @@ def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
     return method
 
 
-_BRANCH = "write where(condition, x, y) for `x if condition else y`"
+_BRANCH = "write where(condition, x, y) for `x if condition else y`, maximum(x, y) for max(x, y)"
 _READ = "leave it in the computation, or return it as one more output"
 
 
