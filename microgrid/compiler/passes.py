@@ -145,7 +145,7 @@ def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> i
 
 def _family(op: Primitive) -> tuple[str, tuple[Any, ...]] | None:
     """Return what made a primitive, and of which constants: 2 and 2.0 are equal here."""
-    return (op.made_by[0].__name__, op.made_by[1]) if op.made_by else None
+    return (op.made_by[0].__qualname__, op.made_by[1]) if op.made_by else None
 
 
 def _is_zero(x: float | None, sign: int) -> bool:
