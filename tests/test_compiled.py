@@ -433,7 +433,20 @@ def test_a_model_from_outside_computes_with_its_weights_of_the_moment():
             parameter.data += shift
         assert predict(0.25, 0.5) == pytest.approx(model([0.25, 0.5]).data, rel=SLOPE_ERROR)
         eager = mg.grad(lambda x, y: model([x, y]))(0.25, 0.5)
+        assert repr(model.parameters()[0].data) in predict.source("c")
         assert slope(0.25, 0.5) == pytest.approx(eager.data, rel=SLOPE_ERROR)
+
+
+def test_an_old_listing_is_not_shown():
+    w = Value(3.0)
+    f = mg.compile(lambda x: w * x)
+    assert "3.0 * x" in repr(f.program)
+    w.data = 5.0
+    for look in [lambda: f.program, lambda: f.source("c"), lambda: f.source("llvm")]:
+        with pytest.raises(RuntimeError, match="has changed since: call the function again"):
+            look()
+    assert f(2.0) == 10.0
+    assert "5.0 * x" in repr(f.program)
 
 
 # ---- shared

@@ -126,13 +126,14 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function does, of numbers or for each row of arrays."""
-        if self._fast and not kwargs and len(args) == self._fast[0]:
+        fast = self._fast
+        if fast and not kwargs and len(args) == fast[0]:
             # plain floats in and one out, the commonest small call, without any detour
             for x in args:
                 if type(x) is not float:
                     break
             else:
-                count, numbers_of, fill, entry = self._fast
+                count, numbers_of, fill, entry = fast
                 if entry.clock == engine._clock or entry.is_current():
                     numbers = numbers_of(*args)
                     fill(numbers)
@@ -170,6 +171,7 @@ class Compiled:
 
         Raises:
             TypeError: the function does not take plain numbers; then it must be called first.
+            RuntimeError: a `Value` from outside has changed since; then it must be called again.
         """
         return self._shown().program
 
@@ -198,6 +200,11 @@ class Compiled:
                     f"are given: call it first, or prepare(…) it ({error})"
                 ) from error
         assert self._latest is not None
+        if not self._latest.is_current():
+            raise RuntimeError(
+                "a Value that was compiled as a constant has changed since: call the function "
+                "again, which compiles it anew"
+            )
         return self._latest
 
     def _python(self) -> Function:
