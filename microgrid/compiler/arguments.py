@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -38,17 +38,21 @@ class Parameters:
 
     def require(self, shared: Any) -> frozenset[Any]:
         """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
-        is_one = isinstance(shared, (int, str))
-        known = {*self.names, *self._by_name, *range(-len(self.names), len(self.names))}
-        for place in [shared] if is_one else shared if isinstance(shared, Collection) else [None]:
-            is_place = isinstance(place, (Integral, str)) and not isinstance(place, bool)
-            if not is_place or not (self.is_open or place in known):
-                there = ", ".join([*self.names, *self._by_name])
-                raise TypeError(
-                    f"`shared` must be positions or names of arguments, got {shared!r}; there are: "
-                    f"{there or 'none'}"
-                )
-        return frozenset([shared] if is_one else shared)
+        is_several = isinstance(shared, Iterable) and not isinstance(shared, str)
+        places = list(shared) if is_several else [shared]
+        if not all(map(self._has, places)):
+            there = ", ".join([*self.names, *self._by_name]) or "none"
+            raise TypeError(
+                f"`shared` must be positions or names of arguments, got {shared!r}; there are: "
+                f"{there}"
+            )
+        return frozenset(places)
+
+    def _has(self, place: Any) -> bool:
+        if isinstance(place, bool) or not isinstance(place, (Integral, str)):
+            return False
+        count = len(self.names)
+        return self.is_open or place in {*self.names, *self._by_name, *range(-count, count)}
 
 
 def _parameters(f: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
