@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -91,7 +91,7 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    _check_arguments(epochs, batch_size, optimizer, callbacks)
+    _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
     _check_function("model", model, "of a row")
     _check_function("loss", loss, "of a prediction and a target")
     if schedule is not None:
@@ -110,13 +110,15 @@ def fit(
     history = History()
     trainer: Any = Trainer(model, loss, optimizer, schedule, clip, (rows, targets), size, history)
     if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
-        looked_at = bool(callbacks), bool(held_out)
-        trainer = _compiled(trainer, bool(compile), bool(metrics), *looked_at)
+        trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
     try:
-        with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
+        with (
+            _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar,
+            closing(trainer.epochs(orders, 1)) as outcomes,
+        ):
             trainer.bar = bar
-            for epoch, outcome in enumerate(trainer.epochs(orders), start=1):
-                record: Record = {"epoch": epoch, "loss": outcome.loss, "lr": outcome.lr}
+            for outcome in outcomes:
+                epoch, record = outcome.epoch, outcome.record()
                 record |= measured(named_metrics, outcome.predictions, outcome.targets)
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history, MOVED):
@@ -134,7 +136,7 @@ def fit(
 
 
 def _compiled(
-    trainer: Trainer, insists: bool, predicts: bool, has_callbacks: bool, validates: bool
+    trainer: Trainer, held_out: Any, predicts: bool, has_callbacks: bool, insists: bool
 ) -> Any:
     """Return a trainer that takes the same steps natively; the given one, if there can be none."""
     missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
@@ -147,11 +149,16 @@ def _compiled(
     from .compiler.fitting import NativeTrainer
 
     try:
-        return NativeTrainer(trainer, predicts, has_callbacks, validates)
-    except (NotImplementedError, TypeError, ValueError, ArithmeticError) as error:
-        if insists:
-            raise TypeError(f"compile=True needs what can be compiled: {error}") from error
+        return NativeTrainer(trainer, held_out, predicts, has_callbacks, insists)
+    except Exception as error:  # a model may raise anything of numbers that are not known yet
+        if insists and not isinstance(error, Unmoved):
+            raise not_compiled(error) from error
         return trainer  # which raises what is wrong, if anything is
+
+
+def not_compiled(error: Exception) -> TypeError:
+    """Return what to raise of an error in compiling, if somebody insists on it."""
+    return TypeError(f"compile=True needs what can be compiled: {error}")
 
 
 def _called(
@@ -166,10 +173,15 @@ def _called(
 class Outcome(NamedTuple):
     """What an epoch came to: the mean loss, the last rate, the predictions and their targets."""
 
+    epoch: int
     loss: float
     lr: float
-    predictions: list[Any]
-    targets: list[Any]
+    predictions: Sequence[Any] = ()
+    targets: Sequence[Any] = ()
+
+    def record(self) -> Record:
+        """Return what the history says of it, before anything else is measured."""
+        return {"epoch": self.epoch, "loss": self.loss, "lr": self.lr}
 
 
 class Trainer:
@@ -193,9 +205,12 @@ class Trainer:
         self.steps = 0
         self.bar: Any = None
 
-    def epochs(self, orders: Iterable[Sequence[int]]) -> Iterator[Outcome]:
-        """Go through all rows in each of the given orders; yield what each epoch came to."""
-        for epoch, order in enumerate(orders, start=1):
+    def epochs(self, orders: Iterable[Sequence[int]], first: int) -> Generator[Outcome, None, None]:
+        """Go through all rows in each of the given orders; yield what each epoch came to.
+
+        `first` is the number of the first of these epochs.
+        """
+        for epoch, order in enumerate(orders, start=first):
             losses, predictions = [], []
             for start in range(0, len(order), self.batch_size):
                 part = order[start : start + self.batch_size]
@@ -206,7 +221,7 @@ class Trainer:
                 self.advance(1)
             mean_loss = math.fsum(losses) / len(losses)
             targets = [self.targets[i] for i in order]
-            yield Outcome(mean_loss, self.optimizer.lr, predictions, targets)
+            yield Outcome(epoch, mean_loss, self.optimizer.lr, predictions, targets)
 
     def advance(self, steps: int) -> None:
         """Show that steps were taken."""
@@ -269,10 +284,14 @@ class Trainer:
         return total.data / len(rows), predictions
 
 
+class Unmoved(ValueError):
+    """The optimizer's parameters have no influence on the loss."""
+
+
 def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
-    """Raise `ValueError` if the optimizer's parameters have no influence on the loss."""
+    """Raise `Unmoved` if the optimizer's parameters have no influence on the loss."""
     if not set(topological_order(loss)) & set(parameters):
-        raise ValueError(
+        raise Unmoved(
             "the optimizer must move the model's parameters, got one of parameters that the "
             "loss does not depend on"
         )
@@ -339,7 +358,9 @@ def _bar(progress: bool, epochs: int, steps: int) -> Any:
     return Bar(epochs, steps)
 
 
-def _check_arguments(epochs: Any, batch_size: Any, optimizer: Any, callbacks: Any) -> None:
+def _check_arguments(
+    epochs: Any, batch_size: Any, optimizer: Any, callbacks: Any, compile: Any
+) -> None:
     size = 1 if batch_size is None else batch_size
     for name, count in [("epochs", epochs), ("batch_size", size)]:
         if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
@@ -353,6 +374,8 @@ def _check_arguments(epochs: Any, batch_size: Any, optimizer: Any, callbacks: An
         raise TypeError(f"`callbacks` must be a list of functions, got {callbacks!r}")
     for callback in callbacks:
         _check_function("callbacks", callback, "of the model and the history")
+    if compile is not None and not isinstance(compile, bool):
+        raise TypeError(f"`compile` must be True, False or None, got {compile!r}")
 
 
 def _check_function(name: str, function: Any, takes: str) -> None:

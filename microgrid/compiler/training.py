@@ -88,8 +88,8 @@ class NativeSteps:
         self._train = _loop().function("train", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
         columns = len(text.columns)
         self.shared = np.zeros(text.room)
-        self.sums, self.gradients = np.zeros(1 + count), np.zeros(count)
-        self.made, self.state = np.zeros((1 + slots) * count), np.zeros(slots * count)
+        self.sums, self.gradients = _with_room(1 + count), _with_room(count)
+        self.made, self.state = _with_room((1 + slots) * count), np.zeros(slots * count)
         self._strides = np.full(max(columns, 2 + slots), 8, np.int64)
         self._now = np.zeros(columns, np.int64), np.zeros(self.outs, np.int64)
         at = [self.shared, self.gradients, *np.split(self.state, slots or 1)[:slots]]
@@ -182,17 +182,11 @@ class NativeSteps:
     def write(self) -> None:
         """Put the parameters, their gradients and what is remembered back into the optimizer.
 
-        If no step was taken since, nothing is changed: somebody else may have set them.
+        If no step was taken since, nothing is changed: somebody else may have set them. After a
+        Ctrl-C meanwhile it can be called again.
         """
         if self.taken == self._written:
             return
-        try:
-            self._put_back()
-        except BaseException:  # Ctrl-C: a part is not enough
-            self._put_back()
-            raise
-
-    def _put_back(self) -> None:
         optimizer = self.optimizer
         count, slots = len(optimizer.parameters), optimizer.slots
         numbers = self.shared[:count].tolist()
@@ -318,6 +312,11 @@ def _without_draws() -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
+
+
+def _with_room(count: int) -> Any:
+    """Return an array of zeros that machine code may read, and fill, eight at a time."""
+    return np.zeros(count + 7)[:count]
 
 
 def _target_width(targets: Sequence[Any]) -> int | None:
