@@ -193,33 +193,28 @@ deliver.one:
   %c.next = add i64 %c, 1
   br label %deliver
 
-; Each sum is that of the lanes, pair by pair, and then of the last block's rows, one by one.
+; The rows of the last block are added to their lanes, and then the lanes, pair by pair.
 finish:
-  %t = phi i64 [ 0, %tail ], [ 0, %deliver ], [ %t.next, %finish.done ]
+  %left.one = insertelement <$W x i64> poison, i64 %left, i64 0
+  %left.all = shufflevector <$W x i64> %left.one, <$W x i64> poison, <$W x i32> zeroinitializer
+  %is.row = icmp ult <$W x i64> <$LANES>, %left.all
+  br label %finish.test
+finish.test:
+  %t = phi i64 [ 0, %finish ], [ %t.next, %finish.one ]
   %t.more = icmp ult i64 %t, %total.count
   br i1 %t.more, label %finish.one, label %keep
 finish.one:
   %t.lanes.at = getelementptr <$W x double>, ptr %totals, i64 %t
   %t.lanes = load <$W x double>, ptr %t.lanes.at
-  %t.full = call reassoc double @llvm.vector.reduce.fadd.v${W}f64(double -0.0, <$W x double> %t.lanes)
-  %t.last = getelementptr <$W x double>, ptr %last.totals, i64 %t
-  br label %finish.lane
-finish.lane:
-  %g = phi i64 [ 0, %finish.one ], [ %g.next, %finish.add ]
-  %g.sum = phi double [ %t.full, %finish.one ], [ %g.sum.next, %finish.add ]
-  %g.more = icmp ult i64 %g, %left
-  br i1 %g.more, label %finish.add, label %finish.done
-finish.add:
-  %g.at = getelementptr double, ptr %t.last, i64 %g
-  %g.x = load double, ptr %g.at
-  %g.sum.next = fadd double %g.sum, %g.x
-  %g.next = add i64 %g, 1
-  br label %finish.lane
-finish.done:
+  %t.last.at = getelementptr <$W x double>, ptr %last.totals, i64 %t
+  %t.last = load <$W x double>, ptr %t.last.at
+  %t.rows = select <$W x i1> %is.row, <$W x double> %t.last, <$W x double> zeroinitializer
+  %t.both = fadd <$W x double> %t.lanes, %t.rows
+  %t.sum = call reassoc double @llvm.vector.reduce.fadd.v${W}f64(double -0.0, <$W x double> %t.both)
   %t.sum.at = getelementptr double, ptr %sums, i64 %t
-  store double %g.sum, ptr %t.sum.at
+  store double %t.sum, ptr %t.sum.at
   %t.next = add i64 %t, 1
-  br label %finish
+  br label %finish.test
 
 keep:
   br i1 %goes.on, label %keep.lanes, label %end

@@ -31,7 +31,9 @@ POINTER = ctypes.c_void_p
 @cache
 def driver(machine: Machine) -> Code:
     """Return the code of driver.ll, which all kernels of a machine share."""
-    return Code(text_of("driver.ll", FIELDS, W=machine.width, BYTES=8 * machine.width), machine)
+    lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
+    sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LANES": lanes}
+    return Code(text_of("driver.ll", FIELDS, **sizes), machine)
 
 
 class Kernel:
