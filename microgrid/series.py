@@ -154,7 +154,8 @@ class Series(Operand):
             if isinstance(x, Series) and len(x.terms) <= n:
                 yield x, n
         slopes = [x.terms[n] if isinstance(x, Series) else 0 for x in branches]
-        self.terms.append(where(_starts((condition,))[0], *slopes))
+        is_flat = all(map(_is_zero, slopes))
+        self.terms.append(0 if is_flat else where(_starts((condition,))[0], *slopes))
 
 
 def _starts(operands: tuple[Any, ...]) -> list[Any]:
@@ -163,4 +164,6 @@ def _starts(operands: tuple[Any, ...]) -> list[Any]:
 
 def _plus(total: Any, j: int, slope: Any, by: Any) -> Any:
     """Return total + j * slope * by, without a node for a zero, of which a polynomial has many."""
-    return total if _is_zero(slope) or _is_zero(by) else total + j * slope * by
+    if _is_zero(slope) or _is_zero(by):
+        return total
+    return j * slope * by if _is_zero(total) else total + j * slope * by
