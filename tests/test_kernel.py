@@ -18,7 +18,7 @@ import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program, llvm
 from microgrid.compiler.kernel import NativeKernel
-from microgrid.compiler.passes import optimized
+from microgrid.compiler.passes import divided, optimized
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT
@@ -419,6 +419,69 @@ def test_a_gate_hides_no_nan_but_the_one_of_the_branch_that_is_not_taken():
 def test_a_taylor_series_along_one_operand_of_a_power_needs_no_logarithm():
     f = mg.compile(lambda x, n: mg.taylor(lambda t: t**n, x, 2))
     assert f(-1.0, 2.0) == [1.0, -2.0, 1.0]
+
+
+# ---- long steps
+
+
+@st.composite
+def long_steps(draw):
+    """Draw a program of dots, sums, products and extrema of many numbers, some of one list."""
+    inputs, steps = 12, []
+    lists = [draw(st.lists(st.integers(0, inputs - 1), min_size=4, max_size=9)) for _ in range(2)]
+    for slot in range(inputs, inputs + draw(st.integers(2, 8))):
+        name = draw(st.sampled_from(["dot", "dot", "dot", "sum", "prod", "max", "min", "constant"]))
+        if name == "constant":
+            steps.append((CONSTANT, (draw(st.sampled_from([0.5, -0.0, 3.0])),)))
+            continue
+        slots = st.integers(0, slot - 1)
+        shared = draw(st.sampled_from(lists) | st.lists(slots, min_size=1, max_size=9))
+        other = draw(st.lists(slots, min_size=len(shared), max_size=len(shared)))
+        if name == "dot":
+            left, right = draw(st.permutations([shared, other]))
+            shared = [*left, *right, *draw(st.lists(slots, max_size=1))]
+        steps.append((Primitive.named(name), tuple(shared)))
+    outputs = range(inputs, inputs + len(steps))
+    return Program([f"x{i}" for i in range(inputs)], steps, outputs)
+
+
+@usual(25)
+@given(long_steps(), st.integers(1, 4))
+def test_long_steps_that_are_divided_have_the_same_bits(program, most):
+    pieces = divided(program, most)
+    rows = np.random.default_rng(0).normal(size=(12, 20))
+    whole = NativeKernel(program, (), None, PLAIN)([], list(rows))
+    found = NativeKernel(pieces, (), None, PLAIN)([], list(rows))
+    for one, other in zip(whole, found, strict=True):
+        assert np.array_equal(one, other)
+    for op, operands in pieces.steps:
+        assert len(operands) <= (2 * most + 1 if op.name == "dot" else most + 1)
+    assert pieces.inputs == program.inputs
+    assert len(pieces.outputs) == len(program.outputs)
+
+
+def test_the_dots_of_a_layer_take_turns():
+    def layer(*xs):
+        row, weights = xs[:4], (xs[4:8], xs[8:12])
+        return [mg.relu(mg.dot(w, row)) for w in weights]
+
+    names = [*"abcd", *(f"v{i}" for i in range(4)), *(f"w{i}" for i in range(4))]
+    lines = repr(divided(traced(layer, names), 2)).splitlines()
+    assert [line.strip() for line in lines[1:5]] == [
+        "v4 = dot(v0, v1, a, b)",
+        "v5 = dot(w0, w1, a, b)",
+        "v6 = dot(v2, v3, c, d, v4)",
+        "v7 = dot(w2, w3, c, d, v5)",
+    ]
+
+
+def test_a_dot_of_what_another_dot_of_its_list_gives_waits_for_it():
+    def chain(*xs):
+        first = mg.dot(xs[:3], xs[3:])
+        return [mg.dot(xs[:3], [first, first, xs[0]])]
+
+    program = divided(traced(chain, "abcdef"), 1)
+    assert program(*[1.0] * 6) == traced(chain, "abcdef")(*[1.0] * 6) == [7.0]
 
 
 # ---- cuts

@@ -16,6 +16,7 @@ from typing import Any
 from ..primitive import CONSTANT
 from .lowering import FUNCTIONS, Emitter, lowering_of
 from .machine import Machine, require
+from .passes import divided
 from .program import Program
 from .schedule import Part, scheduled
 
@@ -171,7 +172,8 @@ class KernelText:
         totals: Sequence[int],
         machine: Machine,
     ) -> None:
-        self.program, self.machine = program, machine
+        self.program = program = divided(program)
+        self.machine = machine
         self.schedule = scheduled(program, shared, program.outputs)
         self.written, self.totals = list(written), list(totals)
         own = set(shared)

@@ -1,21 +1,24 @@
-"""Passes over a `Program`: each returns one with fewer steps that computes the same bits.
+"""Passes over a `Program`: each returns another one that computes the same bits.
 
-`optimized` runs them all. None of them reorders arithmetic; what holds for real numbers alone, such
-as x + 0 = x, which is wrong for x = -0.0, is left out.
+`optimized` runs those that make it smaller. None reorders arithmetic; what holds for real numbers
+alone, such as x + 0 = x, which is wrong for x = -0.0, is left out. `divided` makes ready to lower.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..primitive import CONSTANT, Primitive
 from .program import Program, Step
 
-__all__ = ["folded", "live", "optimized", "shared", "simplified"]
+__all__ = ["divided", "folded", "live", "optimized", "shared", "simplified"]
 
 COMMUTATIVE = frozenset(["+", "*"])
+CHAINS = frozenset(["sum", "prod", "max", "min"])
+MOST_TERMS = 24  # of a step, once it is divided: measured, see `tests.benchmarks.native large`
 IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
 FIRST_POWER = "power", (1,)
 ALWAYS_ONE = ("power", (0,)), ("exponential", (1,))  # x**0 and 1**x: of nan too, in C as in Python
@@ -92,6 +95,83 @@ def live(program: Program) -> Program:
         if slot in needed and op is not CONSTANT:
             needed.update(operands)
     return _rewritten(program, lambda draft, op, operands: None, needed)
+
+
+def divided(program: Program, most: int = MOST_TERMS) -> Program:
+    """Compute long dots, sums, products and extrema in several steps, each going on from the last.
+
+    Dots of one list with many others, as those of a layer's neurons are, take turns: what a piece
+    of the list is multiplied with stands together. A long chain is slow to compile.
+
+    >>> from microgrid import Value, dot
+    >>> x = [Value(1.0, label=name) for name in "abcd"]
+    >>> divided(Program.from_values([dot(x[:2], x[2:])], x), most=1)
+    program(a, b, c, d):  # 2 operations
+        v1 = dot(a, c)
+        v2 = dot(b, d, v1)
+        return v2
+    """
+    draft = _Draft(program)
+    at = {slot: slot for slot in range(draft.first)}
+    steps = dict(enumerate(program.steps, start=draft.first))
+    for slot, (op, operands) in steps.items():
+        if op is CONSTANT:
+            at[slot] = draft.constant(operands[0])
+    groups = _taking_turns(steps, most)
+    for slot, (op, operands) in steps.items():
+        for begin in range(0, _terms(op, operands), most) if slot in groups else ():
+            for k in groups[slot]:
+                piece = _piece(*steps[k], slice(begin, begin + most))
+                before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
+                moved = [at[x] for x in piece]
+                at[k] = draft.step(op, (*moved, *before) if op.name == "dot" else (*before, *moved))
+        if slot not in at:
+            at[slot] = draft.step(op, tuple([at[x] for x in operands]))
+    labels = {at[slot]: label for slot, label in program.labels.items()}
+    return Program(program.inputs, draft.steps, [at[slot] for slot in program.outputs], labels)
+
+
+def _terms(op: Primitive, operands: tuple[Any, ...]) -> int:
+    """Return how many operations on two or three numbers a step is, if it can be divided."""
+    return len(operands) // 2 if op.name == "dot" else len(operands) if op.name in CHAINS else 0
+
+
+def _halves(operands: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the two lists that a dot multiplies."""
+    half = len(operands) // 2
+    return operands[:half], operands[half : 2 * half]
+
+
+def _piece(op: Primitive, operands: tuple[int, ...], part: slice) -> tuple[int, ...]:
+    """Return the operands of some of a step's terms."""
+    if op.name != "dot":
+        return operands[part]
+    left, right = _halves(operands)
+    return left[part] + right[part]
+
+
+def _start(op: Primitive, operands: tuple[int, ...]) -> tuple[int, ...]:
+    """Return what a dot begins with: a last operand without a partner."""
+    return operands[-1:] if op.name == "dot" and len(operands) % 2 else ()
+
+
+def _taking_turns(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
+    """Return groups of long steps by their first ones: alone, or dots that share a list."""
+    long = {slot: step for slot, step in steps.items() if _terms(*step) > most}
+    uses = Counter(
+        [half for op, operands in long.values() if op.name == "dot" for half in _halves(operands)]
+    )
+    groups: dict[int, list[int]] = {}
+    leaders: dict[Any, int] = {}
+    for slot, (op, operands) in long.items():
+        leader = slot
+        if op.name == "dot":
+            shared = max(_halves(operands), key=lambda half: uses[half])
+            leader = leaders.setdefault(shared, slot)
+            if any(x >= leader and steps[x][0] is not CONSTANT for x in operands):
+                leader = leaders[shared] = slot
+        groups.setdefault(leader, []).append(slot)
+    return groups
 
 
 def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:

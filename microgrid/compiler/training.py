@@ -270,7 +270,7 @@ class NativeSteps:
     def _compile_clip(self, program: Program) -> None:
         count = len(program.inputs)
         text = KernelText(program, range(count), (), (), this_machine())
-        self._clip = Kernel(text)
+        self._clip, program = Kernel(text), text.program
         # all is shared, and so in its place after the call; constants wait behind these places
         constants = [slot for slot in program.outputs if slot not in text.kept]
         self.clip_shared = np.zeros(text.room + len(constants))
