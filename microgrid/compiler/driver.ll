@@ -65,39 +65,28 @@ done:
   ret i1 %whole
 }
 
-; Compute blocks of rows. The parts take turns at each tile, which is some blocks, each with a scratch of
-; its own: so a part's code and totals stay in the nearest cache meanwhile. A single part computes all
-; blocks in one step.
-define internal void @blocks(i64 %count, ptr %parts, i64 %tile, i64 %step, i64 %width, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %begin, i64 %end) {
+; Compute blocks of rows. Several parts take turns at each block; a single one has the loop in itself.
+define internal void @blocks(i64 %count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %begin, i64 %end) {
 entry:
-  br label %tile.one
-tile.one:
-  %first = phi i64 [ %begin, %entry ], [ %last, %tile.done ]
-  %first.after = add i64 %first, %tile
-  %last = call i64 @llvm.umin.i64(i64 %first.after, i64 %end)
-  br label %part
-part:
-  %k = phi i64 [ 0, %tile.one ], [ %k.next, %part.done ]
-  %part.at = getelementptr ptr, ptr %parts, i64 %k
-  %function = load ptr, ptr %part.at
+  %is.single = icmp eq i64 %count, 1
   br label %block
 block:
-  %row = phi i64 [ %first, %part ], [ %next, %block ]
-  %waiting = phi ptr [ %scratch, %part ], [ %waiting.next, %block ]
-  %after = add i64 %row, %step
-  %next = call i64 @llvm.umin.i64(i64 %after, i64 %last)
-  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %waiting, ptr %totals, i64 %row, i64 %next)
-  %waiting.next = getelementptr <$W x double>, ptr %waiting, i64 %width
-  %more = icmp ult i64 %next, %last
-  br i1 %more, label %block, label %part.done
-part.done:
+  %row = phi i64 [ %begin, %entry ], [ %next, %done ]
+  %after = add i64 %row, $W
+  %next = select i1 %is.single, i64 %end, i64 %after
+  br label %part
+part:
+  %k = phi i64 [ 0, %block ], [ %k.next, %part ]
+  %part.at = getelementptr ptr, ptr %parts, i64 %k
+  %function = load ptr, ptr %part.at
+  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
   %k.next = add i64 %k, 1
   %k.more = icmp ult i64 %k.next, %count
-  br i1 %k.more, label %part, label %tile.done
-tile.done:
-  %tile.more = icmp ult i64 %last, %end
-  br i1 %tile.more, label %tile.one, label %done
+  br i1 %k.more, label %part, label %done
 done:
+  %more = icmp ult i64 %next, %end
+  br i1 %more, label %block, label %end.of.rows
+end.of.rows:
   ret void
 }
 
@@ -108,8 +97,6 @@ define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %out
 entry:
 $LOADS
   %at.scratch = add i64 %column.count, %out.count
-  %tile.blocks = udiv i64 %tile, %step
-  %scratch.count = mul i64 %scratch.width, %tile.blocks
   %at.totals = add i64 %at.scratch, %scratch.count
   %at.last.totals = add i64 %at.totals, %total.count
   %at.ins = add i64 %at.last.totals, %total.count
@@ -159,13 +146,13 @@ begin:
   %dense = call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 0, i64 $W)
   br i1 %dense, label %all, label %some
 all:
-  call void @blocks(i64 %part.count, ptr %parts, i64 %tile, i64 %step, i64 %scratch.width, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 0, i64 %full.end)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 0, i64 %full.end)
   br label %tail
 some:
   %row = phi i64 [ 0, %begin ], [ %next, %some ]
   %next = add i64 %row, $W
   call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 %row, i64 $W)
-  call void @blocks(i64 %part.count, ptr %parts, i64 %tile, i64 %step, i64 %scratch.width, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
   %more = icmp ult i64 %next, %full.end
   br i1 %more, label %some, label %tail
 
@@ -190,7 +177,7 @@ divert.one:
   br label %divert
 diverted:
   %beyond = add i64 %full.end, $W
-  call void @blocks(i64 %part.count, ptr %parts, i64 %tile, i64 %step, i64 %scratch.width, ptr %ins, ptr %last.outs, ptr %shared, ptr %scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
+  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %last.outs, ptr %shared, ptr %scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
   br label %deliver
 deliver:
   %c = phi i64 [ 0, %diverted ], [ %c.next, %deliver.one ]

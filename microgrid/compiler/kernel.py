@@ -20,8 +20,8 @@ __all__ = ["Kernel", "NativeKernel", "driver"]
 
 # The fields of a kernel's record, as driver.ll reads them.
 FIELDS = (
-    *("COLUMN.COUNT", "OUT.COUNT", "TOTAL.COUNT", "SCRATCH.WIDTH"),
-    *("PART.COUNT", "parts", "TILE", "STEP", "ONCE.COUNT", "once", "ROOM"),
+    *("COLUMN.COUNT", "OUT.COUNT", "TOTAL.COUNT", "SCRATCH.COUNT"),
+    *("PART.COUNT", "parts", "ONCE.COUNT", "once", "ROOM"),
 )
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 DOUBLE = np.dtype(np.float64)
@@ -47,9 +47,8 @@ class Kernel:
         self.record = Record(
             FIELDS,
             **{"COLUMN.COUNT": len(text.columns), "OUT.COUNT": len(text.written)},
-            **{"TOTAL.COUNT": len(text.totals), "SCRATCH.WIDTH": text.schedule.width},
+            **{"TOTAL.COUNT": len(text.totals), "SCRATCH.COUNT": text.schedule.width},
             **{"PART.COUNT": len(parts), "parts": np.array(parts, np.int64)},
-            **{"TILE": text.tile, "STEP": text.step},
             **{"ONCE.COUNT": len(once), "once": np.array(once, np.int64), "ROOM": text.room},
         )
         signature = None, POINTER, ctypes.c_int64, *[POINTER] * 6

@@ -139,19 +139,13 @@ def _lane_by_lane(function: str, arity: int, width: int) -> str:
     return "\n".join([*lines, f"  ret {vector} {result}", "}"])
 
 
-MOST_BLOCKS = 8  # that a part computes before the next one has its turn
-MOST_SCRATCH = 32 * 1024  # bytes, of all these blocks
-ALL_ROWS = 2**62
-
-
 class KernelText:
     """The IR of a kernel's functions, and what its caller has to know.
 
     `columns` are the inputs with a number for each row, `written` the outputs with one, `totals`
     those that are added up over the rows. The array of shared numbers starts with the inputs that
     are shared, and has room for `room` numbers; after a call those in `kept` are in their places.
-    `once` and `parts` are the names of the functions, in the order in which they are to be called:
-    the parts take turns at `tile` rows, and compute `step` of them at a time.
+    `once` and `parts` are the names of the functions, in the order in which they are to be called.
 
     Args:
         program: what to compute.
@@ -186,11 +180,6 @@ class KernelText:
                 self.uses[program.outputs[k]].append((in_total, place))
         self.parts = [f"rows{i}" for i in range(len(self.schedule.rows))]
         self.once = [f"once{i}" for i in range(len(self.schedule.once))]
-        self.step = self.tile = ALL_ROWS
-        if len(self.parts) > 1:
-            self.step = machine.width
-            block = 8 * machine.width * max(1, self.schedule.width)
-            self.tile = self.step * max(1, min(MOST_BLOCKS, MOST_SCRATCH // block))
         made = {slot for part in self.schedule.rows for slot in part.slots}
         # outputs that no part makes: inputs, and what is shared
         self.loose = [slot for slot in self.uses if slot not in made]
