@@ -179,6 +179,8 @@ def operands_text(operands: Iterable[Any]) -> str:
 
 def operand_text(x: Any) -> str:
     """Return a number as an error shows it, with its label if it is a `Value` that has one."""
+    if getattr(x, "is_traced", False):
+        return repr(x)
     label = x.label if hasattr(x, "record") else None
     data = x.data if hasattr(x, "record") else x
     return repr(data) if label is None else f"{label} = {data!r}"

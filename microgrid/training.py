@@ -72,7 +72,9 @@ def fit(
         progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
         compile: whether to train natively, with the extra `compile`; the weights are the same to
             the last few digits. If None, where it is installed, there is enough to do, and what is
-            given can be compiled; True insists, and False stays in Python.
+            given can be compiled; True insists, and False stays in Python. Natively the schedule is
+            asked for many steps ahead, and while model and loss are traced, for a moment, no other
+            thread can compute with the parameters.
 
     Ctrl-C ends the training; the history so far is returned.
 
@@ -109,9 +111,9 @@ def fit(
     orders = (order_of_rows(len(rows), shuffle, random) for _ in range(epochs))
     history = History()
     trainer: Any = Trainer(model, loss, optimizer, schedule, clip, (rows, targets), size, history)
-    if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
-        trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
     try:
+        if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
+            trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
         with (
             _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar,
             closing(trainer.epochs(orders, 1)) as outcomes,
@@ -158,7 +160,8 @@ def _compiled(
 
 def not_compiled(error: Exception) -> TypeError:
     """Return what to raise of an error in compiling, if somebody insists on it."""
-    return TypeError(f"compile=True needs what can be compiled: {error}")
+    what = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+    return TypeError(f"compile=True needs what can be compiled: {what}")
 
 
 def _called(

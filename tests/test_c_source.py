@@ -24,7 +24,7 @@ import microgrid as mg
 from microgrid import Primitive, Value, grad, hessian, value_and_grad
 from microgrid.compiler import Program, compile
 from microgrid.compiler.c import c_source
-from microgrid.compiler.kernel import NativeKernel
+from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.machine import Machine
 from microgrid.compiler.passes import optimized
 from microgrid.compiler.trace import trace
@@ -120,7 +120,7 @@ def over_rows(c_function, shared, rows, count):
 def of_kernel(program, rows, machine=PLAIN):
     """Return the outputs of the native kernel, for each row."""
     columns = list(np.ascontiguousarray(np.array(rows, float).T))
-    outs = NativeKernel(program, (), None, machine)([], columns)
+    outs = ArrayKernel(program, (), None, machine)([], columns)
     return np.stack([np.broadcast_to(out, len(rows)) for out in outs], axis=-1)
 
 
@@ -435,7 +435,7 @@ def test_sums_and_means_are_the_kernel_s(reduced, name, count):
     columns = [i for i in range(4) if i not in own]
     numbers = [[0.0, 2.0, 0.0, -0.5][i] for i in own]
     got = over_rows(c[name], numbers, table[:, columns], 8)
-    kernel = NativeKernel(program, shared, reduce, PLAIN)
+    kernel = ArrayKernel(program, shared, reduce, PLAIN)
     expected = kernel(numbers, list(np.ascontiguousarray(table[:, columns].T)))
     if not count and reduce == "mean":
         assert np.isnan(got).all()

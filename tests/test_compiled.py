@@ -458,6 +458,8 @@ def test_an_old_listing_is_not_shown():
         ("w", 2, {}),
         (0, 2, {}),
         (-2, 2, {}),
+        (-2, 1, {"x": 0}),
+        (-2, 0, {"w": 0, "x": 0}),
         (["w"], 2, {}),
         ((0,), 2, {}),
         ("w", 1, {"x": 0}),
@@ -473,6 +475,22 @@ def test_shared_arguments_are_named_by_name_and_by_position(shared, args, kwargs
     f = mg.compile(lambda w, x: w[0] * x + w[1], shared=shared)
     found = f(*list(given.values())[:args], **{name: given[name] for name in kwargs})
     assert same(found, 2.0 * given["x"] + 3.0)
+
+
+def test_a_shared_position_counts_from_the_end_of_the_parameters():
+    f = mg.compile(lambda w, x=2.0: w * x, shared=-1, reduce="sum")
+    assert f(np.arange(4.0)) == 12.0
+    assert f(np.arange(4.0), 3.0) == 18.0
+    with pytest.raises(TypeError, match="`shared` must be"):
+        mg.compile(lambda *xs: xs[0], shared=-1)
+
+
+def test_a_list_beside_a_column_is_found_whichever_the_function_takes_as_a_whole():
+    f = mg.compile(lambda w, x: mg.sum(w) * x)
+    assert same(f([1.0, 2.0], [3.0, 4.0]), np.array([9.0, 12.0]))
+    g = mg.compile(lambda x, w: mg.sum(w) * x)
+    assert same(g([3.0, 4.0], [1.0, 2.0]), np.array([9.0, 12.0]))
+    assert mg.compile(lambda v, w: mg.sum(v) * mg.sum(w))([3.0, 4.0], [1.0, 2.0]) == 21.0
 
 
 def test_shared_numbers_may_be_lists_tuples_arrays_and_columns_take_any_rows():
@@ -670,6 +688,52 @@ def test_a_function_that_cannot_be_traced_is_refused_at_each_call():
     assert f(Value(1.0)) == 1.0  # Python's own may branch
 
 
+def test_a_branch_that_is_refused_is_not_swallowed():
+    def careful(x):
+        try:
+            return x if x > 0 else -x
+        except TypeError:
+            return x * 100.0
+
+    f = mg.compile(careful)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="must not branch on a number"):
+            f(2.0)
+
+    def by_number(x):
+        try:
+            return x * float(x)
+        except TypeError:
+            return x * x  # as NumPy and others ask what kind of number they got
+
+    assert mg.compile(by_number)(3.0) == 9.0
+
+
+def test_a_masked_array_is_refused():
+    x = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
+    with pytest.raises(TypeError, match=r"a number in every row, got x with a mask.*filled\(nan\)"):
+        mg.compile(lambda x: x, reduce="sum")(x)
+
+
+def test_a_number_beyond_all_floats_is_refused_by_name():
+    with pytest.raises(OverflowError, match=r"x is too large for a float"):
+        affine(10**400, 1.0)
+    with pytest.raises(OverflowError, match=r"w\[0\] is too large"):
+        line([10**400, 1], 1.0)
+
+
+def test_the_error_of_an_operation_on_constants_is_its_own():
+    with pytest.raises(ValueError, match=r"log of -2\.0"):
+        mg.compile(mg.grad(lambda x: Value(-2.0) ** x))(2.0)
+
+
+def test_a_copy_inside_of_the_function_is_a_number_of_its_own():
+    model = MLP(1, [1], seed=0)
+    f = mg.compile(lambda m, x: copy.deepcopy(m)([x]) + copy.copy(x))
+    assert f(model, 0.5) == pytest.approx(model([0.5]).data + 0.5, rel=SLOPE_ERROR)
+    assert mg.compile(mg.grad(lambda x: copy.deepcopy(x) * x))(3.0) == 3.0
+
+
 def test_a_column_that_is_taken_for_an_array_is_told_of_shared():
     with pytest.raises(TypeError, match=r"traced number w has no parts.*`shared`"):
         mg.compile(lambda w, x: w[0] * x)(np.array([1.0, 2.0]), 1.0)
@@ -816,6 +880,22 @@ def test_a_hessian_by_an_array_is_a_matrix_for_each_row():
 def test_an_array_may_be_returned_for_plain_numbers():
     f = mg.compile(lambda x, y: np.array([x, y]))
     assert same(f(1.0, 2.0), np.array([1.0, 2.0]))
+    assert mg.compile(lambda x: np.array(x))(1.0) == 1.0
+    assert mg.compile(lambda x: np.zeros((0, 2)))(1.0).shape == (0, 2)
+
+
+def test_a_function_of_many_numbers_needs_little_stack():
+    numbers, results = [1.0] * 20_000, []
+    f = mg.compile(lambda *xs: xs[0] + xs[-1])
+    f(*numbers)
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=lambda: results.append(f(*numbers)))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert results == [2.0]
 
 
 # ---- what there is to see

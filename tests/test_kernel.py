@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program, llvm
-from microgrid.compiler.kernel import NativeKernel
+from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.passes import divided, optimized
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
@@ -249,7 +249,7 @@ def check(functions, names, rows, counts, where_slopes_overflow=False):
         zeros |= (value == 0) & np.signbit(value)
     places = structure.result(list(range(len(program.outputs))))
     for kind in (HERE, PLAIN):
-        outs = NativeKernel(program, (), None, kind)([], columns)
+        outs = ArrayKernel(program, (), None, kind)([], columns)
         for k, (out, slot) in enumerate(zip(outs, program.outputs, strict=True)):
             known = np.isfinite(errors[slot])
             good = ~known | (distance(out, values[slot]) <= errors[slot])
@@ -450,8 +450,8 @@ def long_steps(draw):
 def test_long_steps_that_are_divided_have_the_same_bits(program, most):
     pieces = divided(program, most)
     rows = np.random.default_rng(0).normal(size=(12, 20))
-    whole = NativeKernel(program, (), None, PLAIN)([], list(rows))
-    found = NativeKernel(pieces, (), None, PLAIN)([], list(rows))
+    whole = ArrayKernel(program, (), None, PLAIN)([], list(rows))
+    found = ArrayKernel(pieces, (), None, PLAIN)([], list(rows))
     for one, other in zip(whole, found, strict=True):
         assert np.array_equal(one, other)
     for op, operands in pieces.steps:
@@ -584,7 +584,7 @@ def test_a_program_that_is_cut_has_the_same_bits():
         for limit in (10_000, most):
             with pytest.MonkeyPatch.context() as monkeypatch:
                 cut(monkeypatch, limit)
-                kernel = NativeKernel(program, shared, reduce, PLAIN)
+                kernel = ArrayKernel(program, shared, reduce, PLAIN)
                 results.append(kernel(numbers, columns))
         assert same(*results)
 
@@ -610,9 +610,9 @@ def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(monkeypatch
     names = [f"w{i}" for i in range(21)] + ["x", "y"]
     program = trace(outputs, names, lambda xs: ((xs[:21], *xs[21:]), {}))[0]
     shared = range(21)
-    uncut = NativeKernel(program, shared, reduce, PLAIN)
+    uncut = ArrayKernel(program, shared, reduce, PLAIN)
     cut(monkeypatch, most)
-    kernel = NativeKernel(program, shared, reduce, PLAIN)
+    kernel = ArrayKernel(program, shared, reduce, PLAIN)
     assert len(kernel.text.schedule.rows) > 1 == len(uncut.text.schedule.rows)
     assert same(kernel(shapes, ROWS[:2]), uncut(shapes, ROWS[:2]))
 
@@ -623,7 +623,7 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
     for i in range(5000):
         y = y * 0.5 + x if i % 2 else mg.sin(y)
     program = Program.from_values([y], [x])
-    kernel = NativeKernel(program)
+    kernel = ArrayKernel(program)
     schedule = kernel.text.schedule
     assert len(schedule.rows) > 1
     assert all(part.size <= 1000 for part in schedule.rows)
@@ -652,7 +652,7 @@ OF_ROWS = [k for k, slot in enumerate(MIXED.outputs) if k in (0, 1, 4, 5, 6, 8)]
 
 @each_machine
 def test_a_row_has_the_same_bits_in_any_batch_and_any_place(kind):
-    kernel = NativeKernel(MIXED, (0,), None, kind)
+    kernel = ArrayKernel(MIXED, (0,), None, kind)
     x, y = np.random.default_rng(1).normal(size=(2, 1000)) * 3
     x[:9] = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-310, 1e300, 700.0, -1.0]
     whole = kernel([0.5], [x, y])
@@ -667,8 +667,8 @@ def test_a_row_has_the_same_bits_in_any_batch_and_any_place(kind):
 
 @each_machine
 def test_a_sum_is_that_of_the_rows_in_a_fixed_order(kind):
-    kernel = NativeKernel(MIXED, (0,), None, kind)
-    total, mean = (NativeKernel(MIXED, (0,), reduce, kind) for reduce in ("sum", "mean"))
+    kernel = ArrayKernel(MIXED, (0,), None, kind)
+    total, mean = (ArrayKernel(MIXED, (0,), reduce, kind) for reduce in ("sum", "mean"))
     x, y = np.random.default_rng(2).normal(size=(2, 1000))
     for count in COUNTS:
         columns = [x[:count], y[:count]]
@@ -684,7 +684,7 @@ def test_a_sum_is_that_of_the_rows_in_a_fixed_order(kind):
         for _ in range(3):  # and wherever in memory the rows are
             moved = [np.concatenate([np.zeros(1), column])[1:] for column in columns]
             assert same(total([0.5], moved), sums)
-            assert same(NativeKernel(MIXED, (0,), "sum", kind)([0.5], columns), sums)
+            assert same(ArrayKernel(MIXED, (0,), "sum", kind)([0.5], columns), sums)
 
 
 @each_machine
@@ -692,13 +692,13 @@ def test_a_sum_is_that_of_the_rows_in_a_fixed_order(kind):
 def test_kernels_may_have_no_columns_no_outputs_or_neither(kind, reduce):
     x = np.arange(1.0, 4.0)
     a = traced(lambda a: [a * 2.0, 3.0, a], "a")
-    assert list(NativeKernel(a, (0,), reduce, kind)([1.5], [])) == [3.0, 3.0, 1.5]
+    assert list(ArrayKernel(a, (0,), reduce, kind)([1.5], [])) == [3.0, 3.0, 1.5]
     constants = traced(lambda: [2.5, -0.0], "")
-    assert list(NativeKernel(constants, (), reduce, kind)([], [])) == [2.5, 0.0]
+    assert list(ArrayKernel(constants, (), reduce, kind)([], [])) == [2.5, 0.0]
     nothing = traced(lambda x: [], "x")
-    assert list(NativeKernel(nothing, (), reduce, kind)([], [x])) == []
-    assert list(NativeKernel(traced(lambda: [], ""), (), reduce, kind)([], [])) == []
-    unread = NativeKernel(traced(lambda x, y: [y], "xy"), (), reduce, kind)([], [x, x + 1])
+    assert list(ArrayKernel(nothing, (), reduce, kind)([], [x])) == []
+    assert list(ArrayKernel(traced(lambda: [], ""), (), reduce, kind)([], [])) == []
+    unread = ArrayKernel(traced(lambda x, y: [y], "xy"), (), reduce, kind)([], [x, x + 1])
     assert same(unread, [np.array([2.0, 3.0, 4.0]) if reduce is None else np.float64(9.0)])
 
 
@@ -709,16 +709,16 @@ def test_an_output_may_be_an_input_a_constant_and_one_slot_twice():
     program = Program.from_values([product, x, 2.5, product, x, product + 0.0], [x, y])
     a, b = np.arange(11.0), np.arange(11.0) + 0.5
     right = [a * b, a, np.full(11, 2.5), a * b, a, a * b]
-    assert same(NativeKernel(program)([], [a, b]), right)
+    assert same(ArrayKernel(program)([], [a, b]), right)
     for shared in [(0,), (1,), (0, 1)]:
         numbers = [2.0, 3.0][shared[0] : shared[-1] + 1]
         given_columns = [a for i in (0, 1) if i not in shared]
         one = 2.0 if 0 in shared else a
         other = 3.0 if 1 in shared else a
         expected = [one * other, one, 2.5, one * other, one, one * other]
-        found = NativeKernel(program, shared)(numbers, given_columns)
+        found = ArrayKernel(program, shared)(numbers, given_columns)
         assert all(np.all(out == e) for out, e in zip(found, expected, strict=True))
-        sums = NativeKernel(program, shared, "sum")(numbers, given_columns)
+        sums = ArrayKernel(program, shared, "sum")(numbers, given_columns)
         rows = 1 if len(shared) == 2 else 11
         assert list(sums) == [float(np.sum(np.broadcast_to(e, rows))) for e in expected]
 
@@ -732,7 +732,7 @@ def test_kernels_may_have_many_columns_and_many_outputs(count, reduce):
     program = Program(names, steps, [*range(count, 2 * count), 0])
     rows = 2 * WIDTH + 3
     columns = [np.arange(i, i + rows, dtype=float) for i in range(count)]
-    outs = NativeKernel(program, (), reduce)([], columns)
+    outs = ArrayKernel(program, (), reduce)([], columns)
     right = [columns[i] + columns[(i + 1) % count] for i in range(count)] + [columns[0]]
     if reduce:  # whole numbers, of which every sum is exact
         assert list(outs) == [float(column.sum()) for column in right]

@@ -19,7 +19,7 @@ import microgrid as mg
 from microgrid import Primitive
 from microgrid.compiler import lowers, machine
 from microgrid.compiler.c import c_source
-from microgrid.compiler.kernel import NativeKernel
+from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
 from microgrid.compiler.trace import trace
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
@@ -106,7 +106,7 @@ PROGRAMS = {
 def computed(program, columns, kind):
     """Return the outputs of a kernel, row by row."""
     columns = [np.ascontiguousarray(column, float) for column in columns]
-    return NativeKernel(program, (), None, kind)([], columns)
+    return ArrayKernel(program, (), None, kind)([], columns)
 
 
 def neighbours(*xs):
@@ -433,7 +433,7 @@ def flags_of(text):
 def test_the_only_freedom_in_kernels_is_to_fuse_a_product_with_a_sum():
     for kind in MACHINES.values():
         for n in ARITIES:
-            text = NativeKernel(PROGRAMS[n], (), None, kind).text.text()
+            text = ArrayKernel(PROGRAMS[n], (), None, kind).text.ir()
             found = {flag for flag, line in flags_of(text) if "@llvm.vector.reduce" not in line}
             assert found == {"contract"}
             assert "fp-math" not in text
@@ -476,7 +476,7 @@ def test_vector_functions_are_called_where_the_machine_has_them_and_else_scalar_
     program = traced(lambda x, y: [mg.exp(x), mg.sin(y), x**y, mg.exp(x + y)], "xy")
 
     def called(kind):
-        text = NativeKernel(program, (), None, kind).text.text()
+        text = ArrayKernel(program, (), None, kind).text.ir()
         names = set(re.findall(r"call .*@(\w+)\(", text))
         return {name for name in names if name in FUNCTIONS or name.startswith("_ZGV")}
 

@@ -43,7 +43,7 @@ from microgrid import (
 from microgrid import sum as mg_sum
 from microgrid.compiler import fitting, lowers
 from microgrid.compiler.machine import this_machine
-from microgrid.compiler.training import NativeSteps
+from microgrid.compiler.steps import NativeSteps
 from microgrid.nn import ACTIVATIONS
 from tests.search import usual
 

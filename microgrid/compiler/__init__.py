@@ -2,7 +2,7 @@
 
 A function is traced into a `Program` (`trace`, `program`), which is made smaller (`passes`),
 lowered (`lowering`, `schedule`) to LLVM IR or to C (`llvm`, `c`), and called with numbers or arrays
-(`machine`, `kernel`, `arguments`, `compiled`). `fit` trains by it (`fitting`, `training`).
+(`machine`, `kernel`, `arguments`, `compiled`). `fit` trains by it (`fitting`, `steps`).
 """
 
 from typing import TYPE_CHECKING

@@ -28,9 +28,9 @@ class Parameters:
     def __init__(self, f: Callable[..., Any]) -> None:
         self.names, self._by_name, self.is_open = _parameters(f)
 
-    def places(self, position: int, count: int) -> set[Any]:
-        """Return what `shared` may call a positional argument, one of a count of them."""
-        return {self.name(position), position, position - count}
+    def places(self, position: int) -> set[Any]:
+        """Return what `shared` may call a positional argument."""
+        return {self.name(position), position}
 
     def name(self, position: int) -> str:
         """Return what a positional argument is called."""
@@ -46,13 +46,16 @@ class Parameters:
                 f"`shared` must be positions or names of arguments, got {shared!r}; there are: "
                 f"{there}"
             )
-        return frozenset(places)
+        count = len(self.names)
+        return frozenset([p if isinstance(p, str) or int(p) >= 0 else p + count for p in places])
 
     def _has(self, place: Any) -> bool:
         if isinstance(place, bool) or not isinstance(place, (Integral, str)):
             return False
         count = len(self.names)
-        return self.is_open or place in {*self.names, *self._by_name, *range(-count, count)}
+        if not isinstance(place, str) and int(place) < 0:
+            return int(place) >= -count
+        return self.is_open or place in {*self.names, *self._by_name, *range(count)}
 
 
 def _parameters(f: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
@@ -114,10 +117,10 @@ class Arguments:
         """Return the name of each argument, what it is, and whether all rows share it."""
         of, given = self.parameters, []
         for i, tree in enumerate(args):
-            is_shared = bool(shared) and not of.places(i, len(args)).isdisjoint(shared)
+            is_shared = bool(shared) and not of.places(i).isdisjoint(shared)
             given.append((of.name(i), tree, is_shared))
         for name, tree in kwargs.items():
-            place = {name, of.names.index(name)} if name in of.names else {name}
+            place = of.places(of.names.index(name)) if name in of.names else {name}
             given.append((name, tree, not place.isdisjoint(shared)))
         return [
             (name, self._column_or_list(name, tree, lists), is_shared)
@@ -154,6 +157,8 @@ class Arguments:
             self._append(self._array(tree), is_shared)
         elif isinstance(tree, SCALARS):
             self.has_values |= isinstance(tree, Value)
+            if not _is_in_range(tree):
+                raise OverflowError(f"{self._name_of(tree)} is too large for a float")
             self._append(tree, is_shared)
         elif isinstance(tree, Module):
             parameters = tree.parameters()
@@ -177,7 +182,12 @@ class Arguments:
 
     def _array(self, x: Any) -> Any:
         """Return an array of real numbers, or of Values; raise `TypeError` if it is none."""
-        if x.dtype.kind in "biuf" or self.has_values:
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError(
+                f"a column must have a number in every row, got {self._name_of(x)} with a mask; "
+                "write .filled(nan) or .compressed()"
+            )
+        if x.dtype.kind in "biuf" or (x.dtype == object and self.has_values):
             return x
         advice = "; convert it with .astype(float)" if x.dtype.kind in "OSUm" else ""
         raise TypeError(
@@ -262,6 +272,13 @@ def _array_of(tree: Any) -> Any:
     except (TypeError, ValueError):
         return None
     return array if array.dtype.kind in "biuf" else None
+
+
+def _is_in_range(x: Any) -> bool:
+    try:
+        return isinstance(x, (float, Value)) or float(x) is not None
+    except OverflowError:
+        return False
 
 
 def _is_number(x: Any) -> bool:

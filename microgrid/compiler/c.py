@@ -333,7 +333,13 @@ _LIBRARY = _words("""
     setlocale setvbuf signal snprintf sprintf srand sscanf strcat strchr strcmp strcpy strlen strstr
     strtod strtok strtol system time tmpfile tmpnam tolower toupper ungetc vprintf
 
-    cabs carg cexp cimag clog conj cpow cproj creal csqrt
+    cabs cacos cacosh carg casin casinh catan catanh ccos ccosh cexp cimag clog clog10 conj cpow
+    cproj creal csin csinh csqrt ctan ctanh
+
+    alloca imaxabs imaxdiv iseqsig issignaling iszero strcoll strcspn strdup strncat strncmp strncpy
+    strndup strpbrk strrchr strspn strtof strtold strtoll strtoull strxfrm toascii wcscpy wcslen
+    iswalnum iswalpha iswcntrl iswdigit iswgraph iswlower iswprint iswpunct iswspace iswupper
+    iswxdigit towlower towupper
 
     acospi asinpi atan2pi atanpi bcmp bcopy bzero canonicalize close compoundn connect cospi drem
     exp10 exp10m1 exp2m1 fadd fdiv ffma ffs finite fmaximum fminimum fmul fork fromfp fsqrt fsub

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from threading import RLock
@@ -22,7 +22,7 @@ from ..functional import sum as sum_
 from ..trees import flatten, like
 from .arguments import Arguments, Parameters, as_column
 from .c import c_source
-from .kernel import NativeKernel
+from .kernel import ArrayKernel
 from .passes import optimized
 from .program import Program
 from .trace import trace
@@ -31,8 +31,10 @@ __all__ = ["Compiled", "compile"]
 
 REDUCTIONS = (None, "sum", "mean")
 MOST_KERNELS = 64  # of one function: for arguments of so many structures
+MOST_ON_STACK = 256  # inputs of a call without any detour: threads may have little stack
 
 Function = Callable[..., Any]
+_compiling = RLock()  # one for all: a function that is traced may call another compiled one
 
 
 def compile(
@@ -43,7 +45,8 @@ def compile(
     f takes numbers, and lists, tuples, dicts and models of them, and returns such; derivatives and
     Taylor series of it compile as well. It is run once for each structure of arguments, on numbers
     that are not known yet: it must not branch on them (write `where`), nor read them. A `Value`
-    from outside is a constant in it; when its data has changed, it is run and compiled again.
+    from outside is a constant in it; when its data has changed, it is run and compiled again. What
+    else f reads, such as another attribute of a model, is read when it is run.
 
     The compiled function takes an array in the place of every number. Arrays broadcast, and arrays
     come out: f is computed for each row. In the kernel a number behaves as a NumPy double does:
@@ -92,7 +95,7 @@ class _Entry:
     program: Program
     shared: tuple[int, ...]  # the inputs that are shared
     template: Any
-    kernel: NativeKernel
+    kernel: ArrayKernel
     captured: tuple[Value, ...] = ()
     clock: int = 0
 
@@ -121,7 +124,6 @@ class Compiled:
         self._latest: _Entry | None = None
         self._lists: dict[str, bool] = {}  # argument -> whether a list of numbers is a column in it
         self._fast: Any = None
-        self._lock = RLock()  # held while something is compiled
         update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -182,7 +184,7 @@ class Compiled:
         """
         entry = self._shown()
         if language == "llvm":
-            return entry.kernel.text.text()
+            return entry.kernel.text.ir()
         if language == "c":
             name = getattr(self, "__name__", "f")
             return c_source(entry.program, entry.shared, self.reduce, name)
@@ -228,8 +230,9 @@ class Compiled:
         A list of numbers is tried as a column first. It is a list if the function takes it apart,
         or fails.
         """
-        lists, failures = dict(self._lists), list[Exception]()
-        with self._lock:
+        lists, guesses = dict(self._lists), iter(list[list[str]]())
+        failures: list[Exception] = []
+        with _compiling:
             try:
                 while True:
                     call = self._taken_apart(args, kwargs, lists)
@@ -238,13 +241,17 @@ class Compiled:
                         break
                     except Exception as error:
                         apart = getattr(error, "taken_apart", None)
-                        if apart not in call.undecided:
-                            failures.append(error)
-                        if not call.undecided or hasattr(error, "is_refusal"):
-                            error = _explained(failures or [error], call.uneven)
+                        if apart in call.undecided:
+                            lists[apart] = False
+                            continue
+                        failures.append(error)
+                        if len(failures) == 1:
+                            known, guesses = dict(lists), _guesses(call.undecided)
+                        guess = next(guesses, None)
+                        if guess is None or hasattr(error, "is_refusal"):
+                            error = _explained(failures[0], call.uneven)
                             raise error from error.__cause__
-                        wrong = [apart] if apart in call.undecided else call.undecided
-                        lists |= dict.fromkeys(wrong, False)
+                        lists = known | dict.fromkeys(guess, False)
             finally:
                 failures.clear()  # what its own traceback holds would not be freed by itself
             self._lists |= lists | dict.fromkeys(call.undecided, True)
@@ -261,19 +268,23 @@ class Compiled:
         program = optimized(program)
         template = structure.result(list(range(len(program.outputs))))
         known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
-        kernel = known[0].kernel if known else NativeKernel(program, shared, self.reduce)
+        kernel = known[0].kernel if known else ArrayKernel(program, shared, self.reduce)
         while len(self._entries) >= MOST_KERNELS:
             del self._entries[next(iter(self._entries))]
         entry = _Entry(program, shared, template, kernel, captured, clock)
         self._entries[call.key] = entry
-        is_plain = call.key == ((), *[None] * len(call.columns))
+        count = len(call.columns)
+        is_plain = call.key == ((), *[None] * count) and count <= MOST_ON_STACK
         if is_plain and type(template) is int and not shared and not self.reduce:
-            self._fast = (len(call.columns), *kernel.single(), entry)
+            self._fast = (count, *kernel.single(), entry)
         return entry
 
     def _of_values(self, call: Arguments) -> Any:
         """Return what Python computes of `Value`s: for each row, and added up, as a kernel does."""
-        shape, rows = call.by_rows()
+        try:
+            shape, rows = call.by_rows()
+        except ValueError as error:
+            raise ValueError(f"columns must have shapes that broadcast: {error}") from None
         if not shape:
             (args, kwargs), *_ = rows
             return self._python()(*args, **kwargs)
@@ -338,7 +349,7 @@ def _unpickled(
     compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
     compiled._lists = lists
     for key, program, slots, template in entries:
-        kernel = NativeKernel(program, slots, reduce)
+        kernel = ArrayKernel(program, slots, reduce)
         compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
     return compiled
 
@@ -355,13 +366,20 @@ def _found(module: str, qualname: str) -> Any:
     return found
 
 
-def _explained(errors: Sequence[Exception], uneven: Sequence[str]) -> Exception:
-    """Return the first error, with a note on each list that cannot be a column."""
+def _guesses(undecided: Sequence[str]) -> Iterator[list[str]]:
+    """Yield which arguments may be lists: each alone, then all of them."""
+    yield from [[name] for name in undecided]
+    if len(undecided) > 1:
+        yield list(undecided)
+
+
+def _explained(error: Exception, uneven: Sequence[str]) -> Exception:
+    """Return the error, with a note on each list that cannot be a column."""
     for name in uneven:
-        errors[0].add_note(
+        error.add_note(
             f"{name} was taken for a list of numbers: a column needs lists of one length"
         )
-    return errors[0]
+    return error
 
 
 def _reduced(column: Any, reduce: str) -> Any:
@@ -379,8 +397,10 @@ def _filled(template: Any, outputs: Sequence[Any]) -> Any:
     if isinstance(template, np.ndarray):
         if isinstance(outputs, np.ndarray):
             return outputs[template.astype(int)]
+        if not template.size:
+            return np.empty(template.shape)
         parts = np.stack([outputs[i] for i in template.ravel().tolist()], axis=-1)
-        return parts.reshape(*parts.shape[:-1], *template.shape)
+        return parts.reshape((*parts.shape[:-1], *template.shape))
     if isinstance(template, Mapping):
         return like(template, {key: _filled(part, outputs) for key, part in template.items()})
     return like(template, dict(enumerate(_filled(part, outputs) for part in template)))

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 
 from ..engine import Value
-from ..graph import unrecorded
+from ..graph import no_grad, unrecorded
 from ..optim import Optimizer
 from ..primitive import watched
 from ..training import Outcome, Trainer, not_compiled
 from ..trees import flatten
-from .training import NativeSteps
+from .steps import NativeSteps
 
 __all__ = ["NativeTrainer"]
 
 SECONDS = 0.05  # of one native call, about: Ctrl-C and the bar wait for its end
 SECONDS_PER_OPERATION = 1e-8  # at most, for a row; a first guess, until a call was measured
+FIRST_ROWS = 4  # of which the loss is compared with Python's
+AGREEMENT = 1e-6  # far more than rounding, far less than what another number would make
 MOST_ROWS = 2**18  # that are put in order for one native call
 
 
@@ -79,6 +81,7 @@ class NativeTrainer:
         steps = NativeSteps(t.model, t.loss, t.optimizer, t.clip, t.rows, t.targets, self.predicts)
         if not steps.is_current():
             raise TypeError("what draws numbers, or counts its calls, differs every time")
+        _require_agreement(t, steps)
         return steps
 
     def _epochs_at_once(self) -> int:
@@ -217,6 +220,25 @@ class _Epochs:
         targets = [self.trainer.targets[i] for i in self.orders[e]] if self.predicts else []
         predictions = self.steps.predictions(self.outs)
         return Outcome(self.first + e, loss, self.rates[own][-1], predictions, targets)
+
+
+def _require_agreement(trainer: Trainer, steps: NativeSteps) -> None:
+    """Raise `TypeError` if Python computes something else of the first rows.
+
+    So it is if a model draws numbers that cannot be watched.
+    """
+    rows, targets = trainer.rows[:FIRST_ROWS], trainer.targets[:FIRST_ROWS]
+    try:
+        with no_grad():
+            mean = trainer.measure(rows, targets)[0]
+    except (ArithmeticError, ValueError):
+        return  # the training will say where
+    compiled = steps.measure(steps.columns(rows, targets))[0]
+    if not math.isclose(mean, compiled, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+        raise TypeError(
+            f"the mean loss of the first {len(rows)} rows is {mean} in Python, but {compiled} as "
+            "it was compiled: a model must not draw numbers, nor change from call to call"
+        )
 
 
 def _require_plain(optimizer: Optimizer) -> None:

@@ -16,7 +16,7 @@ from .program import Program
 from .records import Record, text_of
 from .schedule import shared_slots
 
-__all__ = ["Kernel", "NativeKernel", "driver"]
+__all__ = ["ArrayKernel", "Kernel", "driver"]
 
 # The fields of a kernel's record, as driver.ll reads them.
 FIELDS = (
@@ -41,7 +41,7 @@ class Kernel:
 
     def __init__(self, text: KernelText) -> None:
         self.text = text
-        self.code = Code(text.text(), text.machine)
+        self.code = Code(text.ir(), text.machine)
         parts = [self.code.address(name) for name in text.parts]
         once = [self.code.address(name) for name in text.once]
         self.record = Record(
@@ -88,7 +88,7 @@ class Kernel:
         )
 
 
-class NativeKernel:
+class ArrayKernel:
     """A program as machine code, over arrays.
 
     Args:

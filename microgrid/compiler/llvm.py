@@ -192,7 +192,7 @@ class KernelText:
         constant: float = self.program.steps[slot - len(self.program.inputs)][1][0]
         return constant
 
-    def text(self) -> str:
+    def ir(self) -> str:
         """Return the IR."""
         declared: dict[str, str] = {}
         functions = [

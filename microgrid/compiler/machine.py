@@ -5,6 +5,7 @@ Everything that llvmlite is asked for is asked here.
 
 from __future__ import annotations
 
+import ctypes
 import ctypes.util
 import sys
 import weakref
@@ -75,6 +76,10 @@ def this_machine() -> Machine:
     return Machine(llvm.get_host_cpu_name(), features.flatten(), width)
 
 
+# LLVM closes its libraries as the process ends, while a thread may still be inside of one.
+_HELD: list[ctypes.CDLL] = []
+
+
 @cache
 def _set_up() -> None:
     llvm.initialize_native_target()
@@ -83,7 +88,8 @@ def _set_up() -> None:
     for name in [*names, ctypes.util.find_library("m")]:
         try:
             llvm.load_library_permanently(name)
-        except (RuntimeError, TypeError):
+            _HELD.append(ctypes.CDLL(name))
+        except (OSError, RuntimeError, TypeError):
             continue  # not on this system: its functions are looked for one by one
 
 

@@ -17,6 +17,7 @@ from .program import Program, Step
 __all__ = ["divided", "folded", "live", "optimized", "shared", "simplified"]
 
 COMMUTATIVE = frozenset(["+", "*"])
+TREES = frozenset(["hypot", "logsumexp"])
 CHAINS = frozenset(["sum", "prod", "max", "min"])
 MOST_TERMS = 24  # of a step, once it is divided: measured, see `tests.benchmarks.native large`
 IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
@@ -100,6 +101,8 @@ def live(program: Program) -> Program:
 def divided(program: Program, most: int = MOST_TERMS) -> Program:
     """Compute long dots, sums, products and extrema in several steps, each going on from the last.
 
+    A long hypot or logsumexp is that of its pieces': there alone the last bits may differ.
+
     Dots of one list with many others, as those of a layer's neurons are, take turns: what a piece
     of the list is multiplied with stands together. A long chain is slow to compile.
 
@@ -123,10 +126,14 @@ def divided(program: Program, most: int = MOST_TERMS) -> Program:
             for k in groups[slot]:
                 piece = _piece(*steps[k], slice(begin, begin + most))
                 before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
-                moved = [at[x] for x in piece]
-                at[k] = draft.step(op, (*moved, *before) if op.name == "dot" else (*before, *moved))
+                terms = [at[x] for x in piece]
+                at[k] = draft.step(op, (*terms, *before) if op.name == "dot" else (*before, *terms))
         if slot not in at:
-            at[slot] = draft.step(op, tuple([at[x] for x in operands]))
+            moved = tuple([at[x] for x in operands])
+            while op.name in TREES and len(moved) > most > 1:
+                parts = [moved[begin : begin + most] for begin in range(0, len(moved), most)]
+                moved = tuple([draft.step(op, part) for part in parts])
+            at[slot] = draft.step(op, moved)
     labels = {at[slot]: label for slot, label in program.labels.items()}
     return Program(program.inputs, draft.steps, [at[slot] for slot in program.outputs], labels)
 

@@ -97,13 +97,13 @@ class Program:
         labels: dict[int, str] = {}
         for node in topological_order(*roots, known=slots):
             if node.label and node.parents:
-                labels[len(slots)] = node.label
+                labels[len(slots)] = _in_one_line(node.label)
             if node.parents and node.op:
                 steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
             else:
                 steps.append((CONSTANT, (float(node.data),)))
             slots[node] = len(slots)
-        names = [x.label or f"x{i}" for i, x in enumerate(inputs)]
+        names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
         return cls(_distinct(names), steps, [slots[root] for root in roots], labels)
 
     def __call__(self, *numbers: Any) -> list[Any]:
@@ -188,6 +188,10 @@ def _applied(op: Primitive, operands: Sequence[str]) -> str:
     if op.made_by and op.name.endswith("**"):
         return f"{op.name}{operands[0]}"
     return f"{op.name}({', '.join(operands)})"
+
+
+def _in_one_line(label: str) -> str:
+    return " ".join(label.split())
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

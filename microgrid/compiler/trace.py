@@ -20,7 +20,7 @@ from ..primitive import CONSTANT, Primitive, less, less_equal
 from ..trees import Structure, flatten
 from .program import Program
 
-__all__ = ["Traced", "trace", "unknown"]
+__all__ = ["Traced", "nothing_swallowed", "trace", "unknown"]
 
 
 def trace(
@@ -45,7 +45,8 @@ def trace(
     """
     inputs = [Traced(name) for name in names]
     args, kwargs = arguments(inputs)
-    result = f(*args, **kwargs)
+    with nothing_swallowed():
+        result = f(*args, **kwargs)
     try:
         outputs, structure = flatten(result)
     except TypeError:
@@ -59,6 +60,24 @@ def trace(
     return Program.from_values(outputs, inputs), structure, captured
 
 
+_branches: dict[int, Exception] = {}  # thread -> the first branch that was refused in its trace
+
+
+@contextmanager
+def nothing_swallowed() -> Iterator[None]:
+    """Raise the refusal of a branch inside, though the function may have caught it.
+
+    What a function does then is not what it does with numbers.
+    """
+    _branches.pop(get_ident(), None)
+    try:
+        yield
+    finally:
+        error = _branches.pop(get_ident(), None)
+    if error:
+        raise error
+
+
 def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
     """Return a method that says why a traced number cannot be used so."""
 
@@ -68,6 +87,8 @@ def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
             f"{instead}"
         )
         error.is_refusal = True  # type: ignore[attr-defined]  # tells it from a caller's mistake
+        if instead is _BRANCH:
+            _branches.setdefault(get_ident(), error)
         raise error
 
     return method
@@ -135,6 +156,12 @@ class Traced(Value):
 
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else self._formatted(spec)
+
+    def __copy__(self) -> Value:
+        return self.detach()  # a copy of a leaf is another leaf
+
+    def __deepcopy__(self, memo: Any) -> Value:
+        return self.detach()
 
     _equal = _refused("ask by == whether a number equals another", "write abs(x - y) <= 0")
     _formatted = _refused("format a number", _READ)

@@ -145,7 +145,7 @@ def training_alone(
     model: MLP, rows: Any, targets: Any, rates: Sequence[float]
 ) -> Callable[[], Any]:
     """Return the native steps of a fit that has compiled already; they always start anew."""
-    steps_type = import_module("microgrid.compiler.training").NativeSteps
+    steps_type = import_module("microgrid.compiler.steps").NativeSteps
     sgd = optim.SGD(model.parameters(), lr=1.0, weight_decay=DECAY)
     steps = steps_type(model, losses.hinge, sgd, None, rows, targets, False)
     columns = steps.columns(rows, targets)

@@ -29,14 +29,14 @@ from .machine import Code, this_machine
 from .passes import optimized
 from .program import Program
 from .records import Record, addresses, text_of
-from .trace import Traced, unknown
+from .trace import Traced, nothing_swallowed, unknown
 
 __all__ = ["NativeSteps"]
 
 Clip = Callable[[Sequence[Any]], Sequence[Any]]
 Function = Callable[..., Any]
 
-# The fields of a training's record, as training.ll reads them.
+# The fields of a training's record, as steps.ll reads them.
 FIELDS = (
     *("kernel", "loss.record", "clip.record", "rule.record", "PARAMETERS", "MADE.COUNT"),
     *("COLUMNS", "columns.from", "columns.now", "strides", "OUTS", "outs.from", "outs.now"),
@@ -226,7 +226,7 @@ class NativeSteps:
         row = [Traced(f"x{i}") for i in range(self.width)]
         target = [Traced(f"y{i}") for i in range(self.target_width or 1)]
         with unknown(parameters):
-            with _without_draws():
+            with _without_draws(), nothing_swallowed():
                 prediction = self.model(list(row))
                 y = target[0] if self.target_width is None else list(target)
                 loss = self.loss(prediction, y)
@@ -288,8 +288,8 @@ class NativeSteps:
 
 @cache
 def _loop() -> Code:
-    """Return the code of training.ll."""
-    return Code(text_of("training.ll", FIELDS), this_machine())
+    """Return the code of steps.ll."""
+    return Code(text_of("steps.ll", FIELDS), this_machine())
 
 
 @contextmanager
