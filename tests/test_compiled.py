@@ -5,6 +5,7 @@ import gc
 import inspect
 import math
 import pickle
+import subprocess
 import sys
 import threading
 import weakref
@@ -1042,6 +1043,19 @@ class Interrupted(Compiled):
 def test_a_call_of_another_thread_in_between_changes_nothing():
     f = Interrupted(lambda *xs: mg.sum(xs) * 2.0, frozenset(), None)
     assert f(1, 1, 1) == 6.0
+
+
+def test_the_process_may_end_while_a_thread_computes():
+    code = """
+import threading, time
+import numpy as np
+import microgrid
+f = microgrid.compile(lambda x: microgrid.sum([microgrid.sin(x * i) for i in range(200)]))
+f(1.0)
+threading.Thread(target=f, args=(np.arange(3e6),), daemon=True).start()
+time.sleep(0.1)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_code_lives_as_long_as_anything_that_calls_it():

@@ -1041,6 +1041,9 @@ REFUSED = {
     "drawing in the clipping": (lambda: {"clip": noisy()}, "draws random numbers"),
     "drawing in the rule": (lambda: {"kind": Langevin}, "draws random numbers"),
     "counts": (lambda: {"model": Calling(counted)}, "counts its calls"),
+    "something else of floats": (
+        lambda: {"model": Calling(lambda m, row: 2.0 if isinstance(row[0], float) else 1.0)},
+        "the mean loss of the first 4 rows is"),
     "keeps": (lambda: {"model": Calling(kept)}, "keeps what it computes"),
     "a step of its own": (lambda: {"kind": Own}, "Own has a `step` of its own"),
     "a zero_grad of its own": (lambda: {"kind": OwnZero}, "OwnZero has a `zero_grad` of its own"),
