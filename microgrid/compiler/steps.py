@@ -11,7 +11,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from weakref import ref
 
@@ -25,6 +25,7 @@ from ..training import require_dependence, value_of
 from ..trees import flatten
 from .kernel import Kernel, driver
 from .llvm import KernelText
+from .lowering import LOWERINGS, Lowering
 from .machine import Code, this_machine
 from .passes import optimized
 from .program import Program
@@ -82,9 +83,8 @@ class NativeSteps:
         count, slots = len(optimizer.parameters), optimizer.slots
         self.program, self.template = self._traced()
         outs = range(1 + count, len(self.program.outputs))
-        text = KernelText(self.program, range(count), outs, range(1 + count), this_machine())
-        self.outs = len(outs)
-        self._loss = Kernel(text)
+        self._loss = _kernel(self.program, range(count), outs, range(1 + count))
+        text, self.outs = self._loss.text, len(outs)
         self._train = _loop().function("train", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
         columns = len(text.columns)
         self.shared = np.zeros(text.room)
@@ -261,16 +261,16 @@ class NativeSteps:
     def _compile_rule(self) -> None:
         """Make the kernel of the optimizer's rule, which has the parameters for rows."""
         slots = self.optimizer.slots
-        text = KernelText(self.rule, [2 + slots, 3 + slots], range(1 + slots), (), this_machine())
-        self._rule = Kernel(text)
+        self._rule = _kernel(self.rule, range(2 + slots, 4 + slots), range(1 + slots))
+        room = self._rule.text.room
         self._record.set(
-            **{"rule.record": self._rule.record.address, "rule.shared": np.zeros(text.room)}
+            **{"rule.record": self._rule.record.address, "rule.shared": np.zeros(room)}
         )
 
     def _compile_clip(self, program: Program) -> None:
         count = len(program.inputs)
-        text = KernelText(program, range(count), (), (), this_machine())
-        self._clip, program = Kernel(text), text.program
+        self._clip = _kernel(program, range(count))
+        text, program = self._clip.text, self._clip.text.program
         # all is shared, and so in its place after the call; constants wait behind these places
         constants = [slot for slot in program.outputs if slot not in text.kept]
         self.clip_shared = np.zeros(text.room + len(constants))
@@ -284,6 +284,20 @@ class NativeSteps:
             **{"clip.record": self._clip.record.address, "clip.shared": self.clip_shared},
             **{"clip.places": self._clip_places},
         )
+
+
+def _kernel(
+    program: Program, shared: range, written: range = range(0), totals: range = range(0)
+) -> Kernel:
+    """Return a kernel, one of the latest if it is there: networks are often trained again."""
+    return _latest_kernels(program, shared, written, totals, tuple(LOWERINGS.values()))
+
+
+@lru_cache(maxsize=16)
+def _latest_kernels(
+    program: Program, shared: range, written: range, totals: range, lowerings: tuple[Lowering, ...]
+) -> Kernel:
+    return Kernel(KernelText(program, shared, written, totals, this_machine()))
 
 
 @cache
