@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .compiler import compile as compile
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
+    from .drawing import explain as explain
     from .history import History as History
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
@@ -49,7 +50,7 @@ _LAZY = {  # name -> the module that it is in, or is
         "compiler": "compile",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",
-        "drawing": "draw draw_dot",
+        "drawing": "draw draw_dot explain",
         "history": "History",
         "losses": "",
         "metrics": "accuracy",

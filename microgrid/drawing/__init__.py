@@ -1,4 +1,4 @@
-"""Pictures: the graph of a computation, and how a training went.
+"""Pictures: the graph of a computation, why a gradient is so, and how a training went.
 
 Each name is loaded when first touched: drawing a graph does not wait for matplotlib, nor needs it.
 """
@@ -9,16 +9,27 @@ from ..lazy import lazy
 
 if TYPE_CHECKING:
     from .diagram import draw, draw_dot
+    from .explanation import Explanation, explain
     from .graph import Graph
     from .picture import Picture
     from .training import plot_decision_boundary, plot_history
 
-__all__ = ["Graph", "Picture", "draw", "draw_dot", "plot_decision_boundary", "plot_history"]
+__all__ = [
+    "Explanation",
+    "Graph",
+    "Picture",
+    "draw",
+    "draw_dot",
+    "explain",
+    "plot_decision_boundary",
+    "plot_history",
+]
 
 __getattr__ = lazy(
     __name__,
     {
         **dict.fromkeys(["draw", "draw_dot"], "diagram"),
+        **dict.fromkeys(["Explanation", "explain"], "explanation"),
         "Graph": "graph",
         "Picture": "picture",
         **dict.fromkeys(["plot_decision_boundary", "plot_history"], "training"),
