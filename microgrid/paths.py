@@ -129,7 +129,7 @@ def largest_paths(
         # A candidate is to take the way of some rank from a node, and the best one from there on:
         # its bound is the product of exactly that path. When its turn comes, the next best way of
         # each node that it passes is a new candidate, so that no step is taken in vain.
-        turn = count()  # of equal candidates the older one is first
+        turn = count(0, -1)  # of equal candidates the newest is first: its ways differ last
         candidates: list[Any] = []
         if output in ways:
             candidates.append((0, next(turn), output, 0, Decimal(1), None))

@@ -226,7 +226,7 @@ def _row(tag: str, texts: Iterable[str], tooltip: str = "") -> str:
         CELL.format(tag, align, html.escape(text))
         for align, text in zip(("right", "left", "left"), texts, strict=True)
     ]
-    return f'<tr title="{html.escape(tooltip)}">{"".join(cells)}</tr>'
+    return f'<tr title="{tooltip}">{"".join(cells)}</tr>'
 
 
 def _thinned(items: Any, most: int, text: Callable[[Any], str], gap: str) -> list[str]:
