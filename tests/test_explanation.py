@@ -527,12 +527,13 @@ def test_a_path_is_highlighted_in_the_drawing(monkeypatch):
     monkeypatch.setattr(explanation, "draw", lambda *args, **options: asked.append((args, options)))
     x = Value(3.0)
     y = x * x + 10 * x
-    found = explain(y, x)
+    names = {"y": y}
+    found = explain(y, x, names=names)
     found.draw()
-    found.draw(path=1, rankdir="TB")
+    found.draw(path=1, rankdir="TB", names=None)
     assert asked == [
-        ((y,), {"highlight": found.paths[0].nodes}),
-        ((y,), {"highlight": found.paths[1].nodes, "rankdir": "TB"}),
+        ((y,), {"highlight": found.paths[0].nodes, "names": names}),
+        ((y,), {"highlight": found.paths[1].nodes, "names": None, "rankdir": "TB"}),
     ]
     assert found.paths[0].nodes != found.paths[1].nodes
     with pytest.raises(IndexError, match="the place of a path, from 0; 3 are listed, got 3"):

@@ -81,6 +81,7 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
         paths,
         _rest(gradient, total, paths),
         names_of(shown, names),
+        names,
     )
 
 
@@ -109,7 +110,9 @@ class Explanation:
     """A gradient as a sum over paths: what `explain` returns.
 
     `gradient` is the derivative of `output` by `input`, as `backward` computes it. `paths` are the
-    largest, the largest first, and `rest` all others; `names` are those of the nodes that have one.
+    largest, the largest first, and `rest` all others; `names` are those of the nodes that have one,
+    by their labels and `named_by`, which is what `explain` was given.
+
     It prints as a text, shows as a table in a notebook, and `draw` emphasises a path in the picture
     of the graph. Where a node is several operands of the next, the arrow has the operand's number.
 
@@ -126,11 +129,12 @@ class Explanation:
     paths: list[Path]
     rest: Rest
     names: dict[Value, str]
+    named_by: Names
 
     def draw(self, path: int = 0, **options: Any) -> Graph:
         """Return the picture of the graph with the path of that place in `paths` emphasised.
 
-        The options are those of `draw`.
+        The options are those of `draw`; `names` are those of the explanation unless given.
 
         Raises:
             IndexError: there is no such path.
@@ -141,8 +145,8 @@ class Explanation:
             raise IndexError(
                 f"draw needs the place of a path, from 0; {len(self.paths)} are listed, got {path}"
             ) from None
-        options["highlight"] = nodes
-        return draw(self.output, **options)
+        told: dict[str, Any] = {"names": self.named_by, "highlight": nodes}
+        return draw(self.output, **(told | options))
 
     def __str__(self) -> str:
         """Show every path on a line, or two, its middle left out where it is too long."""
