@@ -32,7 +32,7 @@ TABLE = (
     '<table class="tex2jax_ignore mathjax_ignore"><caption style="text-align:left">{}</caption>'
     "<thead>{}</thead><tbody>{}</tbody></table>"
 )
-CELL = '<{0} style="padding:0.2em 0.8em;text-align:{1};vertical-align:top">{2}</{0}>'
+CELL = '<{0} style="padding:0.2em 0.8em;text-align:{1};vertical-align:baseline">{2}</{0}>'
 
 
 def explain(output: Value, input: Value, names: Names = None, most: int = 10) -> Explanation:
