@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from unittest.mock import patch
 
@@ -45,6 +45,7 @@ from microgrid.compiler import fitting, lowers
 from microgrid.compiler.machine import this_machine
 from microgrid.compiler.steps import NativeSteps
 from microgrid.nn import ACTIVATIONS
+from tests.interrupts import interrupted
 from tests.search import usual
 
 # What is promised after 100 steps. A kernel's functions and sums differ from Python's by some ulp,
@@ -781,32 +782,17 @@ def test_ctrl_c_at_any_line_leaves_the_weights_of_whole_steps(watchers, monkeypa
             train(schedule=lambda step: 0.1 if step < steps else 1 / 0)
         return now(adam)
 
-    def interrupted(line):
-        lines = itertools.count()
-
-        def trace(frame, event, _):
-            code = frame.f_code
-            if code.co_filename not in files or code.co_name == "_without_draws":
-                return None  # a signal cannot come between the two lines there that would matter
-            if event == "line" and next(lines) == line:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-            return trace
-
-        outer = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            return train()
-        except KeyboardInterrupt:
-            return None
-        finally:
-            sys.settrace(outer)
+    def is_watched(code):
+        # a signal cannot come between the two lines of `_without_draws` that would matter
+        return code.co_filename in files and code.co_name != "_without_draws"
 
     monkeypatch.setattr(fitting.NativeTrainer, "_compiled", compiled_once)
     files = {sys.modules[part.__module__].__file__ for part in (fit, NativeSteps, fitting._Epochs)}
     whole, states = train().records, [after(steps) for steps in range(5)]
     for line in itertools.count():
-        history = interrupted(line)
+        history = None
+        with suppress(KeyboardInterrupt):
+            history = interrupted(train, line, is_watched)
         assert now(adam) == states[adam.steps], line
         if history is None:
             assert adam.steps in (0, 4), line  # before the first step or after the last

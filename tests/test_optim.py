@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import random
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from microgrid import MLP, Value, optim
 from microgrid.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from tests.interrupts import interrupted
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "pytorch.json").read_text())
 # Both round differently, and the path through the curved valley carries roundings on.
@@ -310,33 +310,15 @@ def test_an_exception_while_parameters_are_set_leaves_everything(kind, error, pl
     assert optimizer.steps == 1
 
 
-def interrupted(function, line):
-    """Call a function with Ctrl-C at the n-th line that it runs in the library, if there is one."""
-    library = str(Path(optim.__file__).parent)
-    lines = itertools.count()
-
-    def trace(frame, event, _):
-        if not frame.f_code.co_filename.startswith(library):
-            return None
-        if event == "line" and next(lines) == line:
-            sys.settrace(None)
-            raise KeyboardInterrupt
-        return trace
-
-    outer = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    finally:
-        sys.settrace(outer)
-
-
 @each_kind
 def test_ctrl_c_at_any_line_of_a_step_leaves_all_or_none_of_it(kind):
     def fresh():
         optimizer = kind(with_gradients(1.0, 2.0), **EAGER[kind])
         optimizer.step()
         return optimizer
+
+    def is_of_the_library(code):
+        return code.co_filename.startswith(str(Path(optim.__file__).parent))
 
     optimizer = fresh()
     before = snapshot(optimizer)
@@ -345,7 +327,7 @@ def test_ctrl_c_at_any_line_of_a_step_leaves_all_or_none_of_it(kind):
     for line in itertools.count():
         optimizer = fresh()
         try:
-            interrupted(optimizer.step, line)
+            interrupted(optimizer.step, line, is_of_the_library)
         except KeyboardInterrupt:
             assert snapshot(optimizer) in (before, after), line
         else:

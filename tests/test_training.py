@@ -36,6 +36,7 @@ from microgrid import (
     training,
 )
 from microgrid import sum as mg_sum
+from tests.interrupts import interrupted
 
 X, Y = datasets.moons(10, seed=3)
 # Means of a few numbers, added up in another order.
@@ -581,29 +582,11 @@ def test_ctrl_c_at_any_line_leaves_the_weights_of_whole_steps():
     whole, steps = train(), optimizer.seen
     files = {training.__file__, optim.__file__}
 
-    def interrupted(function, line):
-        lines = itertools.count()
-
-        def trace(frame, event, _):
-            if frame.f_code.co_filename not in files:
-                return None
-            if event == "line" and next(lines) == line:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-            return trace
-
-        outer = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            return function()
-        except KeyboardInterrupt:
-            return None
-        finally:
-            sys.settrace(outer)
-
     for line in itertools.count():
         train, optimizer = small(kind=optim.SGD)
-        history = interrupted(train, line)
+        history = None
+        with contextlib.suppress(KeyboardInterrupt):
+            history = interrupted(train, line, lambda code: code.co_filename in files)
         assert state(optimizer) == steps[optimizer.steps], line
         if history is None:
             assert optimizer.steps in (0, STEPS), line  # before the first step or after the last
