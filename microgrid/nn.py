@@ -66,7 +66,11 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield each parameter once, with its path: `layers.0.neurons.3.w.1`."""
-        return _named_parameters(self)
+        return ((path, item) for path, item in _walked(self) if isinstance(item, Value))
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield this module, with the path "", then each inside: `layers.0.neurons.3`."""
+        return ((path, item) for path, item in _walked(self) if isinstance(item, Module))
 
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, even where it is shared."""
@@ -141,7 +145,8 @@ def _some(names: Set[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
-def _named_parameters(module: Module) -> Iterator[tuple[str, Value]]:
+def _walked(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield each parameter and module once, with its path, a module before what is in it."""
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", module)]
     while stack:
@@ -155,6 +160,7 @@ def _named_parameters(module: Module) -> Iterator[tuple[str, Value]]:
                 yield path, item
             continue
         if isinstance(item, Module):
+            yield path, item
             children = vars(item).items()
         elif isinstance(item, Mapping):
             children = item.items()

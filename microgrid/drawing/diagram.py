@@ -1,82 +1,82 @@
-"""From values to a picture: what every value, operation and operand looks like."""
+"""From values to a picture of the graph that they depend on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 from ..engine import Value, topological_order
-from ..functional import hypot, logsumexp_, max_, min_, prod_, sum_
 from ..graph import changed_leaf
-from ..primitive import add, multiply
 from .graph import Graph
-from .labels import exact_text, html_text, number_text, printable, shortened, tooltip_text, width
+from .labels import printable, shortened, tooltip_text
+from .looks import EDGE, GRAPH, NODE
+from .modules import Block, homes_of
+from .names import Names, models_of, names_of
+from .plan import Plan, nearest, planned
+from .writer import Writer
 
 __all__ = ["draw", "draw_dot"]
 
 DIRECTIONS = ("LR", "TB", "BT", "RL")
-SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of operands in any order
-
-# White, as a notebook shows an SVG by itself and a dark theme would swallow the lines. Helvetica is
-# a font whose widths all engines know, and SVG viewers have a substitute for.
-GRAPH = {
-    "bgcolor": "white",
-    "fontcolor": "#595959",
-    "fontname": "Helvetica",
-    "fontsize": "10",
-    "nodesep": "0.15",
-    "ranksep": "0.35",
-}
-NODE = {
-    "fillcolor": "white",
-    "fontname": "Helvetica",
-    "fontsize": "11",
-    "height": "0",
-    "margin": "0.11,0.04",
-    "shape": "box",
-    "style": "filled",
-    "width": "0",
-}
-EDGE = {
-    "arrowsize": "0.6",
-    "color": "#595959",
-    "fontname": "Helvetica",
-    "fontsize": "8",
-    "labelangle": "0",  # on the line, which the number's white ground interrupts
-    "labeldistance": "1.6",
-}
-# Shape, border and fill all differ, so that they tell apart in grey as well.
-LEAF = {"color": "#1f5c99", "fillcolor": "#c9e2f8", "style": "rounded,filled,bold"}
-CONSTANT = {"color": "#595959", "fillcolor": "#e8e8e8", "shape": "note", "style": "filled,dashed"}
-OPERATION = {"fillcolor": "#f7f7f7", "margin": "0.05,0.02", "shape": "oval"}
-RESULT = {"fillcolor": "#ffe3a6"}
-TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{}</table>'
-GAP = "&#160;&#160;"  # with room for a wider font, where Helvetica has no substitute of its widths
-NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
+MANY_EDGES = 1000  # a layout makes room for each number on an edge: 4 seconds for 2,500 of them
+MANY_VALUES = 200
+# The notes are where one begins to read, and still legible when it all is made to fit a page.
+LARGE = {"fontsize": "20", "labeljust": "l", "labelloc": "t"}
+QUICKLY = {
+    "mclimit": "0.2",
+    "nslimit": "0.2",
+    "nslimit1": "0.5",
+}  # a sixth of the time, and as clear
 
 
 def draw(
-    *roots: Value, format: str = "svg", rankdir: str = "LR", max_nodes: int | None = 500
+    *roots: Value,
+    names: Names = None,
+    depth: int | None = None,
+    expand_dot: bool = False,
+    highlight: Iterable[Value] = (),
+    format: str = "svg",
+    rankdir: str = "LR",
+    max_nodes: int | None = 500,
 ) -> Graph:
-    """Return a picture of all that the roots depend on, with data and gradients.
+    """Return a picture of all that the roots depend on, with data, gradients and derivatives.
 
     A notebook shows it; `draw(loss).save("graph.svg")` writes it, as svg, png, pdf or dot.
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
     box, and a root has a double border. An operation is an oval between its operands and its
-    result; two or three are numbered where their order matters. Numbers have 4 digits here, and
-    all of them in a node's tooltip. A constant has no gradient. A line below says so if every
-    gradient is 0, as before `backward`, or if a leaf has changed since the rest was computed.
+    result; two or three are numbered where their order matters. On an operand's edge stands the
+    local derivative, ∂result/∂operand. Numbers have 4 digits here, and all of them in tooltips.
+    A constant has no gradient. A line below says so if every gradient is 0, as before `backward`,
+    or if a leaf has changed since the rest was computed.
 
-    The format is that of `graph.render()` and `graph.pipe()`, rankdir the way that the arrows go:
-    "LR", "TB", "BT" or "RL". A graph of more than `max_nodes` values shows a text instead, as
-    laying it out may take minutes; None draws any.
+    Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
+    on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
+    where it is below 0, and thin and grey where nothing comes back.
+
+    Args:
+        *roots: What to draw; what they share is drawn once.
+        names: What values without a label are called: a mapping such as `locals()`, or a model,
+            whose parameters have their paths. A model's modules are framed, each once however many
+            rows went through it.
+        depth: How deep a model is open: 0 draws it as one box, 1 opens it and draws its layers as
+            boxes, 2 opens these. None opens as much as `max_nodes` allows.
+        expand_dot: Whether a `dot` is drawn as products and their sum, instead of as one operation.
+        highlight: Values to emphasise, and the edges between each and the next.
+        format: That of `graph.render()` and `graph.pipe()`.
+        rankdir: The way that the arrows go: "LR", "TB", "BT" or "RL".
+        max_nodes: How many values are drawn at most, those nearest to the roots first. A line says
+            how many are left out, and dotted stubs stand where the graph goes on. None draws all.
 
     Raises:
-        TypeError: a root is no `Value`, or there is none.
-        ValueError: there is no such rankdir or format.
+        TypeError: a root, or what to highlight, is no `Value`; there is no root; or `names` is
+            neither a mapping nor a model.
+        ValueError: there is no such rankdir or format; `depth` is below 0, or there is no model
+            among the names; `max_nodes` is below 1; or no root depends on what to highlight.
 
-    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
-    >>> draw(a * b + 10.0)
+    >>> a, b = Value(2.0), Value(-3.0)
+    >>> draw(a * b + 10.0, names=locals())
     Graph of 5 values
     """
     if not roots:
@@ -87,27 +87,51 @@ def draw(
             raise TypeError(f"draw needs Values, got {root!r} ({type(root).__name__}){hint}")
     if rankdir not in DIRECTIONS:
         raise ValueError(f"unknown rankdir {rankdir!r} (must be one of {', '.join(DIRECTIONS)})")
+    _require_whole("depth", depth, 0)
+    _require_whole("max_nodes", max_nodes, 1)
+    models = models_of(names)
+    if depth is not None and not models:
+        raise ValueError("depth says how deep a model is open, and needs one: draw(…, names=model)")
     order = topological_order(*roots)
+    path = _path(highlight, order)
+
     graph = Graph(
         values=len(order),
-        max_nodes=max_nodes,
         format=format,
         graph_attr={**GRAPH, "rankdir": rankdir},
         node_attr=NODE,
         edge_attr=EDGE,
     )
-    gradients = [value.grad for value in order if not value.is_constant]
-    if (changed := changed_leaf(order)) is not None:
-        name = "a leaf" if changed.label is None else tooltip_text(shortened(changed.label))
-        graph.attr(label=f"{name} has changed since: refresh() computes the rest again")
-    elif gradients and all(grad == 0 for grad in gradients):
-        graph.attr(label="every grad is 0: was backward() called?")
-    names = {value: f"n{place}" for place, value in enumerate(order)}
-    ends = set(roots)
-    for value, name in names.items():
-        _draw_value(graph, name, value, value in ends)
-        if value.parents:
-            _draw_operation(graph, name, value, [names[parent] for parent in value.parents])
+    notes = [_state(order)]
+    homes = homes_of(order, models)
+    plan, boxes = _opened(order, set(roots), homes, depth, expand_dot, max_nodes)
+    shown = set(plan.values)
+    if max_nodes is not None and len(shown) > max_nodes:
+        first = [*roots, *(value for value in path if value in shown)]
+        shown = nearest(plan, first, max_nodes)
+        graph.left_out = len(plan.values) - len(shown)
+        notes.append(
+            f"{graph.left_out:,} more values are left out, where dotted lines lead: "
+            "draw(…, max_nodes=None) draws all"
+        )
+    edges = sum(len(plan.steps[value].operands) for value in shown if value in plan.steps)
+    if many := edges > MANY_EDGES:
+        notes.append("so many local derivatives are in the edges' tooltips alone")
+    if len(shown) > MANY_VALUES:
+        graph.attr(**LARGE, **QUICKLY)
+    if any(notes):
+        graph.attr(label="\\n".join(filter(None, notes)))
+    writer = Writer(
+        plan,
+        shown,
+        ids={value: f"n{place}" for place, value in enumerate(order)},
+        names=names_of(order, names),
+        frames={v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
+        roots=set(roots),
+        path=path,
+        derivatives=not many,
+    )
+    graph.body += [f"\t{line}\n" for line in writer.write()]
     return graph
 
 
@@ -124,52 +148,50 @@ def _holds_values(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and any(isinstance(item, Value) for item in x)
 
 
-def _draw_value(graph: Graph, name: str, value: Value, is_root: bool) -> None:
-    numbers = (
-        {"data": value.data} if value.is_constant else {"data": value.data, "grad": value.grad}
-    )
-    exact = ", ".join(f"{key} = {exact_text(x)}" for key, x in numbers.items())
-    label = printable(value.label or "")
-    look = CONSTANT if value.is_constant else {} if value.parents else LEAF
-    if is_root:
-        look = {**(look or RESULT), "peripheries": "2"}
-    graph.node(
-        name,
-        f"<{TABLE.format(_rows(label, value, numbers))}>",
-        tooltip=tooltip_text(f"{label}: {exact}" if label else exact),
-        **look,
-    )
+def _require_whole(name: str, x: Any, least: int) -> None:
+    if x is not None and (not isinstance(x, Integral) or x < least):
+        raise ValueError(f"{name} must be a whole number from {least}, or None, got {x!r}")
 
 
-def _rows(label: str, value: Value, numbers: dict[str, Any]) -> str:
-    rows = ""
-    if label:
-        short = shortened(label)
-        space = "" if label.isascii() else f' width="{width(short, size=11)}"'
-        rows = f'<tr><td colspan="2"{space}><b>{html_text(short)}</b></td></tr>'
-    if value.is_constant:
-        return f'{rows}<tr><td colspan="2">{html_text(number_text(value.data))}</td></tr>'
-    for key, x in numbers.items():
-        rows += (
-            f'<tr><td align="left"><font color="#595959" point-size="9">{key}{GAP}</font></td>'
-            f'<td align="right">{html_text(number_text(x))}</td></tr>'
-        )
-    return rows
+def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
+    if isinstance(highlight, Value) or not isinstance(highlight, Iterable):
+        raise TypeError(f"highlight needs a list of Values, got {highlight!r}; write [value]")
+    path, known = list(highlight), set(order)
+    for value in path:
+        if not isinstance(value, Value):
+            raise TypeError(
+                f"highlight needs a list of Values, got {value!r} ({type(value).__name__}) in it"
+            )
+        if value not in known:
+            raise ValueError(f"what to highlight must be in the graph, got {value!r}")
+    return path
 
 
-def _draw_operation(graph: Graph, name: str, value: Value, operands: list[str]) -> None:
-    assert value.op is not None
-    operation = f"{name}op"
-    symbol = printable(value.op.name)
-    graph.node(
-        operation,
-        f"<{html_text(shortened(symbol)) or ' '}>",
-        tooltip=tooltip_text(symbol),
-        **OPERATION,
-    )
-    # a dot product's many numbers would lie on top of each other
-    numbered = 1 < len(operands) <= 3 and value.op not in SYMMETRIC
-    for place, operand in enumerate(operands, start=1):
-        number = f"<{TABLE.format(NUMBER.format(place))}>"
-        graph.edge(operand, operation, headlabel=number if numbered else None)
-    graph.edge(operation, name)
+def _state(order: list[Value]) -> str:
+    """Return what to say of numbers that are not what one may take them for."""
+    if (changed := changed_leaf(order)) is not None:
+        label = printable(shortened(changed.label or ""))
+        name = tooltip_text(label) if label else "a leaf"
+        return f"{name} has changed since: refresh() computes the rest again"
+    gradients = [value.grad for value in order if not value.is_constant]
+    if gradients and all(grad == 0 for grad in gradients):
+        return "every grad is 0: was backward() called?"
+    return ""
+
+
+def _opened(
+    order: Sequence[Value],
+    roots: set[Value],
+    homes: dict[Value, Block],
+    depth: int | None,
+    expand_dot: bool,
+    max_nodes: int | None,
+) -> tuple[Plan, dict[Value, Block]]:
+    """Return the plan of a graph with modules open to a depth, and the box of each value in one."""
+    deepest = max((home.depth for home in homes.values()), default=-1) + 1
+    for opened in range(deepest, -1, -1) if depth is None else (depth,):
+        boxes = {value: home.at(opened) for value, home in homes.items() if home.depth >= opened}
+        plan = planned(order, roots, boxes, expand_dot)
+        if max_nodes is None or len(plan.values) <= max_nodes:
+            break
+    return plan, boxes

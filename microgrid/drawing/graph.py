@@ -18,37 +18,32 @@ TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
 
 
 class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
-    """A `graphviz.Digraph` that finds its layout engine and knows when it is too large to draw.
+    """A `graphviz.Digraph` that finds its layout engine, and shows something useful without one.
 
-    As the last expression of a notebook's cell it is shown; where no engine is installed, or the
-    graph is too large, a text says what to do. `save("graph.svg")` writes a picture.
+    As the last expression of a notebook's cell it is shown; where no engine is installed, a text
+    says what to do. `save("graph.svg")` writes a picture. `values` is how many values the graph
+    has, `left_out` how many of them are too many to draw.
 
-    >>> graph = Graph(values=2, max_nodes=500)
+    >>> graph = Graph(values=2)
     >>> graph.edge("a", "b")
     >>> graph
     Graph of 2 values
     """
 
-    def __init__(
-        self, *args: Any, values: int = 0, max_nodes: int | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, values: int = 0, left_out: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.values, self.max_nodes = values, max_nodes
+        self.values, self.left_out = values, left_out
 
     def _copy_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         return {
             **super()._copy_kwargs(**kwargs),
             "values": self.values,
-            "max_nodes": self.max_nodes,
+            "left_out": self.left_out,
         }
 
     def __repr__(self) -> str:
-        return f"Graph of {self.values:,} value{'s' * (self.values != 1)}"
-
-    @property
-    def is_too_large(self) -> bool:
-        """Whether it has more values than `max_nodes`, and so is not laid out."""
-        return self.max_nodes is not None and self.values > self.max_nodes
+        left_out = f", {self.left_out:,} of them not drawn" if self.left_out else ""
+        return f"Graph of {self.values:,} value{'s' * (self.values != 1)}{left_out}"
 
     def pipe(
         self,
@@ -66,17 +61,10 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         The arguments are those of `graphviz.Digraph.pipe`; it is always quiet.
 
         Raises:
-            ValueError: the graph is too large, or there is no such format.
+            ValueError: there is no such format.
             graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
             RuntimeError: the engine failed.
         """
-        if self.is_too_large:
-            raise ValueError(
-                f"a graph of {self.values:,} values is not laid out, as it has more than "
-                f"max_nodes = {self.max_nodes:,}: the picture would take long and be unreadable. "
-                "Draw a smaller part, such as one neuron or an inner value; or lay it out all the "
-                "same with draw(…, max_nodes=None); or write it as text with save('graph.dot')"
-            )
         picture = lay_out(
             self.source,
             format or self.format,
@@ -100,7 +88,6 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         picture's is the DOT text. Folders are made; if the layout fails no file is.
 
         Raises:
-            ValueError: the graph is too large for a picture.
             RuntimeError: a picture needs a layout engine, and there is none or it failed.
         """
         path = Path(directory or self.directory, filename or self.filename)
@@ -128,7 +115,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         those of `pipe`. Shorter is `save`.
 
         Raises:
-            ValueError: the graph is too large, or there is no such format.
+            ValueError: there is no such format.
             RuntimeError: there is no layout engine, or it failed; then nothing is written.
         """
         folder = Path(directory or self.directory)
@@ -170,11 +157,8 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
     def _explained(self, why: str) -> dict[str, Any]:
         note = why[0].upper() + why[1:] + "."
-        shown = {"text/plain": note, "text/html": f"<p>{html.escape(note)}</p>"}
-        if not self.is_too_large:
-            shown["text/plain"] += f"\n\n{self.source}"
-            shown["text/html"] += (
-                "<details><summary>The graph as DOT text</summary>"
-                f"<pre>{html.escape(self.source)}</pre></details>"
-            )
-        return shown
+        return {
+            "text/plain": f"{note}\n\n{self.source}",
+            "text/html": f"<p>{html.escape(note)}</p><details><summary>The graph as DOT text"
+            f"</summary><pre>{html.escape(self.source)}</pre></details>",
+        }

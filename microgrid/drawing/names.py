@@ -8,9 +8,25 @@ from typing import Any
 from ..engine import Value
 from ..nn import Module
 
-__all__ = ["Names", "names_of"]
+__all__ = ["Names", "models_of", "names_of"]
 
 Names = Mapping[str, Any] | Module | None
+
+
+def models_of(names: Names) -> dict[str, Module]:
+    """Return the models among names, by their names: a model by itself has the name "".
+
+    A part of another of them is left out, and so is what begins with an underscore.
+
+    Raises:
+        TypeError: `names` is neither a mapping nor a model.
+    """
+    if isinstance(names, Module):
+        return {"": names}
+    found = {name: x for name, x in _public(names).items() if isinstance(x, Module)}
+    inside = {id(part) for x in found.values() for path, part in x.named_modules() if path}
+    whole = {id(model): name for name, model in reversed(found.items()) if id(model) not in inside}
+    return {name: model for name, model in found.items() if whole.get(id(model)) == name}
 
 
 def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
@@ -19,7 +35,7 @@ def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
     A value's own label comes first. Then `names` are asked: a model, whose parameters have their
     paths, or a mapping such as `locals()`. What is no `Value` and no model in it is passed over,
     and so is what begins with an underscore, as a notebook's own variables do. If there are several
-    models, the paths begin with the name of theirs.
+    models, and none is a part of another, the paths begin with the name of theirs.
 
     Raises:
         TypeError: `names` is neither a mapping nor a model.
@@ -29,26 +45,23 @@ def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
     ['a', 'rate']
     """
     known: dict[Value, str] = {}
-    if isinstance(names, Module):
-        _add_parameters(known, names, "")
-    elif isinstance(names, Mapping):
-        public = {name: x for name, x in names.items() if not str(name).startswith("_")}
-        for name, x in public.items():
-            if isinstance(x, Value):
-                known.setdefault(x, str(name))
-        models = {name: x for name, x in public.items() if isinstance(x, Module)}
-        several = len({id(model) for model in models.values()}) > 1
-        for name, model in models.items():
-            _add_parameters(known, model, f"{name}." if several else "")
-    elif names is not None:
-        raise TypeError(
-            f"`names` must be a mapping of names, such as locals(), or a model, got {names!r} "
-            f"({type(names).__name__})"
-        )
+    for name, x in ({} if isinstance(names, Module) else _public(names)).items():
+        if isinstance(x, Value):
+            known.setdefault(x, name)
+    models = models_of(names)
+    for name, model in models.items():
+        prefix = f"{name}." if len(models) > 1 else ""
+        for path, parameter in model.named_parameters():
+            known.setdefault(parameter, prefix + path)
     found = {value: value.label or known.get(value, "") for value in values}
     return {value: name for value, name in found.items() if name}
 
 
-def _add_parameters(known: dict[Value, str], model: Module, prefix: str) -> None:
-    for path, parameter in model.named_parameters():
-        known.setdefault(parameter, prefix + path)
+def _public(names: Mapping[str, Any] | None) -> dict[str, Any]:
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(
+            f"`names` must be a mapping of names, such as locals(), or a model, got {names!r} "
+            f"({type(names).__name__})"
+        )
+    named = {str(name): x for name, x in (names or {}).items()}
+    return {name: x for name, x in named.items() if not name.startswith("_")}

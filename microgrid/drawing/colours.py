@@ -1,0 +1,73 @@
+"""Colours by sign and size, that tell apart in grey and for the colour-blind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite, sqrt
+from typing import Any
+
+__all__ = ["Scale", "largest_size"]
+
+# Brewer's orange and purple; in grey the purple is darker, and its lines are dashed.
+GROUND = {1: ("#fff1de", "#f7ab52"), -1: ("#efecf6", "#a692d4")}  # of numbers, in black
+LINE = {1: "#b35806", -1: "#542788"}
+
+
+class Scale:
+    """Colours of gradients, from 0 to the largest; there are none where all are 0.
+
+    >>> scale = Scale([4.0, -1.0])
+    >>> scale.ground(4.0), scale.ground(-1.0), scale.ground(0.0)
+    ('#f7ab52', '#cabfe5', None)
+    """
+
+    def __init__(self, gradients: Iterable[Any]) -> None:
+        self.largest = largest_size(gradients)
+
+    def _strength(self, x: float) -> float:
+        # The root shows what is 100 times smaller as a tenth.
+        return sqrt(min(abs(x) / self.largest, 1.0)) if self.largest else 0.0
+
+    def ground(self, gradient: Any) -> str | None:
+        """Return the colour behind a gradient's number, None for one of 0."""
+        x = _number(gradient)
+        if not (strength := self._strength(x)):
+            return None
+        pale, full = (_parts(colour) for colour in GROUND[1 if x > 0 else -1])
+        mixed = (round(p + (f - p) * strength) for p, f in zip(pale, full, strict=True))
+        return "#" + "".join(f"{part:02x}" for part in mixed)
+
+    def line(self, share: Any) -> dict[str, str]:
+        """Return the look of an edge that brings back a share of a gradient."""
+        x = _number(share)
+        if not self.largest or x != x:
+            return {}
+        if not (strength := self._strength(x)):
+            return {"color": "#8c8c8c", "penwidth": "0.6"}
+        style = {} if x > 0 else {"style": "dashed"}
+        width = f"{0.8 + 2 * strength:.2g}"
+        return {"color": LINE[1 if x > 0 else -1], "penwidth": width, **style}
+
+
+def largest_size(gradients: Iterable[Any]) -> float:
+    """Return the largest size of a finite gradient, 0 if there is none.
+
+    >>> largest_size([1.0, -2.0, None, float("inf")])
+    2.0
+    """
+    sizes = (abs(_number(gradient)) for gradient in gradients)
+    return max((size for size in sizes if isfinite(size)), default=0.0)
+
+
+def _number(x: Any) -> float:
+    """Return a gradient as a float, nan if it is no number: anything can be assigned to `grad`."""
+    try:
+        return float(x)
+    except OverflowError:  # a large Fraction
+        return float("inf") if x > 0 else float("-inf")
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _parts(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))

@@ -1,0 +1,202 @@
+"""What every piece of a picture looks like, and the words on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine import Value
+from .colours import largest_size
+from .labels import exact_text, html_text, number_text, printable, shortened, tooltip_text, width
+from .modules import Block
+from .plan import Step
+
+Look = dict[str, str]
+
+__all__ = [
+    *("CHOSEN", "EDGE", "GRAPH", "Look", "MORE", "MORE_EDGE", "NODE", "attributes"),
+    *("box_look", "frame_look", "operand_look", "operation_look", "place_label", "value_look"),
+]
+
+# White, as a notebook shows an SVG by itself and a dark theme would swallow the lines. Helvetica is
+# a font whose widths all engines know, and SVG viewers have a substitute for.
+GRAPH = {
+    "bgcolor": "white",
+    "fontcolor": "#595959",
+    "fontname": "Helvetica",
+    "fontsize": "10",
+    "nodesep": "0.15",
+    "pad": "0.1",
+    "ranksep": "0.35",
+}
+NODE = {
+    "fillcolor": "white",
+    "fontname": "Helvetica",
+    "fontsize": "11",
+    "height": "0",
+    "margin": "0.11,0.04",
+    "shape": "box",
+    "style": "filled",
+    "width": "0",
+}
+EDGE = {
+    "arrowsize": "0.6",
+    "color": "#595959",
+    "fontcolor": "#404040",
+    "fontname": "Helvetica",
+    "fontsize": "8",
+    "labelangle": "0",  # on the line, which the number's white ground interrupts
+    "labeldistance": "1.6",
+}
+# Shape, border and fill all differ, so that they tell apart in grey as well.
+LEAF = {"color": "#1f5c99", "fillcolor": "#d9eafa", "style": "rounded,filled,bold"}
+CONSTANT = {"color": "#595959", "fillcolor": "#e8e8e8", "shape": "note", "style": "filled,dashed"}
+OPERATION = {"fillcolor": "#f7f7f7", "margin": "0.05,0.02", "shape": "oval"}
+RESULT = {"fillcolor": "#fff0b3"}
+BOX = {"color": "#3d6b35", "fillcolor": "#dfeeda", "margin": "0.15,0.1", "shape": "box3d"}
+FRAME = {
+    "bgcolor": "#f4f8f2",
+    "color": "#9db896",
+    "fontcolor": "#3d6b35",
+    "fontsize": "10",
+    "labeljust": "l",
+    "margin": "8",
+    "style": "rounded",
+}
+MORE = {"class": "more", "fontcolor": "#595959", "shape": "plaintext", "style": "solid"}
+MORE_EDGE = {"class": "more", "style": "dotted", "arrowhead": "none"}
+CHOSEN = {"color": "#c2006b", "penwidth": "3.5"}
+
+LABEL, NAME = 24, 40  # the most characters shown: what tells paths apart is at their end
+
+TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{}</table>'
+GAP = "&#160;&#160;"  # with room for a wider font, where Helvetica has no substitute of its widths
+NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
+GREY = '<font color="#595959" point-size="9">{}</font>'
+
+
+def value_look(value: Value, name: str, is_root: bool, ground: str | None) -> Look:
+    """Return the attributes of a value's node; `ground` is the colour of its gradient."""
+    numbers = {"data": value.data}
+    if not value.is_constant:
+        numbers["grad"] = value.grad
+    label = printable(name)
+    exact = ", ".join(f"{key} = {exact_text(x)}" for key, x in numbers.items())
+    kind = "constant" if value.is_constant else "inner" if value.parents else "leaf"
+    look = {"constant": CONSTANT, "inner": {}, "leaf": LEAF}[kind]
+    title = _title(label, LABEL if value.label else NAME)
+    if is_root:
+        look = {**(look or RESULT), "peripheries": "2"}
+    return {
+        "label": f"<{TABLE.format(title + _numbers(numbers, ground))}>",
+        "tooltip": tooltip_text(f"{label}: {exact}" if label else exact),
+        "class": f"value {kind}" + " root" * is_root,
+        **look,
+    }
+
+
+def _title(label: str, most: int) -> str:
+    if not label:
+        return ""
+    short = shortened(label, most)
+    space = "" if label.isascii() else f' width="{width(short, size=11)}"'
+    return f'<tr><td colspan="2"{space}><b>{html_text(short)}</b></td></tr>'
+
+
+def _numbers(numbers: dict[str, Any], ground: str | None) -> str:
+    if len(numbers) == 1:  # a constant's
+        return f'<tr><td colspan="2">{html_text(number_text(numbers["data"]))}</td></tr>'
+    rows = ""
+    for key, x in numbers.items():
+        behind = f' bgcolor="{ground}"' if key == "grad" and ground else ""
+        rows += (
+            f'<tr><td align="left"{behind}>{GREY.format(key + GAP)}</td>'
+            f'<td align="right"{behind}>{html_text(number_text(x))}</td></tr>'
+        )
+    return rows
+
+
+def operation_look(made: Value) -> Look:
+    """Return the attributes of the oval of the operation that made a value."""
+    assert made.op is not None
+    symbol = printable(made.op.name)
+    return {
+        "label": f"<{html_text(shortened(symbol)) or ' '}>",
+        "tooltip": tooltip_text(symbol),
+        "class": "operation",
+        **OPERATION,
+    }
+
+
+def box_look(step: Step, has_gradients: bool) -> Look:
+    """Return the attributes of a collapsed module."""
+    assert step.block is not None
+    gradients = [value.grad for value in step.inside if not value.parents]
+    last = f"{len(gradients):,} parameter{'s' * (len(gradients) != 1)}"
+    if has_gradients:
+        largest = largest_size(gradients)
+        last += f", |grad| up to {number_text(largest)}" if largest else ", every grad is 0"
+    title = printable(step.block.title)
+    lines = [repr(step.block.module), f"{len(step.inside):,} values inside", last]
+    rows = "".join(
+        f"<tr><td>{GREY.format(html_text(shortened(printable(line), 40)))}</td></tr>"
+        for line in lines
+    )
+    return {
+        "label": f"<{TABLE.format(_title(title, NAME) + rows)}>",
+        "tooltip": tooltip_text(printable("; ".join(filter(None, [title, *lines])))),
+        "class": "module",
+        **BOX,
+    }
+
+
+def frame_look(block: Block) -> Look:
+    """Return the attributes of the frame around an open module."""
+    words = printable("  ".join(filter(None, [block.title, repr(block.module)])))
+    return {
+        "label": f"<{html_text(shortened(words, 60))}>",
+        "tooltip": tooltip_text(words),
+        "id": block.name,
+        "class": "module",
+        **FRAME,
+    }
+
+
+def operand_look(what: str, partial: Any, share: Any) -> Look:
+    """Return the attributes of an operand's edge: the partial by it, and what that brings back.
+
+    The partial is None where the operation says that there is none, and an exception where it
+    cannot be computed; the share of the gradient is None if it is not known.
+    """
+    if isinstance(partial, Exception):
+        short, exact = "?", f"{what} cannot be computed: {partial}"
+    elif partial is None:
+        short, exact = "–", f"{what}: there is none"
+    else:
+        short, exact = number_text(partial), f"{what} = {exact_text(partial)}"
+    if share is not None:
+        exact += f", brings back {exact_text(share)}"
+    return {
+        "label": f"<{TABLE.format(f'<tr><td>∂ {html_text(short)}</td></tr>')}>",
+        "tooltip": tooltip_text(printable(exact)),
+        "class": "operand",
+    }
+
+
+def place_label(place: int) -> str:
+    """Return the number of an operand, on the line of its edge."""
+    return f"<{TABLE.format(NUMBER.format(place))}>"
+
+
+def attributes(look: Look) -> str:
+    """Return attributes as DOT text has them: an HTML-like label as it is, the rest quoted.
+
+    >>> print(attributes({"label": "<<b>x</b>>", "tooltip": "a = 1", "penwidth": "2"}))
+    label=<<b>x</b>> tooltip="a = 1" penwidth=2
+    """
+    return " ".join(f"{key}={_quoted(key, x)}" for key, x in look.items())
+
+
+def _quoted(key: str, x: str) -> str:
+    is_html = key.endswith("label") and x.startswith("<")
+    is_number = x.isascii() and x.isdecimal()
+    return x if is_html or is_number else '"' + x.replace('"', r"\"") + '"'

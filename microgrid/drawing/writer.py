@@ -1,0 +1,218 @@
+"""A plan as DOT text.
+
+Every piece has an id and classes, which are the same in the SVG, for what is built on it:
+
+| id | class | is |
+|---|---|---|
+| `n7` | `value`, and `leaf`, `constant` or `inner`; `root` | the value at place 7 |
+| `n7op` | `operation` | the operation that makes it |
+| `n7from0` | `operand` | the edge from its operand 0 to the operation |
+| `n7out` | `result` | the edge from the operation to it |
+| `n7p0` | `value inner` | product 0 of a `dot` that is spelled out; it has its own `n7p0op` … |
+| `m3` | `module` | the frame, or the box, of a module |
+| `m3from0` | `operand` | the edge to the box from operand 0 of the module |
+| `n7opmore`, `m3more` | `more` | stands for the operands that are left out |
+| `n7uses` | `more` | stands for the operations on it that are left out |
+
+Places count in the topological order of the whole graph, even if only a part of it is drawn. What
+is highlighted has the class `chosen` as well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from itertools import pairwise
+from typing import Any
+
+from ..engine import Value
+from ..functional import hypot, logsumexp_, max_, min_, prod_, sum_
+from ..primitive import add, multiply
+from .colours import Scale
+from .looks import (
+    CHOSEN,
+    MORE,
+    MORE_EDGE,
+    Look,
+    attributes,
+    box_look,
+    frame_look,
+    operand_look,
+    operation_look,
+    place_label,
+    value_look,
+)
+from .modules import Block
+from .plan import Plan, Step
+
+__all__ = ["Writer"]
+
+SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of operands in any order
+
+
+class Writer:
+    """Writes what is shown of a plan: values and steps as nodes, edges, frames of open modules.
+
+    `ids`, `names` and `frames` are those of values; `path` is what to highlight. Without
+    `derivatives`, these stand in the tooltips alone.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        shown: Set[Value],
+        *,
+        ids: Mapping[Value, str],
+        names: Mapping[Value, str],
+        frames: Mapping[Value, Block | None],
+        roots: Set[Value],
+        path: Sequence[Value],
+        derivatives: bool,
+    ) -> None:
+        self.plan, self.shown, self.names, self.roots = plan, shown, names, roots
+        self.ids, self.frames, self.derivatives = dict(ids), dict(frames), derivatives
+        for value, step in plan.steps.items():
+            for place, product in enumerate(step.products):
+                self.ids[product] = f"{ids[value]}p{place}"
+                self.frames[product] = frames.get(value)
+        self.scale = Scale(value.grad for value in shown if not value.is_constant)
+        self.links = _links(path, plan)
+        self.chosen = {*path, *(value for link in self.links for value in link)}
+        self.reached = {result for _, result in self.links}
+        self.nodes: dict[Block | None, list[str]] = {None: []}  # outside, and in each frame
+        self.edges: list[str] = []
+
+    def write(self) -> list[str]:
+        """Return the lines of DOT text, nodes before edges."""
+        written = set()
+        for value in self.plan.values:
+            if value not in self.shown:
+                continue
+            self._write_value(value)
+            if step := self.plan.steps.get(value):
+                if id(step) not in written:
+                    written.add(id(step))
+                    self._write_step(step)
+                look = {"class": "result"} | self._line(value, value.grad)
+                name = self.ids[value]
+                self._edge(self._id(step), name, f"{name}out", look, value in self.reached)
+        self._write_uses()
+        for block in sorted(filter(None, self.nodes), key=lambda block: -block.depth):
+            inside = [f"graph [{attributes(frame_look(block))}]", *self.nodes[block]]
+            around = self.nodes[block.parent]
+            around += [f"subgraph cluster_{block.name} {{", *(f"\t{x}" for x in inside), "}"]
+        return self.nodes[None] + self.edges
+
+    def _write_value(self, value: Value) -> None:
+        ground = None if value.is_constant else self.scale.ground(value.grad)
+        look = value_look(value, self.names.get(value, ""), value in self.roots, ground)
+        self._node(value, self.ids[value], look, value in self.chosen)
+
+    def _write_step(self, step: Step) -> None:
+        """Write an operation or a box, and the edges to it."""
+        name, result = self._id(step), step.results[0]
+        members = step.inside or {result}
+        if step.made is not None:
+            looks = self._operand_looks(step.made, result)
+            self._node(result, name, operation_look(step.made), result in self.reached)
+        else:
+            looks = [{"class": "operand"} for _ in step.operands]
+            look = box_look(step, self.scale.largest > 0)
+            self._node(result, name, look, not members.isdisjoint(self.chosen))
+        lit = {operand for operand, reached in self.links if reached in members}
+        left_out = 0
+        for place, (operand, look) in enumerate(zip(step.operands, looks, strict=True)):
+            if operand in self.shown:
+                edge = f"{name.removesuffix('op')}from{place}"
+                self._edge(self.ids[operand], name, edge, look, operand in lit)
+            else:
+                left_out += 1
+        if left_out:
+            self._stub(result, f"{name}more", left_out)
+            self.edges.append(f"{name}more -> {name} [{attributes(MORE_EDGE)}]")
+
+    def _operand_looks(self, made: Value, result: Value) -> list[Look]:
+        try:
+            partials = made.partials()
+        except (
+            Exception
+        ) as error:  # a user's primitive may raise anything; it is drawn all the same
+            partials = (error,) * len(made.parents)
+        called = self.names.get(result, "result")
+        # a dot product's many numbers would lie on top of each other
+        numbered = 1 < len(partials) <= 3 and made.op not in SYMMETRIC
+        looks = []
+        for place, (operand, partial) in enumerate(zip(made.parents, partials, strict=True), 1):
+            look: Look = {"class": "operand"}
+            if not operand.is_constant:  # which is never asked for a gradient
+                share = self._share(result, partial)
+                what = f"∂{called}/∂{self.names.get(operand, f'operand {place}')}"
+                look = operand_look(what, partial, share) | self._line(operand, share)
+                if not self.derivatives:
+                    del look["label"]
+            if numbered:
+                look["headlabel"] = place_label(place)
+            looks.append(look)
+        return looks
+
+    def _share(self, result: Value, partial: Any) -> Any:
+        """Return what an edge brings back of the result's gradient, None if that is unknown."""
+        if not self.scale.largest or partial is None or isinstance(partial, Exception):
+            return None
+        try:
+            return result.grad * partial
+        except (ArithmeticError, TypeError):  # anything can be assigned to `grad`
+            return None
+
+    def _line(self, value: Value, gradient: Any) -> Look:
+        return {} if value.is_constant else self.scale.line(gradient)
+
+    def _write_uses(self) -> None:
+        """Write a stub at each value with operations on it that are left out."""
+        steps = {id(step): step for step in self.plan.steps.values()}.values()
+        uses = Counter(
+            operand
+            for step in steps
+            if self.shown.isdisjoint(step.results)
+            for operand in step.operands
+            if operand in self.shown
+        )
+        for value, count in uses.items():
+            name = f"{self.ids[value]}uses"
+            self._stub(value, name, count)
+            self.edges.append(f"{self.ids[value]} -> {name} [{attributes(MORE_EDGE)}]")
+
+    def _stub(self, beside: Value, name: str, count: int) -> None:
+        self._node(beside, name, {"label": f"… {count:,} more", **MORE}, lit=False)
+
+    def _id(self, step: Step) -> str:
+        return step.block.name if step.block else f"{self.ids[step.results[0]]}op"
+
+    def _node(self, value: Value, name: str, look: Look, lit: bool) -> None:
+        """Write a node into the frame of a value."""
+        block = frame = self.frames.get(value)
+        while frame not in self.nodes:  # nor need the frames around it be there
+            self.nodes[frame] = []
+            frame = frame.parent if frame else None
+        self.nodes[block].append(f"{name} [{attributes(_lit(look, lit) | {'id': name})}]")
+
+    def _edge(self, tail: str, head: str, name: str, look: Look, lit: bool) -> None:
+        self.edges.append(f"{tail} -> {head} [{attributes(_lit(look, lit) | {'id': name})}]")
+
+
+def _lit(look: Look, lit: bool) -> Look:
+    return {**look, **CHOSEN, "class": f"{look['class']} chosen"} if lit else look
+
+
+def _links(path: Sequence[Value], plan: Plan) -> set[tuple[Value, Value]]:
+    """Return the pairs of operand and result between neighbours on a path, in either direction."""
+    links = set()
+    for pair in pairwise(path):
+        for operand, result in (pair, pair[::-1]):
+            products = plan.steps[result].products if result in plan.steps else ()
+            over = [product for product in products if operand in product.parents]
+            for product in over:
+                links |= {(operand, product), (product, result)}
+            if operand in result.parents and not over:
+                links.add((operand, result))
+    return links
