@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite, sqrt
+from math import isfinite, isnan, sqrt
 from typing import Any
 
 __all__ = ["Scale", "largest_size"]
@@ -25,8 +25,9 @@ class Scale:
         self.largest = largest_size(gradients)
 
     def _strength(self, x: float) -> float:
-        # The root shows what is 100 times smaller as a tenth.
-        return sqrt(min(abs(x) / self.largest, 1.0)) if self.largest else 0.0
+        if not self.largest or isnan(x):
+            return 0.0
+        return sqrt(min(abs(x) / self.largest, 1.0))  # what is 100 times smaller shows as a tenth
 
     def ground(self, gradient: Any) -> str | None:
         """Return the colour behind a gradient's number, None for one of 0."""
@@ -40,7 +41,7 @@ class Scale:
     def line(self, share: Any) -> dict[str, str]:
         """Return the look of an edge that brings back a share of a gradient."""
         x = _number(share)
-        if not self.largest or x != x:
+        if not self.largest or isnan(x):
             return {}
         if not (strength := self._strength(x)):
             return {"color": "#8c8c8c", "penwidth": "0.6"}

@@ -1,0 +1,567 @@
+"""What `draw` says of a graph beside its values: laws on the DOT text and on the SVG."""
+
+import html
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgrid
+from microgrid import MLP, Layer, Neuron, Value, dot, draw, gradients, nn, topological_order
+from microgrid.drawing.colours import LINE, Scale
+from microgrid.drawing.labels import number_text
+from microgrid.drawing.modules import homes_of
+from microgrid.drawing.names import names_of
+from tests.search import usual
+from tests.test_drawing import HOSTILE, SVG, chain, primitive, program, texts
+
+graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
+
+
+class Drawn:
+    """The DOT text of a graph, taken apart: attributes, edges and frames by id."""
+
+    def __init__(self, graph):
+        self.looks, self.edges, self.frame, self.titles = {}, {}, {}, {None: None}
+        inside = [None]
+        for line in map(str.strip, graph.body):
+            head, _, rest = line.partition(" [")
+            look = dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|<.*?>(?= \w+=|\]$)|\w+)', rest))
+            if line.startswith("subgraph"):
+                inside.append(head.split()[1].removeprefix("cluster_"))
+            elif line == "}":
+                inside.pop()
+            elif head == "graph":
+                self.titles[inside[-1]] = words(look["label"]).split("  ")[0]
+            elif " -> " in head:
+                name = look.get("id", head).strip('"')
+                self.edges[name], self.looks[name] = tuple(head.split(" -> ")), look
+            elif rest:
+                self.looks[head], self.frame[head] = look, inside[-1]
+
+    def of(self, kind):
+        return {name for name, look in self.looks.items() if kind in classes(look)}
+
+    def title(self, name):
+        return self.titles[self.frame[name]]
+
+    def label(self, name):
+        return words(self.looks[name]["label"])
+
+
+def classes(look):
+    return look.get("class", "").strip('"').split()
+
+
+def words(label):
+    text = re.sub("<[^>]*>", " ", label[1:-1])  # without the quotes, or the brackets, around it
+    return html.unescape(text).replace("\xa0", " ").strip()
+
+
+def ids_of(*roots):
+    return {value: f"n{place}" for place, value in enumerate(topological_order(*roots))}
+
+
+def network(rows=1, sizes=(3, 1), **options):
+    model = MLP(2, list(sizes), seed=1, **options)
+    X = [[Value(1.0 + i, label=f"x{i}.0"), Value(-2.0, label=f"x{i}.1")] for i in range(rows)]
+    loss = microgrid.mean([(model(row) - 1.0) ** 2 for row in X])
+    loss.backward()
+    return model, loss
+
+
+# Ids
+
+
+@pytest.mark.dot
+@usual(8)
+@given(graphs, st.booleans(), st.sampled_from([None, 4]))
+def test_every_piece_has_an_id_and_classes_of_its_own_and_the_svg_has_the_same(root, expand, most):
+    root.backward()
+    graph = draw(root, expand_dot=expand, max_nodes=most)
+    drawn = Drawn(graph)
+    groups = [g for g in ET.fromstring(graph.pipe("svg")).iter(f"{SVG}g") if g.get("class")]
+    found = {group.get("id"): set(group.get("class").split()) for group in groups}
+    assert len(found) == len(groups)
+    for name, look in drawn.looks.items():
+        if " -> " not in name:  # the line to a stub
+            assert set(classes(look)) <= found[name]
+
+
+# Derivatives on edges
+
+
+@given(graphs, st.sampled_from([0.0, 1.0, -2.0]))
+def test_the_edge_of_an_operand_says_the_partial_by_it_and_what_it_brings_back(root, seed):
+    root.backward(seed)
+    drawn = Drawn(draw(root))
+    for value, name in ids_of(root).items():
+        for place, (parent, partial) in enumerate(
+            zip(value.parents, value.partials(), strict=True)
+        ):
+            look = drawn.looks[f"{name}from{place}"]
+            if parent.is_constant:
+                assert "label" not in look
+            else:
+                assert drawn.label(f"{name}from{place}") == f"∂ {number_text(partial)}"
+                share = f", brings back {value.grad * partial!r}" if seed else ""
+                assert look["tooltip"].endswith(f' = {partial!r}{share}"')
+
+
+def test_the_tooltip_of_a_derivative_has_the_names():
+    x = Value(3.0, label="x")
+    y = x * 2.0
+    assert "∂y/∂x = 2.0" in draw(y, names={"y": y}).source
+    assert "∂result/∂x = 2.0" in draw(y).source
+
+
+def test_a_derivative_that_is_none_or_cannot_be_computed_is_drawn_all_the_same():
+    zero = Value(0.0, label="zero")
+
+    def fail(out, x):
+        raise KeyError("whatever")
+
+    with primitive("failing", lambda x: x, fail) as failing:
+        drawn = Drawn(draw(zero.sqrt(), failing(zero), microgrid.functional.stop_gradient(zero)))
+    labels = [drawn.label(name) for name in sorted(drawn.of("operand"))]
+    assert labels == ["∂ ?", "∂ ?", "∂ –"]
+    assert "cannot be computed: the derivative of sqrt" in drawn.looks["n1from0"]["tooltip"]
+
+
+def test_more_derivatives_than_can_be_laid_out_are_in_the_tooltips_alone():
+    x = [Value(1.0) for _ in range(501)]
+    graph = draw(dot(x, x), max_nodes=None)
+    assert "local derivatives are in the edges' tooltips" in graph.source
+    drawn = Drawn(graph)
+    assert all("label" not in drawn.looks[name] for name in drawn.of("operand"))
+    assert graph.source.count("∂result/∂operand") == 1002
+
+
+# Colours
+
+
+@given(graphs)
+def test_edges_are_dashed_below_0_and_thicker_the_more_they_bring_back(root):
+    root.backward()
+    drawn = Drawn(draw(root))
+    shares = []
+    for value, name in ids_of(root).items():
+        for place, (parent, share) in enumerate(
+            zip(value.parents, value.chain(value.grad), strict=True)
+        ):
+            look = drawn.looks[f"{name}from{place}"]
+            if not parent.is_constant:
+                assert (look.get("style") == '"dashed"') == (share < 0)
+                shares.append((abs(share), float(look["penwidth"].strip('"'))))
+    assert all(thin <= thick for (_, thin), (_, thick) in pairwise(sorted(shares)))
+
+
+def test_without_gradients_there_are_no_colours():
+    x = Value(2.0)
+    drawn = Drawn(draw(x * x))
+    assert all(
+        "color" not in drawn.looks[name] for name in drawn.of("operand") | drawn.of("result")
+    )
+    assert "bgcolor" not in "".join(
+        look["label"] for name, look in drawn.looks.items() if name in "n0n1"
+    )
+
+
+def test_any_gradient_has_a_colour_or_none():
+    grads = [1.0, None, math.nan, math.inf, Fraction(-(10**9999)), Value(1.0), "text", 0]
+    scale = Scale(grads)
+    assert scale.largest == 1.0
+    assert [scale.ground(grad) is None for grad in grads] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert [bool(scale.line(grad)) for grad in grads] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    for grad in grads:
+        leaf = Value(1.0)
+        root = leaf * 2.0
+        root.grad = leaf.grad = grad
+        assert draw(root).values == 3
+
+
+def luminance(colour):
+    """Return the relative luminance of WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@given(st.floats(1e-6, 1.0))
+def test_numbers_are_legible_on_every_colour_and_signs_differ_in_grey(size):
+    above, below = (luminance(Scale([1.0]).ground(sign * size)) for sign in (1, -1))
+    assert above > below
+    assert (below + 0.05) / 0.05 > 4.5  # black on it
+    assert all(1.05 / (luminance(colour) + 0.05) > 3 for colour in LINE.values())  # it on white
+
+
+# Names
+
+
+def test_names_come_from_labels_then_variables_then_models():
+    labelled, known, loose = Value(1.0, label="mine"), Value(2.0), Value(3.0)
+    model = MLP(2, [4, 1], seed=0)
+    weight = model.layers[0].neurons[3].w[1]
+    values = [labelled, known, loose, weight]
+    names = {"a": labelled, "b": known, "_": loose, "n": 3, "xs": [loose], "model": model}
+    assert names_of(values, names) == {
+        labelled: "mine", known: "b", weight: "layers.0.neurons.3.w.1"
+    }  # fmt: skip
+    assert names_of(values) == {labelled: "mine"}
+    assert names_of(values, model)[weight] == "layers.0.neurons.3.w.1"
+    assert names_of(values, {"weight": weight} | names)[weight] == "weight"
+
+
+def test_the_parameters_of_several_models_have_their_names_in_front():
+    one, other = MLP(1, [1], seed=0), MLP(1, [1], seed=0)
+    assert (
+        names_of(other.parameters(), locals())[other.layers[0].neurons[0].b]
+        == "other.layers.0.neurons.0.b"
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_part_of_a_model_is_no_model_of_its_own(order):
+    model = MLP(1, [1], seed=0)
+    names = dict([("layer", model.layers[0]), ("model", model), ("again", model)][::order])
+    assert (
+        names_of(model.parameters(), names)[model.layers[0].neurons[0].b] == "layers.0.neurons.0.b"
+    )
+
+
+def test_a_parameters_whole_path_is_shown():
+    model, loss = network(sizes=(12, 1))
+    assert "layers.0.neurons.11.w.1" in texts(draw(loss, names=model).pipe("svg"))[0]
+
+
+def test_names_are_a_mapping_or_a_model():
+    with pytest.raises(TypeError, match=r"`names` must be a mapping .* or a model, got \['a'\]"):
+        draw(Value(1.0), names=["a"])
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_and_modules_are_shown_and_nothing_else(text):
+    class Hostile(nn.Module):
+        def __init__(self):
+            self.parts = {text: Neuron(1, seed=0)}
+
+        def __repr__(self):
+            return text
+
+    model, other = Hostile(), Hostile()
+    y = model.parts[text](2.0) + other.parts[text](1.0)
+    for depth in (0, None):
+        graph = draw(y, names={text: model, f"{text}2": other, f"y{text}": y}, depth=depth)
+        assert {
+            element.tag.removeprefix(SVG) for element in ET.fromstring(graph.pipe("svg")).iter()
+        } <= {
+            *("svg", "g", "title", "a", "text", "path", "polygon", "polyline", "ellipse"),
+        }
+
+
+# Modules
+
+
+@pytest.mark.parametrize(
+    "activation", ["relu", "tanh", "leaky_relu", "gelu", "silu", lambda x: x * x]
+)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_neuron_has_its_parameters_its_sums_and_its_activations_and_nothing_else(
+    activation, rows
+):
+    model, loss = network(rows, activation=activation)
+    names = {value: id for id, neuron in model.named_modules() for value in neuron.parameters()}
+    drawn = Drawn(draw(loss, names=model, max_nodes=None))
+    ids = ids_of(loss)
+    for value, name in ids.items():
+        if not value.parents:
+            assert drawn.title(name) == names.get(value)
+        elif value.op.name == "dot":
+            assert drawn.title(name) == drawn.title(f"{name}op") == names[value.parents[0]]
+    for value, name in ids.items():  # the loss is outside, and the output of each neuron inside
+        users = [user for user in ids if value in user.parents]
+        if value.parents and any(user.op.name == "dot" for user in users):
+            assert drawn.title(name).startswith("layers.0.neurons.")
+    outputs = [
+        value for value in ids if value.parents and drawn.title(ids[value]) == "layers.1.neurons.0"
+    ]
+    assert [value.op.name for value in outputs] == ["dot"] * rows
+    assert drawn.frame[ids[loss]] is None
+
+
+def test_the_activation_of_a_last_neuron_is_its_own_and_a_loss_is_not():
+    for activation, inside in [("tanh", 5), ("silu", 6), ("linear", 4), (print, 4)]:
+        neuron = Neuron(1, activation=activation if activation is not print else "linear", seed=0)
+        x = Value(1.0)
+        output = neuron(x)
+        neuron.activation = print if activation is print else neuron.activation  # answers with None
+        loss = (output - 1.0) ** 2
+        homes = homes_of(topological_order(loss), {"": neuron})
+        assert len(homes) == inside - 1
+        assert not {x, loss, loss.parents[0]} & homes.keys()
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        self.first, self.second = Layer(2, 2, seed=0), Neuron(2, seed=0)
+
+    def __call__(self, x):
+        between = [a + b for a, b in zip(self.first(x), x, strict=True)]
+        return self.second(between), between
+
+
+def test_what_lies_between_modules_belongs_to_the_one_around_them():
+    model = Residual()
+    output, between = model([Value(1.0), Value(2.0)])
+    homes = homes_of(topological_order(output), {"net": model})
+    assert {homes[value].title for value in between} == {"net"}
+
+
+def test_what_two_models_share_stays_with_the_first():
+    shared = Layer(1, 1, seed=0)
+    one, other = MLP(1, [1], seed=0), MLP(1, [1], seed=0)
+    one.layers.append(shared)
+    other.layers.append(shared)
+    loss = one(Value(1.0)) + other(Value(2.0))
+    homes = homes_of(topological_order(loss), {"one": one, "other": other})
+    assert homes[shared.neurons[0].b].title == "one.layers.1.neurons.0"
+    assert homes[other.layers[0].neurons[0].b].title == "other.layers.0.neurons.0"
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize(("depth", "boxes"), [(0, 1), (1, 2), (2, 4), (3, 0), (9, 0)])
+def test_a_model_is_open_to_a_depth_and_a_box_says_what_is_inside(rows, depth, boxes):
+    model, loss = network(rows)
+    graph = draw(loss, names={"model": model}, depth=depth)
+    drawn = Drawn(graph)
+    closed = drawn.of("module")
+    assert len(closed) == boxes
+    said = [drawn.label(name) for name in closed]
+    inside = sum(int(re.search(r"(\d+) values inside", words).group(1)) for words in said)
+    parameters = sum(int(re.search(r"(\d+) parameter", words).group(1)) for words in said)
+    assert parameters == (len(model.parameters()) if boxes else 0)
+    results = {head for tail, head in drawn.edges.values() if tail in closed}
+    assert len(drawn.of("value")) + inside - len(results) == len(topological_order(loss))
+
+
+def test_the_edges_of_a_box_are_those_of_its_values_with_what_is_outside():
+    model, loss = network()
+    drawn = Drawn(draw(loss, names=model, depth=1))
+    ids = ids_of(loss)
+    x = [ids[value] for value in ids if (value.label or "").startswith("x")]
+    first = {tail for tail, head in drawn.edges.values() if head == min(drawn.of("module"))}
+    assert first == set(x)
+    hidden = {head for tail, head in drawn.edges.values() if tail == min(drawn.of("module"))}
+    assert {words(drawn.looks[name]["label"])[:4] for name in hidden} == {"data"}
+    assert len(hidden) == 3
+
+
+def test_a_box_says_how_large_the_gradients_of_its_parameters_are():
+    neuron = Neuron(1, seed=0)
+    output = neuron(2.0)
+    assert "grad" not in Drawn(draw(output, names=neuron, depth=0)).label("m0")
+    output.backward()
+    up_to = "every grad is 0" if not output.data else "|grad| up to 2"
+    assert up_to in Drawn(draw(output, names=neuron, depth=0)).label("m0")
+
+
+def test_a_model_opens_as_much_as_max_nodes_allows():
+    model, loss = network()
+    sizes = [len(Drawn(draw(loss, names=model, depth=depth)).of("value")) for depth in range(4)]
+    for most in range(sizes[0], sizes[-1] + 1):
+        drawn = Drawn(draw(loss, names=model, max_nodes=most))
+        assert len(drawn.of("value")) == max(size for size in sizes if size <= most)
+    assert not Drawn(draw(loss, names=model, max_nodes=sizes[-1])).of("module")
+    assert draw(loss, names=model, max_nodes=sizes[0] - 1).left_out == 1
+
+
+def test_depth_is_checked():
+    neuron = Neuron(1, seed=0)
+    y = neuron(1.0)
+    for wrong in (-1, 1.5, "1"):
+        with pytest.raises(ValueError, match="depth must be a whole number from 0, or None, got"):
+            draw(y, names=neuron, depth=wrong)
+    with pytest.raises(ValueError, match=r"depth .* needs one: draw\(…, names=model\)"):
+        draw(y, names={"y": y}, depth=1)
+
+
+# A dot that is spelled out
+
+
+@given(st.integers(1, 4), st.booleans())
+def test_a_dot_is_spelled_out_as_products_and_their_sum(count, has_start):
+    x, y = [Value(1.0 + i) for i in range(count)], [Value(-0.5 * i) for i in range(count)]
+    total = dot(x, y, Value(1.0) * 3.0 if has_start else None)
+    root = total.tanh()
+    root.backward()
+    drawn = Drawn(draw(root, expand_dot=True))
+    ids = ids_of(root)
+    products = [f"{ids[total]}p{i}" for i in range(count)]
+    for a, b, product in zip(x, y, products, strict=True):
+        assert drawn.edges[f"{product}from0"] == (ids[a], f"{product}op")
+        assert drawn.edges[f"{product}from1"] == (ids[b], f"{product}op")
+        assert drawn.label(product).split() == [
+            "data", number_text(a.data * b.data), "grad", number_text(total.grad)
+        ]  # fmt: skip
+    into = [
+        drawn.edges[name][0]
+        for name in sorted(drawn.of("operand"))
+        if drawn.edges[name][1] == f"{ids[total]}op"
+    ]
+    assert into[:count] == products
+    assert len(into) == count + has_start
+    assert drawn.label(f"{ids[total]}op") == "sum"
+    assert len(drawn.of("value")) == len(ids) + count
+
+
+# What is highlighted
+
+
+def chosen(graph):
+    return Drawn(graph).of("chosen")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_path_is_highlighted_with_the_edges_along_it_in_either_direction(order):
+    x = Value(2.0)
+    y = x * x
+    z = y + x
+    assert chosen(draw(z, highlight=[x, y, z][::order])) == {
+        *("n0", "n1", "n2", "n1op", "n2op", "n1out", "n2out", "n1from0", "n1from1", "n2from0")
+    }
+    assert chosen(draw(z, highlight=[x, z][::order])) == {"n0", "n2", "n2op", "n2out", "n2from1"}
+    assert chosen(draw(z, highlight=iter([y]))) == {"n1"}
+    assert chosen(draw(z)) == set()
+
+
+def test_a_path_is_highlighted_through_a_spelled_out_dot_and_through_boxes():
+    neuron = Neuron(2, activation="tanh", seed=0)
+    x = Value(1.0)
+    output = neuron([x, 2.0])
+    total, weight = output.parents[0], neuron.w[1]
+    ids = ids_of(output)
+    graph = draw(output, expand_dot=True, highlight=[weight, total])
+    n = ids[total]
+    assert chosen(graph) == {
+        ids[weight], n, f"{n}op", f"{n}out", f"{n}from1",
+        f"{n}p1", f"{n}p1op", f"{n}p1out", f"{n}p1from0",
+    }  # fmt: skip
+    loss = output * 3.0
+    path = [x, total, output, loss]
+    closed = chosen(draw(loss, names=neuron, depth=0, highlight=path))
+    ids = ids_of(loss)
+    assert closed == {ids[x], "m0", "m0from0", ids[output], f"{ids[output]}out"} | {
+        ids[loss], f"{ids[loss]}op", f"{ids[loss]}out", f"{ids[loss]}from0"
+    }  # fmt: skip
+
+
+def test_what_to_highlight_is_checked():
+    x = Value(1.0)
+    for wrong in (x, 3):
+        with pytest.raises(TypeError, match="highlight needs a list of Values, got"):
+            draw(x, highlight=wrong)
+    with pytest.raises(TypeError, match=r"list of Values, got 2\.0 \(float\) in it"):
+        draw(x, highlight=[2.0])
+    with pytest.raises(ValueError, match=r"must be in the graph, got Value\(data=5\.0"):
+        draw(x, highlight=[Value(5.0)])
+
+
+# The part of a large graph
+
+
+@given(graphs, st.integers(1, 8), st.booleans())
+def test_the_part_that_fits_is_drawn_and_stubs_count_what_goes_on(root, most, expand):
+    whole = Drawn(draw(root, expand_dot=expand, max_nodes=None))
+    graph = draw(root, expand_dot=expand, max_nodes=most)
+    part = Drawn(graph)
+    values, all_values = part.of("value"), whole.of("value")
+    assert values <= all_values
+    assert len(values) == min(most, len(all_values))
+    assert "root" in classes(part.looks[f"n{len(topological_order(root)) - 1}"])
+    assert graph.left_out == len(all_values) - len(values)
+    assert (f"{graph.left_out:,} more values are left out" in graph.source) == bool(graph.left_out)
+    more = {
+        name: int(part.label(name).split()[1]) for name in part.of("more") if name in part.frame
+    }
+    operands, uses = (
+        Counter(edge[i] for name, edge in whole.edges.items() if name in whole.of("operand"))
+        for i in (1, 0)
+    )
+    for operation in part.of("operation"):
+        shown = sum(part.edges[name][1] == operation for name in part.of("operand"))
+        assert shown + more.get(f"{operation}more", 0) == operands[operation]
+    for value in values:
+        shown = sum(part.edges[name][0] == value for name in part.of("operand"))
+        assert shown + more.get(f"{value}uses", 0) == uses[value]
+
+
+def test_what_is_nearest_to_the_roots_is_drawn_and_what_is_highlighted():
+    root = chain(1000)
+    start = topological_order(root)[0]
+    drawn = Drawn(draw(root, highlight=[start]))
+    assert drawn.of("value") == {"n0", *(f"n{place}" for place in range(501, 1000))}
+
+
+def test_of_a_batch_some_rows_are_drawn_down_to_the_inputs():
+    X = [Value(float(i), label=f"x{i}") for i in range(1000)]
+    loss = microgrid.mean([x.cos().sin().tanh() for x in X])
+    drawn = Drawn(draw(loss, max_nodes=50))
+    assert len(drawn.of("leaf")) >= 8
+    assert len(drawn.of("value")) == 50
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("nodes", [501, 50_000])
+def test_a_picture_of_a_graph_over_the_limit_says_how_many_values_are_left_out(nodes):
+    shown, _ = texts(draw(chain(nodes)).pipe("svg"))
+    left_out = f"{nodes - 500:,} more values are left out, where dotted lines lead"
+    assert f"{left_out}: draw(…, max_nodes=None) draws all" in shown
+    assert "… 1 more" in shown
+
+
+@pytest.mark.parametrize("wrong", [0, -5, 2.5, "all"])
+def test_max_nodes_is_checked(wrong):
+    with pytest.raises(ValueError, match="max_nodes must be a whole number from 1, or None, got"):
+        draw(Value(1.0), max_nodes=wrong)
+
+
+# Gradients of gradients
+
+
+@pytest.mark.dot
+def test_the_graph_of_a_gradient_is_drawn_with_the_names_of_its_inputs():
+    x, y = Value(0.5), Value(-1.2)
+    dx, dy = gradients((x * y).tanh(), [x, y])
+    shown, _ = texts(draw(dx, dy, names=locals(), rankdir="TB").pipe("svg"))
+    assert {"x", "y", "dx", "dy"} <= set(shown)
+    model, loss = network()
+    second = draw(
+        *gradients(gradients(loss, model.layers[0].neurons[0].w[0]), model.parameters()),
+        names=model,
+    )
+    assert "layers.1.neurons.0.w.0" in second.source
