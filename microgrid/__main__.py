@@ -97,16 +97,14 @@ def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     _stop_if_interrupted(history)
 
     neuron = model.layers[0].neurons[0]
-    for name, parameter in neuron.named_parameters():
-        parameter.label = name
     output = neuron([Value(x, label=f"x.{i}") for i, x in enumerate(X[0])])
     neuron.zero_grad()
     output.backward()
     try:
-        _save(draw(output), "neuron.svg", options, pictures)
+        _save(draw(output, names=neuron), "neuron.svg", options, pictures)
     except RuntimeError as error:  # no layout engine
         print(f"neuron: as DOT text, since {error}")
-        _save(draw(output), "neuron.dot", options, pictures)
+        _save(draw(output, names=neuron), "neuron.dot", options, pictures)
 
 
 def _learn_penguins(options: argparse.Namespace, pictures: list[Path]) -> None:

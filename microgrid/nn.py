@@ -69,7 +69,11 @@ class Module:
         return ((path, item) for path, item in _walked(self) if isinstance(item, Value))
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield this module, with the path "", then each inside: `layers.0.neurons.3`."""
+        """Yield this module, with the path "", then each inside of it once, with its path.
+
+        >>> [path for path, _ in MLP(1, [1], seed=0).named_modules()]
+        ['', 'layers.0', 'layers.0.neurons.0']
+        """
         return ((path, item) for path, item in _walked(self) if isinstance(item, Module))
 
     def parameters(self) -> list[Value]:

@@ -17,7 +17,7 @@ from microgrid import MLP, Layer, Neuron, Value, dot, draw, gradients, nn, topol
 from microgrid.drawing.colours import LINE, Scale
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.modules import homes_of
-from microgrid.drawing.names import names_of
+from microgrid.drawing.names import models_of, names_of
 from tests.search import usual
 from tests.test_drawing import HOSTILE, SVG, chain, primitive, program, texts
 
@@ -248,6 +248,7 @@ def test_the_parameters_of_several_models_have_their_names_in_front():
 def test_a_part_of_a_model_is_no_model_of_its_own(order):
     model = MLP(1, [1], seed=0)
     names = dict([("layer", model.layers[0]), ("model", model), ("again", model)][::order])
+    assert models_of(names) == {"model" if order == 1 else "again": model}
     assert (
         names_of(model.parameters(), names)[model.layers[0].neurons[0].b] == "layers.0.neurons.0.b"
     )
@@ -437,6 +438,14 @@ def test_a_dot_is_spelled_out_as_products_and_their_sum(count, has_start):
     assert len(into) == count + has_start
     assert drawn.label(f"{ids[total]}op") == "sum"
     assert len(drawn.of("value")) == len(ids) + count
+
+
+def test_the_products_of_a_neuron_are_inside_of_it():
+    neuron = Neuron(2, seed=0)
+    drawn = Drawn(draw(neuron([1.0, 2.0]), names={"neuron": neuron}, expand_dot=True))
+    products = {name for name in drawn.of("value") if "p" in name}
+    assert len(products) == 2
+    assert {drawn.title(name) for name in products} == {"neuron"}
 
 
 # What is highlighted

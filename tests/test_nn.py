@@ -573,6 +573,18 @@ def test_cycles_end():
     assert paths(child) == ["w", "parent.w"]
 
 
+def test_modules_are_found_once_before_what_is_in_them():
+    model = MLP(2, [2, 1], seed=0)
+    model.again, model.extra = model.layers[1], {"table": [Neuron(1, seed=0)]}
+    found = dict(model.named_modules())
+    assert list(found) == [
+        *("", "layers.0", "layers.0.neurons.0", "layers.0.neurons.1"),
+        *("layers.1", "layers.1.neurons.0", "extra.table.0"),
+    ]
+    assert found[""] is model
+    assert found["layers.0.neurons.1"] is model.layers[0].neurons[1]
+
+
 def test_a_module_without_parameters_has_none():
     assert Of(x=1.0).parameters() == []
     assert Of().state_dict() == {}

@@ -29,7 +29,7 @@ def test_the_first_example_runs_and_draws_the_first_picture():
     graph = names["draw"](names["loss"])
     svg = (ROOT / "notebooks" / "pictures" / "graph.svg").read_text(encoding="utf-8")
     picture = html.unescape(svg)
-    for number in re.findall(r">(-?\d[\d.e-]*)<", graph.source):
+    for number in re.findall(r">((?:∂ )?-?\d[\d.e-]*)<", graph.source):
         assert f">{number}<" in picture, "make the pictures again: python -m tests.pictures"
 
 

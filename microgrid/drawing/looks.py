@@ -14,7 +14,14 @@ Look = dict[str, str]
 
 __all__ = [
     *("CHOSEN", "EDGE", "GRAPH", "Look", "MORE", "MORE_EDGE", "NODE", "attributes"),
-    *("box_look", "frame_look", "operand_look", "operation_look", "place_label", "value_look"),
+    *(
+        "box_look",
+        "frame_look",
+        "operand_look",
+        "operation_look",
+        "plain_operand_look",
+        "value_look",
+    ),
 ]
 
 # White, as a notebook shows an SVG by itself and a dark theme would swallow the lines. Helvetica is
@@ -58,7 +65,7 @@ FRAME = {
     "color": "#9db896",
     "fontcolor": "#3d6b35",
     "fontsize": "10",
-    "labeljust": "l",
+    "labeljust": "r",  # operands come from the left
     "margin": "8",
     "style": "rounded",
 }
@@ -161,11 +168,12 @@ def frame_look(block: Block) -> Look:
     }
 
 
-def operand_look(what: str, partial: Any, share: Any) -> Look:
+def operand_look(what: str, partial: Any, share: Any, place: int | None) -> Look:
     """Return the attributes of an operand's edge: the partial by it, and what that brings back.
 
     The partial is None where the operation says that there is none, and an exception where it
-    cannot be computed; the share of the gradient is None if it is not known.
+    cannot be computed; the share of the gradient is None if it is not known, and the place where
+    no number shall tell the operands apart.
     """
     if isinstance(partial, Exception):
         short, exact = "?", f"{what} cannot be computed: {partial}"
@@ -175,16 +183,22 @@ def operand_look(what: str, partial: Any, share: Any) -> Look:
         short, exact = number_text(partial), f"{what} = {exact_text(partial)}"
     if share is not None:
         exact += f", brings back {exact_text(share)}"
+    around = 2 * GAP if place else ""  # keeps it apart from the place
     return {
-        "label": f"<{TABLE.format(f'<tr><td>∂ {html_text(short)}</td></tr>')}>",
+        "label": f"<{TABLE.format(f'<tr><td>{around}∂ {html_text(short)}{around}</td></tr>')}>",
         "tooltip": tooltip_text(printable(exact)),
-        "class": "operand",
+        **plain_operand_look(place),
     }
 
 
-def place_label(place: int) -> str:
-    """Return the number of an operand, on the line of its edge."""
-    return f"<{TABLE.format(NUMBER.format(place))}>"
+def plain_operand_look(place: int | None = None) -> Look:
+    """Return the attributes of an operand's edge without a derivative, with its place on the line.
+
+    >>> plain_operand_look()
+    {'class': 'operand'}
+    """
+    number = {"headlabel": f"<{TABLE.format(NUMBER.format(place))}>"} if place else {}
+    return {"class": "operand", **number}
 
 
 def attributes(look: Look) -> str:

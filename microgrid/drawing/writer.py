@@ -20,9 +20,9 @@ is highlighted has the class `chosen` as well.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from ..engine import Value
@@ -39,7 +39,7 @@ from .looks import (
     frame_look,
     operand_look,
     operation_look,
-    place_label,
+    plain_operand_look,
     value_look,
 )
 from .modules import Block
@@ -76,9 +76,8 @@ class Writer:
                 self.ids[product] = f"{ids[value]}p{place}"
                 self.frames[product] = frames.get(value)
         self.scale = Scale(value.grad for value in shown if not value.is_constant)
-        self.links = _links(path, plan)
-        self.chosen = {*path, *(value for link in self.links for value in link)}
-        self.reached = {result for _, result in self.links}
+        self.lit = _links(path, plan)
+        self.chosen = {*path, *self.lit, *chain.from_iterable(self.lit.values())}
         self.nodes: dict[Block | None, list[str]] = {None: []}  # outside, and in each frame
         self.edges: list[str] = []
 
@@ -95,7 +94,7 @@ class Writer:
                     self._write_step(step)
                 look = {"class": "result"} | self._line(value, value.grad)
                 name = self.ids[value]
-                self._edge(self._id(step), name, f"{name}out", look, value in self.reached)
+                self._edge(self._id(step), name, f"{name}out", look, value in self.lit)
         self._write_uses()
         for block in sorted(filter(None, self.nodes), key=lambda block: -block.depth):
             inside = [f"graph [{attributes(frame_look(block))}]", *self.nodes[block]]
@@ -114,12 +113,12 @@ class Writer:
         members = step.inside or {result}
         if step.made is not None:
             looks = self._operand_looks(step.made, result)
-            self._node(result, name, operation_look(step.made), result in self.reached)
+            self._node(result, name, operation_look(step.made), result in self.lit)
         else:
-            looks = [{"class": "operand"} for _ in step.operands]
+            looks = [plain_operand_look() for _ in step.operands]
             look = box_look(step, self.scale.largest > 0)
             self._node(result, name, look, not members.isdisjoint(self.chosen))
-        lit = {operand for operand, reached in self.links if reached in members}
+        lit = {operand for member in members for operand in self.lit.get(member, ())}
         left_out = 0
         for place, (operand, look) in enumerate(zip(step.operands, looks, strict=True)):
             if operand in self.shown:
@@ -136,22 +135,22 @@ class Writer:
             partials = made.partials()
         except (
             Exception
-        ) as error:  # a user's primitive may raise anything; it is drawn all the same
+        ) as error:  # a user's primitive may raise anything, and is drawn all the same
             partials = (error,) * len(made.parents)
         called = self.names.get(result, "result")
         # a dot product's many numbers would lie on top of each other
         numbered = 1 < len(partials) <= 3 and made.op not in SYMMETRIC
         looks = []
         for place, (operand, partial) in enumerate(zip(made.parents, partials, strict=True), 1):
-            look: Look = {"class": "operand"}
-            if not operand.is_constant:  # which is never asked for a gradient
-                share = self._share(result, partial)
-                what = f"∂{called}/∂{self.names.get(operand, f'operand {place}')}"
-                look = operand_look(what, partial, share) | self._line(operand, share)
-                if not self.derivatives:
-                    del look["label"]
-            if numbered:
-                look["headlabel"] = place_label(place)
+            shown_place = place if numbered else None
+            if operand.is_constant:  # which is never asked for a gradient
+                looks.append(plain_operand_look(shown_place))
+                continue
+            share = self._share(result, partial)
+            what = f"∂{called}/∂{self.names.get(operand, f'operand {place}')}"
+            look = operand_look(what, partial, share, shown_place) | self.scale.line(share)
+            if not self.derivatives:
+                del look["label"]
             looks.append(look)
         return looks
 
@@ -204,15 +203,15 @@ def _lit(look: Look, lit: bool) -> Look:
     return {**look, **CHOSEN, "class": f"{look['class']} chosen"} if lit else look
 
 
-def _links(path: Sequence[Value], plan: Plan) -> set[tuple[Value, Value]]:
-    """Return the pairs of operand and result between neighbours on a path, in either direction."""
-    links = set()
+def _links(path: Sequence[Value], plan: Plan) -> dict[Value, list[Value]]:
+    """Return the operands of each value that a path, in either direction, goes through."""
+    links = defaultdict(list)
     for pair in pairwise(path):
         for operand, result in (pair, pair[::-1]):
-            products = plan.steps[result].products if result in plan.steps else ()
-            over = [product for product in products if operand in product.parents]
-            for product in over:
-                links |= {(operand, product), (product, result)}
-            if operand in result.parents and not over:
-                links.add((operand, result))
-    return links
+            if operand in result.parents:
+                links[result].append(operand)
+                for product in plan.steps[result].products if result in plan.steps else ():
+                    if operand in product.parents:
+                        links[result].append(product)
+                        links[product].append(operand)
+    return dict(links)
