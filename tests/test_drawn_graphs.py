@@ -401,6 +401,30 @@ def test_a_model_opens_as_much_as_max_nodes_allows():
     assert draw(loss, names=model, max_nodes=sizes[0] - 1).left_out == 1
 
 
+def test_a_module_that_does_not_print_itself_is_called_by_its_class():
+    model = Residual()
+    output, _ = model([1.0, 2.0])
+    for depth in (0, None):
+        source = draw(output, names=model, depth=depth).source
+        assert "Residual" in source
+        assert " object at 0x" not in source
+
+
+def test_a_box_may_have_no_operands_and_many_results():
+    neuron = Neuron(30, seed=0)
+    penalty = microgrid.sum([weight * weight for weight in neuron.w])
+    drawn = Drawn(draw(penalty, *neuron.w, names=neuron, depth=0, max_nodes=20))
+    assert "60 values inside" in drawn.label("m0")
+    assert "m0from0" not in drawn.edges
+
+
+def test_the_edges_of_boxes_do_not_count_as_derivatives():
+    layer = Layer(40, 40, seed=0)
+    outputs = layer([Value(1.0) for _ in range(40)])
+    assert "so many local derivatives" in draw(*outputs, max_nodes=None).source
+    assert "so many local derivatives" not in draw(*outputs, names=layer, depth=0).source
+
+
 def test_depth_is_checked():
     neuron = Neuron(1, seed=0)
     y = neuron(1.0)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pictures import FOLDER, pictures
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -26,10 +28,13 @@ def test_the_first_example_runs_and_draws_the_first_picture():
     (first,) = [block for block in BLOCKS if not block.startswith(">>>")]
     names: dict[str, object] = {}
     exec(first, names)
-    graph = names["draw"](names["loss"])
-    svg = (ROOT / "notebooks" / "pictures" / "graph.svg").read_text(encoding="utf-8")
-    picture = html.unescape(svg)
-    for number in re.findall(r">((?:∂ )?-?\d[\d.e-]*)<", graph.source):
+    assert names["draw"](names["loss"]).source == pictures()["graph.svg"].source
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_the_pictures_are_those_that_the_library_draws(name):
+    picture = html.unescape((FOLDER / name).read_text(encoding="utf-8"))
+    for number in re.findall(r">((?:∂ )?-?\d[\d.e-]*)<", pictures()[name].source):
         assert f">{number}<" in picture, "make the pictures again: python -m tests.pictures"
 
 

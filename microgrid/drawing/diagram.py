@@ -53,7 +53,8 @@ def draw(
 
     Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
     on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
-    where it is below 0, and thin and grey where nothing comes back.
+    where it is below 0, and thin and grey where nothing comes back. For what is built on the SVG,
+    its pieces have ids and classes, which `microgrid.drawing.writer` lists.
 
     Args:
         *roots: What to draw; what they share is drawn once.
@@ -114,8 +115,8 @@ def draw(
             f"{graph.left_out:,} more values are left out, where dotted lines lead: "
             "draw(…, max_nodes=None) draws all"
         )
-    edges = sum(len(plan.steps[value].operands) for value in shown if value in plan.steps)
-    if many := edges > MANY_EDGES:
+    steps = [plan.steps[value] for value in shown if value in plan.steps]
+    if many := sum(len(step.operands) for step in steps if not step.block) > MANY_EDGES:
         notes.append("so many local derivatives are in the edges' tooltips alone")
     if len(shown) > MANY_VALUES:
         graph.attr(**LARGE, **QUICKLY)

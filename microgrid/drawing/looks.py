@@ -13,15 +13,8 @@ from .plan import Step
 Look = dict[str, str]
 
 __all__ = [
-    *("CHOSEN", "EDGE", "GRAPH", "Look", "MORE", "MORE_EDGE", "NODE", "attributes"),
-    *(
-        "box_look",
-        "frame_look",
-        "operand_look",
-        "operation_look",
-        "plain_operand_look",
-        "value_look",
-    ),
+    *("CHOSEN", "EDGE", "GRAPH", "MORE", "MORE_EDGE", "NODE", "Look", "attributes", "box_look"),
+    *("frame_look", "operand_look", "operation_look", "plain_operand_look", "value_look"),
 ]
 
 # White, as a notebook shows an SVG by itself and a dark theme would swallow the lines. Helvetica is
@@ -143,7 +136,7 @@ def box_look(step: Step, has_gradients: bool) -> Look:
         largest = largest_size(gradients)
         last += f", |grad| up to {number_text(largest)}" if largest else ", every grad is 0"
     title = printable(step.block.title)
-    lines = [repr(step.block.module), f"{len(step.inside):,} values inside", last]
+    lines = [step.block.kind, f"{len(step.inside):,} values inside", last]
     rows = "".join(
         f"<tr><td>{GREY.format(html_text(shortened(printable(line), 40)))}</td></tr>"
         for line in lines
@@ -158,7 +151,7 @@ def box_look(step: Step, has_gradients: bool) -> Look:
 
 def frame_look(block: Block) -> Look:
     """Return the attributes of the frame around an open module."""
-    words = printable("  ".join(filter(None, [block.title, repr(block.module)])))
+    words = printable("  ".join(filter(None, [block.title, block.kind])))
     return {
         "label": f"<{html_text(shortened(words, 60))}>",
         "tooltip": tooltip_text(words),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from ..engine import Value
@@ -24,7 +25,17 @@ class Block:
         self.name, self.title, self.module, self.parent = name, title, module, parent
         self.depth: int = parent.depth + 1 if parent else 0
         self.model: Block = parent.model if parent else self
-        self.activations = _operations(module.activation) if isinstance(module, Neuron) else set()
+
+    @property
+    def kind(self) -> str:
+        """What the module is: as it prints itself, or if it has no words for that its class."""
+        kind = type(self.module)
+        return kind.__name__ if kind.__repr__ is object.__repr__ else repr(self.module)
+
+    @cached_property
+    def activations(self) -> set[Any]:
+        """The primitives that the activation of a neuron is made of."""
+        return _operations(self.module.activation) if isinstance(self.module, Neuron) else set()
 
     def at(self, depth: int) -> Block:
         """Return the block that this one is in at a depth, or itself if it is less deep."""

@@ -15,7 +15,7 @@ from .modules import Block
 
 __all__ = ["Plan", "Step", "nearest", "planned"]
 
-FEW = 8
+FEW = 8  # operands of one operation that are drawn before others come
 EMPTY: Mapping[Value, Block] = {}
 
 
@@ -131,6 +131,6 @@ def nearest(plan: Plan, first: Iterable[Value], most: int) -> set[Value]:
             chosen.add(value)
             if value in plan.steps:
                 operands = plan.steps[value].operands
-                soon.extend(operands[:: ceil(len(operands) / FEW)])
+                soon.extend(operands[:: ceil(len(operands) / FEW) or 1])
                 later.extend(operands)
     return chosen
