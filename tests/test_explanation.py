@@ -536,6 +536,10 @@ def test_a_path_is_highlighted_in_the_drawing(monkeypatch):
         ((y,), {"highlight": found.paths[1].nodes, "names": None, "rankdir": "TB"}),
     ]
     assert found.paths[0].nodes != found.paths[1].nodes
+    monkeypatch.undo()
+    for path in range(3):
+        emphasised = microgrid.draw(y, names=names, highlight=found.paths[path].nodes)
+        assert found.draw(path).source == emphasised.source != microgrid.draw(y).source
     with pytest.raises(IndexError, match="the place of a path, from 0; 3 are listed, got 3"):
         found.draw(path=3)
 

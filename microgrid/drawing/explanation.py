@@ -145,8 +145,7 @@ class Explanation:
             raise IndexError(
                 f"draw needs the place of a path, from 0; {len(self.paths)} are listed, got {path}"
             ) from None
-        told: dict[str, Any] = {"names": self.named_by, "highlight": nodes}
-        return draw(self.output, **(told | options))
+        return draw(self.output, **({"names": self.named_by, "highlight": nodes} | options))
 
     def __str__(self) -> str:
         """Show every path on a line, or two, its middle left out where it is too long."""
