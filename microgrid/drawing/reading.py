@@ -1,0 +1,281 @@
+"""From a graph to an expression: what each primitive means in the words of mathematics.
+
+What has no row here is a function that keeps its name, as a primitive of a user's own does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from fractions import Fraction
+from typing import Any
+
+from .. import functional, primitive
+from ..engine import Value
+from ..graph import topological_order
+from ..primitive import Primitive
+from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
+
+__all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions"]
+
+Rule = Callable[..., Expression]
+
+MIRRORED = {"<": ">", "<=": ">="}  # 0 < x is x > 0
+
+LIBRARY = (primitive.__name__, functional.__name__)  # where its primitives are declared
+
+
+def _exp(a: Algebra, x: Expression) -> Expression:
+    """Return exp(x), with a factor of its own for a maximum: softmax's, which will cancel."""
+    if x is a.zero:
+        return a.one
+    terms = [*x.weighted()] if x.kind == "sum" else []
+    shifts = [(part, weight) for part, weight in terms if part.name == "max" and weight.is_whole]
+    if not shifts:
+        return a.call("exp", x)
+    rest = a.sum([term for term in terms if term not in shifts])
+    return a.product([(_exp(a, part), weight) for part, weight in [(rest, UNIT), *shifts]])
+
+
+def _log(a: Algebra, x: Expression) -> Expression:
+    """Return log(x), of a product with exp(y) as a sum with y."""
+    factors = [*x.weighted()] if x.kind == "product" else []
+    powers = [(base, exponent) for base, exponent in factors if base.name == "exp"]
+    if not powers:
+        return a.zero if x is a.one else a.call("log", x)
+    rest = a.product([factor for factor in factors if factor not in powers])
+    exponents = [(base.parents[0], exponent) for base, exponent in powers]
+    return a.sum([*exponents, (_log(a, rest), UNIT)])
+
+
+def _plus(a: Algebra, *xs: Expression) -> Expression:
+    return a.sum([(x, UNIT) for x in xs])
+
+
+def _minus(a: Algebra, x: Expression, y: Expression) -> Expression:
+    return a.sum([(x, UNIT), (y, MINUS)])
+
+
+def _over(a: Algebra, x: Expression, y: Expression) -> Expression:
+    return a.product([(x, UNIT), (y, MINUS)])
+
+
+def _root(a: Algebra, x: Expression) -> Expression:
+    return a.product([(x, HALF)])
+
+
+def _length(a: Algebra, *xs: Expression) -> Expression:
+    return _root(a, a.sum([(a.product([(x, Number.of(2))]), UNIT) for x in xs]))
+
+
+def _sign(a: Algebra, x: Expression) -> Expression:
+    if x.name == "relu":  # the slope of relu, which is 1 above 0
+        return _comparison(a, ">", x.parents[0], a.zero)
+    return a.call("sign", x)
+
+
+def _absolute(a: Algebra, x: Expression) -> Expression:
+    if x.name == "sign":
+        return a.where(x.parents[0], a.one, a.zero)
+    if x.number is not None:
+        return a.sum([(x, MINUS if x.number.value < 0 else UNIT)])
+    return a.call("abs", x)
+
+
+def _comparison(a: Algebra, symbol: str, x: Expression, y: Expression) -> Expression:
+    if x.number is not None and symbol in MIRRORED:
+        symbol, x, y = MIRRORED[symbol], y, x
+    return a.where(a.call(symbol, x, y), a.one, a.zero)
+
+
+def _clip(a: Algebra, x: Expression, low: float, high: float) -> Expression:
+    if math.isfinite(low) and math.isfinite(high):
+        return a.call("clip", x, a.of(low), a.of(high))
+    if math.isfinite(low):
+        return a.call("max", x, a.of(low))
+    return a.call("min", x, a.of(high)) if math.isfinite(high) else x
+
+
+def _first(a: Algebra, x: Expression) -> Expression:
+    return x
+
+
+# fmt: off
+RULES: dict[str, Rule] = {
+    "exp":       _exp,
+    "log":       _log,
+    "exp2":      lambda a, x: a.power(a.of(2), x),
+    "expm1":     lambda a, x: _minus(a, _exp(a, x), a.one),
+    "log1p":     lambda a, x: _log(a, _plus(a, a.one, x)),
+    "logsumexp": lambda a, *xs: _log(a, _plus(a, *[_exp(a, x) for x in xs])),
+    "sqrt":      _root,
+    "hypot":     _length,
+    "**":        Algebra.power,
+    "**k":       Algebra.power,
+    "//":        lambda a, x, y: a.call("floor", _over(a, x, y)),
+    "compare":   lambda a, x, y: _sign(a, a.difference(x, y)),
+    "sign":      _sign,
+    "abs":       _absolute,
+    "<":         lambda a, x, y: _comparison(a, "<", x, y),
+    "<=":        lambda a, x, y: _comparison(a, "<=", x, y),
+    "where":     Algebra.where,
+    "max":       lambda a, *xs: a.call("max", *xs) if len(xs) > 1 else xs[0],
+    "min":       lambda a, *xs: a.call("min", *xs) if len(xs) > 1 else xs[0],
+    "stop_gradient": _first,
+    "constant":  _first,
+    "argument":  _first,
+}
+FAMILIES: dict[str, Rule] = {  # the operand, and then the constants of the family's member
+    "power":         lambda a, x, n: a.product([(x, Number.of(n))]),
+    "exponential":   lambda a, x, base: a.power(a.of(base), x),
+    "rounded":       lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
+    "leaky_relu_by": lambda a, x, slope: a.call("leaky_relu", x, a.of(slope)),
+    "elu_by":        lambda a, x, alpha: a.call("elu", x, *([a.of(alpha)] if alpha != 1 else [])),
+    "clip_to":       _clip,
+}
+# fmt: on
+# The weights of the operands of those that are sums and products; None is 1 for each.
+SUMS: dict[str, Any] = {
+    "+": (UNIT, UNIT),
+    "-": (UNIT, MINUS),
+    "neg": (MINUS,),
+    "sum": None,
+    "dot": None,
+}
+PRODUCTS: dict[str, Any] = {"*": (UNIT, UNIT), "/": (UNIT, MINUS), "prod": None}
+
+# The floats nearest to numbers that have names. Rules have some of these as constants.
+NAMED: dict[float, Rule] = {
+    **{1 / math.log(n): lambda a, n=n: _over(a, a.one, _log(a, a.of(n))) for n in (2, 10)},
+    **{math.log(n): lambda a, n=n: _log(a, a.of(n)) for n in range(2, 11)},
+    math.sqrt(2): lambda a: _root(a, a.of(2)),
+    math.sqrt(math.tau): lambda a: _root(a, NAMED[math.tau](a)),
+    math.pi: lambda a: a.symbol("pi"),
+    math.tau: lambda a: a.product([(a.of(2), UNIT), (a.symbol("pi"), UNIT)]),
+    2 / math.sqrt(math.pi): lambda a: _over(a, a.of(2), _root(a, a.symbol("pi"))),
+    math.e: lambda a: _exp(a, a.one),
+}
+
+
+def expressions(
+    root: Value, algebra: Algebra, nodes: Mapping[Value, Value], held: Collection[Value] = ()
+) -> dict[Value, Expression]:
+    """Return the expressions of a graph's nodes, those within a sum or product left out.
+
+    `nodes` are those that were not made by deriving, and what they stand for. Leaves among them
+    are symbols named by that, and so are those that stand for what is held; constants are numbers.
+    """
+    found = {
+        node: algebra.symbol(named)
+        for node, named in nodes.items()
+        if named in held or not (node.parents or node.is_constant)
+    }
+    order = topological_order(root, known=found)
+    within = _within(order) - found.keys()
+    for node in order:
+        if node not in within:
+            is_guard = node not in nodes and _name(node) == "where" and _holds_at_0(node, found)
+            found[node] = (
+                found[node.parents[2]] if is_guard else _expression(node, algebra, found, within)
+            )
+    return found
+
+
+def _holds_at_0(choice: Value, found: dict[Value, Expression]) -> bool:
+    """Return whether a choice's condition is that a length is 0: a rule guards such a point."""
+    condition = found[choice.parents[0]]
+    comparison = condition.parents[0] if condition.name == "where" else condition
+    if comparison.name != "<=":
+        return False
+    length, limit = comparison.parents
+    return _is_length(length) and limit.number == Number(Fraction(0))
+
+
+def _is_length(x: Expression) -> bool:
+    """Return whether x is never negative, and plainly so."""
+    if x.number is not None:
+        return x.number.value >= 0
+    if x.kind == "sum":
+        return all(weight.value > 0 and _is_length(part) for part, weight in x.weighted())
+    return x.name == "abs" or (x.kind == "product" and {*x.weights} == {HALF})
+
+
+def _within(order: list[Value]) -> set[Value]:
+    """Return the sums that are used but once, in a sum, and the products so used in a product."""
+    uses = Counter([parent for node in order for parent in node.parents])
+    within: set[Value] = set()
+    for node in order:
+        name = _name(node)
+        # of a dot product only the start is a term as it is
+        operands = node.parents[len(node.parents) // 2 * 2 :] if name == "dot" else node.parents
+        for table in (SUMS, PRODUCTS):
+            if name in table:
+                within.update([p for p in operands if uses[p] == 1 and _name(p) in table])
+    return within
+
+
+def _name(node: Value) -> str:
+    """Return the name of a node's operation, "" of a leaf's and a family's."""
+    return node.op.name if node.op and node.parents and not node.op.made_by else ""
+
+
+def _expression(
+    node: Value, a: Algebra, found: dict[Value, Expression], within: set[Value]
+) -> Expression:
+    op, name = node.op, _name(node)
+    if op is None or not node.parents:
+        return _constant(node.data, a) if node.is_constant else a.symbol(node)
+    if name in SUMS:
+        return a.sum(_spread(node, SUMS, a, found, within))
+    if name in PRODUCTS:
+        return a.product(_spread(node, PRODUCTS, a, found, within))
+    operands = [found[parent] for parent in node.parents]
+    if op.made_by:
+        maker, constants = op.made_by
+        known = next((key for key, made in Primitive.families.items() if made is maker), "")
+        rule = FAMILIES.get(known)
+        return rule(a, *operands, *constants) if rule else a.call(op, *operands)
+    if name in RULES:
+        return RULES[name](a, *operands)
+    is_own = getattr(op.partials, "__module__", "") in LIBRARY
+    return a.call(name if is_own else op, *operands)
+
+
+def _spread(
+    root: Value,
+    table: dict[str, Any],
+    a: Algebra,
+    found: dict[Value, Expression],
+    within: set[Value],
+) -> list[tuple[Expression, Number]]:
+    """Return the terms of a sum, or the factors of a product, and of all that are within it."""
+    parts = []
+    stack = [(root, UNIT)]
+    while stack:
+        node, weight = stack.pop()
+        if node is not root and node not in within:
+            parts.append((found[node], weight))
+            continue
+        operands = node.parents
+        if _name(node) == "dot":
+            n = len(operands) // 2
+            for x, y in zip(operands[:n], operands[n : 2 * n], strict=True):
+                parts.append((a.product([(found[x], UNIT), (found[y], UNIT)]), weight))
+            operands = operands[2 * n :]
+        weights = table[_name(node)] or [UNIT] * len(operands)
+        stack += [(p, weight.times(w)) for p, w in zip(operands, weights, strict=True)][::-1]
+    return parts
+
+
+def _constant(x: Any, a: Algebra) -> Expression:
+    if isinstance(x, Fraction):
+        return a.of(x)
+    magnitude = abs(x)
+    if magnitude in NAMED:
+        expression = NAMED[magnitude](a)
+    elif math.isfinite(x):
+        expression = a.of(magnitude)
+    else:
+        expression = a.symbol("inf" if x == x else "nan")
+    return a.sum([(expression, MINUS if x < 0 else UNIT)])
