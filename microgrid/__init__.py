@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
     from .drawing import explain as explain
+    from .drawing import formula as formula
     from .history import History as History
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
@@ -50,7 +51,7 @@ _LAZY = {  # name -> the module that it is in, or is
         "compiler": "compile",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",
-        "drawing": "draw draw_dot explain",
+        "drawing": "draw draw_dot explain formula",
         "history": "History",
         "losses": "",
         "metrics": "accuracy",

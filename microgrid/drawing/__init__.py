@@ -10,17 +10,20 @@ from ..lazy import lazy
 if TYPE_CHECKING:
     from .diagram import draw, draw_dot
     from .explanation import Explanation, explain
+    from .formulas import Formula, formula
     from .graph import Graph
     from .picture import Picture
     from .training import plot_decision_boundary, plot_history
 
 __all__ = [
     "Explanation",
+    "Formula",
     "Graph",
     "Picture",
     "draw",
     "draw_dot",
     "explain",
+    "formula",
     "plot_decision_boundary",
     "plot_history",
 ]
@@ -30,6 +33,7 @@ __getattr__ = lazy(
     {
         **dict.fromkeys(["draw", "draw_dot"], "diagram"),
         **dict.fromkeys(["Explanation", "explain"], "explanation"),
+        **dict.fromkeys(["Formula", "formula"], "formulas"),
         "Graph": "graph",
         "Picture": "picture",
         **dict.fromkeys(["plot_decision_boundary", "plot_history"], "training"),

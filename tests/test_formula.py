@@ -1,0 +1,713 @@
+"""A formula is right if a stranger to this library, SymPy, computes the value from its text.
+
+Both sides are computed with many digits: the graph by the formulas that mpmath has for primitives,
+the text by SymPy. So nothing has to be allowed for the rounding of floats.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+import pytest
+import sympy
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
+from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
+from mpmath import mp, mpf
+from sympy.parsing.sympy_parser import parse_expr, rationalize, standard_transformations
+
+import microgrid
+from microgrid import (
+    MLP,
+    Primitive,
+    Value,
+    family,
+    formula,
+    gradients,
+    losses,
+    no_grad,
+    topological_order,
+)
+from microgrid.drawing import notation, reading
+from microgrid.drawing.spelling import identifier, latex_name
+from microgrid.testing import strategies
+from microgrid.testing.domains import FAMILIES
+from tests.formulas import FAMILY_FORMULAS, FORMULAS
+from tests.search import usual
+
+DIGITS = 80
+# What is left of the digits after cancellation, in programs of moderate numbers.
+SAME = mpf(10) ** -40
+# Of the floats themselves, which cancel too: only that the right thing was compared.
+ROUNDING = 1e-6
+
+less = Primitive.named("<")
+
+
+# ---- SymPy reads the text
+
+
+def choice(condition, x, y):
+    if isinstance(condition, sympy.logic.boolalg.BooleanAtom | bool):
+        return x if condition else y
+    return x if abs(sympy.N(condition, DIGITS)) > SAME else y
+
+
+# The functions of the text that SymPy has by another name, or not at all.
+SYMPY = {
+    "max": sympy.Max,
+    "min": sympy.Min,
+    "ceil": sympy.ceiling,
+    "log2": lambda x: sympy.log(x, 2),
+    "log10": lambda x: sympy.log(x, 10),
+    "relu": lambda x: sympy.Max(x, 0),
+    "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)),
+    "softplus": lambda x: sympy.log(1 + sympy.exp(x)),
+    "leaky_relu": lambda x, slope: choice(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1: choice(x > 0, x, alpha * (sympy.exp(x) - 1)),
+    "clip": lambda x, low, high: sympy.Min(sympy.Max(x, low), high),
+    "round": lambda x, digits=0: nearest(x, digits),
+    "where": choice,
+    "inf": sympy.oo,
+    "cbrt": lambda x: sympy.sign(x) * sympy.cbrt(abs(x)),
+}
+
+
+def nearest(x, digits):
+    scale = sympy.Integer(10) ** digits
+    return sympy.floor(x * scale + sympy.Rational(1, 2)) / scale
+
+
+def read(shown, number):
+    """Return what SymPy computes from a formula's text, its leaves being numbers of that kind."""
+    known = SYMPY | {name: number(leaf.data) for name, leaf in shown.symbols.items()}
+    for name, text in [*reversed(shown.parts.items()), ("", shown.expression)]:
+        known[name] = parse_expr(text, known, (*standard_transformations, rationalize))
+    return known[""]
+
+
+def many_digits(x):
+    return sympy.Float(x, DIGITS)
+
+
+# ---- mpmath computes the graph
+
+# Floats that stand for a number with a name.
+NAMED = {
+    **{math.log(n): lambda n=n: mp.log(n) for n in range(2, 11)},
+    **{1 / math.log(n): lambda n=n: 1 / mp.log(n) for n in (2, 10)},
+    math.pi: lambda: mp.pi,
+    math.tau: lambda: 2 * mp.pi,
+    math.e: lambda: mp.e,
+    math.sqrt(2): lambda: mp.sqrt(2),
+    math.sqrt(math.tau): lambda: mp.sqrt(2 * mp.pi),
+    2 / math.sqrt(math.pi): lambda: 2 / mp.sqrt(mp.pi),
+}
+
+
+def decimal(x):
+    """Return a constant as the number that it prints as."""
+    if abs(x) in NAMED:
+        return math.copysign(1, x) * NAMED[abs(x)]()
+    return mpf(repr(x))
+
+
+def exact(root):
+    """Return what a graph computes, with many digits."""
+    found = {}
+    for node in topological_order(root):
+        operands = [found[parent] for parent in node.parents]
+        if not operands:
+            found[node] = decimal(node.data) if node.is_constant else mpf(node.data)
+        elif node.op.made_by:
+            maker, constants = node.op.made_by
+            make = FAMILY_FORMULAS[next(n for n, m in Primitive.families.items() if m is maker)]
+            found[node] = make(*map(decimal, constants))(*operands)
+        else:
+            found[node] = FORMULAS[node.op.name](*operands)
+    return found[root]
+
+
+def check(shown, root):
+    with mp.workdps(DIGITS):
+        expected = exact(root)
+        assert abs(expected - root.data) <= ROUNDING * max(1, abs(expected))
+        found = mpf(str(sympy.N(read(shown, many_digits), DIGITS)))
+        assert abs(found - expected) <= SAME * max(1, abs(expected)), f"{shown}\n{found} {expected}"
+
+
+def traced(program):
+    leaves = [Value(x) for x in program.point]
+    root = program(*leaves)
+    assume(isinstance(root, Value))
+    return root, leaves
+
+
+@given(strategies.programs(max_size=8))
+@usual(60)
+def test_sympy_computes_the_value_from_the_text(program):
+    root, _ = traced(program)
+    check(formula(root), root)
+
+
+@given(strategies.programs(max_size=8))
+@usual(60)
+def test_sympy_computes_every_gradient_from_its_text(program):
+    root, leaves = traced(program)
+    for leaf in leaves:
+        check(formula(root, by=leaf), gradients(root, leaf))
+
+
+@given(strategies.programs(max_size=5, max_inputs=2))
+@usual(20)
+def test_sympy_computes_second_derivatives_from_their_text(program):
+    root, leaves = traced(program)
+    by = (leaves[0], leaves[-1])
+    check(formula(root, by=by), gradients(gradients(root, by[0]), by[1]))
+
+
+@given(strategies.programs(max_size=8, exact=True))
+@usual(60)
+def test_of_fractions_the_text_is_exactly_the_value(program):
+    root, leaves = traced(program)
+    assert read(formula(root), sympy.Rational) == sympy.Rational(root.data)
+    by = leaves[0]
+    expected = gradients(root, by).data
+    assert read(formula(root, by=by), sympy.Rational) == sympy.Rational(expected)
+
+
+def test_the_text_is_python_of_this_library():
+    a, b = Value(0.5, label="a"), Value(2.0, label="b")
+    y = microgrid.maximum(a, b) * a**1.5 / (3.0 + b) + microgrid.where(a, abs(b), a) - 0.1
+    names = {**vars(microgrid), "a": a, "b": b, "max": max, "abs": abs}
+    assert eval(str(formula(y)), names).data == pytest.approx(y.data, rel=1e-15)
+
+
+# ---- what a teacher would write
+
+a, b, c, x, y, z = (Value(0.5 + i / 8, label=name) for i, name in enumerate("abcxyz"))
+PI = math.pi
+SIMPLE = {
+    "x": 1.0 * x + 0.0,
+    "2*x": x + x,
+    "x**3": x * x * x,
+    "x**6": (x**2) ** 3,
+    "x + y": x - -y,
+    "y - x": -x + y,
+    "-x - y": -(x + y),
+    "x - (y + z)*(a + b)": x - (y + z) * (a + b),
+    "0": 2.0 * x - x - x,
+    "1": x / x,
+    "3*x": x * 3.0,
+    "0.3*x": 0.1 * x * 3.0,
+    "x/3": x / 3.0,
+    "2*x/3": x / 3.0 * 2.0,
+    "(a + b)/2": microgrid.mean([a, b]),
+    "a/(b*c)": a / b / c,
+    "a*c/b": a / (b / c),
+    "1/x": x**-1,
+    "1/(2*x)": 1.0 / (2.0 * x),
+    "4*x**2": (2.0 * x) ** 2,
+    "sqrt(x)": x**0.5,
+    "sqrt(x*y)": microgrid.sqrt(x * y),
+    "x**1.5": x**1.5,
+    "x**(y + 1)": x ** (y + 1),
+    "x**y": x**y,
+    "2**x": 2**x,
+    "a*b + c*x + y": microgrid.dot([a, c], [b, x], y),
+    "a*b*c": microgrid.prod([a, b, c]),
+    "3 + x": 1 + (x + 2),
+    "1 - x": -(x - 1),
+    "2*pi*x": 2 * PI * x,
+    "x**2/(2*pi)": x * x / math.tau,
+    "exp(x) - 1": microgrid.expm1(x),
+    "log(1 + x)": microgrid.log1p(x),
+    "log(exp(x) + exp(y))": microgrid.logsumexp([x, y]),
+    "exp(x)/(exp(x) + exp(y))": microgrid.softmax([x, y])[0],
+    "x - log(exp(x) + exp(y))": microgrid.log_softmax([x, y])[0],
+    "sqrt(x**2 + y**2)": microgrid.hypot(x, y),
+    "floor(x/y)": x // y,
+    "x % y": x % y,
+    "2*(x % y)": x % y * 2.0,
+    "round(x)": round(x),
+    "round(x, 1)": round(x, 1),
+    "max(x, 0)": microgrid.clip(x, 0),
+    "clip(x, -1, 1)": microgrid.clip(x, -1, 1),
+    "leaky_relu(x, 0.1)": microgrid.leaky_relu(x, 0.1),
+    "elu(x)": microgrid.elu(x),
+    "where(x < y, 1, 0)": less(x, y),
+    "where(x < y, x, y)": microgrid.where(less(x, y), x, y),
+    "where(x < y, 2, 3)": 3 - less(x, y),
+    "x + y + z": microgrid.sum([x, y]) + z,
+    "inf": Value(math.inf).detach() + 0.0 * x,
+    "x + 1e+300": x + 1e300,
+    "x/7": x * Value(Fraction(1, 7)).detach(),
+    "x - 1/3": x - Value(Fraction(1, 3)).detach(),
+}
+SLOPES = {  # the value, and what to derive by
+    "1": (x + y, x),
+    "0": (x + y, z),
+    "2*x": (x * x, x),
+    "b*(1 - tanh(a*b + c)**2)": (microgrid.tanh(a * b + c), a),
+    "1/(2*sqrt(x))": (microgrid.sqrt(x), x),
+    "1.5*sqrt(x)": (x**1.5, x),
+    "y*x**(y - 1)": (x**y, x),
+    "x**y*log(x)": (x**y, y),
+    "2**x*log(2)": (2**x, x),
+    "1/(x*log(10))": (microgrid.log10(x), x),
+    "2*exp(-x**2)/sqrt(pi)": (microgrid.erf(x), x),
+    "-x/y**2": (x / y, y),
+    "where(x > 0, 1, 0)": (microgrid.relu(x), x),
+    "where(1 - x > 0, -1, 0)": (microgrid.relu(1 - x), x),
+    "sign(x)": (abs(x), x),
+    "where(x - clip(x, -1, 1), 0, 1)": (microgrid.clip(x, -1, 1), x),
+    "exp(x)/(exp(x) + exp(y))": (microgrid.logsumexp([x, y]), x),
+    "exp(x)/(exp(x) + exp(y)) - 1": (-microgrid.log_softmax([x, y])[0], x),
+    "x/sqrt(x**2 + y**2)": (microgrid.norm([x, y]), x),
+    "-sigmoid(-x)": (losses.binary_cross_entropy(x, 1), x),
+    "6": (x**3, (x, x, x)),
+}
+
+
+@pytest.mark.parametrize("text", SIMPLE)
+def test_a_formula_is_simple(text):
+    assert str(formula(SIMPLE[text])) == text
+
+
+@pytest.mark.parametrize("text", SLOPES)
+def test_a_gradient_is_simple(text):
+    value, by = SLOPES[text]
+    assert formula(value, by=by).expression == text
+
+
+def test_a_maximum_shares_its_slope_among_those_that_tie():
+    by_x = formula(microgrid.maximum(x, y), by=x)
+    is_x, is_y = (f"where({name} - max(x, y), 0, 1)" for name in "xy")
+    assert by_x.expression == f"{is_x}/({is_x} + {is_y})"
+
+
+def test_a_gradient_says_what_it_is_of():
+    loss = x * x * y
+    assert str(formula(loss, by=y)) == "∂f/∂y = x**2"
+    loss.label = "loss"
+    assert formula(loss, by=(x, y)).name == "∂²loss/∂x∂y"
+    assert formula(loss, by=(x, x, y)).name == "∂³loss/∂x²∂y"
+    assert str(formula(loss)) == "loss = x**2*y"
+    assert formula(loss, by=(x, x)).latex.startswith(
+        r"\frac{\partial^{2} \mathrm{loss}}{\partial x^{2}} = "
+    )
+
+
+def test_what_is_derived_by_stands_under_its_own_name():
+    d = a * b + c
+    d.label = "d"
+    assert str(formula(d**2, by=d)) == "∂f/∂d = 2*d"
+    assert str(formula(d, by=d)) == "∂d/∂d = 1"
+
+
+def test_no_grad_is_touched():
+    leaf = Value(2.0)
+    root = leaf * leaf
+    root.backward()
+    formula(root, by=leaf)
+    assert leaf.grad == 4.0
+
+
+def test_of_a_condition_that_was_a_plain_number_the_branch_is_shown():
+    assert str(formula(microgrid.where(x > 0, x, y))) == "x"
+
+
+def test_a_gradient_keeps_both_branches_of_its_rule():
+    assert formula(microgrid.leaky_relu(x, 0.1), by=x).expression == "where(x > 0, 1, 0.1)"
+    assert formula(microgrid.elu(-x), by=x).expression == "-where(-x > 0, 1, elu(-x) + 1)"
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_rule_that_asks_for_the_number_shows_the_branch_that_it_takes():
+    half = Primitive("half", lambda x: abs(x) / 2, lambda out, x: (0.5 if x.data > 0 else -0.5,))
+    assert formula(half(x) * y, by=x).expression == "0.5*y"
+
+
+def test_a_gradient_has_a_formula_where_it_has_no_value():
+    zero = Value(0.0, label="x")
+    assert formula(microgrid.sqrt(zero), by=zero).expression == "1/(2*sqrt(x))"
+    assert formula(microgrid.norm([zero, y]), by=zero).expression == "x/sqrt(x**2 + y**2)"
+    assert formula(zero**y, by=y).expression == "x**y*log(x)"
+
+
+def test_a_users_own_choice_at_a_point_is_kept():
+    chosen = Primitive.named("where")(Primitive.named("<=")(abs(x), 0.0), y, x)
+    assert str(formula(chosen)) == "where(abs(x) <= 0, y, x)"
+    assert formula(chosen * z, by=z).expression == "where(abs(x) <= 0, y, x)"
+
+
+def test_a_leaf_that_changed_does_not_matter():
+    leaf = Value(2.0, label="x")
+    root = leaf * leaf
+    leaf.data = 5.0
+    assert formula(root, by=leaf).expression == "2*x"
+
+
+def test_a_number_may_have_any_number_of_digits():
+    huge = Fraction(10**5000 + 1, 7)
+    assert (
+        str(formula(Value(Fraction(1), label="x") * Value(huge).detach())) == f"1{'0' * 4999}1*x/7"
+    )
+
+
+def test_under_no_grad_a_gradient_has_a_formula_too():
+    square = x * x
+    with no_grad():
+        assert formula(square, by=x).expression == "2*x"
+
+
+def test_what_was_computed_under_no_grad_is_a_number():
+    with no_grad():
+        constant = Value(2.0) * 3.0
+    assert str(formula(x * constant)) == "6*x"
+
+
+# ---- every primitive
+
+
+def library(declared):
+    return [name for name, made in declared.items() if made.__module__.startswith("microgrid.")]
+
+
+def test_every_primitive_of_the_library_has_a_way_to_be_written():
+    rules = {*reading.RULES, *reading.SUMS, *reading.PRODUCTS}
+    own = {n for n, p in Primitive.registry.items() if p.partials.__module__ in reading.LIBRARY}
+    assert len(own) > 40
+    assert own - rules - {"%"} <= notation.CALLS.keys() | notation.ENCLOSED.keys()
+    assert FAMILIES.keys() <= reading.FAMILIES.keys()
+
+
+@pytest.fixture
+def own_names(monkeypatch):
+    monkeypatch.setattr(Primitive, "registry", Primitive.registry.copy())
+    monkeypatch.setattr(Primitive, "families", Primitive.families.copy())
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_primitive_of_a_users_own_is_a_function_of_its_name():
+    cube = Primitive("cube", lambda x: x**3, lambda out, x: (3 * x**2,))
+    odd = Primitive("half {of} x_<b>", lambda x: x / 2, lambda out, x: (0.5,))
+    clip = Primitive("clip", lambda x: x, lambda out, x: (1,))  # the library's is called clip_to
+
+    @family
+    def tanh(scale):
+        return "tanh", lambda x: x * scale, lambda out, x: (scale,)
+
+    assert str(formula(cube(x) * cube(x))) == "cube(x)**2"
+    assert formula(cube(x), by=x).expression == "3*x**2"
+    assert str(formula(odd(x))) == "half__of__x__b_(x)"
+    assert balanced(formula(odd(x)).latex)
+    assert str(formula(clip(x))) == "clip_(x)"
+    assert str(formula(tanh(2.0)(x))) == "tanh_(x)"
+
+
+# ---- names
+
+
+def test_names_are_labels_then_variables_then_paths_then_numbers():
+    model = MLP(1, [1], seed=0)
+    inside, other = Value(1.0), Value(2.0)
+    shown = formula(model([inside]) + other * x, {"model": model, "inside": inside})
+    neuron = "layers_0_neurons_0_"
+    assert list(shown.symbols) == [f"{neuron}w_0", "inside", f"{neuron}b", "x1", "x"]
+    assert str(shown) == f"{neuron}w_0*inside + {neuron}b + x1*x"
+
+
+def test_leaves_without_a_name_are_numbered_and_a_single_one_is_x():
+    p, q = Value(1.0), Value(2.0)
+    assert str(formula(p * q)) == "x1*x2"
+    assert str(formula(p * p)) == "x**2"
+    assert str(formula(p * q * x)) == "x1*x2*x"
+    assert str(formula(p * x)) == "x1*x"
+    assert str(formula(p * Value(1.0, label="x1"))) == "x*x1"
+
+
+HOSTILE = [
+    *(
+        "<script>alert(1)</script>",
+        "_",
+        "__",
+        "{}",
+        "}{",
+        "\\",
+        "\\input{x}",
+        "$",
+        "%",
+        "&lt;",
+        "#",
+    ),
+    *(
+        "^",
+        "~",
+        "🙂",
+        "two words",
+        "two\nlines",
+        "lambda",
+        "None",
+        "exp",
+        "max",
+        "pi",
+        "x",
+        "x ",
+        "1",
+    ),
+    *(
+        "2x",
+        "ﬁ",
+        "fi",
+        "ﬀ",
+        "w_1",
+        "w1",
+        "w.1",
+        "a--b",
+        "x'",
+        '"',
+        "`",
+        "\\right)",
+        "é",
+        "λ",
+        "where",
+    ),
+]
+
+
+def test_hostile_names_are_told_apart_and_harmless():
+    leaves = [Value(float(i + 1), label=label) for i, label in enumerate(HOSTILE)]
+    root = microgrid.sum([leaf.tanh() for leaf in leaves])
+    shown = formula(root)
+    assert all(name.isidentifier() for name in shown.symbols)
+    assert len(shown.symbols) == len(HOSTILE)
+    check(shown, root)
+    assert balanced(shown.latex)
+    assert "<s" not in shown.latex
+    assert "</" not in shown.latex
+    assert "\n" not in shown.latex
+    written = re.findall(r"\\tanh\\left\((.*?)\\right\)", shown.latex)
+    assert len(set(written)) == len(HOSTILE)
+
+
+def test_two_leaves_of_one_label_are_two():
+    first, second = Value(1.0, label="w1"), Value(2.0, label="w1")
+    shown = formula(first - second)
+    assert str(shown) == "w1 - w1_2"
+    assert shown.latex == "w_{1} - w_{1,2}"
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("x", "x"),
+        ("w1", "w_{1}"),
+        ("w_1_2", "w_{1,2}"),
+        ("alpha", r"\alpha"),
+        ("sigma2", r"\sigma_{2}"),
+        ("x_max", r"x_{\mathrm{max}}"),
+        ("loss", r"\mathrm{loss}"),
+        ("layers.0.neurons.3.w.1", r"\mathrm{layers}_{0}.\mathrm{neurons}_{3}.w_{1}"),
+        ("a b", r"\text{a b}"),
+        ("learning_rate", r"\text{learning}{\_}\text{rate}"),
+        ("<b>", r"{<}\text{b}{>}"),
+    ],
+)
+def test_a_name_in_latex(name, latex):
+    assert latex_name(name) == latex
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_an_identifier(name):
+    assert identifier(name).isidentifier()
+
+
+# ---- LaTeX
+
+
+def balanced(latex):
+    """Return whether all groups, delimiters and environments are closed in their order."""
+    pairs = {"}": "{", r"\right": r"\left", r"\end": r"\begin"}
+    opened = []
+    for token in re.findall(r"\\[A-Za-z]+|\\.|[{}]", latex):
+        if token in pairs.values():
+            opened.append(token)
+        elif token in pairs and (not opened or opened.pop() != pairs[token]):
+            return False
+    return not opened
+
+
+PARSER = MathTextParser("path")
+
+
+def set_by_mathtext(latex):
+    """Set each line, without what mathtext has not: environments, and ampersands."""
+    latex = latex.replace(r"\&", "and")
+    for line in re.sub(r"\\(begin|end)\{(aligned|cases)\}|\\\\| & |&(?==)", "", latex).split("\n"):
+        PARSER.parse(f"${line}$", prop=FontProperties())
+
+
+@given(strategies.programs(max_size=8))
+@usual(30)
+def test_latex_is_balanced_and_can_be_set(program):
+    root, leaves = traced(program)
+    for shown in (formula(root), formula(root, by=leaves[0])):
+        assert balanced(shown.latex)
+        set_by_mathtext(shown.latex)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_can_be_set(name):
+    assert balanced(latex_name(name))
+    set_by_mathtext(latex_name(name))
+
+
+@pytest.mark.parametrize(
+    ("value", "latex"),
+    [
+        (a / 2 + b, r"\frac{a}{2} + b"),
+        ((a + b) / (a - b), r"\frac{a + b}{a - b}"),
+        (a * (b + c) ** 2, r"a\,\left(b + c\right)^{2}"),
+        (microgrid.tanh(x) ** 2, r"\tanh^{2}\left(x\right)"),
+        (microgrid.log(x), r"\ln\left(x\right)"),
+        (microgrid.exp(-x), r"\mathrm{e}^{-x}"),
+        (microgrid.sqrt(x) + microgrid.cbrt(x), r"\sqrt{x} + \sqrt[3]{x}"),
+        (abs(x), r"\left|x\right|"),
+        (x // y, r"\left\lfloor \frac{x}{y}\right\rfloor"),
+        (x**1.5, "x^{1.5}"),
+        (x * microgrid.hypot(x, y) ** 3, r"x\,\left(x^{2} + y^{2}\right)^{3/2}"),
+        (2**x * 0.3, r"0.3 \cdot 2^{x}"),
+        (1e-7 * x, r"10^{-7}\,x"),
+        (2.5e-7 * x, r"2.5 \cdot 10^{-7}\,x"),
+        (less(x, y) * 1.0, r"\mathbf{1}\left[x < y\right]"),
+        (
+            microgrid.where(less(x, y), x, 2 * y),
+            r"\begin{cases} x & \text{if } x < y \\ 2\,y & \text{otherwise} \end{cases}",
+        ),
+    ],
+)
+def test_a_value_in_latex(value, latex):
+    assert formula(value).latex == latex
+
+
+def test_a_notebook_shows_it():
+    shown = formula(x * y)
+    data, _ = DisplayFormatter().format(shown)
+    assert data["text/latex"] == r"$\displaystyle x\,y$"
+    assert data["text/plain"] == repr(shown) == str(shown) == "x*y"
+
+
+# ---- parts
+
+
+def test_what_is_long_and_shared_is_named_once():
+    u = microgrid.tanh(a * b + c * x + y)
+    shown = formula(u * u + u * z)
+    assert str(shown) == "u**2 + z*u\nwhere u = tanh(a*b + c*x + y)"
+    assert shown.parts == {"u": "tanh(a*b + c*x + y)"}
+    assert shown.latex == (
+        r"\begin{aligned} & u^{2} + z\,u \\ "
+        r"\text{where}\quad u &= \tanh\left(a\,b + c\,x + y\right) \end{aligned}"
+    )
+
+
+def test_a_part_has_the_users_name():
+    o = microgrid.tanh(a * b + c * x + y)
+    assert str(formula(o * o + o, {"o": o})).startswith("o**2 + o\nwhere o = ")
+    o.label = "o"
+    assert str(formula(o, by=a)) == "∂o/∂a = b*(1 - tanh(a*b + c*x + y)**2)"
+    assert str(formula(o, by=(a, b))).startswith(
+        "∂²o/∂a∂b = 1 - o**2 - 2*a*b*o*(1 - o**2)\nwhere o ="
+    )
+
+
+def test_what_is_equal_is_one_though_it_was_computed_twice():
+    assert str(formula((a * b).tanh() - (b * a).tanh())) == "0"
+
+
+def repeated(step, times):
+    value = Value(0.5, label="x")
+    for _ in range(times):
+        value = step(value)
+    return value
+
+
+def test_a_graph_with_2_to_the_100_paths_is_a_hundred_lines_at_most():
+    root = repeated(lambda v: (v * v + v).sin(), 100)
+    shown = formula(root, max_terms=None)
+    assert 10 < len(shown.parts) <= 100
+    assert len(str(shown)) < 10_000
+    check(shown, root)
+    by_x = formula(root, by=root.parents[0], max_terms=None)
+    assert len(str(by_x)) < 10_000
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        microgrid.tanh,
+        lambda v: v + 1.0,
+        lambda v: v * 0.9,
+        lambda v: x - v / 2,
+        lambda v: v**2,
+        lambda v: v / (v + 1.0),
+    ],
+)
+def test_a_deep_graph_has_a_formula(step):
+    root = repeated(step, 3000)
+    shown = formula(root)
+    assert len(str(shown)) < 20_000
+    assert bool(shown.left_out) == ("more parts: max_terms=None" in str(shown))
+    assert bool(shown.left_out) == ("more parts" in shown.latex)
+
+
+def test_of_a_long_chain_all_parts_can_be_had():
+    shown = formula(repeated(microgrid.tanh, 2000), max_terms=None)
+    assert shown.left_out == 0
+    assert str(shown).count("tanh") == 2000
+    assert max(map(len, str(shown).splitlines())) < 200
+
+
+def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
+    leaves = [Value(float(i), label=f"x{i}") for i in range(1, 1001)]
+    assert (
+        str(formula(microgrid.sum(leaves), max_terms=4)) == "x1 + x2 + … 996 more … + x999 + x1000"
+    )
+    assert str(formula(microgrid.max(leaves), max_terms=1)) == "max(x1, … 999 more …)"
+    assert str(formula(microgrid.prod(leaves), max_terms=2)) == "x1*… 998 more …*x1000"
+    assert len(str(formula(microgrid.sum(leaves)))) < 1000
+    assert "…" not in str(formula(microgrid.sum(leaves), max_terms=None))
+    assert balanced(formula(microgrid.sum(leaves), max_terms=3).latex)
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "told"),
+    [
+        ((2.0,), {}, TypeError, r"formula needs a Value, got 2.0 \(float\)"),
+        (([x, y],), {}, TypeError, r"formula needs a Value, got \[.*\] \(list\)"),
+        (
+            (x,),
+            {"by": [2.0]},
+            TypeError,
+            "formula needs Values to derive by, no constants, got 2.0",
+        ),
+        ((x,), {"by": 2.0}, TypeError, "formula needs Values to derive by, no constants, got 2.0"),
+        (
+            (x,),
+            {"max_terms": 0},
+            ValueError,
+            "max_terms must be at least 1, or None for all, got 0",
+        ),
+        ((x,), {"names": [x]}, TypeError, "`names` must be a mapping"),
+        ((x * 2.0,), {"by": (x * 2.0).parents[1]}, TypeError, "no constants, got Value"),
+    ],
+)
+def test_an_error_says_what_must_hold_and_what_was_got(arguments, options, error, told):
+    with pytest.raises(error, match=told):
+        formula(*arguments, **options)
