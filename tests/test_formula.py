@@ -227,6 +227,7 @@ SIMPLE = {
     "log(exp(x) + exp(y))": microgrid.logsumexp([x, y]),
     "exp(x)/(exp(x) + exp(y))": microgrid.softmax([x, y])[0],
     "x - log(exp(x) + exp(y))": microgrid.log_softmax([x, y])[0],
+    "exp(x)/exp(max(x, y)) + y": microgrid.exp(x - microgrid.maximum(x, y)) + y,
     "sqrt(x**2 + y**2)": microgrid.hypot(x, y),
     "floor(x/y)": x // y,
     "x % y": x % y,
@@ -240,6 +241,11 @@ SIMPLE = {
     "where(x < y, 1, 0)": less(x, y),
     "where(x < y, x, y)": microgrid.where(less(x, y), x, y),
     "where(x < y, 2, 3)": 3 - less(x, y),
+    "where(x < y, b, a)": microgrid.where(1 - less(x, y), a, b),
+    "z": microgrid.where(less(x, y), z, z),
+    "-x**101": (-x) ** 101,
+    "x/(sqrt(2)*y)": x / (math.sqrt(2) * y),
+    "2*sqrt(2)*x": Value(math.sqrt(2)).detach() ** 3 * x * Value(1.0).detach() ** y,
     "x + y + z": microgrid.sum([x, y]) + z,
     "inf": Value(math.inf).detach() + 0.0 * x,
     "x + 1e+300": x + 1e300,
@@ -262,6 +268,7 @@ SLOPES = {  # the value, and what to derive by
     "where(x > 0, 1, 0)": (microgrid.relu(x), x),
     "where(1 - x > 0, -1, 0)": (microgrid.relu(1 - x), x),
     "sign(x)": (abs(x), x),
+    "-exp(y)*exp(x)/(exp(x) + exp(y))**2": (microgrid.softmax([x, y])[0], y),
     "where(x - clip(x, -1, 1), 0, 1)": (microgrid.clip(x, -1, 1), x),
     "exp(x)/(exp(x) + exp(y))": (microgrid.logsumexp([x, y]), x),
     "exp(x)/(exp(x) + exp(y)) - 1": (-microgrid.log_softmax([x, y])[0], x),
@@ -305,6 +312,7 @@ def test_what_is_derived_by_stands_under_its_own_name():
     d.label = "d"
     assert str(formula(d**2, by=d)) == "∂f/∂d = 2*d"
     assert str(formula(d, by=d)) == "∂d/∂d = 1"
+    assert formula((d + x) ** 2, by=d).expression == "2*(d + x)"
 
 
 def test_no_grad_is_touched():
@@ -328,6 +336,16 @@ def test_a_gradient_keeps_both_branches_of_its_rule():
 def test_a_rule_that_asks_for_the_number_shows_the_branch_that_it_takes():
     half = Primitive("half", lambda x: abs(x) / 2, lambda out, x: (0.5 if x.data > 0 else -0.5,))
     assert formula(half(x) * y, by=x).expression == "0.5*y"
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_rule_keeps_a_condition_that_holds_at_more_than_a_point():
+    bent = Primitive(
+        "bent",
+        lambda x: x if x <= 0 else 2 * x,
+        lambda out, x: (microgrid.where(x**3 <= 0, 1, 2),),
+    )
+    assert formula(bent(x), by=x).expression == "where(x**3 <= 0, 1, 2)"
 
 
 def test_a_gradient_has_a_formula_where_it_has_no_value():
@@ -583,6 +601,11 @@ def test_hostile_names_can_be_set(name):
         (1e-7 * x, r"10^{-7}\,x"),
         (2.5e-7 * x, r"2.5 \cdot 10^{-7}\,x"),
         (less(x, y) * 1.0, r"\mathbf{1}\left[x < y\right]"),
+        (1 - less(x, y), r"\mathbf{1}\left[x \geq y\right]"),
+        (
+            microgrid.sign(abs(microgrid.sign(x - microgrid.exp(y)))),
+            r"\operatorname{sgn}\left(\mathbf{1}\left[x \neq \mathrm{e}^{y}\right]\right)",
+        ),
         (
             microgrid.where(less(x, y), x, 2 * y),
             r"\begin{cases} x & \text{if } x < y \\ 2\,y & \text{otherwise} \end{cases}",
@@ -622,6 +645,21 @@ def test_a_part_has_the_users_name():
     assert str(formula(o, by=(a, b))).startswith(
         "∂²o/∂a∂b = 1 - o**2 - 2*a*b*o*(1 - o**2)\nwhere o ="
     )
+
+
+def test_named_parts_keep_their_parentheses():
+    u, v = (microgrid.tanh(a * b + c * t + t) for t in (x, y))
+    product, total = u * v, -u - v
+    first = str(formula(x / product + y / product + u + v)).splitlines()[0]
+    assert first == "x/(u1*u2) + y/(u1*u2) + u1 + u2"
+    first = str(formula(z * total + (z + total).exp() + u * v)).splitlines()[0]
+    assert first == "z*(-u1 - u2) + exp(z - u1 - u2) + u1*u2"
+
+
+def test_a_condition_is_no_part():
+    condition = less(a * b + c * x, y * z + a * x)
+    shown = formula(microgrid.where(condition, x, y) + microgrid.where(condition, z, a))
+    assert shown.parts == {}
 
 
 def test_what_is_equal_is_one_though_it_was_computed_twice():

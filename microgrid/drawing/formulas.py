@@ -196,19 +196,25 @@ def _derived(value: Value, by: Sequence[Value]) -> Value:
 
 
 def _parts(order: Sequence[Expression]) -> list[Expression]:
-    """Return what has a name of its own, what is made of others before these."""
+    """Return what has a name of its own, as it occurs, and before what it is made of."""
     uses = Counter([parent for x in order for parent in x.parents])
     sizes: dict[Expression, int] = {}
     depths: dict[Expression, int] = {}
-    parts = []
+    parts: set[Expression] = set()
     for x in order[:-1]:
         sizes[x] = x.own_size + sum([sizes[parent] for parent in x.parents])
         depths[x] = 1 + max([depths[parent] for parent in x.parents], default=0)
         is_long = depths[x] > DEEP or sizes[x] > (SHORT if uses[x] > 1 else LONG)
         if is_long and x.name not in COMPARISONS:
-            parts.append(x)
+            parts.add(x)
             sizes[x] = depths[x] = 1
-    return parts[::-1]
+    told = [order[-1]]
+    for x in told:
+        for parent in x.parents:
+            uses[parent] -= 1
+            if not uses[parent]:
+                told.append(parent)
+    return [x for x in told if x in parts]
 
 
 class _Spelled:
