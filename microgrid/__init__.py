@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .drawing import draw_dot as draw_dot
     from .drawing import explain as explain
     from .drawing import formula as formula
+    from .drawing import explore as explore
     from .history import History as History
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
@@ -51,7 +52,7 @@ _LAZY = {  # name -> the module that it is in, or is
         "compiler": "compile",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",
-        "drawing": "draw draw_dot explain formula",
+        "drawing": "draw draw_dot explain explore formula",
         "history": "History",
         "losses": "",
         "metrics": "accuracy",

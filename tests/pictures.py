@@ -1,9 +1,11 @@
-"""Makes the README's pictures: `python -m tests.pictures`."""
+"""Makes the README's pictures: `python -m tests.pictures`. It needs the extra `browser`."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from microgrid import MLP, Value, draw
+from microgrid import MLP, Value, draw, explore
 from microgrid.drawing import Graph
+from tests.browser import browser, watched
 
 FOLDER = Path(__file__).parent.parent / "notebooks" / "pictures"
 
@@ -25,9 +27,22 @@ def pictures() -> dict[str, Graph]:
 
 
 def main() -> None:
-    """Save them."""
+    """Save them, and photograph a step of a backward pass."""
     for name, graph in pictures().items():
         print(graph.save(FOLDER / name))
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    photograph(explore(a * b + a), 7, FOLDER / "steps.png")
+
+def photograph(exploration, step, path):
+    """Save what the page shows at a step, in a window of a README's width."""
+    options = {"viewport": {"width": 720, "height": 600}, "device_scale_factor": 2}
+    with TemporaryDirectory() as folder, browser() as opened, watched(opened, **options) as page:
+        page.goto(f"file://{exploration.save(Path(folder) / 'page.html')}")
+        page.locator("input[type=range]").fill(str(step))
+        page.evaluate("document.activeElement.blur()")
+        page.wait_for_timeout(500)  # until the colours have changed
+        page.locator(".microgrid-explore").screenshot(path=path)
+    print(path)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from ..lazy import lazy
 if TYPE_CHECKING:
     from .diagram import draw, draw_dot
     from .explanation import Explanation, explain
+    from .exploration import Exploration, explore
     from .formulas import Formula, formula
     from .graph import Graph
     from .picture import Picture
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Explanation",
+    "Exploration",
     "Formula",
     "Graph",
     "Picture",
     "draw",
     "draw_dot",
     "explain",
+    "explore",
     "formula",
     "plot_decision_boundary",
     "plot_history",
@@ -33,6 +36,7 @@ __getattr__ = lazy(
     {
         **dict.fromkeys(["draw", "draw_dot"], "diagram"),
         **dict.fromkeys(["Explanation", "explain"], "explanation"),
+        **dict.fromkeys(["Exploration", "explore"], "exploration"),
         **dict.fromkeys(["Formula", "formula"], "formulas"),
         "Graph": "graph",
         "Picture": "picture",

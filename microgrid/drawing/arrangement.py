@@ -1,0 +1,97 @@
+"""Where the values and operations of a graph are placed: the layout engine is told sizes alone.
+
+No label goes into its text and none comes out: whoever draws puts them in the boxes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ..engine import Value
+from .labels import number_text, printable, shortened, width
+from .layout import lay_out
+
+__all__ = ["arranged"]
+
+POINTS = 72  # an inch has
+SIZE = 11  # of the letters, in points
+LINE = 15
+LEAST_WIDTH = 100  # "grad" and a number such as -0.1234
+
+
+def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
+    """Return the places of all boxes and the ways of all edges, in points from the top left.
+
+    Of each value there is its box, `[x of the middle, y of the middle, width, height]`, and where
+    it was computed the box of its `operation`, the curves of its operands to that, and the last
+    curve from there to the value. A curve is a start, then three points for each Bezier segment.
+
+    Raises:
+        RuntimeError: there is no layout engine, or it failed.
+
+    >>> x = Value(2.0)
+    >>> picture = arranged([x, x * x], ["x", "y"])  # doctest: +SKIP
+    >>> picture["values"][1]["operation"]["symbol"]  # doctest: +SKIP
+    '*'
+    """
+    place = {value: i for i, value in enumerate(order)}
+    lines = ["digraph {", 'rankdir="LR" nodesep="0.15" ranksep="0.35"', 'node [fixedsize="true"]']
+    lines += ['edge [arrowsize="0.6"]']
+    for i, value in enumerate(order):
+        lines.append(_box(f"n{i}", "box", *_size(value, names[i])))
+        if value.parents:
+            lines.append(_box(f"n{i}op", "oval", width(symbol_of(value), SIZE) + 16, 22))
+            lines += [f"n{place[parent]} -> n{i}op" for parent in value.parents]
+            lines.append(f"n{i}op -> n{i}")
+    return _read(lay_out("\n".join([*lines, "}"]), "plain").decode(), order, place)
+
+
+def symbol_of(value: Value) -> str:
+    """Return what an operation's oval shows."""
+    return printable(shortened(value.op.name)) if value.op else ""
+
+
+def _size(value: Value, name: str) -> tuple[float, float]:
+    if value.is_constant:
+        return width(number_text(value.data), SIZE) + 12, LINE + 8
+    return max(width(name, SIZE) + 14, LEAST_WIDTH), 3 * LINE + 8
+
+
+def _box(name: str, shape: str, across: float, down: float) -> str:
+    return f'{name} [shape="{shape}" width="{across / POINTS:.3f}" height="{down / POINTS:.3f}"]'
+
+
+def _read(plain: str, order: Sequence[Value], place: dict[Value, int]) -> dict[str, Any]:
+    """Return what Graphviz's plain format says: https://graphviz.org/docs/outputs/plain/."""
+    rows = [shlex.split(line) for line in plain.splitlines()]
+    high = float(next(row[3] for row in rows if row[0] == "graph"))
+
+    def points(numbers: Sequence[str]) -> list[float]:
+        """Return coordinates, whose y grows downwards in a page."""
+        flipped = [high - float(x) if i % 2 else float(x) for i, x in enumerate(numbers)]
+        return [round(x * POINTS, 1) for x in flipped]
+
+    boxes, curves = {}, defaultdict(list)
+    for kind, *row in rows:
+        if kind == "node":
+            size = [round(float(x) * POINTS, 1) for x in row[3:5]]
+            boxes[row[0]] = [*points(row[1:3]), *size]
+        elif kind == "edge":
+            curves[row[0], row[1]].append(points(row[3 : 3 + 2 * int(row[2])]))
+    values = []
+    for i, value in enumerate(order):
+        drawn: dict[str, Any] = {"box": boxes[f"n{i}"]}
+        if value.parents:
+            drawn["symbol"] = symbol_of(value)
+            drawn["oval"] = boxes[f"n{i}op"]
+            drawn["operands"] = [
+                curves[f"n{place[parent]}", f"n{i}op"].pop(0) for parent in value.parents
+            ]
+            (drawn["result"],) = curves[f"n{i}op", f"n{i}"]
+        values.append(drawn)
+    whole = next(row for row in rows if row[0] == "graph")
+    size = [round(float(x) * POINTS, 1) for x in whole[2:4]]
+    return {"size": size, "values": values}

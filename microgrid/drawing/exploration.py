@@ -1,0 +1,194 @@
+"""Backpropagation to step through: in a notebook, and as a page of its own."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import os
+from functools import cached_property
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from ..engine import Value, topological_order
+from .arrangement import arranged
+from .names import Names
+from .recomputing import listing, page_number
+from .steps import Steps
+
+if TYPE_CHECKING:
+    from .widget import Widget
+
+__all__ = ["Exploration", "explore"]
+
+STATIC = Path(__file__).parent / "static"
+# What is left of an iframe where a notebook is not trusted; a browser that shows it hides this.
+UNTRUSTED = "The steps are shown where this notebook is trusted: run the cell again."
+FRAME = (
+    '<iframe srcdoc="{}" title="Backpropagation, step by step" '
+    'style="border: 0; width: 100%; height: 600px">{}</iframe>'
+)
+
+
+def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) -> Exploration:
+    """Return the backward pass of a value, and the forward pass before it, to step through.
+
+    A notebook shows the graph with a slider; `explore(loss).save("backprop.html")` writes it as one
+    page, which needs no network and no Python. Each value appears; then, in the order of
+    `backward`, each share of a gradient arrives: a line of the chain rule with its numbers.
+
+    Leaves can be changed there, and all is computed anew. In a notebook with the package
+    `anywidget` that changes the leaves themselves, and Python computes; a page computes by itself,
+    as a kernel does. No `grad` is touched: what arrives is what `backward` adds.
+
+    Args:
+        root: what to derive; its gradient by itself is 1.
+        names: what to call values without label: a mapping such as `locals()`, or a model.
+        max_nodes: the most values that the graph may have, None for any number.
+
+    Raises:
+        TypeError: the root is no `Value`.
+        ValueError: the graph has too many values, or a derivative does not exist.
+        RuntimeError: a leaf has changed since it was used, or there is none to derive by.
+
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> print(explore(a * b))
+    a = 2
+    b = -3
+    L = a · b = 2 · -3 = -6
+    ∂L/∂L = 1
+    ∂L/∂a += ∂L/∂L · b = 1 · -3 = -3
+    ∂L/∂b += ∂L/∂L · a = 1 · 2 = 2
+    """
+    if not isinstance(root, Value):
+        raise TypeError(f"explore needs a Value, got {root!r} ({type(root).__name__})")
+    count = len(topological_order(root))
+    if max_nodes is not None and count > max_nodes:
+        raise ValueError(
+            f"explore needs a graph of at most max_nodes = {max_nodes:,} values, got {count:,}, "
+            "which nobody would step through; explore a smaller part, such as one neuron, the loss "
+            "of one row or an inner value"
+        )
+    return Exploration(root, names)
+
+
+class Exploration:
+    """The steps of a forward and a backward pass; `explore` makes it. As text they are its lines.
+
+    >>> x = Value(3.0, label="x")
+    >>> explore(x * x)
+    Exploration of 2 values in 5 steps; print it, or save it as a page with save('backprop.html')
+    """
+
+    def __init__(self, root: Value, names: Names = None) -> None:
+        self._steps = Steps(root, names)
+        self._steps.numbers()  # raises here, and not when it is shown, if there is no derivative
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write the page to a file, and return its path. Folders are made."""
+        path, page = Path(path), self.html()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+        return str(path)
+
+    def html(self) -> str:
+        """Return the page, which is complete: it asks for no other file."""
+        state = {"graph": self.graph, "numbers": self.numbers(), "step": 0, "fixed": self.fixed}
+        # < would end the script where a label says </script>
+        embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return Template((STATIC / "explore.html").read_text(encoding="utf-8")).substitute(
+            title=html.escape(f"Backpropagation of {self._steps.names[-1]}"),
+            style=(STATIC / "explore.css").read_text(encoding="utf-8"),
+            state=embedded.replace("<", r"\u003c"),
+            module=(STATIC / "explore.js").read_text(encoding="utf-8"),
+        )
+
+    def change(self, leaf: int, text: str) -> None:
+        """Set a leaf, by its place among the values, to the number that a text says.
+
+        Raises:
+            ValueError: the text says no finite number.
+            ArithmeticError, ValueError: the graph has no value or gradient there; it is as before.
+        """
+        value, root = self._steps.order[leaf], self._steps.order[-1]
+        before = value.data
+        try:
+            number = type(before)(text)
+        except (ValueError, ZeroDivisionError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"a leaf needs a finite number, got {text!r}")
+        value.data = number
+        try:
+            root.refresh()
+            self._steps.numbers()
+        except (ArithmeticError, ValueError):
+            value.data = before
+            root.refresh()
+            raise
+
+    def numbers(self) -> list[Any]:
+        """Return the numbers of now as the page reads them."""
+        return [page_number(x) for x in self._steps.numbers()]
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """All that the page shows but the numbers."""
+        steps = self._steps
+        picture, note = None, ""
+        try:
+            picture = arranged(steps.order, steps.names)
+        except RuntimeError as error:
+            note = f"There is no picture, as {error}."
+        return {
+            "names": steps.names,
+            "kinds": [
+                "constant" if v.is_constant else "inner" if v.parents else "leaf"
+                for v in steps.order
+            ],
+            "operands": [[steps.place[parent] for parent in v.parents] for v in steps.order],
+            "symbols": [v.op.name if v.op and v.parents else "" for v in steps.order],
+            "edges": [[edge.child, edge.operand, edge.parent] for edge in steps.edges],
+            "steps": [[step.node, step.edge, step.text] for step in steps.steps],
+            "picture": picture,
+            "note": note,
+            "program": self._program[0],
+        }
+
+    @property
+    def fixed(self) -> str:
+        """Why a page cannot compute this graph anew, empty if it can."""
+        return self._program[1]
+
+    @cached_property
+    def _program(self) -> tuple[dict[str, Any] | None, str]:
+        try:
+            return listing(*self._steps.results()), ""
+        except TypeError as error:
+            return None, f"A page cannot compute this graph anew: {error}."
+
+    @cached_property
+    def widget(self) -> Widget | None:
+        """The Jupyter widget, None where the package anywidget is not installed."""
+        try:
+            from .widget import Widget
+        except ModuleNotFoundError:
+            return None
+        return Widget(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return what a notebook shows: the widget where it can, else the page in a frame."""
+        page = FRAME.format(html.escape(self.html()), UNTRUSTED)
+        bundle = {"text/plain": str(self), "text/html": page}
+        return bundle if self.widget is None else self.widget.view() | bundle
+
+    def __str__(self) -> str:
+        return "\n".join(self._steps.lines())
+
+    def __repr__(self) -> str:
+        values, steps = len(self._steps.order), len(self._steps.steps)
+        return (
+            f"Exploration of {values} value{'s' * (values != 1)} in {steps} steps; "
+            "print it, or save it as a page with save('backprop.html')"
+        )

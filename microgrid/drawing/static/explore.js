@@ -1,0 +1,556 @@
+// Backpropagation, step by step. One module, two hosts: anywidget calls `render` with its model, and
+// a stand-alone page calls `page`, whose model answers an edit by computing the graph itself.
+//
+// Every text is put in place as text, never as HTML: a label may be anything.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PAUSE = 1200; // milliseconds for a step while it plays
+
+function element(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+function shape(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+function filled(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// ---- numbers and sentences
+
+// Return 1.235e+4 or the like, rounded as Python does: a tie goes to the even digit, where
+// toExponential takes the greater.
+function rounded(x, digits) {
+  const [, sign, kept, left, exponent] = x
+    .toExponential(40)
+    .match(`^(-?)(\\d\\.\\d{${digits - 1}})(\\d*)(.*)`);
+  const isTie = /^50*$/.test(left) && "02468".includes(kept.at(-1));
+  return isTie ? sign + kept + exponent : x.toExponential(digits - 1);
+}
+
+/** Return a number to 4 significant digits, as `number_text` does in Python. */
+export function numberText(x) {
+  if (Number.isNaN(x)) return "nan";
+  if (!Number.isFinite(x)) return x < 0 ? "-inf" : "inf";
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  const whole = size < 1e7 ? Math.floor(Math.log10(size)) + 1 : 0; // digits before the point
+  const text = rounded(x, Math.max(4, whole));
+  const isPlain = Math.abs(Number(text)) >= 1e-4 && size < 1e7;
+  return isPlain ? String(Number(text)) : text.replace(/\.?0*e\+?/, "e");
+}
+
+/** Return a text with its numbers put in: a hole in a list of its own has brackets if negative. */
+export function sentence(parts, numbers) {
+  return parts
+    .map((part) => {
+      if (typeof part === "string") return part;
+      const [place] = [part].flat();
+      const text = numberText(numbers[place] ?? 0);
+      return Array.isArray(part) && text.startsWith("-") ? `(${text})` : text;
+    })
+    .join("");
+}
+
+const WORDS = {
+  ...{ " + ": " plus ", " - ": " minus ", "-": "minus ", " · ": " times ", " / ": " over " },
+  ...{ " // ": " floor-divided by ", " % ": " modulo ", "**": " to the power ", " < ": " less than " },
+  ...{ " ≤ ": " at most ", " = ": " equals ", " += ": " gets ", "; ": "; in all " },
+};
+
+/** Return a text with words for its signs, for a screen reader. */
+function inWords(parts, root) {
+  return parts.map((part) => {
+    const derivative = typeof part === "string" && part.match(/^∂(.*)\/∂(.*)$/s);
+    if (!derivative) return WORDS[part] ?? part;
+    const [, of, by] = derivative;
+    return of === root ? `the gradient of ${by}` : `the derivative of ${of} by ${by}`;
+  });
+}
+
+// ---- computing a graph anew, without Python
+
+function erf(x) {
+  if (Number.isNaN(x)) return x;
+  if (Math.abs(x) >= 1) return Math.sign(x) * (1 - erfc(Math.abs(x)));
+  let term = x;
+  let sum = x;
+  for (let n = 1; n < 40; n++) sum += term *= (2 * x * x) / (2 * n + 1); // all of one sign
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+function erfc(x) {
+  if (!(x >= 1)) return x < -6 ? 2 : 1 - erf(x);
+  if (x > 27.3) return 0;
+  let fraction = x;
+  for (let n = 200; n > 0; n--) fraction = x + n / 2 / fraction; // Laplace's continued fraction
+  const high = Math.fround(x); // its square is exact, and exp(-x * x) would lose digits
+  const power = Math.exp(-high * high) * Math.exp((high - x) * (high + x));
+  return power / Math.sqrt(Math.PI) / fraction;
+}
+
+// a * b + c, of which c cancels a * b as rounded: what is left is what the rounding lost.
+function exactFma(a, b, c) {
+  const split = (x) => {
+    const high = x * 134217729 - (x * 134217729 - x);
+    return [high, x - high];
+  };
+  const [[a1, a2], [b1, b2]] = [split(a), split(b)];
+  const product = a * b;
+  return a1 * b1 - product + a1 * b2 + a2 * b1 + a2 * b2 + (product + c);
+}
+
+function roundToEven(x) {
+  const up = Math.round(x);
+  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+const isNegative = (x) => x < 0 || Object.is(x, -0);
+
+/** What the lowerings of microgrid's primitives are made of. */
+export const OPERATIONS = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+  neg: (x) => -x,
+  fma: (x, y, z) => x * y + z,
+  exact_fma: exactFma,
+  abs: Math.abs,
+  sqrt: Math.sqrt,
+  floor: Math.floor,
+  ceil: Math.ceil,
+  rint: roundToEven,
+  copysign: (x, y) => (isNegative(x) === isNegative(y) ? x : -x),
+  select: (c, x, y) => (c ? x : y),
+  less: (x, y) => x < y,
+  less_equal: (x, y) => x <= y,
+  equal: (x, y) => x === y,
+  not_zero: (x) => x !== 0,
+  is_nan: Number.isNaN,
+  both: (x, y) => x && y,
+  either: (x, y) => x || y,
+  not: (x) => !x,
+  fmod: (x, y) => x % y,
+  pow: (x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : x ** y),
+  exp2: (x) => 2 ** x,
+  erf,
+  erfc,
+};
+for (const name of [
+  ...["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp"],
+  ...["expm1", "hypot", "log", "log10", "log1p", "log2", "sin", "sinh", "tan", "tanh"],
+]) {
+  OPERATIONS[name] = Math[name];
+}
+
+/** Run a straight-line program: an operand is the place of an earlier result, or a text. */
+export function run({ steps, outputs }, inputs) {
+  const slots = [...inputs];
+  const number = (operand) => (typeof operand === "string" ? Number(operand) : slots[operand]);
+  for (const [operation, ...operands] of steps) {
+    slots.push(OPERATIONS[operation](...operands.map(number)));
+  }
+  return outputs.map(number);
+}
+
+/** Return all numbers of a graph for the numbers of its leaves, or throw what Python would raise. */
+export function recomputed(graph, leaves) {
+  const { kinds, names, operands, symbols, edges, program } = graph;
+  const results = run(program, leaves);
+  const data = results.slice(0, names.length);
+  data.forEach((x, i) => {
+    if (!Number.isFinite(x) && operands[i].every((parent) => Number.isFinite(data[parent]))) {
+      throw new Error(`${symbols[i]} of ${shown(operands[i])} has no finite value`);
+    }
+  });
+  const gradients = names.map(() => null);
+  gradients[names.length - 1] = 1;
+  const partials = [];
+  const shares = [];
+  const sums = [];
+  edges.forEach(([child, operand, parent], k) => {
+    const g = gradients[child];
+    let partial = g === null ? null : results[names.length + k];
+    if (symbols[child] === "where" && partial === 0) partial = null; // the other was chosen
+    if (partial !== null && !Number.isFinite(partial) && Number.isFinite(data[child])) {
+      const what = `the derivative of ${symbols[child]} by operand ${operand + 1}`;
+      throw new Error(`${what} at ${shown(operands[child])} has no finite value`);
+    }
+    const share = partial === null ? null : g * partial;
+    if (share !== null) gradients[parent] = (gradients[parent] ?? 0) + share;
+    partials.push(partial);
+    shares.push(share);
+    sums.push(gradients[parent]);
+  });
+  return [...data, ...gradients, ...partials, ...shares, ...sums];
+
+  function shown(places) {
+    const text = (i) => (kinds[i] === "constant" ? names[i] : `${names[i]} = ${data[i]}`);
+    return places.map(text).join(", ");
+  }
+}
+
+/** Return a number that was typed; throw an error if it is none. */
+function parsed(text) {
+  const number = Number(text);
+  if (!text.trim() || !Number.isFinite(number)) {
+    throw new Error(`a leaf needs a finite number, got "${text}"`);
+  }
+  return number;
+}
+
+/** What stands in for anywidget's model in a page without Python. */
+function alone(state) {
+  const listeners = {};
+  const tell = (event, ...told) => (listeners[event] ?? []).forEach((listen) => listen(...told));
+  return {
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      tell(`change:${name}`);
+    },
+    save_changes() {},
+    on: (event, listen) => (listeners[event] ??= []).push(listen),
+    off() {},
+    send({ leaf, text }) {
+      try {
+        const leaves = [];
+        state.graph.kinds.forEach((kind, i) => {
+          if (kind === "leaf") leaves.push(i === leaf ? parsed(text) : Number(state.numbers[i]));
+        });
+        this.set("numbers", recomputed(state.graph, leaves));
+      } catch (error) {
+        tell("msg:custom", { error: error.message });
+      }
+    },
+  };
+}
+
+// ---- the picture
+
+function box([x, y, width, height], attributes) {
+  return shape("rect", { x: x - width / 2, y: y - height / 2, width, height, ...attributes });
+}
+
+function arrow(points, isHeaded) {
+  const [start, ...rest] = pairs(points);
+  const [before, end] = [rest.at(-2), rest.at(-1)];
+  const line = shape("path", { class: "line", d: `M${start} C${rest.join(" ")}` });
+  if (!isHeaded) return shape("g", { class: "edge" }, line);
+  const angle = (Math.atan2(end[1] - before[1], end[0] - before[0]) * 180) / Math.PI;
+  const transform = `translate(${end}) rotate(${angle})`;
+  return shape("g", { class: "edge" }, line, shape("path", { class: "head", d: "M0-2.5L6 0L0 2.5Z", transform }));
+}
+
+function pairs(points) {
+  return Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]]);
+}
+
+/** Draw a graph; return the svg, and what of it belongs to each value. */
+function drawn({ picture, names, kinds }) {
+  const [width, height] = picture.size;
+  const svg = shape("svg", { viewBox: `-3 -3 ${width + 6} ${height + 6}`, "aria-hidden": "true" });
+  svg.style.cssText = `min-width: ${0.75 * width}px; max-width: ${1.4 * width}px`;
+  const parts = picture.values.map((value, i) => {
+    const [x, y, across, down] = value.box;
+    const [left, right] = [x - across / 2 + 7, x + across / 2 - 7];
+    const isRoot = i === names.length - 1;
+    const part = { group: shape("g", { class: `value ${kinds[i]}${isRoot ? " root" : ""}` }) };
+    part.title = shape("title");
+    part.group.append(part.title, box(value.box, { rx: kinds[i] === "leaf" ? 6 : 0 }));
+    const text = (x, y, look, ...words) => shape("text", { x, y, class: look }, ...words);
+    if (kinds[i] === "constant") {
+      part.group.append(text(x, y + 4, "middle", names[i]));
+    } else {
+      part.data = text(right, y + 4, "number");
+      part.grad = text(right, y + 19, "number");
+      const words = [text(x, y - 11, "middle name", names[i]), text(left, y + 4, "what", "data")];
+      part.group.append(...words, text(left, y + 19, "what", "grad"), part.data, part.grad);
+    }
+    if (value.oval) {
+      const [cx, cy, width, height] = value.oval;
+      const oval = shape("ellipse", { cx, cy, rx: width / 2, ry: height / 2 });
+      part.operation = shape("g", { class: "operation" }, oval, text(cx, cy + 4, "middle", value.symbol));
+      part.operands = value.operands.map((points) => arrow(points, true));
+      part.result = arrow(value.result, true);
+      svg.append(...part.operands, part.result, part.operation);
+    }
+    svg.append(part.group);
+    return part;
+  });
+  return { svg, parts };
+}
+
+/** Put a number in its place; one that is too wide for it is set closer. */
+function put(text, number) {
+  text.textContent = number === null ? "" : numberText(number);
+  const isWide = text.textContent.length > 8;
+  if (isWide) filled(text, { textLength: 50, lengthAdjust: "spacingAndGlyphs" }, []);
+  else text.removeAttribute("textLength");
+}
+
+// ---- the whole
+
+function render({ model, el }) {
+  const graph = model.get("graph");
+  const { names, kinds, edges, steps } = graph;
+  const forward = kinds.filter((kind) => kind !== "constant").length; // steps; the next is the seed
+  const count = steps.length;
+  const rootName = names.at(-1);
+  const fixed = model.get("fixed");
+  const picture = graph.picture && drawn(graph);
+  let timer = null;
+
+  const line = element("p", { class: "line", "aria-hidden": "true" });
+  const said = element("p", { class: "said", "aria-live": "polite", "aria-atomic": "true" });
+  const error = element("p", { class: "error", role: "alert" });
+  const slider = element("input", {
+    ...{ type: "range", min: 0, max: count - 1, "aria-label": "Step" },
+    oninput: () => go(Number(slider.value)),
+  });
+  const position = element("span", { class: "position" });
+  const button = (label, text, act) =>
+    element("button", { type: "button", "aria-label": label, onclick: act }, text);
+  const back = button("One step back", "◀ Back", () => go(step() - 1));
+  const next = button("One step forward", "Next ▶", () => go(step() + 1));
+  const play = button("Play", "Play", () => (timer ? pause() : start()));
+  const controls = element(
+    "div",
+    { class: "controls", role: "toolbar", "aria-label": "Steps" },
+    ...[back, next, play, slider, position],
+  );
+
+  const inputs = new Map();
+  kinds.forEach((kind, i) => {
+    if (kind !== "leaf") return;
+    const look = { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" };
+    const onchange = ({ target }) => {
+      if (target.value !== numberOf(i)) model.send({ leaf: i, text: target.value });
+    };
+    inputs.set(i, element("input", { ...look, disabled: Boolean(fixed), onchange }));
+  });
+  const leaves = element(
+    "fieldset",
+    { class: "leaves" },
+    element("legend", {}, fixed ? "Leaves" : "Leaves: change a number, and all is computed anew"),
+    ...(fixed ? [element("p", { class: "note" }, fixed)] : []),
+    element(
+      "div",
+      { class: "fields" },
+      ...[...inputs].map(([i, input]) =>
+        element("label", {}, element("span", { title: names[i] }, names[i]), input),
+      ),
+    ),
+  );
+
+  const items = steps.map((_, k) => element("li", { onclick: () => go(k) }));
+  const list = element("details", { class: "steps" }, element("summary", {}, "All steps"));
+  list.append(element("ol", {}, ...items));
+  list.open = !picture;
+
+  const root = element(
+    "div",
+    {
+      ...{ class: "microgrid-explore", tabindex: 0, role: "group", onkeydown: press },
+      ...{ "aria-label": "Backpropagation, step by step", "data-lm-suppress-shortcuts": "true" },
+    },
+    line,
+    said,
+    picture
+      ? element("div", { class: "picture" }, picture.svg)
+      : element("p", { class: "note" }, graph.note),
+    controls,
+    element("p", { class: "keys" }, "← → step, Home and End jump, space plays"),
+    error,
+    leaves,
+    list,
+  );
+  el.replaceChildren(root);
+
+  function numberOf(i) {
+    return String(Number(model.get("numbers")[i]));
+  }
+
+  function step() {
+    return Math.min(Math.max(model.get("step") ?? 0, 0), count - 1);
+  }
+
+  function go(k) {
+    model.set("step", Math.min(Math.max(k, 0), count - 1));
+    model.save_changes();
+    show();
+  }
+
+  function start() {
+    if (step() === count - 1) go(0);
+    timer = setInterval(() => (step() < count - 1 ? go(step() + 1) : pause()), PAUSE);
+    showPlaying();
+  }
+
+  function pause() {
+    clearInterval(timer);
+    timer = null;
+    showPlaying();
+  }
+
+  function showPlaying() {
+    play.textContent = timer ? "Pause" : "Play";
+    play.setAttribute("aria-label", play.textContent);
+  }
+
+  function press(event) {
+    const { key, target } = event;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (target.type === "text") {
+      // JupyterLab takes the change away that Enter is otherwise
+      if (key === "Enter") target.dispatchEvent(new Event("change"));
+      return;
+    }
+    const isOwn = target.matches("button, summary") ? " " : target === slider ? "Arrow Home End" : "";
+    const acts = {
+      ArrowRight: () => go(step() + 1),
+      ArrowLeft: () => go(step() - 1),
+      Home: () => go(0),
+      End: () => go(count - 1),
+      " ": () => play.click(),
+    };
+    if (!acts[key] || isOwn.split(" ").some((own) => (own ? key.startsWith(own) : isOwn === key))) return;
+    acts[key]();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  function text([, edge, parts], numbers, inSigns = (parts) => parts) {
+    if (edge === null || numbers[2 * names.length + edges.length + edge] !== null) {
+      return sentence(inSigns(parts), numbers);
+    }
+    const [child, , parent] = edges[edge];
+    const gradient = sentence(inSigns([`∂${rootName}/∂${names[parent]}`]), numbers);
+    return `${gradient} gets no share: ${rootName} does not depend on it through ${names[child]}`;
+  }
+
+  function show() {
+    const numbers = model.get("numbers").map((x) => (x === null ? null : Number(x)));
+    const k = step();
+    const words = text(steps[k], numbers, (parts) => inWords(parts, rootName));
+    line.textContent = text(steps[k], numbers);
+    said.textContent = `Step ${k + 1} of ${count}: ${words}`;
+    slider.value = k;
+    slider.setAttribute("aria-valuetext", `${k + 1} of ${count}`);
+    position.textContent = `${k + 1} / ${count}`;
+    root.classList.toggle("is-backward", k >= forward);
+    back.disabled = k === 0;
+    next.disabled = k === count - 1;
+    items.forEach((item, i) => {
+      item.textContent = text(steps[i], numbers);
+      item.classList.toggle("is-now", i === k);
+    });
+    if (picture) light(numbers, k);
+  }
+
+  function light(numbers, k) {
+    const [node, edge] = steps[k];
+    const data = kinds.map(() => null);
+    const gradients = kinds.map(() => null);
+    steps.slice(0, k + 1).forEach(([at, along], i) => {
+      if (along !== null) gradients[at] = numbers[2 * names.length + 2 * edges.length + along];
+      else if (i === forward) gradients[at] = 1;
+      else data[at] = numbers[at];
+    });
+    picture.svg.querySelectorAll(".is-lit, .is-source").forEach((lit) => {
+      lit.classList.remove("is-lit", "is-source");
+    });
+    picture.parts.forEach((part, i) => {
+      if (kinds[i] === "constant") return;
+      put(part.data, data[i]);
+      put(part.grad, gradients[i]);
+      const known = [["data", data[i]], ["grad", gradients[i]]].filter(([, x]) => x !== null);
+      part.title.textContent = [names[i], ...known.map(([what, x]) => `${what} ${x}`)].join(", ");
+      part.group.classList.toggle("is-unknown", data[i] === null);
+    });
+    const part = picture.parts[node];
+    const lit = [part.group];
+    if (edge !== null) {
+      const [child, operand] = edges[edge];
+      const above = picture.parts[child];
+      above.group.classList.add("is-source");
+      lit.push(above.operation, above.operands[operand], above.result);
+    } else if (part.operation && k < forward) {
+      lit.push(part.operation, part.result, ...part.operands);
+    }
+    lit.forEach((thing) => thing.classList.add("is-lit"));
+    const source = edge === null ? [] : [picture.parts[edges[edge][0]].group];
+    bringIntoView(part.group, ...source);
+  }
+
+  /** Scroll the picture so that the things are seen, or at least the first of them. */
+  function bringIntoView(first, ...others) {
+    const frame = picture.svg.parentElement;
+    const outer = frame.getBoundingClientRect();
+    const rectangles = [first, ...others].map((thing) => thing.getBoundingClientRect());
+    const far = (start, end, size) => {
+      let [low, high] = [Math.min(...rectangles.map((r) => r[start])), Math.max(...rectangles.map((r) => r[end]))];
+      if (high - low > size) [low, high] = [rectangles[0][start], rectangles[0][end]];
+      return low >= outer[start] && high <= outer[end] ? 0 : (low + high - outer[start] - outer[end]) / 2;
+    };
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    frame.scrollBy({
+      left: far("left", "right", frame.clientWidth),
+      top: far("top", "bottom", frame.clientHeight),
+      behavior: still ? "auto" : "smooth",
+    });
+  }
+
+  function renewed() {
+    error.textContent = "";
+    for (const [i, input] of inputs) {
+      if (input !== document.activeElement) input.value = numberOf(i); // there someone may be typing
+    }
+    show();
+  }
+
+  function failed(message) {
+    for (const [i, input] of inputs) input.value = numberOf(i);
+    error.textContent = message.error;
+  }
+
+  model.on("change:numbers", renewed);
+  model.on("change:step", show);
+  model.on("msg:custom", failed);
+  renewed();
+  return () => {
+    pause();
+    model.off("change:numbers", renewed);
+    model.off("change:step", show);
+    model.off("msg:custom", failed);
+  };
+}
+
+/** Show a graph in a page without Python; inside of a notebook it takes its theme and height. */
+export function page(el, state) {
+  render({ model: alone(state), el });
+  if (window === window.parent) return;
+  document.documentElement.classList.add("is-framed");
+  const frame = window.frameElement;
+  if (!frame) return; // of another origin: it keeps the height that it has
+  const theme = () => {
+    const { jpThemeLight } = window.parent.document.body.dataset;
+    const scheme = { true: "light", false: "dark" }[jpThemeLight] ?? "";
+    document.documentElement.style.colorScheme = scheme;
+  };
+  theme();
+  new MutationObserver(theme).observe(window.parent.document.body, { attributes: true });
+  new ResizeObserver(() => {
+    frame.style.height = `${document.body.scrollHeight + 2}px`;
+  }).observe(document.body);
+}
+
+export default { render };

@@ -1,0 +1,223 @@
+"""Backpropagation as a list of steps: each value appears, then each share of a gradient arrives.
+
+The sentences are written once, with holes for numbers. The numbers are apart, so that after a
+change of a leaf they alone are computed anew: here, or by a page alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from ..engine import Value, topological_order
+from ..graph import require_fresh, require_leaf
+from .labels import number_text, printable, shortened
+from .names import Names, names_of
+from .unnumbered import Unnumbered
+from .writing import ATOM, POWER, PRODUCT, Part, Written, filled, formula, operation, within
+
+__all__ = ["Edge", "Step", "Steps"]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An operand of a value, both by their places in the order: what a share flows along."""
+
+    child: int
+    operand: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is seen at once: a value appears, or a share arrives along an edge.
+
+    `otherwise` is said where there is no share, as where a `where` chose the other operand.
+    """
+
+    node: int
+    text: list[Part]
+    edge: int | None = None
+
+
+class Steps:
+    r"""The steps of the forward and the backward pass to a root.
+
+    `order` are the values, parents first, and `edges` are in the order of `backward`. The holes of
+    the steps' texts are places in `numbers()`.
+
+    Raises:
+        RuntimeError: there is no leaf to derive by.
+
+    >>> a = Value(3.0, label="a")
+    >>> print("\n".join(Steps(a * a).lines()))
+    a = 3
+    L = a · a = 3 · 3 = 9
+    ∂L/∂L = 1
+    ∂L/∂a += ∂L/∂L · a = 1 · 3 = 3
+    ∂L/∂a += ∂L/∂L · a = 1 · 3 = 3; ∂L/∂a = 3 + 3 = 6
+    """
+
+    def __init__(self, root: Value, names: Names = None) -> None:
+        self.order = topological_order(root)
+        require_leaf(self.order)
+        self.place = {value: i for i, value in enumerate(self.order)}
+        self.unnumbered = Unnumbered(self.order)
+        self.edges = self._edges(root)
+        self.names = _names(self.order, names)
+        self.named: list[Written] = [
+            ([name], PRODUCT if name.startswith("-") else ATOM) for name in self.names
+        ]
+        self.steps = [*self._forward(), *self._backward()]
+
+    def _edges(self, root: Value) -> list[Edge]:
+        edges, reached = [], {root}
+        for value in reversed(self.order):
+            if value not in reached:
+                continue
+            partials = self.unnumbered.partials.get(value) or [...] * len(value.parents)
+            for i, (parent, partial) in enumerate(zip(value.parents, partials, strict=True)):
+                if partial is not None and not parent.is_constant:
+                    edges.append(Edge(self.place[value], i, self.place[parent]))
+                    reached.add(parent)
+        return edges
+
+    def numbers(self) -> list[float | None]:
+        """Return, one after another, what the texts show.
+
+        For each value its data, then for each its gradient; for each edge the partial derivative,
+        then for each its share, then for each the sum of shares so far. None is no gradient.
+
+        Raises:
+            RuntimeError: a leaf has changed since it was used.
+            ArithmeticError, ValueError: a derivative does not exist.
+        """
+        require_fresh(self.order)
+        data = [value.data for value in self.order]
+        gradients: list[Any] = [None] * len(data)
+        gradients[-1] = type(data[-1])(1)
+        partials, shares, sums = [], [], []
+        rows: dict[int, tuple[Any, ...]] = {}
+        for edge in self.edges:
+            g, partial, share = gradients[edge.child], None, None
+            if g is not None:  # else nothing asks for the derivative, which may not exist
+                if edge.child not in rows:
+                    rows[edge.child] = self.order[edge.child].partials()
+                partial = rows[edge.child][edge.operand]
+            if partial is not None:
+                share, so_far = g * partial, gradients[edge.parent]
+                gradients[edge.parent] = share if so_far is None else so_far + share
+            partials.append(partial)
+            shares.append(share)
+            sums.append(gradients[edge.parent])
+        every = (*data, *gradients, *partials, *shares, *sums)
+        return [None if x is None else _float(x) for x in every]
+
+    def results(self) -> tuple[list[Any], list[Value]]:
+        """Return each value's data and each edge's partial as graphs of leaves, and these leaves.
+
+        The leaves have no numbers: what is done to them to get the results is a program.
+
+        Raises:
+            TypeError: the rule of a primitive does not work without numbers.
+        """
+        stand_in, partials = self.unnumbered.stand_in, self.unnumbered.partials
+        derivatives = []
+        for edge in self.edges:
+            child = self.order[edge.child]
+            row = partials[child]
+            if row is None:
+                assert child.op is not None
+                raise TypeError(f"the partials of {child.op.name!r} ask what number an operand is")
+            derivatives.append(row[edge.operand])
+        leaves = [value for value in self.order if not value.parents and not value.is_constant]
+        data = [stand_in[value] for value in self.order]
+        return [*data, *derivatives], [stand_in[leaf] for leaf in leaves]
+
+    def lines(self) -> list[str]:
+        """Return each step's text, with the numbers of now."""
+        numbers = self.numbers()
+        return [self._line(step, numbers) for step in self.steps]
+
+    def _line(self, step: Step, numbers: list[float | None]) -> str:
+        n, m = len(self.order), len(self.edges)
+        if step.edge is not None and numbers[2 * n + m + step.edge] is None:
+            edge, root = self.edges[step.edge], self.names[-1]
+            child, parent = self.names[edge.child], self.names[edge.parent]
+            return f"∂{root}/∂{parent} gets no share: {root} does not depend on it through {child}"
+        return filled(step.text, numbers)
+
+    def _forward(self) -> list[Step]:
+        steps = []
+        for i, value in enumerate(self.order):
+            right: list[Part] = [i]
+            if value.op is not None and value.parents:
+                places = [self.place[parent] for parent in value.parents]
+                numbers: list[Written] = [
+                    self.named[at] if self.order[at].is_constant else ([at], ATOM) for at in places
+                ]
+                named, _ = operation(value.op, [self.named[at] for at in places])
+                numbered, _ = operation(value.op, numbers)
+                right = [*named, " = ", *([*numbered, " = "] if numbered != named else []), i]
+            if not value.is_constant:
+                steps.append(Step(i, [self.names[i], " = ", *right]))
+        return steps
+
+    def _backward(self) -> list[Step]:
+        last = len(self.order) - 1
+        root, hole = self.names[last], len(self.order) + last
+        steps = [Step(last, [f"∂{root}/∂{root}", " = ", hole])]
+        sums: dict[int, int] = {}  # the hole of each parent's sum so far
+        for k, edge in enumerate(self.edges):
+            steps.append(self._share(k, edge, sums.get(edge.parent)))
+            sums[edge.parent] = 2 * len(self.order) + 2 * len(self.edges) + k
+        return steps
+
+    def _share(self, k: int, edge: Edge, before: int | None) -> Step:
+        n, m = len(self.order), len(self.edges)
+        g, partial, share, total = n + edge.child, 2 * n + k, 2 * n + m + k, 2 * n + 2 * m + k
+        root, child, parent = self.names[-1], self.names[edge.child], self.names[edge.parent]
+        local = self._formula(edge)
+        factor = within(local, POWER) if local else [f"∂{child}/∂{parent}"]
+        received = f"∂{root}/∂{parent}"
+        text = [received, " += ", f"∂{root}/∂{child}", " · ", *factor]
+        text += [" = ", g, " · ", partial, " = ", share]
+        if before is not None:
+            text += ["; ", received, " = ", before, " + ", share, " = ", total]
+        return Step(edge.parent, text, k)
+
+    def _formula(self, edge: Edge) -> Written | None:
+        """Return the partial derivative in the names of the graph, if it is short enough."""
+        child = self.order[edge.child]
+        partials = self.unnumbered.partials[child]
+        if partials is None:
+            return None
+        around = (child, *child.parents)
+        known = {self.unnumbered.stand_in[v]: self.named[self.place[v]] for v in around}
+        return formula(partials[edge.operand], known)
+
+
+def _names(order: list[Value], names: Names) -> list[str]:
+    """Return what every value is called: a constant is its number, and the root is L."""
+    given = names_of(order, names)
+    taken = set(given.values())
+    if "L" not in taken:
+        given.setdefault(order[-1], "L")
+    free = (name for i in count(1) if (name := f"v{i}") not in taken)
+    return [
+        printable(shortened(given[value]))
+        if value in given
+        else number_text(value.data)
+        if value.is_constant
+        else next(free)
+        for value in order
+    ]
+
+
+def _float(x: Any) -> float:
+    try:
+        return float(x)
+    except OverflowError:  # a Fraction may be greater than any float
+        return math.copysign(math.inf, x)

@@ -1,0 +1,50 @@
+"""The exploration as a Jupyter widget: what is edited in the notebook, Python computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+if TYPE_CHECKING:
+    from .exploration import Exploration
+
+__all__ = ["Widget"]
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Widget(anywidget.AnyWidget):
+    """A view of an exploration: explore.js shows it, and sends what is typed into a leaf here.
+
+    >>> from microgrid import Value, explore
+    >>> exploration = explore(Value(2.0).exp())
+    >>> Widget(exploration).numbers[0]
+    2.0
+    """
+
+    _esm = STATIC / "explore.js"
+    _css = STATIC / "explore.css"
+    graph: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    numbers: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    step = traitlets.Int().tag(sync=True)
+
+    def __init__(self, exploration: Exploration) -> None:
+        super().__init__(graph=exploration.graph, numbers=exploration.numbers())
+        self._exploration = exploration
+        self.on_msg(self._edited)
+
+    def _edited(self, _: Any, edit: dict[str, Any], __: Any) -> None:
+        try:
+            self._exploration.change(edit["leaf"], edit["text"])
+        except (ArithmeticError, ValueError) as error:
+            self.send({"error": str(error)})
+        else:
+            self.numbers = self._exploration.numbers()
+
+    def view(self) -> dict[str, Any]:
+        """Return what a notebook's output says to show it."""
+        bundle, _ = self._repr_mimebundle_() or ({}, {})
+        return bundle

@@ -1,0 +1,146 @@
+"""How a mathematician writes an operation, with names or with numbers.
+
+A text is a list of parts. A string stands for itself, and a sign such as " + " is one on its own. A
+whole number is a hole: the place of the number to be put there, in a list that comes later; in a
+tuple it gets brackets if it is negative. So a text written once says what holds after any change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..engine import Value, topological_order
+from ..primitive import Primitive
+from .labels import number_text
+
+__all__ = [
+    "ATOM",
+    "POWER",
+    "PRODUCT",
+    "Part",
+    "Written",
+    "filled",
+    "formula",
+    "operation",
+    "within",
+]
+
+Part = str | int | tuple[int]
+Written = tuple[list[Part], int]  # with how tightly it holds together
+
+SUM, PRODUCT, POWER, ATOM = range(4)
+INFIX: dict[str, tuple[str, int]] = {
+    **{"<": (" < ", SUM), "<=": (" ≤ ", SUM), "+": (" + ", SUM), "-": (" - ", SUM)},
+    **{"*": (" · ", PRODUCT), "/": (" / ", PRODUCT), "//": (" // ", PRODUCT)},
+    **{"%": (" % ", PRODUCT), "**": ("**", POWER), "**k": ("**", POWER)},
+}
+ASSOCIATIVE = ("+", "*")
+LISTS = {"sum": (" + ", SUM), "prod": (" · ", PRODUCT)}
+MOST_TERMS = 4
+MOST_OPERATIONS = 6  # of a partial derivative; a longer one has no formula
+BRANCHES = ("where", "compare", "<", "<=")
+
+
+def operation(op: Primitive, operands: Sequence[Written]) -> Written:
+    """Return how an operation on operands is written.
+
+    >>> from microgrid.primitive import add, multiply
+    >>> a, b, c = [([name], ATOM) for name in "abc"]
+    >>> parts, _ = operation(multiply, [a, operation(add, [b, c])])
+    >>> filled(parts, [])
+    'a · (b + c)'
+    """
+    if op.name in INFIX and len(operands) == 2:
+        sign, level = INFIX[op.name]
+        left = within(operands[0], level + (level == POWER))
+        right = within(operands[1], level + (op.name not in ASSOCIATIVE))
+        return [*left, sign, *(_signed(right) if op.name == "-" else right)], level
+    if op.name == "neg":
+        return ["-", *within(operands[0], POWER)], PRODUCT
+    if op.name == "abs":
+        return ["|", *operands[0][0], "|"], ATOM
+    if op.name in LISTS:
+        sign, level = LISTS[op.name]
+        return _list([within(x, level) for x in operands], sign), level
+    if op.name == "dot":
+        return _dot(operands), SUM
+    if op.made_by and op.name.startswith("**"):
+        power = op.name.removeprefix("**")
+        return operands[0] if power == "1" else ([*within(operands[0], ATOM), "**", power], POWER)
+    if op.made_by and op.name.endswith("**"):
+        return [op.name.removesuffix("**"), "**", *within(operands[0], ATOM)], POWER
+    name, _, constants = op.name.partition("(")  # a leaky_relu(0.1) is called with x first
+    inside = _list([x for x, _ in operands], ", ")
+    return [f"{name}(", *inside, f", {constants}" if constants else ")"], ATOM
+
+
+def within(written: Written, level: int) -> list[Part]:
+    """Return an operand of what binds so tightly, in brackets where it needs them."""
+    parts, own = written
+    if own < level:
+        return ["(", *parts, ")"]
+    return _signed(parts) if level >= POWER else parts
+
+
+def _signed(parts: list[Part]) -> list[Part]:
+    return [(x,) if isinstance(x, int) else x for x in parts]
+
+
+def _list(terms: Sequence[list[Part]], sign: str) -> list[Part]:
+    """Return terms with a sign between them, the middle of many left out."""
+    shown: Sequence[list[Part]] = terms
+    if len(terms) > MOST_TERMS:
+        shown = [*terms[: MOST_TERMS - 2], ["…"], terms[-1]]
+    return [part for term in shown for part in (sign, *term)][1:]
+
+
+def _dot(operands: Sequence[Written]) -> list[Part]:
+    n = len(operands) // 2
+    pairs = zip(operands[:n], operands[n : 2 * n], strict=True)
+    terms = [[*within(x, PRODUCT), " · ", *within(y, PRODUCT)] for x, y in pairs]
+    return _list([*terms, *[start for start, _ in operands[2 * n :]]], " + ")
+
+
+def formula(x: Any, known: Mapping[Value, Written]) -> Written | None:
+    """Return how the graph of x is written in terms of known values, None if it is long.
+
+    >>> a = Value(2.0)
+    >>> parts, _ = formula(1 / (a + 1), {a: (["a"], ATOM)})
+    >>> filled(parts, [])
+    '1 / (a + 1)'
+    """
+    if not isinstance(x, Value):
+        return [number_text(x)], ATOM if x >= 0 else PRODUCT
+    written = dict(known)
+    order = topological_order(x, known=known)
+    if len(order) > MOST_OPERATIONS:
+        return None
+    for node in order:
+        if not node.parents or node.op is None:
+            written[node] = formula(node.data, {}) or ([], ATOM)
+        elif node.op.name in BRANCHES:
+            return None
+        else:
+            operands = [written[parent] for parent in node.parents]
+            factors = [factor for factor in operands if factor[0] != ["1"]]
+            one = node.op.name == "*" and len(factors) == 1
+            written[node] = factors[0] if one else operation(node.op, operands)
+    return written[x]
+
+
+def filled(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:
+    """Return a text with its numbers put in.
+
+    >>> filled(["2 - ", (0,), " = ", 1], [-3.0, 5.0])
+    '2 - (-3) = 5'
+    """
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+        else:
+            (place,) = part if isinstance(part, tuple) else (part,)
+            shown = number_text(numbers[place] or 0.0)
+            text += f"({shown})" if isinstance(part, tuple) and shown.startswith("-") else shown
+    return text

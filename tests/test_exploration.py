@@ -1,0 +1,593 @@
+"""The laws of stepping through: what is shown is what `backward` leaves, computed anywhere."""
+
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import microgrid as mg
+from microgrid import MLP, Primitive, Value, explore, topological_order
+from microgrid.compiler.lowering import FUNCTIONS, lowering_of
+from microgrid.compiler.trace import Traced
+from microgrid.drawing import layout
+from microgrid.drawing.exploration import STATIC
+from microgrid.drawing.labels import number_text
+from microgrid.drawing.recomputing import listing
+from microgrid.drawing.steps import Steps
+from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
+from microgrid.testing.strategies import programs
+from tests.search import usual
+
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(not NODE, reason="there is no Node.js to run explore.js in")
+
+# A function of JavaScript or of C is within 1 ulp of the true number, and a lowering calls up to
+# two and rounds a few times more; erfc's continued fraction ends within 8.
+ULPS = 16
+# A random program has up to 10 nodes, numbers up to 100, and slopes up to 100.
+OF_PROGRAMS = 1e-9
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!--",
+    "\"double\" 'single' `back`",
+    "{braces} ${x} $title $state %s {0}",
+    "🎉 你好 ∂L/∂x",
+    "two\nlines\tand\x00nul",
+    "\\N \\u003c &lt; &amp;",
+    "]]>",
+    "-3",
+    " = ",
+    "x" * 100,
+]
+
+
+def example():
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    loss = (a * b + a) * 4.0
+    loss.label = "L"
+    return a, b, loss
+
+
+def many_nodes():
+    """Return the loss of a network, a graph of about 60 values."""
+    model = MLP(2, [4, 4, 1], seed=0)
+    return (model([0.5, -1.0]) - 1.0) ** 2, model
+
+
+def state_of(page):
+    """Return what a page embeds."""
+    (embedded,) = re.findall(r'<script type="application/json" id="state">(.*)</script>', page)
+    return json.loads(embedded)
+
+
+def in_node(folder, expression, given):
+    """Return what an expression of explore.js gives, for each item of a list of data."""
+    module = folder / "explore.mjs"
+    module.write_text((STATIC / "explore.js").read_text(encoding="utf-8"), encoding="utf-8")
+    script = f"""
+        import * as explore from {json.dumps(module.as_uri())};
+        import {{ readFileSync }} from "node:fs";
+        const plain = (x) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
+        const each = (given) => {{
+          try {{ return {expression} }} catch (error) {{ return error.message }}
+        }};
+        const all = JSON.parse(readFileSync(0, "utf8")).map(each);
+        console.log(JSON.stringify(all, (_, x) => plain(x)));
+    """
+    done = subprocess.run(
+        [NODE, "--input-type=module", "-e", script],
+        input=json.dumps(given),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def random_programs(count):
+    drawn = {}
+
+    @settings(max_examples=3 * count, phases=[Phase.generate], database=None, deadline=None)
+    @given(programs())
+    def draw(program):
+        if len(drawn) < count:
+            drawn[program] = None
+
+    draw()
+    return list(drawn)
+
+
+# ---- what is shown
+
+
+@usual(100)
+@given(programs(smooth=False))
+def test_the_shares_add_up_to_the_very_gradients_that_backward_leaves(program):
+    root = program(*map(Value, program.point))
+    try:
+        root.backward()
+    except (ArithmeticError, ValueError):
+        with pytest.raises((ArithmeticError, ValueError)):
+            explore(root)
+        return
+    steps = Steps(root)
+    n, m = len(steps.order), len(steps.edges)
+    numbers = steps.numbers()
+    gradients, sums = numbers[n : 2 * n], numbers[2 * n + 2 * m :]
+    for value, gradient in zip(steps.order, gradients, strict=True):
+        if not value.is_constant:
+            assert repr(gradient or 0.0) == repr(value.grad or 0.0)
+    last = {edge.parent: total for edge, total in zip(steps.edges, sums, strict=True)}
+    assert all(repr(gradients[at]) == repr(total) for at, total in last.items())
+
+
+@usual(50)
+@given(programs(smooth=False))
+def test_every_value_and_every_share_has_a_step_in_the_order_of_backward(program):
+    root = program(*map(Value, program.point))
+    steps = Steps(root)
+    order = topological_order(root)
+    forward = [order[step.node] for step in steps.steps if step.edge is None]
+    assert forward == [value for value in order if not value.is_constant] + [root]
+    edges = [steps.edges[step.edge] for step in steps.steps if step.edge is not None]
+    assert edges == steps.edges
+    places = [(-edge.child, edge.operand) for edge in edges]
+    assert places == sorted(places)
+    passed = [
+        (value, i)
+        for value in reversed(order)
+        for i, parent in enumerate(value.parents)
+        if not parent.is_constant
+    ]
+    told = {(order[edge.child], edge.operand) for edge in edges}
+    assert told <= set(passed)
+
+
+def test_a_line_of_the_chain_rule_shows_names_and_numbers():
+    a, b, loss = example()
+    loss.backward()
+    assert str(explore(loss)).splitlines() == [
+        "a = 2",
+        "b = -3",
+        "v1 = a · b = 2 · -3 = -6",
+        "v2 = v1 + a = -6 + 2 = -4",
+        "L = v2 · 4 = -4 · 4 = -16",
+        "∂L/∂L = 1",
+        "∂L/∂v2 += ∂L/∂L · 4 = 1 · 4 = 4",
+        "∂L/∂v1 += ∂L/∂v2 · 1 = 4 · 1 = 4",
+        "∂L/∂a += ∂L/∂v2 · 1 = 4 · 1 = 4",
+        "∂L/∂a += ∂L/∂v1 · b = 4 · -3 = -12; ∂L/∂a = 4 + -12 = -8",
+        "∂L/∂b += ∂L/∂v1 · a = 4 · 2 = 8",
+    ]
+    assert (a.grad, b.grad) == (-8.0, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "partial"),
+    [
+        (lambda a, b: a - b, "a - b = 2 - (-3)", "(-1)"),
+        (lambda a, b: (a + b) * a, "v1 · a", "a"),
+        (lambda a, b: a / b, "a / b = 2 / (-3)", "(1 / b)"),
+        (lambda a, b: b**2, "b**2 = (-3)**2", "(2 · b)"),
+        (lambda a, b: b**3, "b**3 = (-3)**3", "(3 · b**2)"),
+        (lambda a, b: 2**a, "2**a = 2**2", "(L · 0.6931)"),
+        (lambda a, b: -b, "-b = -(-3)", "(-1)"),
+        (lambda a, b: abs(b), "|b| = |-3|", "sign(b)"),
+        (lambda a, b: mg.tanh(a), "tanh(a) = tanh(2)", "(1 - L · L)"),
+        (lambda a, b: mg.log(a), "log(a) = log(2)", "(1 / a)"),
+        (lambda a, b: mg.sqrt(a), "sqrt(a) = sqrt(2)", "(1 / (2 · L))"),
+        (lambda a, b: mg.dot([a], [b], 1.0), "a · b + 1 = 2 · -3 + 1", "b"),
+        (lambda a, b: mg.sum([a] * 9), "a + a + … + a = 2 + 2 + … + 2", "1"),
+        (lambda a, b: mg.prod([a, b]), "a · b = 2 · -3", "b"),
+        (lambda a, b: mg.leaky_relu(b, 0.1), "leaky_relu(b, 0.1)", "∂L/∂b"),
+        (lambda a, b: mg.maximum(a, b), "max(a, b) = max(2, -3)", "∂L/∂a"),
+        (lambda a, b: a**b, "a**b = 2**(-3)", "∂L/∂a"),
+        (lambda a, b: a // b, "a // b = 2 // (-3)", "0"),
+    ],
+)
+def test_an_operation_and_its_partial_are_written_as_on_a_board(function, value, partial):
+    a, b, _ = example()
+    lines = str(explore(function(a, b))).splitlines()
+    assert any(f" = {value} = " in line for line in lines)
+    assert any(f" · {partial} = " in line for line in lines)
+
+
+def test_a_share_that_there_is_not_is_told():
+    x = Value(0.0, label="x")
+    loss = mg.where(x, mg.sqrt(x), x + 1)  # sqrt has no derivative at 0, and is not asked
+    lines = str(explore(loss)).splitlines()
+    assert "∂L/∂v1 gets no share: L does not depend on it through L" in lines
+    assert "∂L/∂x gets no share: L does not depend on it through v1" in lines
+    assert "∂L/∂x += ∂L/∂v2 · 1 = 1 · 1 = 1" in lines
+
+
+def test_names_are_labels_variables_or_the_paths_of_a_model():
+    loss, model = many_nodes()
+    assert "layers.0.neurons.0.w.0 = " in str(explore(loss, model))
+    x = Value(2.0)
+    assert str(explore(x * x, {"speed": x, "other": 3})).startswith("speed = 2\nL = speed · speed")
+    v1, taken = Value(1.0, label="v1"), Value(2.0, label="L")
+    assert "v2 = v1 + L" in str(explore(v1 + taken))
+
+
+def test_a_leaf_alone_is_explored():
+    assert str(explore(Value(1.5))) == "L = 1.5\n∂L/∂L = 1"
+
+
+def test_fractions_are_shown_as_decimals():
+    x = Value(Fraction(1, 3), label="x")
+    assert "L = x · x = 0.3333 · 0.3333 = 0.1111" in str(explore(x * x))
+
+
+def test_no_gradient_is_touched():
+    a, b, loss = example()
+    exploration = explore(loss)
+    exploration.html(), str(exploration)
+    assert [value.grad for value in (a, b, loss)] == [0.0, 0.0, 0.0]
+
+
+# ---- what is refused
+
+
+def test_what_cannot_be_explored_says_why():
+    with pytest.raises(TypeError, match=r"explore needs a Value, got 3\.0 \(float\)"):
+        explore(3.0)
+    with pytest.raises(RuntimeError, match="a graph of constants alone"):
+        explore(Value(2.0).detach() * 3.0)
+    x = Value(0.0, label="x")
+    with pytest.raises(ZeroDivisionError, match=r"the derivative of sqrt of x = 0\.0"):
+        explore(mg.sqrt(x))
+    y = x * 2.0
+    x.data = 1.0
+    with pytest.raises(RuntimeError, match=r"label='x'.* has changed since; call refresh"):
+        explore(y)
+
+
+@pytest.mark.parametrize("count", [251, 50_000])
+def test_a_large_graph_says_what_to_do(count):
+    value = Value(1.0)
+    for _ in range(count - 1):
+        value = value + 1.0 if value.parents else value.tanh()
+    with pytest.raises(ValueError, match=r"at most max_nodes = 250 .*explore a smaller part"):
+        explore(value)
+
+
+def test_the_limit_can_be_moved():
+    value = Value(1.0)
+    for _ in range(300):
+        value = value.tanh()
+    assert len(str(explore(value, max_nodes=None)).splitlines()) == 602
+
+
+# ---- leaves that change
+
+
+def test_a_change_is_computed_by_python_and_kept_by_the_leaf():
+    a, _, loss = example()
+    exploration = explore(loss)
+    exploration.change(0, "5")
+    assert (a.data, loss.data) == (5.0, -40.0)
+    assert "∂L/∂b += ∂L/∂v1 · a = 4 · 5 = 20" in str(exploration)
+
+
+@pytest.mark.parametrize("text", ["", "two", "nan", "inf", "1/0"])
+@pytest.mark.parametrize("number", [2.0, Fraction(2)])
+def test_what_is_no_number_is_refused(text, number):
+    x = Value(number)
+    with pytest.raises(ValueError, match="a leaf needs a finite number, got"):
+        explore(x * x).change(0, text)
+    assert x.data == number
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "error"),
+    [(mg.log, "-1", ValueError), (mg.sqrt, "0", ZeroDivisionError), (mg.exp, "1e9", OverflowError)],
+)
+def test_a_change_without_a_result_leaves_everything_as_it_was(function, text, error):
+    x = Value(2.0, label="x")
+    y = function(x)
+    before, exploration = y.data, explore(y)
+    with pytest.raises(error, match="x = "):
+        exploration.change(0, text)
+    assert (x.data, y.data) == (2.0, before)
+    y.backward()  # nothing is stale
+
+
+def test_a_fraction_stays_one():
+    x = Value(Fraction(1, 3))
+    y = x * x
+    explore(y).change(0, "2/5")
+    assert y.data == Fraction(4, 25)
+
+
+# ---- the page
+
+
+class Scripts(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.links = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_a_label_is_a_text_in_every_output(label):
+    plain = Value(2.0, label="plain") * 1.0
+    hostile = Value(2.0, label=label) * 1.0
+    plain.label, hostile.label = "root", label
+    page = explore(hostile).html()
+    assert Scripts(page).tags == Scripts(explore(plain).html()).tags
+    assert Scripts(page).links == []
+    shown = state_of(page)["graph"]["names"]
+    assert shown[0] == shown[-1]
+    assert shown[0].startswith(label.replace("\n", "␊").replace("\t", "␉").replace("\0", "␀")[:20])
+    frame = explore(hostile)._repr_mimebundle_()["text/html"]
+    assert Scripts(frame).tags == ["iframe"]
+
+
+@usual(30)
+@given(st.text())
+def test_any_text_is_a_label(label):
+    x = Value(2.0, label=label)
+    page = explore(x * x).html()
+    assert page.count("</script>") == 2
+    page.encode()
+    state_of(page)
+
+
+def test_a_page_is_one_file_of_which_nothing_leads_out(tmp_path):
+    path = explore(example()[2]).save(tmp_path / "new" / "backprop.html")
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["backprop.html"]
+    page = (tmp_path / "new" / "backprop.html").read_text(encoding="utf-8")
+    assert path == str(tmp_path / "new" / "backprop.html")
+    assert page == explore(example()[2]).html()
+    assert "default-src 'none'" in page
+    assert set(re.findall(r"https?://[\w./-]*", page)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_pages_are_small():
+    loss, model = many_nodes()
+    assert len(topological_order(loss)) > 50
+    assert len(explore(loss, model).html().encode()) < 80_000
+    wide = MLP(2, [13, 10, 1], seed=0)
+    largest = wide([0.5, -1.0])
+    assert 200 < len(topological_order(largest)) <= 250
+    assert len(explore(largest, wide).html().encode()) < 200_000
+
+
+def test_infinities_and_nan_are_in_a_page():
+    x = Value(math.inf, label="x")
+    numbers = state_of(explore(x - x).html())["numbers"]
+    assert numbers[:2] == ["Infinity", "NaN"]
+
+
+def test_without_a_layout_engine_the_steps_are_shown_without_a_picture(monkeypatch):
+    monkeypatch.setattr(layout, "find_engine", lambda: None)
+    exploration = explore(example()[2])
+    graph = state_of(exploration.html())["graph"]
+    assert graph["picture"] is None
+    assert graph["note"].startswith("There is no picture, as drawing a graph needs a layout engine")
+    assert "∂L/∂b += " in str(exploration)
+
+
+@pytest.mark.dot
+def test_every_value_has_a_box_and_every_operand_its_curve():
+    if layout.find_engine() is None:
+        pytest.skip("there is no layout engine")
+    x = Value(3.0)
+    picture = explore(x * x + 1.0).graph["picture"]
+    assert [("oval" in value, len(value.get("operands", []))) for value in picture["values"]] == [
+        *((False, 0), (True, 2), (False, 0), (True, 2))
+    ]
+    width, height = picture["size"]
+    for value in picture["values"]:
+        across, down = value["box"][:2]
+        assert 0 < across < width
+        assert 0 < down < height
+
+
+def test_without_anywidget_a_notebook_shows_the_page_in_a_frame(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.delitem(sys.modules, "microgrid.drawing.widget", raising=False)
+    bundle = explore(example()[2])._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html"}
+    assert bundle["text/html"].startswith("<iframe srcdoc=")
+    assert bundle["text/plain"].startswith("a = 2\n")
+
+
+def test_with_anywidget_what_is_typed_is_computed_by_python():
+    pytest.importorskip("anywidget", reason="the widget is anywidget's")
+    a, _, loss = example()
+    exploration = explore(loss)
+    bundle = exploration._repr_mimebundle_()
+    widget = exploration.widget
+    shown = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert (
+        shown
+        == widget.model_id
+        == exploration._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]["model_id"]
+    )
+    assert widget.graph["names"] == ["a", "b", "v1", "v2", "4", "L"]
+    sent = []
+    widget.send = sent.append
+    widget._handle_custom_msg({"leaf": 0, "text": "5"}, [])
+    assert (a.data, widget.numbers[0], sent) == (5.0, 5.0, [])
+    widget._handle_custom_msg({"leaf": 0, "text": "five"}, [])
+    assert sent == [{"error": "a leaf needs a finite number, got 'five'"}]
+    assert (a.data, widget.numbers[0]) == (5.0, 5.0)
+
+
+def test_what_a_page_cannot_compute_is_said_there():
+    own = Primitive("own!", lambda x: math.sin(x), lambda out, x: (mg.cos(x),))
+    asks = Primitive("asks!", lambda x: abs(x), lambda out, x: (1.0 if x > 0 else -1.0,))
+    try:
+        x = Value(2.0, label="x")
+        for op, why in ((own, "'own!' has no lowering"), (asks, "the partials of 'asks!' ask")):
+            exploration = explore(op(x) * 2.0)
+            assert why in exploration.fixed
+            assert exploration.graph["program"] is None
+            assert str(exploration).splitlines()[-1].startswith("∂L/∂x += ∂L/∂v1 · ")
+            exploration.change(0, "3")  # Python can
+    finally:
+        del Primitive.registry["own!"], Primitive.registry["asks!"]
+    assert explore(example()[2]).fixed == ""
+
+
+# ---- the same in JavaScript
+
+
+LIBRARY_PRIMITIVES = [
+    primitive
+    for name in LIBRARY
+    if name != "constant"
+    for primitive in (
+        [Primitive.families[name](*constants) for constants in FAMILIES[name].constants]
+        if name in FAMILIES
+        else [Primitive.named(name)]
+    )
+]
+APPLIED = [
+    (primitive, n)
+    for primitive in LIBRARY_PRIMITIVES
+    for n in (1, 2, 3)
+    if (n == 1 if primitive.made_by else DOMAINS[primitive.name].takes(n))
+]
+
+
+def listed(primitive, count):
+    inputs = [Traced(name) for name in "xyz"[:count]]
+    return listing([primitive(*inputs)], inputs)
+
+
+@needs_node
+def test_javascript_has_each_operation_that_lowerings_use(tmp_path):
+    (names,) = in_node(tmp_path, "Object.keys(explore.OPERATIONS)", [None])
+    used = {step[0] for primitive, n in APPLIED for step in listed(primitive, n)["steps"]} | set(
+        FUNCTIONS
+    )
+    assert used <= set(names)
+    assert all(lowering_of(primitive) for primitive in LIBRARY_PRIMITIVES)
+
+
+MODERATE = [x / 8 for x in range(-60, 61, 7)]
+SPECIAL = [0.0, 1.0, 0.5, 2.5, 5.5, 26.0, 1e-310, 5e-324, 1e-5, 3.0, 100.25, 1e300]
+SPECIAL = [*SPECIAL, *(-x for x in SPECIAL)]
+
+
+def magnitude(primitive, xs, result):
+    """Return the greatest number that a primitive has to round: operands may cancel."""
+    if primitive.name == "dot":
+        return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
+    if primitive.name in ("sum", "logsumexp"):
+        return max(map(abs, [*xs, result]))
+    return abs(result)
+
+
+@needs_node
+def test_every_primitive_is_in_javascript_what_it_is_in_python(tmp_path):
+    few = SPECIAL[::3]
+    rows = {1: [(x,) for x in [*SPECIAL, *MODERATE]], 3: [*itertools.product(few, repeat=3)]}
+    rows[2] = [*itertools.product(SPECIAL, repeat=2), *itertools.product(MODERATE, repeat=2)]
+    given_ = [[listed(primitive, n), rows[n]] for primitive, n in APPLIED]
+    got = in_node(tmp_path, "given[1].map((xs) => explore.run(given[0], xs)[0])", given_)
+    compared = set()
+    for (primitive, n), results in zip(APPLIED, got, strict=True):
+        for xs, result in zip(rows[n], results, strict=True):
+            try:
+                python = float(primitive(*xs))
+            except (ArithmeticError, ValueError):
+                assert not math.isfinite(float(result)), (primitive, xs)
+                continue
+            if math.isfinite(python):
+                bound = ULPS * math.ulp(magnitude(primitive, xs, python))
+                assert abs(float(result) - python) <= bound, (primitive, xs, result, python)
+                compared.add(primitive)
+    assert compared == set(LIBRARY_PRIMITIVES)
+
+
+@needs_node
+def test_a_page_computes_anew_what_python_does(tmp_path):
+    asked, expected = [], []
+    for program in random_programs(150):
+        leaves = [*map(Value, program.point)]
+        exploration = explore(program(*leaves))
+        graph = exploration.graph | {"picture": None}
+        assert exploration.fixed == ""
+        for i, kind in enumerate(graph["kinds"]):
+            if kind == "leaf":
+                leaf = exploration._steps.order[i]
+                exploration.change(i, repr(leaf.data + 1 / 256))
+        own = [v for v in exploration._steps.order if not v.parents and not v.is_constant]
+        asked.append([graph, [leaf.data for leaf in own]])
+        expected.append(exploration._steps.numbers())
+    got = in_node(tmp_path, "explore.recomputed(...given)", asked)
+    for program, theirs, ours in zip(asked, got, expected, strict=True):
+        assert len(theirs) == len(ours), (theirs, program)
+        for x, y in zip(theirs, ours, strict=True):
+            assert (x is None) == (y is None), program
+            assert x is None or math.isclose(float(x), y, rel_tol=OF_PROGRAMS, abs_tol=OF_PROGRAMS)
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("function", "at", "message"),
+    [
+        (mg.log, -1.0, "log of x = -1 has no finite value"),
+        (mg.exp, 1000.0, "exp of x = 1000 has no finite value"),
+        (lambda x: 1 / x, 0.0, "/ of 1, x = 0 has no finite value"),
+        (mg.sqrt, 0.0, "the derivative of sqrt by operand 1 at x = 0 has no finite value"),
+    ],
+)
+def test_a_page_refuses_what_python_raises_for(tmp_path, function, at, message):
+    graph = explore(function(Value(2.0, label="x"))).graph
+    assert in_node(tmp_path, "explore.recomputed(...given)", [[graph, [at]]]) == [message]
+
+
+@needs_node
+def test_a_page_does_not_ask_for_a_derivative_behind_the_branch_that_was_not_chosen(tmp_path):
+    x = Value(2.0, label="x")
+    exploration = explore(mg.where(x, mg.sqrt(x), x + 1.0))
+    (numbers,) = in_node(tmp_path, "explore.recomputed(...given)", [[exploration.graph, [0.0]]])
+    exploration.change(0, "0")
+    assert numbers == exploration._steps.numbers()
+
+
+NUMBERS = [0.0, -0.0, 0.0625 + 1, 12344.5, 12345.5, 9999.5, 9999.7, 9999999.5, 1e7, 1e-4, 2.5e-5]
+NUMBERS += [0.00009999951, 1e16, 123456789.0, 5e-324, 1.7e308, math.inf, -math.inf, math.nan, 10.0]
+
+
+@needs_node
+@usual(10)
+@given(st.lists(st.floats() | st.integers(-(10**6), 10**6).map(lambda x: x / 64), max_size=300))
+def test_numbers_look_as_they_do_in_python(tmp_path_factory, numbers):
+    numbers = [*numbers, *NUMBERS, *(-x for x in NUMBERS)]
+    texts = [repr(x).replace("inf", "Infinity").replace("nan", "NaN") for x in numbers]
+    folder = tmp_path_factory.mktemp("numbers")
+    shown = in_node(folder, "explore.numberText(Number(given))", texts)
+    assert shown == [number_text(x) for x in numbers]
+
+
+@needs_node
+def test_a_page_shows_the_lines_that_python_prints(tmp_path):
+    loss, model = many_nodes()
+    exploration = explore(loss, model)
+    state = state_of(exploration.html())
+    numbers = state["numbers"]
+    asked = [[text, numbers] for _, _, text in state["graph"]["steps"]]
+    shown = in_node(tmp_path, "explore.sentence(given[0], given[1])", asked)
+    assert shown == str(exploration).splitlines()
