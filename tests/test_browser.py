@@ -15,7 +15,7 @@ from microgrid.drawing import layout
 from microgrid.drawing.labels import number_text
 from tests.browser import browser as a_browser
 from tests.browser import watched
-from tests.test_exploration import HOSTILE, example, many_nodes
+from tests.test_exploration import HOSTILE, many_nodes, small
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
 
@@ -80,7 +80,7 @@ def type_into(page, name, text):
 
 
 def test_every_way_of_stepping_shows_the_lines_that_python_prints(page, tmp_path):
-    exploration = explore(example()[2])
+    exploration = explore(small()[2])
     lines = str(exploration).splitlines()
     opened(page, exploration, tmp_path)
     assert lines_by(page, lambda: page.keyboard.press("ArrowRight")) == lines[:1] * len(lines)
@@ -104,7 +104,7 @@ def test_every_way_of_stepping_shows_the_lines_that_python_prints(page, tmp_path
 
 
 def test_numbers_appear_in_the_picture_one_step_at_a_time(page, tmp_path):
-    exploration = explore(example()[2])
+    exploration = explore(small()[2])
     opened(page, exploration, tmp_path)
     page.locator(".microgrid-explore").focus()
     seen = []
@@ -117,7 +117,7 @@ def test_numbers_appear_in_the_picture_one_step_at_a_time(page, tmp_path):
 
 
 def test_what_a_step_is_about_is_lit(page, tmp_path):
-    opened(page, explore(example()[2]), tmp_path)
+    opened(page, explore(small()[2]), tmp_path)
     lit = page.locator(".is-lit")
     page.locator("input[type=range]").fill("9")  # a's second share, through v1
     assert line(page).startswith("∂L/∂a += ∂L/∂v1 · b")
@@ -130,7 +130,7 @@ def test_what_a_step_is_about_is_lit(page, tmp_path):
 
 
 def test_a_changed_leaf_changes_every_number_without_python(page, tmp_path):
-    exploration = explore(example()[2])
+    exploration = explore(small()[2])
     opened(page, exploration, tmp_path)
     type_into(page, "a", "0.7")
     type_into(page, "b", "1e-3")
@@ -180,7 +180,7 @@ def test_what_has_no_result_is_said_and_the_old_number_is_back(page, tmp_path, t
 
 
 def test_keys_in_a_field_are_for_the_field(page, tmp_path):
-    opened(page, explore(example()[2]), tmp_path)
+    opened(page, explore(small()[2]), tmp_path)
     field = page.get_by_label("a", exact=True)
     field.fill("12")
     for key in ("Home", "ArrowRight", "Space"):
@@ -189,9 +189,18 @@ def test_keys_in_a_field_are_for_the_field(page, tmp_path):
     assert line(page) == "a = 2"
 
 
+def test_what_is_being_typed_stays_while_another_leaf_changes(page, tmp_path):
+    opened(page, explore(small()[2]), tmp_path)
+    page.get_by_label("b", exact=True).fill("7")
+    page.get_by_label("a", exact=True).evaluate("a => a.value = '5'")
+    page.get_by_label("a", exact=True).dispatch_event("change")
+    assert line(page) == "a = 5"
+    assert page.get_by_label("b", exact=True).input_value() == "7"
+
+
 def test_it_plays_and_pauses(page, tmp_path):
     page.clock.install()
-    opened(page, explore(example()[2]), tmp_path)
+    opened(page, explore(small()[2]), tmp_path)
     page.locator(".microgrid-explore").focus()
     page.keyboard.press("Space")
     page.clock.run_for(3 * 1200)
@@ -206,7 +215,7 @@ def test_it_plays_and_pauses(page, tmp_path):
 
 
 def test_a_screen_reader_hears_each_step_in_words(page, tmp_path):
-    opened(page, explore(example()[2]), tmp_path)
+    opened(page, explore(small()[2]), tmp_path)
     said = page.locator("[aria-live=polite]")
     page.locator(".microgrid-explore").focus()
     heard = []
@@ -246,13 +255,15 @@ def test_nothing_is_wider_than_the_window_and_text_stands_out(browser, tmp_path,
             "(({backgroundColor, color}) => [backgroundColor, color])"
             "(getComputedStyle(document.querySelector('.microgrid-explore')))"
         )
-        page.locator("input[type=range]").press("End")
-        lit = page.locator("g.value.is-lit").bounding_box()
         frame = page.locator(".picture").bounding_box()
-        assert frame["x"] <= lit["x"]
-        assert lit["x"] + lit["width"] <= frame["x"] + frame["width"]
-        assert frame["y"] <= lit["y"]
-        assert lit["y"] + lit["height"] <= frame["y"] + frame["height"]
+        steps = explore(loss)._steps.steps
+        for step in range(0, len(steps), 7):
+            page.locator("input[type=range]").fill(str(step))
+            lit = page.locator("g.value.is-lit").bounding_box()
+            assert frame["x"] <= lit["x"]
+            assert lit["x"] + lit["width"] <= frame["x"] + frame["width"]
+            assert frame["y"] <= lit["y"]
+            assert lit["y"] + lit["height"] <= frame["y"] + frame["height"]
         bright = [sum(map(int, c.strip("rgb()").split(","))) / 765 for c in (ground, ink)]
         assert (bright[0] > 0.9, bright[1] < 0.15) == (scheme == "light",) * 2
         assert abs(bright[0] - bright[1]) > 0.7
@@ -264,16 +275,19 @@ def test_no_number_reaches_out_of_its_box(page, tmp_path):
     page.locator("input[type=range]").press("End")
     for box in page.locator("g.value").all():
         (outer,) = [r.bounding_box() for r in box.locator("rect").all()]
-        for text in box.locator("text").all():
+        words = [text.bounding_box() for text in box.locator("text.what").all()]
+        for text, left in [(text, outer["x"]) for text in box.locator("text").all()] + [
+            (number, word["x"] + word["width"])
+            for number, word in zip(box.locator("text.number").all(), words, strict=True)
+        ]:
             inner = text.bounding_box()
-            if inner and inner["width"]:
-                assert outer["x"] <= inner["x"]
-                assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+            assert left <= inner["x"]
+            assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
 
 
 def test_without_a_picture_the_steps_are_listed(page, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "find_engine", lambda: None)
-    exploration = explore(example()[2])
+    exploration = explore(small()[2])
     opened(page, exploration, tmp_path)
     assert page.get_by_text("There is no picture, as drawing a graph needs").is_visible()
     assert page.locator("li").all_inner_texts() == str(exploration).splitlines()
@@ -364,7 +378,7 @@ def address(folder, server, log):
 
 
 def test_in_jupyterlab_python_computes_and_without_anywidget_the_frame_does(browser, lab):
-    expected = explore(example()[2])
+    expected = explore(small()[2])
     with watched(browser, viewport={"width": 1200, "height": 1000}) as page:
         page.set_default_timeout(60_000)
         page.goto(f"{lab}lab/tree/steps.ipynb?reset")

@@ -14,7 +14,7 @@ from ..engine import Value
 from .labels import number_text, printable, shortened, width
 from .layout import lay_out
 
-__all__ = ["arranged"]
+__all__ = ["arranged", "symbol_of"]
 
 POINTS = 72  # an inch has
 SIZE = 11  # of the letters, in points
@@ -50,8 +50,8 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
 
 
 def symbol_of(value: Value) -> str:
-    """Return what an operation's oval shows."""
-    return printable(shortened(value.op.name)) if value.op else ""
+    """Return what the oval of a value's operation shows; a leaf has none."""
+    return printable(shortened(value.op.name)) if value.op and value.parents else ""
 
 
 def _size(value: Value, name: str) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ..engine import Value, topological_order
-from .arrangement import arranged
+from .arrangement import arranged, symbol_of
 from .names import Names
 from .recomputing import listing, page_number
 from .steps import Steps
@@ -95,12 +95,11 @@ class Exploration:
     def html(self) -> str:
         """Return the page, which is complete: it asks for no other file."""
         state = {"graph": self.graph, "numbers": self.numbers(), "step": 0, "fixed": self.fixed}
-        # < would end the script where a label says </script>
         embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return Template((STATIC / "explore.html").read_text(encoding="utf-8")).substitute(
             title=html.escape(f"Backpropagation of {self._steps.names[-1]}"),
             style=(STATIC / "explore.css").read_text(encoding="utf-8"),
-            state=embedded.replace("<", r"\u003c"),
+            state=embedded.replace("<", r"\u003c"),  # a label's </script> would end the script
             module=(STATIC / "explore.js").read_text(encoding="utf-8"),
         )
 
@@ -144,11 +143,11 @@ class Exploration:
         return {
             "names": steps.names,
             "kinds": [
-                "constant" if v.is_constant else "inner" if v.parents else "leaf"
-                for v in steps.order
+                "constant" if value.is_constant else "inner" if value.parents else "leaf"
+                for value in steps.order
             ],
             "operands": [[steps.place[parent] for parent in v.parents] for v in steps.order],
-            "symbols": [v.op.name if v.op and v.parents else "" for v in steps.order],
+            "symbols": [symbol_of(value) for value in steps.order],
             "edges": [[edge.child, edge.operand, edge.parent] for edge in steps.edges],
             "steps": [[step.node, step.edge, step.text] for step in steps.steps],
             "picture": picture,

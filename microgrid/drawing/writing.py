@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine import Value, topological_order
 from ..primitive import Primitive
-from .labels import number_text
+from .labels import number_text, printable
 
 __all__ = [
     "ATOM",
@@ -70,7 +70,9 @@ def operation(op: Primitive, operands: Sequence[Written]) -> Written:
         return operands[0] if power == "1" else ([*within(operands[0], ATOM), "**", power], POWER)
     if op.made_by and op.name.endswith("**"):
         return [op.name.removesuffix("**"), "**", *within(operands[0], ATOM)], POWER
-    name, _, constants = op.name.partition("(")  # a leaky_relu(0.1) is called with x first
+    name, constants = printable(op.name), ""
+    if op.made_by:
+        name, _, constants = name.partition("(")  # leaky_relu(0.1) is called with x first
     inside = _list([x for x, _ in operands], ", ")
     return [f"{name}(", *inside, f", {constants}" if constants else ")"], ATOM
 

@@ -1,5 +1,5 @@
-// Backpropagation, step by step. One module, two hosts: anywidget calls `render` with its model, and
-// a stand-alone page calls `page`, whose model answers an edit by computing the graph itself.
+// Backpropagation, step by step. One module, two hosts: anywidget calls `render` with its model; a
+// stand-alone page calls `page`, whose model answers an edit by computing the graph itself.
 //
 // Every text is put in place as text, never as HTML: a label may be anything.
 
@@ -61,8 +61,9 @@ export function sentence(parts, numbers) {
 
 const WORDS = {
   ...{ " + ": " plus ", " - ": " minus ", "-": "minus ", " · ": " times ", " / ": " over " },
-  ...{ " // ": " floor-divided by ", " % ": " modulo ", "**": " to the power ", " < ": " less than " },
-  ...{ " ≤ ": " at most ", " = ": " equals ", " += ": " gets ", "; ": "; in all " },
+  ...{ " // ": " floor-divided by ", " % ": " modulo ", "**": " to the power " },
+  ...{ " < ": " less than ", " ≤ ": " at most ", " = ": " equals ", " += ": " gets " },
+  "; ": "; in all ",
 };
 
 /** Return a text with words for its signs, for a screen reader. */
@@ -161,7 +162,7 @@ export function run({ steps, outputs }, inputs) {
   return outputs.map(number);
 }
 
-/** Return all numbers of a graph for the numbers of its leaves, or throw what Python would raise. */
+/** Return all numbers of a graph, by those of its leaves; throw where Python would raise. */
 export function recomputed(graph, leaves) {
   const { kinds, names, operands, symbols, edges, program } = graph;
   const results = run(program, leaves);
@@ -236,18 +237,17 @@ function alone(state) {
 
 // ---- the picture
 
-function box([x, y, width, height], attributes) {
-  return shape("rect", { x: x - width / 2, y: y - height / 2, width, height, ...attributes });
-}
-
-function arrow(points, isHeaded) {
+function arrow(points) {
   const [start, ...rest] = pairs(points);
   const [before, end] = [rest.at(-2), rest.at(-1)];
-  const line = shape("path", { class: "line", d: `M${start} C${rest.join(" ")}` });
-  if (!isHeaded) return shape("g", { class: "edge" }, line);
   const angle = (Math.atan2(end[1] - before[1], end[0] - before[0]) * 180) / Math.PI;
   const transform = `translate(${end}) rotate(${angle})`;
-  return shape("g", { class: "edge" }, line, shape("path", { class: "head", d: "M0-2.5L6 0L0 2.5Z", transform }));
+  return shape(
+    "g",
+    { class: "edge" },
+    shape("path", { class: "line", d: `M${start} C${rest.join(" ")}` }),
+    shape("path", { class: "head", d: "M0-2.5L6 0L0 2.5Z", transform }),
+  );
 }
 
 function pairs(points) {
@@ -262,10 +262,11 @@ function drawn({ picture, names, kinds }) {
   const parts = picture.values.map((value, i) => {
     const [x, y, across, down] = value.box;
     const [left, right] = [x - across / 2 + 7, x + across / 2 - 7];
+    const place = { x: x - across / 2, y: y - down / 2, width: across, height: down };
     const isRoot = i === names.length - 1;
     const part = { group: shape("g", { class: `value ${kinds[i]}${isRoot ? " root" : ""}` }) };
     part.title = shape("title");
-    part.group.append(part.title, box(value.box, { rx: kinds[i] === "leaf" ? 6 : 0 }));
+    part.group.append(part.title, shape("rect", { ...place, rx: kinds[i] === "leaf" ? 6 : 0 }));
     const text = (x, y, look, ...words) => shape("text", { x, y, class: look }, ...words);
     if (kinds[i] === "constant") {
       part.group.append(text(x, y + 4, "middle", names[i]));
@@ -277,10 +278,14 @@ function drawn({ picture, names, kinds }) {
     }
     if (value.oval) {
       const [cx, cy, width, height] = value.oval;
-      const oval = shape("ellipse", { cx, cy, rx: width / 2, ry: height / 2 });
-      part.operation = shape("g", { class: "operation" }, oval, text(cx, cy + 4, "middle", value.symbol));
-      part.operands = value.operands.map((points) => arrow(points, true));
-      part.result = arrow(value.result, true);
+      part.operation = shape(
+        "g",
+        { class: "operation" },
+        shape("ellipse", { cx, cy, rx: width / 2, ry: height / 2 }),
+        text(cx, cy + 4, "middle", value.symbol),
+      );
+      part.operands = value.operands.map(arrow);
+      part.result = arrow(value.result);
       svg.append(...part.operands, part.result, part.operation);
     }
     svg.append(part.group);
@@ -289,7 +294,7 @@ function drawn({ picture, names, kinds }) {
   return { svg, parts };
 }
 
-/** Put a number in its place; one that is too wide for it is set closer. */
+/** Put a number in its place, of 50 points; one that is too long for it is set closer. */
 function put(text, number) {
   text.textContent = number === null ? "" : numberText(number);
   const isWide = text.textContent.length > 8;
@@ -324,7 +329,7 @@ function render({ model, el }) {
   const play = button("Play", "Play", () => (timer ? pause() : start()));
   const controls = element(
     "div",
-    { class: "controls", role: "toolbar", "aria-label": "Steps" },
+    { class: "controls", role: "group", "aria-label": "Steps" },
     ...[back, next, play, slider, position],
   );
 
@@ -375,6 +380,10 @@ function render({ model, el }) {
   );
   el.replaceChildren(root);
 
+  function numbersNow() {
+    return model.get("numbers").map((x) => (x === null ? null : Number(x))); // "Infinity" is a text
+  }
+
   function numberOf(i) {
     return String(Number(model.get("numbers")[i]));
   }
@@ -385,8 +394,7 @@ function render({ model, el }) {
 
   function go(k) {
     model.set("step", Math.min(Math.max(k, 0), count - 1));
-    model.save_changes();
-    show();
+    model.save_changes(); // and so it is shown
   }
 
   function start() {
@@ -414,7 +422,6 @@ function render({ model, el }) {
       if (key === "Enter") target.dispatchEvent(new Event("change"));
       return;
     }
-    const isOwn = target.matches("button, summary") ? " " : target === slider ? "Arrow Home End" : "";
     const acts = {
       ArrowRight: () => go(step() + 1),
       ArrowLeft: () => go(step() - 1),
@@ -422,10 +429,12 @@ function render({ model, el }) {
       End: () => go(count - 1),
       " ": () => play.click(),
     };
-    if (!acts[key] || isOwn.split(" ").some((own) => (own ? key.startsWith(own) : isOwn === key))) return;
+    const isSpace = key === " ";
+    const isItsOwn = target === slider ? !isSpace : target.matches("button, summary") && isSpace;
+    if (isItsOwn || !acts[key]) return;
     acts[key]();
     event.preventDefault();
-    event.stopPropagation();
+    event.stopPropagation(); // notebooks and slides have uses of their own for these keys
   }
 
   function text([, edge, parts], numbers, inSigns = (parts) => parts) {
@@ -438,7 +447,7 @@ function render({ model, el }) {
   }
 
   function show() {
-    const numbers = model.get("numbers").map((x) => (x === null ? null : Number(x)));
+    const numbers = numbersNow();
     const k = step();
     const words = text(steps[k], numbers, (parts) => inWords(parts, rootName));
     line.textContent = text(steps[k], numbers);
@@ -449,10 +458,7 @@ function render({ model, el }) {
     root.classList.toggle("is-backward", k >= forward);
     back.disabled = k === 0;
     next.disabled = k === count - 1;
-    items.forEach((item, i) => {
-      item.textContent = text(steps[i], numbers);
-      item.classList.toggle("is-now", i === k);
-    });
+    items.forEach((item, i) => item.classList.toggle("is-now", i === k));
     if (picture) light(numbers, k);
   }
 
@@ -497,9 +503,11 @@ function render({ model, el }) {
     const outer = frame.getBoundingClientRect();
     const rectangles = [first, ...others].map((thing) => thing.getBoundingClientRect());
     const far = (start, end, size) => {
-      let [low, high] = [Math.min(...rectangles.map((r) => r[start])), Math.max(...rectangles.map((r) => r[end]))];
+      let low = Math.min(...rectangles.map((rectangle) => rectangle[start]));
+      let high = Math.max(...rectangles.map((rectangle) => rectangle[end]));
       if (high - low > size) [low, high] = [rectangles[0][start], rectangles[0][end]];
-      return low >= outer[start] && high <= outer[end] ? 0 : (low + high - outer[start] - outer[end]) / 2;
+      const isSeen = low >= outer[start] && high <= outer[end];
+      return isSeen ? 0 : (low + high - outer[start] - outer[end]) / 2;
     };
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     frame.scrollBy({
@@ -512,8 +520,11 @@ function render({ model, el }) {
   function renewed() {
     error.textContent = "";
     for (const [i, input] of inputs) {
-      if (input !== document.activeElement) input.value = numberOf(i); // there someone may be typing
+      const isBeingTyped = input === document.activeElement;
+      if (!isBeingTyped) input.value = numberOf(i);
     }
+    const numbers = numbersNow();
+    items.forEach((item, i) => item.replaceChildren(text(steps[i], numbers)));
     show();
   }
 
