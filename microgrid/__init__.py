@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from .drawing import draw as draw
     from .drawing import draw_dot as draw_dot
     from .drawing import explain as explain
-    from .drawing import formula as formula
     from .drawing import explore as explore
+    from .drawing import formula as formula
     from .history import History as History
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403

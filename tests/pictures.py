@@ -33,6 +33,7 @@ def main() -> None:
     a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     photograph(explore(a * b + a), 7, FOLDER / "steps.png")
 
+
 def photograph(exploration, step, path):
     """Save what the page shows at a step, in a window of a README's width."""
     options = {"viewport": {"width": 720, "height": 600}, "device_scale_factor": 2}
