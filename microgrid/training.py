@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -68,7 +68,8 @@ def fit(
         schedule: the learning rate by the step, which counts from 0; the optimizer's own if None.
         clip: changes the gradients before a step: `optim.clip_norm(1.0)`, `optim.clip_value(1.0)`.
         callbacks: each is called with the model and the history after every epoch; the training
-            ends if it returns True.
+            ends if it returns True. One that is a context manager is entered before the first step
+            and left when the training has ended, however it did.
         progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
         compile: whether to train natively, with the extra `compile`; the weights are the same to
             the last few digits. If None, where it is installed, there is enough to do, and what is
@@ -115,6 +116,7 @@ def fit(
         if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
             trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
         with (
+            _entered(callbacks),
             _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar,
             closing(trainer.epochs(orders, 1)) as outcomes,
         ):
@@ -171,6 +173,15 @@ def _called(
     answers = [callback(model, history) for callback in callbacks]
     # NumPy's bools too, but not the number of characters that a callback has written
     return any(type(answer).__name__ in ("bool", "bool_") and answer for answer in answers)
+
+
+def _entered(callbacks: Sequence[Any]) -> ExitStack:
+    """Enter those callbacks that are context managers; return what leaves them."""
+    with ExitStack() as stack:
+        for callback in callbacks:
+            if isinstance(callback, AbstractContextManager):
+                stack.enter_context(callback)
+        return stack.pop_all()
 
 
 class Outcome(NamedTuple):

@@ -484,6 +484,69 @@ def test_a_callback_that_returns_something_else_does_not(answer):
     assert (len(history), history.ended) == (3, "")
 
 
+class Visit:
+    """A callback that is a context manager, and notes down what happens to it."""
+
+    def __init__(self, at_epoch_2):
+        self.at_epoch_2, self.seen = at_epoch_2, []
+
+    def __enter__(self):
+        self.seen.append("entered")
+
+    def __call__(self, model, history):
+        self.seen.append(len(history))
+        return self.at_epoch_2() if len(history) == 2 else None
+
+    def __exit__(self, kind, *_):
+        self.seen.append(kind)
+
+
+def raising(error):
+    def function():
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(
+    ("at_epoch_2", "then"),
+    [
+        (lambda: None, [3, None]),
+        (lambda: True, [None]),
+        (raising(KeyboardInterrupt), [KeyboardInterrupt]),
+        (raising(RuntimeError), [RuntimeError]),
+    ],
+)
+def test_a_context_manager_among_the_callbacks_is_left_however_the_training_ends(
+    at_epoch_2, then, compile
+):
+    if compile:
+        pytest.importorskip("llvmlite", reason="training natively needs the extra `compile`")
+    visit = Visit(at_epoch_2)
+    with contextlib.suppress(RuntimeError):
+        trained(callbacks=[visit], epochs=3, compile=compile)
+    assert visit.seen == ["entered", 1, 2, *then]
+
+
+def test_callbacks_are_entered_in_order_and_left_in_reverse():
+    seen = []
+
+    class Named(Visit):
+        def __init__(self, name):
+            super().__init__(lambda: None)
+            self.name = name
+
+        def __enter__(self):
+            seen.append(self.name)
+
+        def __exit__(self, *_):
+            seen.append(self.name)
+
+    trained(callbacks=[Named("a"), lambda m, h: None, Named("b")])
+    assert "".join(seen) == "abba"
+
+
 def test_an_exception_in_a_callback_comes_out():
     def callback(model, history):
         raise LookupError("mine")
