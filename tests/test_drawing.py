@@ -540,12 +540,17 @@ def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
     assert ran.stdout.splitlines() == ["[]", "['graphviz']"]
 
 
-@pytest.mark.parametrize("name", ["Picture", "plot_history", "plot_decision_boundary"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Picture", "plot_history", "plot_decision_boundary"),
+    ],
+)
 def test_without_matplotlib_pictures_say_what_to_install(name, monkeypatch):
     for module in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
-    for file in ("picture", "training"):
-        monkeypatch.delitem(sys.modules, f"microgrid.drawing.{file}")
+    for file in ("boundary", "curves", "picture"):
+        monkeypatch.delitem(sys.modules, f"microgrid.drawing.{file}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = rf"{name} needs matplotlib.*: pip install 'microgrid-autodiff\[train\]'"
     with pytest.raises(ImportError, match=message):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy
 
 if TYPE_CHECKING:
+    from .boundary import plot_decision_boundary
+    from .curves import plot_history
     from .diagram import draw, draw_dot
     from .explanation import Explanation, explain
     from .exploration import Exploration, explore
     from .formulas import Formula, formula
     from .graph import Graph
     from .picture import Picture
-    from .training import plot_decision_boundary, plot_history
 
 __all__ = [
     "Explanation",
@@ -40,7 +41,8 @@ __getattr__ = lazy(
         **dict.fromkeys(["Formula", "formula"], "formulas"),
         "Graph": "graph",
         "Picture": "picture",
-        **dict.fromkeys(["plot_decision_boundary", "plot_history"], "training"),
+        "plot_decision_boundary": "boundary",
+        "plot_history": "curves",
     },
     {
         "graphviz": "graphviz",

@@ -1,0 +1,113 @@
+"""How a training went: the curves of its loss and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, isfinite
+from numbers import Real
+from typing import Any, Protocol
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import MaxNLocator
+
+from .picture import Picture
+
+__all__ = ["COLOURS", "Curves", "plot_history"]
+
+# Okabe and Ito's colours, which the colour-blind tell apart; in grey, markers and dashes do.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
+MANY_EPOCHS = 30  # markers on more epochs than these run into each other
+LOG_RANGE = 30.0  # a loss that falls further than this is all in the curve's first bend
+
+
+class HasRecords(Protocol):
+    """What has a record for each epoch, as a `History` does."""
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """The records."""
+
+
+def plot_history(history: HasRecords | Iterable[Mapping[str, Any]]) -> Picture:
+    """Return the curves of the loss and of each metric over the epochs, validation dashed.
+
+    `history` is a `History` or a list of records such as `{"epoch": 1, "loss": 0.9, "val_loss":
+    1.0, "accuracy": 0.5}`: `val_` marks what was measured on validation data; "lr" is not drawn.
+    A loss that falls by more than a factor of 30 has a logarithmic axis.
+
+    Raises:
+        TypeError: a record is no dict.
+        ValueError: there is no record, or no number to draw in any.
+
+    >>> plot_history([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.5}])
+    Picture(4.5 x 3 inches)
+    """
+    curves = Curves(history)
+    columns = min(len(curves.panels), 3)
+    rows = ceil(len(curves.panels) / columns)
+    figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
+    curves.draw_on(figure, columns)
+    return Picture(figure)
+
+
+class Curves:
+    """The curves of a history, a panel for each metric: see `plot_history`."""
+
+    def __init__(self, history: HasRecords | Iterable[Mapping[str, Any]]) -> None:
+        found: Any = getattr(history, "records", history)
+        records = list(found)
+        for record in records:
+            if not isinstance(record, Mapping):
+                raise TypeError(f"plot_history needs records that are dicts, got {record!r}")
+        if not records:
+            raise ValueError("plot_history needs at least one epoch, got an empty history")
+        names = dict.fromkeys(key.removeprefix("val_") for record in records for key in record)
+        curves = {name: _curves(records, name) for name in names if name not in ("epoch", "lr")}
+        some = sorted((name for name in curves if curves[name]), key=lambda name: name != "loss")
+        if not some:
+            raise ValueError(
+                f"plot_history found no loss and no metric in the records {records[:2]!r}"
+            )
+        self.panels = {name: curves[name] for name in some}
+
+    def draw_on(self, figure: FigureBase, columns: int) -> None:
+        """Draw the panels on a figure, in so many columns."""
+        rows = ceil(len(self.panels) / columns)
+        for place, (name, curves) in enumerate(self.panels.items(), start=1):
+            axes = figure.add_subplot(rows, columns, place)
+            _plot_curves(axes, curves)
+            axes.set_ylabel(name, parse_math=False)  # a $ in a name is a $
+            values = [value for curve in curves.values() for _, value in curve]
+            if name == "loss" and min(values) > 0 and max(values) > LOG_RANGE * min(values):
+                axes.set_yscale("log")
+
+
+def _curves(
+    records: Sequence[Mapping[str, Any]], name: str
+) -> dict[str, list[tuple[float, float]]]:
+    """Return the (epoch, value) points of training and of validation, where there are any."""
+    curves = {}
+    for what, key in (("training", name), ("validation", f"val_{name}")):
+        points = [
+            (float(record.get("epoch", place)), float(record[key]))
+            for place, record in enumerate(records, start=1)
+            if isinstance(record.get(key), Real) and isfinite(record[key])
+        ]
+        if points:
+            curves[what] = points
+    return curves
+
+
+def _plot_curves(axes: Axes, curves: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    looks = {"training": (COLOURS[0], "o-"), "validation": (COLOURS[5], "s--")}
+    for what, points in curves.items():
+        colour, line = looks[what]
+        size = 4 if len(points) <= MANY_EPOCHS else 0
+        axes.plot(*zip(*points, strict=True), line, color=colour, label=what, markersize=size)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(curves) > 1:
+        axes.legend(frameon=False)
