@@ -543,13 +543,14 @@ def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
 @pytest.mark.parametrize(
     "name",
     [
-        *("Picture", "plot_history", "plot_decision_boundary"),
+        *("BoundaryMovie", "LivePlot", "Picture"),
+        *("plot_decision_boundary", "plot_history", "plot_network"),
     ],
 )
 def test_without_matplotlib_pictures_say_what_to_install(name, monkeypatch):
     for module in [module for module in sys.modules if module.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
-    for file in ("boundary", "curves", "picture"):
+    for file in ("boundary", "curves", "live", "movie", "network", "picture"):
         monkeypatch.delitem(sys.modules, f"microgrid.drawing.{file}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = rf"{name} needs matplotlib.*: pip install 'microgrid-autodiff\[train\]'"

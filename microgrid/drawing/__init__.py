@@ -1,4 +1,4 @@
-"""Pictures: the graph of a computation, why a gradient is so, and how a training went.
+"""Pictures: the graph of a computation, why a gradient is so, how a training goes, a network.
 
 Each name is loaded when first touched: drawing a graph does not wait for matplotlib, nor needs it.
 """
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from .exploration import Exploration, explore
     from .formulas import Formula, formula
     from .graph import Graph
+    from .live import LivePlot
+    from .movie import BoundaryMovie
+    from .network import plot_network
     from .picture import Picture
 
 __all__ = [
+    "BoundaryMovie",
     "Explanation",
     "Exploration",
     "Formula",
     "Graph",
+    "LivePlot",
     "Picture",
     "draw",
     "draw_dot",
@@ -30,6 +35,7 @@ __all__ = [
     "formula",
     "plot_decision_boundary",
     "plot_history",
+    "plot_network",
 ]
 
 __getattr__ = lazy(
@@ -41,12 +47,15 @@ __getattr__ = lazy(
         **dict.fromkeys(["Formula", "formula"], "formulas"),
         "Graph": "graph",
         "Picture": "picture",
+        "BoundaryMovie": "movie",
+        "LivePlot": "live",
         "plot_decision_boundary": "boundary",
         "plot_history": "curves",
+        "plot_network": "network",
     },
     {
         "graphviz": "graphviz",
-        **dict.fromkeys(["matplotlib", "numpy"], "'microgrid-autodiff[train]'"),
+        **dict.fromkeys(["PIL", "matplotlib", "numpy"], "'microgrid-autodiff[train]'"),
     },
 )
 

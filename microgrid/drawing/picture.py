@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-__all__ = ["Picture"]
+__all__ = ["Picture", "format_of"]
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -35,11 +35,8 @@ class Picture:
         Raises:
             ValueError: the suffix is another one.
         """
+        content = self._drawn(format_of(path))  # in memory: a failure leaves no file half-written
         path = Path(path)
-        format = path.suffix.removeprefix(".").lower()
-        if format not in FORMATS:
-            raise ValueError(f"a picture is saved as .png, .svg or .pdf, got {str(path)!r}")
-        content = self._drawn(format)  # in memory, so that a failure leaves no file half-written
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return str(path)
@@ -51,3 +48,11 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         return self._drawn("png")
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format of a picture's file by its suffix, or raise `ValueError`."""
+    format = Path(path).suffix.removeprefix(".").lower()
+    if format not in FORMATS:
+        raise ValueError(f"a picture is saved as .png, .svg or .pdf, got {str(path)!r}")
+    return format

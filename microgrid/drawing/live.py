@@ -1,0 +1,145 @@
+"""A training while it runs: curves and decision boundary, in one output of a notebook or a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from copy import deepcopy
+from time import perf_counter
+from typing import Any, Self
+from uuid import uuid4
+
+from matplotlib.figure import Figure
+
+from ..history import History
+from .boundary import RESOLUTION, SIZE, Boundary
+from .curves import Curves, plot_history
+from .picture import Picture, format_of
+
+__all__ = ["LivePlot"]
+
+CURVES, PANEL = 4.5, 2.2  # inches: across the curves beside a boundary, and down one panel
+PAUSE = 4  # times as long as the last picture took: drawing takes at most a fifth of the time
+
+
+class LivePlot:
+    """Shows curves and a classifier's decision boundary while `fit` runs: one of its `callbacks`.
+
+    A notebook shows one picture, which changes in place; the last one stays. Anywhere else, give
+    the `path` of a .png, .svg or .pdf file, which is written anew each time, as many viewers
+    notice: without it nothing is drawn.
+
+    The boundary is drawn if `X` and `y` are given, and the rows have two inputs; labels are those
+    of `plot_decision_boundary`. A picture comes at most every so many seconds, and drawing takes a
+    fifth of the time at most; the first epoch and the last are always drawn. What is learnt stays
+    the same to the last bit. Where drawing fails, it warns and stops: the training goes on.
+
+    In a loop of your own, call it with the model and the history after each epoch, in a `with`.
+
+    Raises:
+        TypeError: only one of X and y is given.
+        ValueError: rows of two inputs, or their labels, cannot be drawn, or the path has another
+            suffix.
+
+    >>> from microgrid import MLP, datasets, fit, losses, optim
+    >>> X, y = datasets.moons(20)
+    >>> model = MLP(2, [4, 1], seed=0)
+    >>> history = fit(model, X, y, loss=losses.binary_cross_entropy, epochs=5,
+    ...               optimizer=optim.Adam(model.parameters()), callbacks=[LivePlot(X, y)])
+    """
+
+    def __init__(
+        self,
+        X: Iterable[Iterable[Any]] | None = None,
+        y: Iterable[Any] | None = None,
+        *,
+        every: float = 0.5,
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if (X is None) != (y is None):
+            raise TypeError("LivePlot needs both X and y, or neither for the curves alone")
+        if path is not None:
+            format_of(path)
+        rows = [] if X is None else [list(row) for row in X]
+        self.boundary = None
+        if y is not None and all(len(row) == 2 for row in rows):
+            self.boundary = Boundary(rows, y, RESOLUTION)
+        self.every, self.path = every, path
+        self._start()
+
+    def _start(self) -> None:
+        self._output = _Output() if _kernel_shell() else None
+        self._latest: tuple[Any, History] | None = None  # not drawn yet
+        self._due = 0.0
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        """Begin: take the place in the notebook, above the progress bar."""
+        self._start()
+        if self._output:
+            self._output.show({"text/plain": "(a picture comes after the first epoch)"})
+        return self
+
+    def __call__(self, model: Any, history: History) -> None:
+        """Show how the training stands, unless it is too soon."""
+        self._latest = model, history
+        if perf_counter() >= self._due:
+            self._draw()
+
+    def __exit__(self, *error: object) -> None:
+        """Show how the training ended."""
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._latest is None or self._failed or not (self._output or self.path):
+            return
+        (model, history), self._latest = self._latest, None
+        begin = perf_counter()
+        try:
+            picture = self._picture(model, history)
+            if self.path:
+                picture.save(self.path)
+            if self._output:
+                self._output.show({"image/png": picture._repr_png_(), "text/plain": repr(picture)})
+        except Exception as error:  # a picture is not worth the weights
+            self._failed = True
+            message = f"LivePlot stopped after epoch {len(history)}, the training goes on: "
+            warnings.warn(f"{message}{type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
+        end = perf_counter()
+        self._due = end + max(self.every, PAUSE * (end - begin))
+
+    def _picture(self, model: Any, history: History) -> Picture:
+        if not self.boundary:
+            return plot_history(history)
+        curves = Curves(history)
+        # a copy is asked: a model may draw random numbers of its own, or count its calls
+        (logits,) = self.boundary.logits(deepcopy(model))
+        height = max(SIZE[1], PANEL * len(curves.panels))
+        figure = Figure(figsize=(CURVES + SIZE[0], height), layout="constrained")
+        halves: Any = figure.subfigures(1, 2, width_ratios=(CURVES, SIZE[0]))
+        curves.draw_on(halves[0], columns=1)
+        self.boundary.draw_on(halves[1], logits)
+        return Picture(figure)
+
+
+class _Output:
+    """An output of a notebook that is changed in place."""
+
+    def __init__(self) -> None:
+        self.id = uuid4().hex
+        self.is_there = False
+
+    def show(self, data: dict[str, Any]) -> None:
+        """Show data by MIME type, instead of what was shown before."""
+        publish = _kernel_shell().display_pub.publish
+        publish(data, transient={"display_id": self.id}, update=self.is_there)
+        self.is_there = True
+
+
+def _kernel_shell() -> Any:
+    """Return IPython's shell if a notebook's kernel runs it, else None, as in a terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    return shell if hasattr(shell, "kernel") else None

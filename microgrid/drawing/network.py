@@ -1,0 +1,224 @@
+"""A network as a picture: each weight a line, as wide as it is large, in its gradient's colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+
+from ..engine import Value
+from ..nn import MLP, Layer, Module, Neuron
+from .labels import number_text, printable, shortened, width
+from .picture import Picture
+
+__all__ = ["plot_network"]
+
+# Blue and vermilion, which the colour-blind tell apart, and as dark as each other: in grey one sees
+# how large a gradient is. The middle is grey, to be seen on white.
+GRADIENTS = LinearSegmentedColormap.from_list(
+    "gradients", ["#0b3c7d", "#3b8bcc", "#c8c8c8", "#cf6d1f", "#742100"]
+)
+INK = "#444444"
+WIDEST = 5.0  # points, of the largest parameter; the others in proportion
+DASH, GAP = 10.0, 4.0  # points
+HAIR = 0.02  # points: a thinner line is not seen
+ACROSS = 2.0  # inches from layer to layer
+DOWN = (0.36, 0.8)  # inches from neuron to neuron, at least and at most
+HEIGHT = 4.0  # inches, of many neurons that are not too many for it
+RADIUS = 0.13  # of a neuron, in inches as all that follow
+MARGIN = 0.45  # beside the outermost neurons, with their layer's heading above them
+HEADING, LEGEND, COLOUR_BAR = 0.45, 0.4, 1.0
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+Place = tuple[float, float]
+Column = dict[int | None, Place]  # where a layer's neurons are; None: those left out
+
+
+def plot_network(
+    model: Module,
+    *,
+    inputs: Iterable[Any] | None = None,
+    outputs: Iterable[Any] | None = None,
+    most: int = 20,
+) -> Picture:
+    """Return a picture of a network's neurons, with a line for every weight.
+
+    A line is as wide as the weight is large, dashed where it is negative, in the colour of its
+    gradient; a neuron's ring is its bias, in the same way. So after `fit` it shows the gradient of
+    the last step. `inputs` and `outputs` are labels, one for each. Of a layer of more than `most`
+    neurons the first and the last are drawn, and what is left out is said.
+
+    Raises:
+        TypeError: the model is no `MLP`, `Layer` or `Neuron`.
+        ValueError: there are too few or too many labels, `most` is less than 2, or a parameter or
+            its gradient is not finite.
+
+    >>> from microgrid import MLP
+    >>> plot_network(MLP(2, [4, 1], seed=0), inputs=["length", "depth"])
+    Picture(6.4 x 4 inches)
+    """
+    layers = _layers(model)
+    if most < 2:
+        raise ValueError(f"`most` must be at least 2 neurons, got {most!r}")
+    for path, parameter in model.named_parameters():
+        if not (isfinite(parameter.data) and isfinite(parameter.grad)):
+            raise ValueError(f"{path} must have finite data and gradient, got {parameter!r}")
+    sizes = [len(layers[0][0].w), *map(len, layers)]
+    if inputs is None:
+        inputs = [f"x{str(i + 1).translate(SUBSCRIPTS)}" for i in range(sizes[0])]
+    names = [_labels("inputs", inputs, sizes[0]), _labels("outputs", outputs, sizes[-1])]
+
+    shown = [_shown(size, most) for size in sizes]
+    tallest = max(map(len, shown))
+    down = min(max(DOWN[0], HEIGHT / tallest), DOWN[1])
+    places: list[Column] = [
+        {neuron: (x * ACROSS, ((len(rows) - 1) / 2 - y) * down) for y, neuron in enumerate(rows)}
+        for x, rows in enumerate(shown)
+    ]
+    left, right = (MARGIN + max(width(text, 10) for text in texts) / 72 for texts in names)
+    top = (tallest - 1) / 2 * down + 3 * RADIUS
+    ends = (-left, ACROSS * len(layers) + right, -top, top + HEADING)
+    across, up = ends[1] - ends[0] + COLOUR_BAR, ends[3] - ends[2] + LEGEND
+    figure = Figure(figsize=(round(across, 1), round(up, 1)), layout="constrained")
+    axes = figure.add_subplot(aspect="equal", xlim=ends[:2], ylim=ends[2:])
+    axes.set_axis_off()
+    _plot_headings(axes, layers, places, top)
+    for texts, column, side, align in zip(
+        names, (places[0], places[-1]), (-1.6, 1.6), ("right", "left"), strict=True
+    ):
+        for neuron, (x, y) in _drawn(column):
+            at = x + side * RADIUS
+            axes.text(at, y, texts[neuron], ha=align, va="center", parse_math=False)
+    _plot_parameters(figure, axes, layers, places)
+    return Picture(figure)
+
+
+def _layers(model: Any) -> list[list[Neuron]]:
+    if isinstance(model, MLP):
+        return [layer.neurons for layer in model.layers]
+    if isinstance(model, Layer):
+        return [model.neurons]
+    if isinstance(model, Neuron):
+        return [[model]]
+    raise TypeError(
+        f"plot_network needs an MLP, a Layer or a Neuron, got {type(model).__name__}; "
+        "of a model of your own, draw one of its parts"
+    )
+
+
+def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
+    if labels is None:
+        return [""] * count
+    texts = [shortened(printable(" ".join(str(label).split()))) for label in labels]
+    if len(texts) != count:
+        raise ValueError(f"`{what}` must be {count} labels, one for each, got {texts}")
+    return texts
+
+
+def _shown(size: int, most: int) -> list[int | None]:
+    """Return the neurons of a layer to draw, with None in the place of those left out.
+
+    >>> _shown(3, 5), _shown(9, 5)
+    ([0, 1, 2], [0, 1, None, 7, 8])
+    """
+    if size <= most:
+        return list(range(size))
+    return [*range(most // 2), None, *range(size - (most - 1) // 2, size)]
+
+
+def _drawn(column: Column) -> list[tuple[int, Place]]:
+    return [(neuron, place) for neuron, place in column.items() if neuron is not None]
+
+
+def _plot_headings(
+    axes: Axes, layers: Sequence[Sequence[Neuron]], places: Sequence[Column], top: float
+) -> None:
+    """Say of each layer how many neurons it has, of what kind, and what is left out."""
+    inputs = len(layers[0][0].w)
+    headings = ["1 input" if inputs == 1 else f"{inputs} inputs"]
+    for neurons in layers:
+        function = neurons[0].activation
+        name = getattr(function, "__name__", type(function).__name__)
+        headings.append(f"{len(neurons)} {shortened(printable(name), 12)}")
+    for x, (heading, column) in enumerate(zip(headings, places, strict=True)):
+        if None in column:
+            heading += f"\n{len(column) - 1} shown"
+            axes.text(*column[None], "⋮", ha="center", va="center", color=INK, fontsize=14)
+        axes.text(x * ACROSS, top, heading, ha="center", color=INK, parse_math=False)
+
+
+def _plot_parameters(
+    figure: Figure,
+    axes: Axes,
+    layers: Sequence[Sequence[Neuron]],
+    places: Sequence[Column],
+) -> None:
+    """Draw all lines, neurons and rings, and what they mean."""
+    everything = [p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)]
+    largest = max(abs(_data(p)) for p in everything)
+    steepest = max(abs(_grad(p)) for p in everything)
+    norm = Normalize(-steepest or -1.0, steepest or 1.0)
+
+    def looks(parameters: Sequence[Any]) -> dict[str, Any]:
+        widths = [WIDEST * abs(_data(p)) / (largest or 1.0) for p in parameters]
+        return {
+            "linewidths": widths,
+            "linestyles": [_style(_data(p), w) for p, w in zip(parameters, widths, strict=True)],
+            "edgecolors": GRADIENTS(norm([_grad(p) for p in parameters])),
+        }
+
+    weights, biases = [], []  # each parameter, and where it is drawn
+    for neurons, before, column in zip(layers, places, places[1:], strict=False):
+        for j, end in _drawn(column):
+            weights += [(neurons[j].w[i], (begin, end)) for i, begin in _drawn(before)]
+            biases.append((neurons[j].b, Circle(end, RADIUS)))
+    weights.sort(key=lambda pair: abs(_grad(pair[0])))  # the largest lie on top
+    parameters, lines = zip(*weights, strict=True)
+    axes.add_collection(LineCollection(lines, **looks(parameters), zorder=1))
+    grounds = [Circle(place, RADIUS) for column in places for _, place in _drawn(column)]
+    axes.add_collection(
+        PatchCollection(grounds, facecolors="white", edgecolors=INK, linewidths=0.6, zorder=2)
+    )
+    parameters, rings = zip(*biases, strict=True)
+    axes.add_collection(PatchCollection(rings, facecolors="none", **looks(parameters), zorder=3))
+
+    size = number_text(largest)
+    solid = Line2D([], [], color=INK, linewidth=WIDEST, label=f"weight {size}")
+    dashed = Line2D([], [], color=INK, linewidth=WIDEST, label=f"−{size}")
+    dashed.set_linestyle(_style(-largest, WIDEST))
+    bias = Line2D([], [], color=INK, linestyle="", marker="o", markersize=10, label="bias")
+    bias.set(markerfacecolor="white", markeredgewidth=2.5)
+    figure.legend(
+        handles=[solid, dashed, bias],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        handlelength=2.6,
+    )
+    if steepest:
+        scale = ScalarMappable(norm, GRADIENTS)
+        figure.colorbar(scale, ax=axes, label="gradient", shrink=0.8, aspect=30, pad=0.02)
+    else:
+        figure.suptitle("every gradient is 0: was backward() called?", fontsize=10, color=INK)
+
+
+def _style(data: float, width: float) -> Any:
+    if data >= 0 or width < HAIR:
+        return "solid"
+    return (0, (DASH / width, GAP / width))  # matplotlib's unit is the line's width
+
+
+def _data(parameter: Any) -> float:
+    return float(parameter.data if isinstance(parameter, Value) else parameter)
+
+
+def _grad(parameter: Any) -> float:
+    return float(parameter.grad if isinstance(parameter, Value) else 0.0)  # a number has none
