@@ -457,12 +457,13 @@ def test_an_exact_program_is_refused_primitives_that_are_not():
 # ---- how programs shrink and print
 
 
-@pytest.mark.parametrize("name", ["acosh", "where"])
-def test_a_program_that_needs_one_primitive_shrinks_to_one_node(name):
+# A condition needs two numbers that differ, one of which, or both, may have to be computed.
+@pytest.mark.parametrize(("name", "most"), [("acosh", 1), ("where", 3)])
+def test_a_program_that_needs_one_primitive_shrinks_to_it_and_what_it_needs(name, most):
     def has(program):
         return any(node.op in members(name) for node in graph(program)[0])
 
-    assert str(find(programs(), has)).count("    t") == 1
+    assert str(find(programs(), has)).count("    t") <= most
 
 
 @pytest.fixture
