@@ -21,10 +21,10 @@ from .picture import Picture
 
 __all__ = ["plot_network"]
 
-# Blue and vermilion, which the colour-blind tell apart, and as dark as each other: in grey one sees
-# how large a gradient is. The middle is grey, to be seen on white.
+# Purple and orange, as in the picture of a graph, which the colour-blind tell apart; as dark as each
+# other: in grey one sees how large a gradient is. The middle is grey, to be seen on white.
 GRADIENTS = LinearSegmentedColormap.from_list(
-    "gradients", ["#0b3c7d", "#3b8bcc", "#c8c8c8", "#cf6d1f", "#742100"]
+    "gradients", ["#512684", "#9778c9", "#c8c8c8", "#cf6d1f", "#742100"]
 )
 INK = "#444444"
 WIDEST = 5.0  # points, of the largest parameter; the others in proportion
