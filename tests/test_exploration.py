@@ -595,3 +595,12 @@ def test_a_page_shows_the_lines_that_python_prints(tmp_path):
     asked = [[text, numbers] for _, _, text in state["graph"]["steps"]]
     shown = in_node(tmp_path, "explore.sentence(given[0], given[1])", asked)
     assert shown == str(exploration).splitlines()
+
+
+def test_a_name_from_right_to_left_does_not_turn_a_line_around():
+    word = "\u05e9\u05dc\u05d5\u05dd"
+    lines = str(explore(Value(3.0, label=word) * Value(2.0, label="b"))).splitlines()
+    assert lines[0] == f"\u2068{word}\u2069 = 3"
+    turning = str(explore(Value(3.0, label="\u202eevil") * 2.0))
+    assert "\u202e" not in turning
+    assert str(explore(Value(3.0, label="  ") * 2.0)).startswith("v1 = 3")

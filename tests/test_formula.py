@@ -734,7 +734,7 @@ def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
             (x,),
             {"max_terms": 0},
             ValueError,
-            "max_terms must be at least 1, or None for all, got 0",
+            "max_terms must be a whole number of at least 1, or None for all, got 0",
         ),
         ((x,), {"names": [x]}, TypeError, "`names` must be a mapping"),
         ((x * 2.0,), {"by": (x * 2.0).parents[1]}, TypeError, "no constants, got Value"),
@@ -743,3 +743,20 @@ def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
 def test_an_error_says_what_must_hold_and_what_was_got(arguments, options, error, told):
     with pytest.raises(error, match=told):
         formula(*arguments, **options)
+
+
+def test_what_has_no_label_is_not_called_as_a_leaf_that_dropped_out_is():
+    x, y = Value(2.0, label="x"), Value(3.0, label="y")
+    product = x * y
+    assert str(formula(product * product + x, by=product)) == "∂f/∂x1 = 2*x1"
+    f = Value(1.0, label="f")
+    assert str(formula(x * x + f, by=x)).startswith("∂f1/∂x = 2*x")
+
+
+@pytest.mark.parametrize("by", [0, (0, 1)])
+def test_no_factor_is_one_over_something(by):
+    x, y, z = (Value(data, label=name) for data, name in ((0.5, "x"), (-1.0, "y"), (2.0, "z")))
+    inputs = [(x, y)[i] for i in (by if isinstance(by, tuple) else (by,))]
+    length, power = microgrid.norm([x, y, z]), microgrid.exp(-(x * z + y * z))
+    for value in [1 / length, microgrid.log(1 + power), 1 / (x + y * z)]:
+        assert "*1/" not in str(formula(value, by=inputs))

@@ -566,10 +566,22 @@ def infinite():
         (Branching(), {}, TypeError, "an MLP, a Layer or a Neuron, got Branching; .* its parts"),
         (MLP(2, [1]), {"inputs": ["a"]}, ValueError, r"`inputs` must be 2 labels, .* got \['a'\]"),
         (MLP(2, [1]), {"outputs": "ab"}, ValueError, "`outputs` must be 1 labels"),
-        (MLP(2, [1]), {"most": 1}, ValueError, "`most` must be at least 2 neurons, got 1"),
+        (
+            MLP(2, [1]),
+            {"most": 2},
+            ValueError,
+            "`most` must be .* at least 3 neurons, got 2",
+        ),
+        (MLP(2, [1]), {"most": 3.5}, ValueError, "`most` must be a whole number"),
         (infinite(), {}, ValueError, r"layers.0.neurons.1.w.0 must have finite .* grad=inf"),
     ],
 )
 def test_what_is_no_network_is_refused(model, options, error, message):
     with pytest.raises(error, match=message):
         plot_network(model, **options)
+
+
+@pytest.mark.parametrize("every", ["1", None, -1.0, math.nan])
+def test_what_is_no_number_of_seconds_is_refused_before_the_training(every):
+    with pytest.raises(ValueError, match="`every` must be a number of seconds"):
+        LivePlot(every=every)

@@ -283,7 +283,8 @@ class Algebra:
         scale, rest = self._split(rest)
         yield from [(part, weight.times(exponent)) for part, weight in scale]
         inner = [(part, weight.times(exponent)) for part, weight in _factors(rest)]
-        if rest.size <= SHORT and all(weight.is_short for _, weight in inner):
+        is_short = rest.size <= SHORT or all(weight.value < 0 for _, weight in inner)
+        if is_short and all(weight.is_short for _, weight in inner):
             yield from inner
         else:
             yield rest, exponent

@@ -7,8 +7,9 @@ is what would be nested too deeply to be read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, count, groupby
+from numbers import Integral
 from typing import Any
 
 from ..calculus import gradients
@@ -77,7 +78,7 @@ class Formula:
             found[copy]: node for copy, node in nodes.items() if node in labels and copy in found
         }
 
-        spelled = _Spelled()
+        spelled = _Spelled([labels[node] for node in nodes.values() if node in labels])
         leaves = [x.name for x in order if isinstance(x.name, Value)]
         spelled.add({leaf: labels.get(leaf, "") for leaf in [*leaves, *by]}, "x")
         spelled.add({x.name: x.name.name for x in order if isinstance(x.name, Primitive)}, "g")
@@ -138,7 +139,8 @@ def formula(
     Constants are numbers. Leaves are called by their labels, or as `names` says: a model, or a
     mapping such as `locals()`; without either they are x1, x2, …. Nothing but the graph is asked:
     where a condition was a plain `True` or `False`, the branch that was taken is shown. Of
-    conventions at single points, such as the slope 0 of `norm` at the origin, nothing is said.
+    conventions at single points, such as the slope 0 of `norm` at the origin, nothing is said, nor
+    of what guards against overflow: the formula of a softmax is that of the textbook.
 
     Args:
         value: a node of a graph.
@@ -156,8 +158,11 @@ def formula(
     """
     if not isinstance(value, Value):
         raise TypeError(f"formula needs a Value, got {value!r} ({type(value).__name__})")
-    if max_terms is not None and max_terms < 1:
-        raise ValueError(f"max_terms must be at least 1, or None for all, got {max_terms!r}")
+    is_whole = isinstance(max_terms, Integral) and not isinstance(max_terms, bool)
+    if max_terms is not None and not (is_whole and max_terms >= 1):
+        raise ValueError(
+            f"max_terms must be a whole number of at least 1, or None for all, got {max_terms!r}"
+        )
     inputs = tuple(by) if isinstance(by, Sequence) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:
@@ -220,7 +225,9 @@ def _parts(order: Sequence[Expression]) -> list[Expression]:
 class _Spelled:
     """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Iterable[str]) -> None:
+        # what has no label must not be called as a leaf is, be it one that has dropped out
+        self._labels = {identifier(label, WORDS) for label in labels}
         self.text: dict[Any, str] = {thing: text for thing, (text, _) in GIVEN.items()}
         self.latex: dict[Any, str] = {thing: latex for thing, (_, latex) in GIVEN.items()}
         self._taken = {*self.text.values(), *self.latex.values()}
@@ -235,7 +242,8 @@ class _Spelled:
         numbered: Iterator[str] = (f"{letter}{n}" for n in count(1))
         for thing in unnamed:
             candidates = chain([letter], numbered) if len(unnamed) == 1 else numbered
-            self._name(thing, next(name for name in candidates if name not in self._taken))
+            taken = self._taken | self._labels
+            self._name(thing, next(name for name in candidates if name not in taken))
 
     def share(self, thing: Hashable, other: Hashable) -> None:
         """Call another thing the same."""

@@ -14,6 +14,7 @@ import graphviz
 __all__ = [
     "exact_text",
     "html_text",
+    "isolated",
     "number_text",
     "printable",
     "shortened",
@@ -24,6 +25,8 @@ __all__ = [
 # XML has no such characters; a control character has a picture of its own, as ␊ for a line feed
 CONTROL_PICTURES = {**{code: 0x2400 + code for code in range(32)}, 0x7F: 0x2421}
 UNPRINTABLE = re.compile("[\x80-\x9f\ud800-\udfff\ufffe\uffff]")
+# they turn around what is written beside them
+DIRECTIONAL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def number_text(x: Any) -> str:
@@ -91,7 +94,17 @@ def printable(text: str) -> str:
     >>> printable("two\nlines")
     'two␊lines'
     """
-    return UNPRINTABLE.sub("�", text.translate(CONTROL_PICTURES))
+    return DIRECTIONAL.sub("�", UNPRINTABLE.sub("�", text.translate(CONTROL_PICTURES)))
+
+
+def isolated(text: str) -> str:
+    """Return a word as it is, or such that one from right to left does not turn the line around.
+
+    >>> isolated("a"), len(isolated("שלום"))
+    ('a', 6)
+    """
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"\u2068{text}\u2069" if turns else text
 
 
 def html_text(text: str) -> str:

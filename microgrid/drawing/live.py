@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
+from numbers import Real
 from time import perf_counter
 from typing import Any, Self
 from uuid import uuid4
@@ -40,8 +41,8 @@ class LivePlot:
 
     Raises:
         TypeError: only one of X and y is given.
-        ValueError: rows of two inputs, or their labels, cannot be drawn, or the path has another
-            suffix.
+        ValueError: rows of two inputs, or their labels, cannot be drawn, the path has another
+            suffix, or `every` is no number of seconds.
 
     >>> from microgrid import MLP, datasets, fit, losses, optim
     >>> X, y = datasets.moons(20)
@@ -60,10 +61,11 @@ class LivePlot:
     ) -> None:
         if (X is None) != (y is None):
             raise TypeError("LivePlot needs both X and y, or neither for the curves alone")
+        _require_seconds(every)
         if path is not None:
             format_of(path)
         rows = [] if X is None else [list(row) for row in X]
-        self.boundary = None
+        self.boundary: Boundary | None = None
         if y is not None and all(len(row) == 2 for row in rows):
             self.boundary = Boundary(rows, y, RESOLUTION)
         self.every, self.path = every, path
@@ -136,6 +138,11 @@ class _Output:
         publish = _kernel_shell().display_pub.publish
         publish(data, transient={"display_id": self.id}, update=self.is_there)
         self.is_there = True
+
+
+def _require_seconds(every: Any) -> None:
+    if not isinstance(every, Real) or not float(every) >= 0:
+        raise ValueError(f"`every` must be a number of seconds, at least 0, got {every!r}")
 
 
 def _kernel_shell() -> Any:

@@ -53,8 +53,13 @@ def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
         prefix = f"{name}." if len(models) > 1 else ""
         for path, parameter in model.named_parameters():
             known.setdefault(parameter, prefix + path)
-    found = {value: value.label or known.get(value, "") for value in values}
+    found = {value: _label(value) or known.get(value, "") for value in values}
     return {value: name for value, name in found.items() if name}
+
+
+def _label(value: Value) -> str:
+    """Return a label that can be seen."""
+    return value.label if value.label and not value.label.isspace() else ""
 
 
 def _public(names: Mapping[str, Any] | None) -> dict[str, Any]:

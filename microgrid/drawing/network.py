@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from numbers import Integral
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -21,8 +22,8 @@ from .picture import Picture
 
 __all__ = ["plot_network"]
 
-# Purple and orange, as in the picture of a graph, which the colour-blind tell apart; as dark as each
-# other: in grey one sees how large a gradient is. The middle is grey, to be seen on white.
+# Purple and orange, as in the picture of a graph, which the colour-blind tell apart. One is as dark
+# as the other: in grey one sees how large a gradient is. The middle is grey, to be seen on white.
 GRADIENTS = LinearSegmentedColormap.from_list(
     "gradients", ["#512684", "#9778c9", "#c8c8c8", "#cf6d1f", "#742100"]
 )
@@ -58,7 +59,7 @@ def plot_network(
 
     Raises:
         TypeError: the model is no `MLP`, `Layer` or `Neuron`.
-        ValueError: there are too few or too many labels, `most` is less than 2, or a parameter or
+        ValueError: there are too few or too many labels, `most` is less than 3, or a parameter or
             its gradient is not finite.
 
     >>> from microgrid import MLP
@@ -66,8 +67,8 @@ def plot_network(
     Picture(6.4 x 4 inches)
     """
     layers = _layers(model)
-    if most < 2:
-        raise ValueError(f"`most` must be at least 2 neurons, got {most!r}")
+    if not isinstance(most, Integral) or most < 3:
+        raise ValueError(f"`most` must be a whole number of at least 3 neurons, got {most!r}")
     for path, parameter in model.named_parameters():
         if not (isfinite(parameter.data) and isfinite(parameter.grad)):
             raise ValueError(f"{path} must have finite data and gradient, got {parameter!r}")

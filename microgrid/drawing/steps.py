@@ -13,7 +13,7 @@ from typing import Any
 
 from ..engine import Value, topological_order
 from ..graph import require_fresh, require_leaf
-from .labels import number_text, printable, shortened
+from .labels import isolated, number_text, printable, shortened
 from .names import Names, names_of
 from .unnumbered import Unnumbered
 from .writing import ATOM, POWER, PRODUCT, Part, Written, filled, formula, operation, within
@@ -207,7 +207,7 @@ def _names(order: list[Value], names: Names) -> list[str]:
         given.setdefault(order[-1], "L")
     free = (name for i in count(1) if (name := f"v{i}") not in taken)
     return [
-        printable(shortened(given[value]))
+        isolated(printable(shortened(given[value])))
         if value in given
         else number_text(value.data)
         if value.is_constant
