@@ -93,7 +93,7 @@ class LLVMEmitter(Emitter):
             ones = "true" if self.width == 1 else "splat (i1 true)"
             return Condition(self.line(f"xor {self.bits} {xs[0]}, {ones}"))
         if operation in FUNCTIONS:
-            return self.library_call(operation, xs)
+            return self.c_call(operation, xs)
         raise NotImplementedError(f"LLVM IR for {operation!r}")
 
     def call(self, function: str, xs: Sequence[str], convention: str = "") -> str:
@@ -103,7 +103,7 @@ class LLVMEmitter(Emitter):
         given = ", ".join([f"{self.type} {x}" for x in xs])
         return self.line(f"call {convention}{self.type} {function}({given})")
 
-    def library_call(self, function: str, xs: Sequence[str]) -> str:
+    def c_call(self, function: str, xs: Sequence[str]) -> str:
         """Write a call of a C function: of its vector version if there is one.
 
         Raises:
