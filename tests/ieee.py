@@ -4,6 +4,7 @@ Where Python has an answer, it is that one, to a few ulp; where Python raises, i
 a zero the sign is right too.
 """
 
+import math
 import platform
 from dataclasses import replace
 from functools import reduce
@@ -13,6 +14,15 @@ from scipy import special
 
 from microgrid.compiler.machine import Machine, this_machine
 from microgrid.testing.domains import family_name
+
+
+def magnitude(primitive, xs, result):
+    """Return the greatest number that a primitive has to round: operands may cancel."""
+    if primitive.name == "dot":
+        return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
+    if primitive.name in ("sum", "logsumexp"):
+        return max(map(abs, [*xs, result]))
+    return abs(result)
 
 
 def folded(f, *start):

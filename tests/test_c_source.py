@@ -31,6 +31,7 @@ from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
+from tests.ieee import magnitude
 from tests.search import usual
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -214,15 +215,6 @@ def together(tmp_path_factory):
 # ---- numbers
 
 MODERATE = np.random.default_rng(0).normal(size=(500, 3)) * [1.0, 2.0, 4.0]
-
-
-def magnitude(primitive, xs, result):
-    """Return the greatest number that a primitive has to round: operands may cancel."""
-    if primitive.name == "dot":
-        return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
-    if primitive.name in ("sum", "logsumexp"):
-        return max(map(abs, [*xs, result]))
-    return abs(result)
 
 
 @needs_c

@@ -25,6 +25,7 @@ from microgrid.drawing.recomputing import listing
 from microgrid.drawing.steps import Steps
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
+from tests.ieee import magnitude
 from tests.search import usual
 
 NODE = shutil.which("node")
@@ -491,15 +492,6 @@ def test_javascript_has_each_operation_that_lowerings_use(tmp_path):
 MODERATE = [x / 8 for x in range(-60, 61, 7)]
 SPECIAL = [0.0, 1.0, 0.96875, 0.5, 2.5, 5.5, 26.0, 1e-310, 5e-324, 1e-5, 3.0, 100.25, 1e300]
 SPECIAL = [*SPECIAL, *(-x for x in SPECIAL)]
-
-
-def magnitude(primitive, xs, result):
-    """Return the greatest number that a primitive has to round: operands may cancel."""
-    if primitive.name == "dot":
-        return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
-    if primitive.name in ("sum", "logsumexp"):
-        return max(map(abs, [*xs, result]))
-    return abs(result)
 
 
 @needs_node

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import Value
 from ..nn import Module
-from ..trees import flatten
+from ..trees import Structure, flatten
 from .program import Program
 
 __all__ = ["Arguments", "Parameters", "as_column"]
@@ -212,20 +212,22 @@ class Arguments:
         """Return the names of all single numbers, and the positions of those that rows share."""
         names: list[str] = []
         shared: list[int] = []
-        for name, tree, is_shared in self._given:
-            scalars, structure = flatten(tree, _is_number if is_shared else _is_leaf)
+        for name, is_shared, scalars, structure in self._flattened():
             for scalar, path in zip(scalars, structure.paths, strict=True):
                 if is_shared or isinstance(scalar, Value):  # which is a model's parameter
                     shared.append(len(names))
                 names.append(name + path)
         return names, shared
 
+    def _flattened(self) -> Iterator[tuple[str, bool, list[Any], Structure]]:
+        for name, tree, is_shared in self._given:
+            yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
+
     def rebuilt(self, scalars: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
         trees = []
-        for _, tree, is_shared in self._given:
-            old, structure = flatten(tree, _is_number if is_shared else _is_leaf)
+        for _, _, old, structure in self._flattened():
             trees.append(structure.argument([next(left) for _ in old]))
         return self._arguments(trees)
 
@@ -275,10 +277,12 @@ def _array_of(tree: Any) -> Any:
 
 
 def _is_in_range(x: Any) -> bool:
-    try:
-        return isinstance(x, (float, Value)) or float(x) is not None
-    except OverflowError:
-        return False
+    if not isinstance(x, (float, Value)):
+        try:
+            float(x)
+        except OverflowError:
+            return False
+    return True
 
 
 def _is_number(x: Any) -> bool:

@@ -90,20 +90,18 @@ class NativeSteps:
         self.shared = np.zeros(text.room)
         self.sums, self.gradients = _with_room(1 + count), _with_room(count)
         self.made, self.state = _with_room((1 + slots) * count), np.zeros(slots * count)
-        self._strides = np.full(max(columns, 2 + slots), 8, np.int64)
-        self._now = np.zeros(columns, np.int64), np.zeros(self.outs, np.int64)
+        strides = np.full(max(columns, 2 + slots), 8, np.int64)
         at = [self.shared, self.gradients, *np.split(self.state, slots or 1)[:slots]]
-        self._rule_columns = addresses(at)
-        self._rule_outs = addresses(np.split(self.made, 1 + slots))
         self._record = Record(
             FIELDS,
-            **{"kernel": driver(this_machine()).address("kernel"), "strides": self._strides},
+            **{"kernel": driver(this_machine()).address("kernel"), "strides": strides},
             **{"loss.record": self._loss.record.address, "PARAMETERS": count},
             **{"MADE.COUNT": len(self.made), "COLUMNS": columns, "OUTS": self.outs},
-            **{"columns.now": self._now[0], "outs.now": self._now[1], "shared": self.shared},
+            **{"columns.now": np.zeros(columns, np.int64), "shared": self.shared},
+            **{"outs.now": np.zeros(self.outs, np.int64), "rule.columns": addresses(at)},
             **{"sums": self.sums, "gradients": self.gradients, "made": self.made},
-            **{"rule.columns": self._rule_columns, "rule.strides": self._strides},
-            **{"rule.outs": self._rule_outs, "state": self.state},
+            **{"rule.strides": strides, "state": self.state},
+            **{"rule.outs": addresses(np.split(self.made, 1 + slots))},
         )
         self.rule = self._traced_rule()
         self._compile_rule()

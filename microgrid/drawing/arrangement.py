@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine import Value
 from .labels import number_text, printable, shortened, width
-from .layout import QUICKLY, lay_out
+from .layout import effort, lay_out
 
 __all__ = ["arranged", "symbol_of"]
 
@@ -40,8 +40,7 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
     place = {value: i for i, value in enumerate(order)}
     lines = ["digraph {", 'rankdir="LR" nodesep="0.15" ranksep="0.35"', 'node [fixedsize="true"]']
     lines += ['edge [arrowsize="0.6"]']
-    if len(order) > 40:
-        lines += [f'{name}="{limit}"' for name, limit in QUICKLY.items()]
+    lines += [f'{name}="{limit}"' for name, limit in effort(len(order)).items()]
     for i, value in enumerate(order):
         lines.append(_box(f"n{i}", "box", *_size(value, names[i])))
         if value.parents:

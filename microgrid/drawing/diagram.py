@@ -10,7 +10,7 @@ from ..engine import Value, topological_order
 from ..graph import changed_leaf
 from .graph import Graph
 from .labels import printable, shortened, tooltip_text
-from .layout import QUICKLY
+from .layout import effort
 from .looks import EDGE, GRAPH, NODE
 from .modules import Block, homes_of
 from .names import Names, models_of, names_of
@@ -22,7 +22,6 @@ __all__ = ["draw", "draw_dot"]
 DIRECTIONS = ("LR", "TB", "BT", "RL")
 MANY_EDGES = 1000  # a layout makes room for each number on an edge: 4 seconds for 2,500 of them
 MANY_VALUES = 200
-SEVERAL_VALUES = 40
 # The notes are where one begins to read, and still legible when it all is made to fit a page.
 LARGE = {"fontsize": "20", "labeljust": "l", "labelloc": "t"}
 
@@ -117,8 +116,7 @@ def draw(
         notes.append("so many local derivatives are in the edges' tooltips alone")
     if len(shown) > MANY_VALUES:
         graph.attr(**LARGE)
-    if len(shown) > SEVERAL_VALUES:
-        graph.attr(**QUICKLY)
+    graph.attr(**effort(len(shown)))
     if any(notes):
         graph.attr(label="\\n".join(filter(None, notes)))
     writer = Writer(

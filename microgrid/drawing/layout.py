@@ -14,11 +14,10 @@ from graphviz import ExecutableNotFound
 from graphviz.backend.dot_command import command
 from graphviz.backend.execute import CalledProcessError, run_check
 
-__all__ = ["QUICKLY", "find_engine", "lay_out"]
+__all__ = ["effort", "find_engine", "lay_out"]
 
 MOST_SECONDS = 30  # that a layout may take: a graph that reuses a leaf all over can take hours
-# For all but small graphs: a sixth of the time, and as clear.
-QUICKLY = {"mclimit": "0.2", "nslimit": "0.2", "nslimit1": "0.5"}
+SMALL = 40  # values
 MISSING = (
     "drawing a graph needs a layout engine, and none is installed: "
     "install Graphviz (its `dot` must be on PATH), or `pip install graphviz-pure`, "
@@ -43,6 +42,17 @@ def _bundled() -> str | None:
     programs = [Path(str(file.locate())) for file in files if file.stem == "graphviz-pure"]
     # what was installed with `pip install --target` records a path at which nothing is
     return next((str(program) for program in programs if program.is_file()), None)
+
+
+def effort(values: int) -> dict[str, str]:
+    """Return how hard the engine is to try, as attributes of a graph of so many values.
+
+    For all but small ones it is a sixth of the time, and the picture is as clear.
+
+    >>> effort(10)
+    {}
+    """
+    return {"mclimit": "0.2", "nslimit": "0.2", "nslimit1": "0.5"} if values > SMALL else {}
 
 
 def lay_out(
