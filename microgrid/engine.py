@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any
 
 from .graph import (
@@ -20,7 +19,7 @@ from .graph import (
     zero_grad,
 )
 from .operators import Operand
-from .primitive import CONSTANT, Primitive, family, located, number, watched
+from .primitive import CONSTANT, Primitive, beside, family, located, number, watched
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
@@ -98,8 +97,7 @@ class Value(Operand):
         return node
 
     def _constant(self, x: Any) -> Value:
-        exact = isinstance(x, (int, Integral))  # 2 * Fraction(1, 3) is a Fraction, 2.0 * … is not
-        constant = Value(type(self._data)(x) if exact else x)
+        constant = Value(beside(x, type(self._data)))
         constant.op = CONSTANT
         return constant
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from . import primitive
 from .engine import Value
-from .primitive import Primitive, Row, family, log, sign, whole
+from .primitive import Primitive, Row, chosen, family, log, operand, sign, whole
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -95,7 +95,7 @@ def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
 
 
 def _hypot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
-    length = where(out <= 0, math.inf, out)  # at 0 all slopes are 0, the least, and so are theirs
+    length = chosen(out <= 0, math.inf, out)  # at 0 all slopes are 0, the least, and so are theirs
     return tuple([x / length for x in xs])
 
 
@@ -169,7 +169,7 @@ def leaky_relu_by(slope: float) -> Row:
     return (
         f"leaky_relu({slope})",
         lambda x: x if x > 0 else slope * x,
-        lambda out, x: (where(x > 0, 1, slope),),
+        lambda out, x: (chosen(x > 0, 1, slope),),
     )
 
 
@@ -179,7 +179,7 @@ def elu_by(alpha: float) -> Row:
     return (
         f"elu({alpha})",
         lambda x: x if x > 0 else alpha * math.expm1(x),
-        lambda out, x: (where(x > 0, 1, out + alpha),),
+        lambda out, x: (chosen(x > 0, 1, out + alpha),),
     )
 
 
@@ -250,7 +250,7 @@ def log_sigmoid(x: Scalar) -> Scalar:
     >>> log_sigmoid(-1000.0)
     -1000.0
     """
-    return -softplus(-x)
+    return -softplus(-operand(x))
 
 
 def silu(x: Scalar) -> Scalar:
@@ -259,7 +259,7 @@ def silu(x: Scalar) -> Scalar:
     >>> silu(0.0)
     0.0
     """
-    return x * sigmoid(x)
+    return operand(x) * sigmoid(x)
 
 
 def gelu(x: Scalar) -> Scalar:
@@ -268,7 +268,8 @@ def gelu(x: Scalar) -> Scalar:
     >>> gelu(100.0), gelu(-100.0)
     (100.0, -0.0)
     """
-    return x * (erfc(-x / SQRT2) / 2)
+    z = operand(x)
+    return z * (erfc(-z / SQRT2) / 2)
 
 
 def softsign(x: Scalar) -> Scalar:
@@ -277,7 +278,8 @@ def softsign(x: Scalar) -> Scalar:
     >>> softsign(-3.0)
     -0.75
     """
-    return x / (1 + abs(x))
+    z = operand(x)
+    return z / (1 + abs(z))
 
 
 def maximum(x: Any, y: Any) -> Any:
@@ -403,7 +405,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     """
     operands = _operands(xs, "log_softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # without it large numbers lose digits: 1000 - 1000.69
-    shifted = [x - highest for x in operands]
+    shifted = [operand(x) - highest for x in operands]
     total = logsumexp_(*shifted)
     return [x - total for x in shifted]
 
@@ -416,7 +418,7 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
     """
     operands = _operands(xs, "softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # exp(x) would overflow for x > 709
-    powers = [exp(x - highest) for x in operands]
+    powers = [exp(operand(x) - highest) for x in operands]
     total = sum_(*powers)
     return [power / total for power in powers]
 

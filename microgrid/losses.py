@@ -12,6 +12,7 @@ from typing import Any
 
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
+from .primitive import is_bool, operand
 
 __all__ = [
     "absolute_error",
@@ -128,7 +129,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
 
 def _logsumexp_of_differences(logits: Sequence[Any], right: Any) -> Any:
     # of differences, as -log(softmax) would lose the last digits of a small loss at large logits
-    return logsumexp([x - right for x in logits])
+    return logsumexp([operand(x) - operand(right) for x in logits])
 
 
 def _chosen(xs: Sequence[Any], index: Any) -> Any:
@@ -141,12 +142,14 @@ def _chosen(xs: Sequence[Any], index: Any) -> Any:
 
 def _elementwise(one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
-    scalars = [isinstance(x, (Value, Real)) for x in (prediction, target)]
+    both = (prediction, target)
+    scalars = [isinstance(x, (Value, Real)) or is_bool(x) for x in both]
     if all(scalars):
-        return one(prediction, target)
-    if any(scalars) or len(prediction) != len(target):
+        return one(operand(prediction), operand(target))
+    sized = all(hasattr(x, "__len__") for x in both)
+    if any(scalars) or not sized or len(prediction) != len(target):
         raise ValueError(
             "prediction and target must be two numbers or two sequences of one length, "
             f"got {prediction!r} and {target!r}"
         )
-    return mean([one(p, t) for p, t in zip(prediction, target, strict=True)])
+    return mean([one(operand(p), operand(t)) for p, t in zip(prediction, target, strict=True)])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from numbers import Integral, Rational, Real
 from types import MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 if TYPE_CHECKING:
     from .engine import Value
@@ -22,6 +22,7 @@ __all__ = ["Primitive", "family"]
 Forward = Callable[..., Any]
 Partials = Callable[..., tuple[Any, ...]]
 Row = tuple[str, Forward, Partials]
+Number = TypeVar("Number")
 
 watched: dict[int, Any] = {}  # thread -> the watch of the `detect_anomaly` that it is inside
 
@@ -78,13 +79,19 @@ class Primitive:
     def __call__(self, *operands: Value | float) -> Value: ...
     def __call__(self, *operands: Any) -> Any:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
+        as_floats = True
         for operand in operands:
-            if type(operand) is not float and hasattr(operand, "record"):
-                return operand.record(self, operands)
+            if type(operand) is not float:
+                if hasattr(operand, "record"):
+                    return operand.record(self, operands)
+                as_floats = False
+        if not as_floats:
+            operands = plain(operands, f"{self.name} needs real numbers")
         try:
-            return self.forward(*operands)
+            out = self.forward(*operands)
         except (ArithmeticError, ValueError) as error:
             raise located(error, self.name, operands) from None
+        return out if type(out) is float else number(out)
 
     def require_partials(self, partials: Any, count: int) -> None:
         """Raise an error unless `partials` is a tuple of as many numbers as there are operands."""
@@ -186,15 +193,40 @@ def operand_text(x: Any) -> str:
     return repr(data) if label is None else f"{label} = {data!r}"
 
 
-def number(x: Any) -> Any:
+def number(x: Any, need: str = "a Value holds a real number") -> Any:
     """Return x as a float, a `Fraction` as it is; raise `TypeError` for what is no real number."""
     if isinstance(x, (float, int)):
         return float(x)
     if isinstance(x, Rational) and not isinstance(x, Integral):
         return x
-    if isinstance(x, Real):
+    if isinstance(x, Real) or is_bool(x):
         return float(x)
-    raise TypeError(f"a Value holds a real number, got {x!r} ({type(x).__name__})")
+    raise TypeError(f"{need}, got {x!r} ({type(x).__name__})")
+
+
+def is_bool(x: Any) -> bool:
+    """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
+    return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
+
+
+def beside(x: Any, kind: type) -> Any:
+    """Return a plain number to compute with beside others of a kind: an int stays exact."""
+    return kind(x) if isinstance(x, (int, Integral)) else number(x)
+
+
+def plain(operands: Sequence[Any], need: str) -> tuple[Any, ...]:
+    """Return plain numbers as an operation takes them, which is as `Value`s would hold them."""
+    numbers = tuple([number(x, need) for x in operands])
+    kind = next((type(x) for x in numbers if type(x) is not float), float)
+    return numbers if kind is float else tuple([beside(x, kind) for x in operands])
+
+
+def operand(x: Number) -> Number:
+    """Return what a function of an operand computes with: NumPy's small ints would wrap around."""
+    if type(x) is float or hasattr(x, "record"):
+        return x
+    held: Number = number(x, "an operand is a real number")
+    return held
 
 
 def whole(x: Any) -> Any:
@@ -216,7 +248,7 @@ def _floordiv(x: Any, y: Any) -> Any:
 def _pow(x: Any, y: Any) -> Any:
     if isinstance(out := x**y, complex):
         raise ValueError("a negative number has real powers only where the exponent is whole")
-    return out
+    return out if type(out) is not int else type(y)(out)  # of an int to the power of a Fraction
 
 
 def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
@@ -225,18 +257,25 @@ def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return (None, 1, None) if c else (None, None, 1)
 
 
+def chosen(condition: Any, x: Any, y: Any) -> Any:
+    """Return `where` for a rule: a known choice is made at once, and leaves an int exact."""
+    if getattr(condition, "is_traced", False):
+        return where(condition, x, y)
+    return x if condition else y
+
+
 # At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
 def _by_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
-    return y * power(x, where(abs(x) + abs(y) <= 0, 0, y - 1))
+    return y * power(x, chosen(abs(x) + abs(y) <= 0, 0, y - 1))
 
 
 def _by_exponent(out: Any, x: Any) -> Any:
-    return out * log(where(abs(x) <= 0, 1, x))
+    return out * log(chosen(abs(x) <= 0, 1, x))
 
 
 pow_fixed: Primitive
 
-# Partials are made of operators and primitives and branch by `where` alone, so that they can be
+# Partials are made of operators and primitives and branch by `chosen` alone, so that they can be
 # differentiated and compiled. Their constants are ints, which leave a Fraction exact.
 # fmt: off
 where     = Primitive("where", lambda c, x, y: x if c else y, _where_partials)

@@ -17,7 +17,7 @@ from .functional import sum as sum_
 from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
-from .primitive import operand_text, operands_text
+from .primitive import is_bool, operand_text, operands_text
 from .schedules import Schedule
 from .seeding import Seed, generator
 
@@ -172,7 +172,7 @@ def _called(
     """Call every callback; return whether one asks for the end."""
     answers = [callback(model, history) for callback in callbacks]
     # NumPy's bools too, but not the number of characters that a callback has written
-    return any(type(answer).__name__ in ("bool", "bool_") and answer for answer in answers)
+    return any(is_bool(answer) and answer for answer in answers)
 
 
 def _entered(callbacks: Sequence[Any]) -> ExitStack:

@@ -4,11 +4,14 @@ The formulas are those of `formulas`, and differences of numbers with hundreds o
 derivatives. Operands are moderate here; `test_precision` goes to the ends of the floats.
 """
 
+import itertools
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 import microgrid
 from microgrid import Primitive, Value, family
 from microgrid.primitive import exponential, located, number, power, rounded, whole
-from microgrid.testing.domains import FAMILIES
+from microgrid.testing.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
 from tests.search import usual
@@ -184,6 +187,89 @@ def test_backward_multiplies_the_partials_by_the_seed(primitive, formula, domain
             assert [leaf.grad for leaf in leaves] == [seed * (p or 0) for p in partials]
 
     law()
+
+
+# ---- plain numbers of other types
+
+OTHER_TYPES = [
+    *[int, bool, Fraction, np.bool_, np.int8, np.uint8, np.int64, np.uint64],
+    *[np.float16, np.float32, np.float64, np.longdouble],
+]
+SMALL = [0.0, 1.0, 2.0, 3.0, -2.0, 100.0, 0.5]
+
+
+def answer(f, xs):
+    """Return what f makes of numbers, or the type of what it raises."""
+    try:
+        return f(*xs)
+    except (ArithmeticError, ValueError) as error:
+        return type(error)
+
+
+def holds(kind, x):
+    try:
+        return float(kind(x)) == x
+    except OverflowError:  # an unsigned number is not negative
+        return False
+
+
+def rows_of(primitive, kind):
+    """Return small operands of a primitive that numbers of a type can hold."""
+    domain, small = domain_of(primitive), [x for x in SMALL if holds(kind, x)]
+    for n in (1, 2, 3):
+        if domain.takes(n):
+            rows = [xs for xs in itertools.product(small, repeat=n) if domain.contains(*xs)]
+            yield from rows if n < 3 else rows[::17]
+
+
+@each_primitive
+def test_plain_numbers_of_any_type_are_operands_as_values_hold_them(primitive, formula, domain):
+    for kind in OTHER_TYPES:
+        for xs in rows_of(primitive, kind):
+            others = [*map(kind, xs)]
+            as_held = answer(primitive.forward, [Value(x).data for x in others])
+            assert answer(primitive, others) == as_held, others
+            if kind is not Fraction:
+                assert as_held == answer(primitive, xs)
+            for mixed in [others, [others[0], *xs[1:]], [*xs[:-1], others[-1]]]:
+                found = answer(primitive, mixed)
+                of_values = answer(primitive, [*map(Value, mixed)])
+                assert found == getattr(of_values, "data", of_values), mixed
+                assert type(found) in (float, type, Fraction), mixed
+
+
+@each_primitive
+def test_a_partial_by_fractions_is_that_by_floats(primitive, formula, domain):
+    for xs in rows_of(primitive, float):
+        by_fractions = answer(
+            lambda *ys: primitive(*ys).partials(), [Value(Fraction(x)) for x in xs]
+        )
+        by_floats = answer(lambda *ys: primitive(*ys).partials(), [*map(Value, xs)])
+        if isinstance(by_floats, type):
+            assert by_fractions is by_floats, xs
+        else:
+            for exact, rounded in zip(by_fractions, by_floats, strict=True):
+                assert exact == rounded or math.isclose(exact, rounded, rel_tol=ROUNDING), xs
+
+
+def test_ints_beside_fractions_are_exact():
+    third = Fraction(1, 3)
+    for x in (third, Value(third)):
+        for y in (
+            microgrid.prod([2, x]),
+            microgrid.maximum(1, x) * x * 2,
+            microgrid.sum([0, x, x]),
+        ):
+            exact = y.data if isinstance(y, Value) else y
+            assert (exact, type(exact)) == (Fraction(2, 3), Fraction)
+
+
+@each_primitive
+@pytest.mark.parametrize("x", [Decimal("0.5"), 0.5j, "0.5", None, b"1", object()], ids=repr)
+def test_what_is_no_number_is_refused_by_name(primitive, formula, domain, x):
+    n = next(n for n in (1, 2, 3) if domain_of(primitive).takes(n))
+    with pytest.raises(TypeError, match=f"^{re.escape(primitive.name)} needs real numbers, got "):
+        primitive(*[x] * n)
 
 
 # ---- the tester is tested
