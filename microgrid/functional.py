@@ -46,6 +46,21 @@ def _softplus(x: float) -> float:
     return builtins.max(x, 0.0) + math.log1p(math.exp(-abs(x)))  # log(1 + exp(x)) would overflow
 
 
+def _sech2(y: float, x: float) -> float:
+    """Return 1 - y * y, which is 1 / cosh(x)**2 if y is tanh(x), and has all its digits then."""
+    if abs(y) < TANH_1:
+        return 1 - y * y
+    if y != math.tanh(x):
+        return (1 - y) * (1 + y)
+    power = math.exp(-2 * abs(x))
+    return 4 * power / (1 + power) ** 2
+
+
+def _softsign(x: Any) -> Any:
+    """Return x / (1 + |x|)."""
+    return x / (1 + abs(x))
+
+
 def _floor(x: Any) -> Any:
     """Return the greatest whole number that is not above x, as a float; the derivative is 0."""
     return type(x)(math.floor(x)) if x - x == 0 else x  # inf and nan are their own
@@ -95,7 +110,9 @@ def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
 
 
 def _hypot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
-    length = chosen(out <= 0, math.inf, out)  # at 0 all slopes are 0, the least, and so are theirs
+    length = chosen(
+        out <= 0, lambda: math.inf, lambda: out
+    )  # at 0 all slopes are 0, the least, and so are theirs
     return tuple([x / length for x in xs])
 
 
@@ -112,12 +129,19 @@ def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
     return xs[n : 2 * n] + xs[:n] + (1,) * (len(xs) % 2)
 
 
+def _square_of_cbrt(out: Any, x: Any) -> Any:
+    # out * out would double the error of out, which the C library does not round exactly
+    return chosen(abs(x) <= 0, lambda: x * x, lambda: x / out)
+
+
 LN2, LN10, SQRT2 = math.log(2), math.log(10), math.sqrt(2)
 ERF = 2 / math.sqrt(math.pi)
+TANH_1 = math.tanh(1)  # up to there 1 - out * out has its digits
 
 cos: Primitive
 cosh: Primitive
 hypot: Primitive
+sech2: Primitive
 sigmoid: Primitive
 
 # fmt: off
@@ -128,7 +152,7 @@ log2  = Primitive("log2",  math.log2,  lambda out, x: (1 / LN2 / x,))
 log10 = Primitive("log10", math.log10, lambda out, x: (1 / LN10 / x,))  # LN10 * x can be inf
 log1p = Primitive("log1p", math.log1p, lambda out, x: (1 / (1 + x),))
 sqrt  = Primitive("sqrt",  math.sqrt,  lambda out, x: (1 / (2 * out),))
-cbrt  = Primitive("cbrt",  math.cbrt,  lambda out, x: (1 / (3 * out * out),))
+cbrt  = Primitive("cbrt",  math.cbrt,  lambda out, x: (1 / (3 * _square_of_cbrt(out, x)),))
 sin   = Primitive("sin",   math.sin,   lambda out, x: (cos(x),))
 cos   = Primitive("cos",   math.cos,   lambda out, x: (-sin(x),))
 tan   = Primitive("tan",   math.tan,   lambda out, x: (1 + out * out,))
@@ -137,7 +161,8 @@ acos  = Primitive("acos",  math.acos,  lambda out, x: (-1 / sqrt((1 - x) * (1 + 
 atan  = Primitive("atan",  math.atan,  lambda out, x: (1 / (1 + x * x),))
 sinh  = Primitive("sinh",  math.sinh,  lambda out, x: (cosh(x),))
 cosh  = Primitive("cosh",  math.cosh,  lambda out, x: (sinh(x),))
-tanh  = Primitive("tanh",  math.tanh,  lambda out, x: (1 - out * out,))
+tanh  = Primitive("tanh",  math.tanh,  lambda out, x: (sech2(out, x),))
+sech2 = Primitive("sech2", _sech2,     lambda out, y, x: (-2 * y, None))  # x adds digits alone
 asinh = Primitive("asinh", math.asinh, lambda out, x: (1 / hypot(1, x),))
 acosh = Primitive("acosh", math.acosh, lambda out, x: (1 / (sqrt(x - 1) * sqrt(x + 1)),))
 atanh = Primitive("atanh", math.atanh, lambda out, x: (1 / ((1 - x) * (1 + x)),))
@@ -148,6 +173,7 @@ ceil  = Primitive("ceil",  _ceil,      lambda out, x: (0,))
 relu     = Primitive("relu",     _relu,     lambda out, x: (sign(out),))
 sigmoid  = Primitive("sigmoid",  _sigmoid,  lambda out, x: (out * sigmoid(-x),))  # 1 - out cancels
 softplus = Primitive("softplus", _softplus, lambda out, x: (sigmoid(x),))
+softsign = Primitive("softsign", _softsign, lambda out, x: ((1 / (1 + abs(x))) ** 2,))
 compare  = Primitive("compare",  _compare,  lambda out, x, y: (0, 0))
 atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) / hypot(y, x),
                                                                 -y / hypot(y, x) / hypot(y, x)))
@@ -169,7 +195,7 @@ def leaky_relu_by(slope: float) -> Row:
     return (
         f"leaky_relu({slope})",
         lambda x: x if x > 0 else slope * x,
-        lambda out, x: (chosen(x > 0, 1, slope),),
+        lambda out, x: (chosen(x > 0, lambda: 1, lambda: slope),),
     )
 
 
@@ -179,7 +205,7 @@ def elu_by(alpha: float) -> Row:
     return (
         f"elu({alpha})",
         lambda x: x if x > 0 else alpha * math.expm1(x),
-        lambda out, x: (chosen(x > 0, 1, out + alpha),),
+        lambda out, x: (chosen(x > 0, lambda: 1, lambda: alpha * exp(x)),),
     )
 
 
@@ -270,16 +296,6 @@ def gelu(x: Scalar) -> Scalar:
     """
     z = operand(x)
     return z * (erfc(-z / SQRT2) / 2)
-
-
-def softsign(x: Scalar) -> Scalar:
-    """Return x / (1 + |x|).
-
-    >>> softsign(-3.0)
-    -0.75
-    """
-    z = operand(x)
-    return z / (1 + abs(z))
 
 
 def maximum(x: Any, y: Any) -> Any:

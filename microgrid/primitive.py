@@ -257,20 +257,20 @@ def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return (None, 1, None) if c else (None, None, 1)
 
 
-def chosen(condition: Any, x: Any, y: Any) -> Any:
-    """Return `where` for a rule: a known choice is made at once, and leaves an int exact."""
+def chosen(condition: Any, x: Callable[[], Any], y: Callable[[], Any]) -> Any:
+    """Return `where` for a rule: if the choice is known, only what is chosen is computed."""
     if getattr(condition, "is_traced", False):
-        return where(condition, x, y)
-    return x if condition else y
+        return where(condition, x(), y())
+    return x() if condition else y()
 
 
 # At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
 def _by_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
-    return y * power(x, chosen(abs(x) + abs(y) <= 0, 0, y - 1))
+    return y * power(x, chosen(abs(x) + abs(y) <= 0, lambda: 0, lambda: y - 1))
 
 
 def _by_exponent(out: Any, x: Any) -> Any:
-    return out * log(chosen(abs(x) <= 0, 1, x))
+    return out * log(chosen(abs(x) <= 0, lambda: 1, lambda: x))
 
 
 pow_fixed: Primitive
@@ -303,7 +303,14 @@ argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an inp
 @family
 def power(n: float) -> Row:
     """`x**n` by a constant n: exact for a whole n, and flat at 0 for n = 0."""
-    return f"**{n}", lambda x: _pow(x, n), lambda out, x: (n * x ** (n - 1) if n else 0,)
+
+    def partials(out: Any, x: Any) -> tuple[Any, ...]:
+        if n - 1 + 1 == n:
+            return (n * x ** (n - 1) if n else 0,)
+        # n - 1 is rounded, as for 1/3: a power so large or small as x is would show it
+        return (n * chosen(abs(x) <= 0, lambda: 1 / abs(x), lambda: out / x),)
+
+    return f"**{n}", lambda x: _pow(x, n), partials
 
 
 @family

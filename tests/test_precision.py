@@ -51,7 +51,7 @@ def pairs(xs, ys):
     return list(itertools.product(xs, ys))
 
 
-OF_TWO = ("+", "-", "*", "/", "//", "%", "**", "**k", "<", "<=", "compare", "atan2")
+OF_TWO = ("+", "-", "*", "/", "//", "%", "**", "**k", "<", "<=", "compare", "atan2", "sech2")
 OF_MANY = ("sum", "prod", "dot", "max", "min", "hypot", "logsumexp")
 
 # The ends of the floats, and what lies between; those of one operand if no other are named.

@@ -59,7 +59,7 @@ def members(name):
 LIBRARY_PRIMITIVES = [primitive for name in LIBRARY for primitive in members(name)]
 WITH_KINKS = [primitive for primitive in LIBRARY_PRIMITIVES if domain_of(primitive).kink]
 # Between their kinks these are straight lines.
-STRAIGHT = [p for p in WITH_KINKS if not re.match(r"cbrt|atan2|hypot|elu|0\*\*", p.name)]
+STRAIGHT = [p for p in WITH_KINKS if not re.match(r"cbrt|atan2|hypot|elu|softsign|0\*\*", p.name)]
 
 
 def each_of(primitives):

@@ -36,6 +36,7 @@ CURVES = {
     "<=": lambda f, x: f(x * x, x),
     "compare": lambda f, x: f(x * x, x),
     "atan2": lambda f, x: f(x * x + 1, x - 3),
+    "sech2": lambda f, x: f(x * x, 2),
     "sum": lambda f, x: f(x * x, x, 3),
     "prod": lambda f, x: f(x * x, x - 1, 3, x),
     "dot": lambda f, x: f(x * x, 2, x, x + 1, x),

@@ -268,6 +268,19 @@ def _softplus(m: Any, x: Any) -> Any:
     return m.add(positive, m.log1p(m.exp(m.neg(m.abs(x)))))
 
 
+@lowers("softsign")
+def _softsign(m: Any, x: Any) -> Any:
+    return m.div(x, m.add(1.0, m.abs(x)))
+
+
+@lowers("sech2")
+def _sech2(m: Any, y: Any, x: Any) -> Any:
+    power = m.exp(m.mul(-2.0, m.abs(x)))  # at most 1
+    beyond = m.add(1.0, power)
+    of_x = m.div(m.mul(4.0, power), m.mul(beyond, beyond))
+    return m.select(m.equal(y, m.tanh(x)), of_x, m.mul(m.sub(1.0, y), m.add(1.0, y)))
+
+
 # ---- any number of operands
 
 

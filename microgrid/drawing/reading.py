@@ -110,6 +110,8 @@ RULES: dict[str, Rule] = {
     "log1p":     lambda a, x: _log(a, _plus(a, a.one, x)),
     "logsumexp": lambda a, *xs: _log(a, _plus(a, *[_exp(a, x) for x in xs])),
     "sqrt":      _root,
+    "sech2":     lambda a, y, x: _minus(a, a.one, a.product([(y, Number.of(2))])),
+    "softsign":  lambda a, x: _over(a, x, _plus(a, a.one, a.call("abs", x))),
     "hypot":     _length,
     "**":        Algebra.power,
     "**k":       Algebra.power,

@@ -22,7 +22,7 @@ class Unnumbered:
     >>> y = a.tanh()
     >>> (partial,) = Unnumbered([a, y]).partials[y]
     >>> partial.op
-    Primitive('-')
+    Primitive('sech2')
     """
 
     def __init__(self, order: Sequence[Value]) -> None:

@@ -60,6 +60,9 @@ def operation(op: Primitive, operands: Sequence[Written]) -> Written:
         return ["-", *within(operands[0], POWER)], PRODUCT
     if op.name == "abs":
         return ["|", *operands[0][0], "|"], ATOM
+    if op.name == "sech2":  # its second operand adds digits, and nothing to the formula
+        square = within(operands[0], PRODUCT)
+        return ["1 - ", *square, " · ", *square], SUM
     if op.name in LISTS:
         sign, level = LISTS[op.name]
         return _list([within(x, level) for x in operands], sign), level
