@@ -109,11 +109,18 @@ def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
     return tuple(map(operator.mul, before, after))  # out / x would fail at x = 0
 
 
-def _hypot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
-    length = chosen(
-        out <= 0, lambda: math.inf, lambda: out
-    )  # at 0 all slopes are 0, the least, and so are theirs
-    return tuple([x / length for x in xs])
+def _direction(x: float, length: float) -> float:
+    """Return x / length, or 0 at the origin, where that is the least of all slopes."""
+    return x / length if length else x * length
+
+
+def _direction_partials(out: Any, x: Any, length: Any) -> tuple[Any, ...]:
+    if not getattr(length, "is_traced", False) and abs(length) <= 0:
+        raise ZeroDivisionError(
+            "hypot and norm have no second derivative at the origin; for the square of a length "
+            "write dot(x, x)"
+        )
+    return 1 / length, -out / length
 
 
 # A dot product's operands are x1 … xn, y1 … yn, and where their number is odd, a start.
@@ -141,6 +148,7 @@ TANH_1 = math.tanh(1)  # up to there 1 - out * out has its digits
 cos: Primitive
 cosh: Primitive
 hypot: Primitive
+direction: Primitive
 sech2: Primitive
 sigmoid: Primitive
 
@@ -184,7 +192,8 @@ prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)
 dot_       = Primitive("dot",  _dot, _dot_partials)
 max_       = Primitive("max",  _max, _extremum_partials)
 min_       = Primitive("min",  _min, _extremum_partials)
-hypot      = Primitive("hypot", math.hypot, _hypot_partials)
+hypot      = Primitive("hypot", math.hypot, lambda out, *xs: tuple([direction(x, out) for x in xs]))
+direction  = Primitive("direction", _direction, _direction_partials)
 logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
 # fmt: on
 

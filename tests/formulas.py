@@ -79,6 +79,7 @@ FORMULAS = {
     "max": lambda *xs: max(xs),
     "min": lambda *xs: min(xs),
     "hypot": lambda *xs: mp.sqrt(mp.fsum(xs, squared=True)),
+    "direction": lambda x, y: x / y,
     "logsumexp": lambda *xs: mp.log(mp.fsum(map(mp.exp, xs))),
 }
 # Of each family: a function of its constants that returns the member's formula.

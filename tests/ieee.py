@@ -89,6 +89,7 @@ IEEE = {
     "max": extremum(lambda best, x: x <= best),
     "min": extremum(lambda best, x: best <= x),
     "hypot": hypot,
+    "direction": lambda x, y: np.where(y == 0, x * y, x / y),
     "logsumexp": folded(np.logaddexp),
 }
 # Of each family: a function of its constants that returns the member's.

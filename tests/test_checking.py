@@ -38,7 +38,7 @@ PRIMITIVES = [
 ]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", "compare"]
 OPERANDS = {"where": 3, **dict.fromkeys(OPERATORS, 2)}
-OPERANDS |= {"atan2": 2, "sech2": 2} | dict.fromkeys(
+OPERANDS |= {"atan2": 2, "sech2": 2, "direction": 2} | dict.fromkeys(
     ["sum", "prod", "max", "min", "hypot", "logsumexp"], 3
 )
 OPERANDS |= {"dot": 5}

@@ -203,3 +203,99 @@ def test_a_plain_number_raises_as_the_math_module_does_with_its_name(function, x
         getattr(math, function)(x)
     with pytest.raises(type(of_math.value), match=rf"^{function} of {x}: "):
         getattr(microgrid, function)(x)
+
+
+# ---- at the origin of a length: the slope is 0, and has no slope of its own
+
+LENGTHS = {
+    "norm": norm,
+    "norm(x)**2": lambda x: norm(x) ** 2,
+    "norm(x) * norm(x)": lambda x: norm(x) * norm(x),
+    "hypot": lambda x: microgrid.hypot(*x),
+    "hypot(x, 0)": lambda x: microgrid.hypot(x[0], 0.0) + x[1] ** 2,
+    "hypot of one": lambda x: microgrid.hypot(x[0]) ** 2 + x[1] ** 2,
+    "exp(norm)": lambda x: microgrid.exp(norm(x)),
+    "norm of three": lambda x: norm([*x, x[0] * x[1]]),
+}
+ORIGIN = [0.0, 0.0]
+no_second = pytest.mark.parametrize("name", LENGTHS)
+
+
+@no_second
+def test_at_the_origin_a_length_has_the_slope_0(name):
+    f = LENGTHS[name]
+    for function in (f, lambda x: microgrid.compile(f)(x)):
+        assert microgrid.grad(f)(ORIGIN) == [0.0, 0.0]
+        assert microgrid.compile(microgrid.grad(f))(ORIGIN) == [0.0, 0.0]
+        assert microgrid.jvp(f, (ORIGIN,), ([1.0, 2.0],))[1] == 0.0
+        assert function(ORIGIN) == f(ORIGIN)
+    leaves = [Value(0.0), Value(0.0)]
+    f(leaves).backward()
+    assert [leaf.grad for leaf in leaves] == ORIGIN
+
+
+@no_second
+def test_at_the_origin_the_second_derivative_of_a_length_raises_by_name(name):
+    f = LENGTHS[name]
+
+    def second_by_gradients():
+        leaves = [Value(0.0), Value(0.0)]
+        slopes = microgrid.gradients(f(leaves), leaves)
+        microgrid.sum(slopes).backward()
+
+    for asked in (
+        lambda: microgrid.hessian(f)(ORIGIN),
+        lambda: microgrid.hvp(f, (ORIGIN,), ([1.0, 0.0],)),
+        lambda: (
+            microgrid.grad(lambda t: f([t, 2 * t]))(0.0)
+            or microgrid.taylor(lambda t: f([t, 2 * t]), 0.0, 2)
+        ),
+        lambda: microgrid.jacobian(microgrid.grad(f))(ORIGIN),
+        second_by_gradients,
+    ):
+        with pytest.raises(ZeroDivisionError) as raised:
+            asked()
+        assert str(raised.value).startswith("the derivative of direction of ")
+        assert "no second derivative at the origin" in str(raised.value)
+        assert "write dot(x, x)" in str(raised.value)
+        with microgrid.detect_anomaly(), pytest.raises(ZeroDivisionError, match=r"dot\(x, x\)"):
+            asked()
+
+
+@no_second
+def test_at_the_origin_the_second_derivative_of_a_length_is_nan_in_a_kernel(name):
+    found = microgrid.compile(microgrid.hessian(LENGTHS[name]))(ORIGIN)
+    assert math.isnan(found[0][0])
+
+
+@no_second
+def test_away_from_the_origin_a_kernels_second_derivative_is_pythons(name):
+    compiled = microgrid.compile(microgrid.hessian(LENGTHS[name]))([3.0, -4.0])
+    python = microgrid.hessian(LENGTHS[name])([3.0, -4.0])
+    for mine, theirs in zip(compiled, python, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-14, abs=1e-15)
+
+
+def test_the_square_of_a_length_has_its_second_derivative_as_a_dot():
+    square = microgrid.hessian(lambda x: microgrid.dot(x, x))
+    assert square(ORIGIN) == microgrid.compile(square)(ORIGIN) == [[2.0, 0.0], [0.0, 2.0]]
+
+
+KINKS = {
+    "abs": abs,
+    "relu": relu,
+    "maximum": lambda x: maximum(x, 0),
+    "minimum": lambda x: minimum(x, 0),
+    "clip": lambda x: clip(x, 0, 1),
+    "leaky_relu": leaky_relu,
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_a_kink_is_flat_beyond_the_first_order(name):
+    f = KINKS[name]
+    assert microgrid.hessian(lambda x: f(x[0]))([0.0]) == [[0.0]]
+    assert microgrid.compile(microgrid.grad(microgrid.grad(f)))(0.0) == 0.0
+    assert microgrid.taylor(f, 0.0, 4)[2:] == [0.0, 0.0, 0.0]
+    assert microgrid.hvp(lambda x: f(x[0]), ([0.0],), ([1.0],)) == [0.0]
+    assert microgrid.hessian(lambda x: f(x[0]) * x[1])([0.0, 3.0])[0][0] == 0.0

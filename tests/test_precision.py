@@ -11,8 +11,8 @@ import sys
 import pytest
 from mpmath import mpf
 
-from microgrid import Primitive, Value, norm
-from microgrid.calculus import gradients, hessian
+from microgrid import Primitive, Value
+from microgrid.calculus import gradients
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
 
 # A partial's error over the partial: floats have sixteen digits, a few operations lose some.
@@ -51,7 +51,22 @@ def pairs(xs, ys):
     return list(itertools.product(xs, ys))
 
 
-OF_TWO = ("+", "-", "*", "/", "//", "%", "**", "**k", "<", "<=", "compare", "atan2", "sech2")
+OF_TWO = (
+    "+",
+    "-",
+    "*",
+    "/",
+    "//",
+    "%",
+    "**",
+    "**k",
+    "<",
+    "<=",
+    "compare",
+    "atan2",
+    "sech2",
+    "direction",
+)
 OF_MANY = ("sum", "prod", "dot", "max", "min", "hypot", "logsumexp")
 
 # The ends of the floats, and what lies between; those of one operand if no other are named.
@@ -81,6 +96,7 @@ ANGLES = pairs([0.0, *SIZES], [0.0, *signed(*SIZES)]) + pairs([-3.0, -1e-310], S
 EXTREME = (
     dict.fromkeys(OF_TWO, EXTREME_TWO)
     | dict.fromkeys(OF_MANY, EXTREME_MANY)
+    | {"direction": [(x, y) for x, y in EXTREME_TWO if y]}  # 0 at the origin, by convention
     | {"//": DIVISIONS, "%": DIVISIONS, "**": POWERS, "**k": POWERS, "atan2": ANGLES}
     | {"where": [(c, *xs) for c in (0.0, 1.0) for xs in EXTREME_TWO[::7]]}
 )
@@ -196,10 +212,6 @@ def test_a_power_at_0_is_flat_as_long_as_its_exponent_is_positive():
     assert second.data == 0.0
     with pytest.raises(ZeroDivisionError, match=r"the derivative of \*\*0.5"):
         gradients(second, x)
-
-
-def test_at_the_origin_a_norm_is_flat_in_every_order():
-    assert hessian(norm)([0.0, 0.0]) == [[0.0, 0.0], [0.0, 0.0]]
 
 
 # ---- the tester is tested

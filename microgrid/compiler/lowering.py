@@ -337,6 +337,11 @@ def _hypot(m: Any, *xs: Any) -> Any:
     return m.select(infinite, math.inf, length)
 
 
+@lowers("direction")
+def _direction(m: Any, x: Any, length: Any) -> Any:
+    return m.select(m.equal(length, 0.0), m.mul(x, length), m.div(x, length))
+
+
 @lowers("logsumexp")
 def _logsumexp(m: Any, *xs: Any) -> Any:
     """The greatest operand's own power is 1, and log1p keeps the digits of small others."""

@@ -113,6 +113,7 @@ RULES: dict[str, Rule] = {
     "sech2":     lambda a, y, x: _minus(a, a.one, a.product([(y, Number.of(2))])),
     "softsign":  lambda a, x: _over(a, x, _plus(a, a.one, a.call("abs", x))),
     "hypot":     _length,
+    "direction": _over,
     "**":        Algebra.power,
     "**k":       Algebra.power,
     "//":        lambda a, x, y: a.call("floor", _over(a, x, y)),

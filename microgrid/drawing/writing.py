@@ -33,7 +33,8 @@ SUM, PRODUCT, POWER, ATOM = range(4)
 INFIX: dict[str, tuple[str, int]] = {
     **{"<": (" < ", SUM), "<=": (" ≤ ", SUM), "+": (" + ", SUM), "-": (" - ", SUM)},
     **{"*": (" · ", PRODUCT), "/": (" / ", PRODUCT), "//": (" // ", PRODUCT)},
-    **{"%": (" % ", PRODUCT), "**": ("**", POWER), "**k": ("**", POWER)},
+    **{"%": (" % ", PRODUCT), "direction": (" / ", PRODUCT)},
+    **{"**": ("**", POWER), "**k": ("**", POWER)},
 }
 ASSOCIATIVE = ("+", "*")
 LISTS = {"sum": (" + ", SUM), "prod": (" · ", PRODUCT)}

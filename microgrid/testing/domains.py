@@ -316,6 +316,7 @@ DOMAINS: dict[str, Domain] = {
     "max": Domain(REAL, several=True, kink=_tie_of(lambda x: -x)),
     "min": Domain(REAL, several=True, kink=_tie_of(lambda x: x)),
     "hypot": Domain(REAL, several=True, kink=_origin),
+    "direction": Domain(REAL, REAL, pole=_zero_divisor),
     "logsumexp": Domain(REAL, several=True),
     "stop_gradient": Domain(HELD),
     "constant": Domain(REAL),
