@@ -86,8 +86,6 @@ LAYOUTS = {
     "big-endian": lambda x: x.astype(">f8"),
     "long double": lambda x: x.astype(np.longdouble),
     "every second of a big-endian": lambda x: np.repeat(x, 2).astype(">f4")[::2],
-    "list": lambda x: x.tolist(),
-    "tuple": lambda x: tuple(x.tolist()),
 }
 
 
@@ -116,8 +114,6 @@ def test_all_layouts_of_a_column_give_the_same_bits(rows):
     x, y = column(rows), column(rows, seed=1)
     expected = x * y + 1.0
     for name, layout in LAYOUTS.items():
-        if name in ("list", "tuple") and rows > 2000:
-            continue
         assert same(affine(layout(x), y), expected), name
         assert same(affine(x, layout(y)), expected), name
         assert same(affine(layout(x), layout(y)), expected), name
@@ -261,7 +257,7 @@ def test_single_numbers_of_all_kinds_give_a_float(x):
 
 
 def test_a_number_beside_an_array_is_for_all_rows():
-    numbers = [2.0, 2, Fraction(2), np.int8(2), [2.0]]
+    numbers = [2.0, 2, Fraction(2), np.int8(2)]
     arrays = [np.array(2.0), np.array([2.0]), np.array(2.0, ">f8"), np.array([[2]], ">i4")[0]]
     for number in [*numbers, *arrays]:
         assert same(affine(number, np.arange(2000.0)), 2.0 * np.arange(2000.0) + 1.0)
@@ -278,19 +274,67 @@ def test_results_that_depend_on_no_input_have_the_shape_of_the_rows():
 # ---- structures
 
 
-def test_lists_of_numbers_are_columns():
-    assert same(affine([1.0, 2.0], 3.0), np.array([4.0, 7.0]))
-    assert same(affine([1, True], (2, 3)), np.array([3.0, 4.0]))
-    assert same(affine([[1.0], [2.0]], [3.0, 4.0]), np.array([[4.0, 5.0], [7.0, 9.0]]))
-    assert same(affine([], 1.0), np.zeros(0))
+LISTS = [[3.0, 1.0], (3.0, 1.0), [True, 2], [[3.0, 1.0], [2.0, 5.0]], [np.int8(3), 2.5], [], ()]
+OF_LISTS = {  # of two lists, as Python computes it
+    "squared_error": mg.losses.squared_error,
+    "first": lambda x, y: x[:1],
+    "joined": lambda x, y: x + x,
+    "repeated": lambda x, y: x * 2,
+    "dot": lambda x, y: mg.dot(x, y) if x and not isinstance(x[0], list) else 0.0,
+    "length": lambda x, y: float(len(x) + 10 * len(y)),
+    "pairs": lambda x, y: list(zip(x, y, strict=True)),
+}
 
 
-@pytest.mark.parametrize("x", [[1, 2], [True, False], [], (), [[1], [2]], [np.int8(1), 2.5]])
-def test_a_list_is_a_column_at_the_first_call_too(x):
-    f = mg.compile(affine_formula)
-    expected = np.array(x, float) * 2.0 + 1.0
-    assert same(f(x, 2.0), expected)
-    assert same(f(x, 2.0), expected)
+@pytest.mark.parametrize("f", OF_LISTS.values(), ids=OF_LISTS)
+@pytest.mark.parametrize("x", LISTS, ids=repr)
+def test_a_list_is_a_list_as_in_python(f, x):
+    compiled = mg.compile(f)
+    try:
+        expected = f(x, x)
+    except (TypeError, ValueError) as error:  # of nested lists, or of none
+        with pytest.raises(type(error)):
+            compiled(x, x)
+    else:
+        for _ in range(2):
+            assert compiled(x, x) == expected
+
+
+def test_lists_of_two_lengths_are_two_structures():
+    f = mg.compile(lambda u, v: u[0] * 2)
+    assert f([1.0, 2.0], [3.0, 4.0, 5.0]) == 2.0
+    assert f([4.0], []) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("f", "args", "names"),
+    [
+        (affine_formula, ([1.0, 2.0], 3.0), ["x"]),
+        (affine_formula, ([1.0, 2.0], (3.0, 4.0)), ["x", "y"]),
+        (affine_formula, (1.0, ([[1.0], [2.0]])), ["y"]),
+        (lambda x, y: x - 1.0, ([1.0, 2.0], 3.0), ["x"]),
+        (lambda x, y: -x, ([1.0, 2.0], 3.0), ["x"]),
+        (lambda x, y: x / y, ([], 3.0), ["x"]),
+        (lambda x, y: x.mean(), ((1.0, 2.0), 3.0), ["x"]),
+        (lambda x, y: mg.exp(x), ([1.0, 2.0], 3.0), ["x"]),
+        (lambda x, y: y["a"] - x, (1.0, {"a": [1.0, 2.0]}), [r"y\['a'\]"]),
+        (lambda x, y: x[0] - y, (([1.0, 2.0], [1.0]), 2.0), [r"x\[0\]", r"x\[1\]"]),
+    ],
+)
+def test_a_list_in_the_place_of_a_column_says_what_to_pass(f, args, names):
+    compiled = mg.compile(f)
+    for name in names:
+        with pytest.raises((AttributeError, TypeError), match=rf"pass np\.asarray\({name}\)"):
+            compiled(*args)
+
+
+@pytest.mark.parametrize(
+    "x", [1.0, np.zeros(3), [np.zeros(3)], {"a": 1.0}, Point(1.0, 2.0)], ids=repr
+)
+def test_nothing_is_said_of_what_is_no_list_of_numbers(x):
+    with pytest.raises(TypeError) as caught:
+        mg.compile(lambda x: x - "text")(x)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_arguments_of_other_kinds_are_other_structures():
@@ -403,8 +447,8 @@ def test_keywords_and_defaults():
 
 @pytest.mark.parametrize(
     "arguments",
-    [(2.0,), (np.arange(3.0),), (2,), ([1.0, 2.0],)],
-    ids=["float", "array", "int", "list"],
+    [(2.0,), (np.arange(3.0),), (2,)],
+    ids=["float", "array", "int"],
 )
 def test_a_value_from_outside_is_what_it_is_at_the_call(arguments):
     w, calls = Value(3.0), []
@@ -486,11 +530,11 @@ def test_a_shared_position_counts_from_the_end_of_the_parameters():
         mg.compile(lambda *xs: xs[0], shared=-1)
 
 
-def test_a_list_beside_a_column_is_found_whichever_the_function_takes_as_a_whole():
+def test_a_list_stands_beside_a_column():
     f = mg.compile(lambda w, x: mg.sum(w) * x)
-    assert same(f([1.0, 2.0], [3.0, 4.0]), np.array([9.0, 12.0]))
-    g = mg.compile(lambda x, w: mg.sum(w) * x)
-    assert same(g([3.0, 4.0], [1.0, 2.0]), np.array([9.0, 12.0]))
+    x = np.array([3.0, 4.0])
+    assert same(f([1.0, 2.0], x), np.array([9.0, 12.0]))
+    assert same(f([x, 2.0], 2.0), np.array([10.0, 12.0]))
     assert mg.compile(lambda v, w: mg.sum(v) * mg.sum(w))([3.0, 4.0], [1.0, 2.0]) == 21.0
 
 
@@ -634,7 +678,6 @@ def test_shapes_that_do_not_broadcast_are_named():
         (np.zeros(3), np.zeros(4), r"x \(3,\), y \(4,\)"),
         (np.zeros((2, 3)), np.zeros(2), r"x \(2, 3\), y \(2,\)"),
         (np.zeros(0), np.zeros(2), r"x \(0,\), y \(2,\)"),
-        ([1.0, 2.0], [1.0, 2.0, 3.0], r"x \(2,\), y \(3,\)"),
     ]:
         with pytest.raises(ValueError, match=rf"broadcast, got {told}"):
             affine(x, y)
@@ -683,7 +726,7 @@ def test_what_is_no_function_is_refused_at_once(f):
 
 def test_a_function_that_cannot_be_traced_is_refused_at_each_call():
     f = mg.compile(lambda x: 1.0 if x > 0 else 2.0)
-    for x in [1.0, np.zeros(3), [1.0], 2]:
+    for x in [1.0, np.zeros(3), 2]:
         with pytest.raises(TypeError, match="must not branch on a number"):
             f(x)
     assert f(Value(1.0)) == 1.0  # Python's own may branch
@@ -748,6 +791,9 @@ def test_a_column_that_is_taken_for_an_array_is_told_of_shared():
         ((np.zeros(2), np.zeros(3)), ValueError),
         ((1.0, "a"), TypeError),
         (([None], 1.0), TypeError),
+        (([0.0, 1.0], 2.0), TypeError),
+        (([0.0, 1.0],), TypeError),
+        (([[0.0], [0.0, 1.0]], 2.0), TypeError),
     ],
     ids=repr,
 )
@@ -757,27 +803,9 @@ def test_a_call_that_failed_leaves_no_trace(bad, error):
         f(*bad)
     assert f(1.0, 2.0) == 3.0
     assert same(f(np.arange(2.0), 2.0), np.array([1.0, 3.0]))
-    assert same(f([0.0, 1.0], 2.0), np.array([1.0, 3.0]))
     with pytest.raises(error):
         f(*bad)
     assert f(1.0, 2.0) == 3.0
-
-
-def test_a_ragged_list_is_refused_by_name():
-    for f in [mg.compile(affine_formula), affine]:
-        with pytest.raises((TypeError, ValueError), match=r"\bx\b"):
-            f([[1.0], [1.0, 2.0]], 1.0)
-
-
-def test_a_list_by_keyword_is_a_column():
-    assert same(affine(1.0, y=[2.0, 3.0]), np.array([3.0, 4.0]))
-
-
-def test_a_call_with_a_list_that_failed_leaves_no_trace():
-    f = mg.compile(affine_formula)
-    with pytest.raises(TypeError, match="missing"):
-        f([1.0, 2.0])
-    assert same(f([0.0, 1.0], 2.0), np.array([1.0, 3.0]))
 
 
 # ---- values and traced numbers as arguments
@@ -986,9 +1014,10 @@ def test_of_a_function_that_cannot_be_pickled_the_programs_are(f):
 
 def test_options_and_columns_survive_pickling():
     f = mg.compile(lambda w, x: w[0] * x, shared="w", reduce="sum")
-    expected = f([2.0], [1.0, 2.0])
+    x = np.array([1.0, 2.0])
+    expected = f([2.0], x)
     twin = pickle.loads(pickle.dumps(f))
-    assert twin([2.0], [1.0, 2.0]) == expected == 6.0
+    assert twin([2.0], x) == expected == 6.0
     assert (twin.shared, twin.reduce) == (f.shared, f.reduce)
 
 
@@ -1120,7 +1149,7 @@ def resident_bytes():
 def test_calls_keep_no_memory():
     x = np.arange(100.0)
     calls = [lambda: affine(2.0, 3.0), lambda: affine(x, 2), lambda: total(x, x)]
-    calls += [lambda: line([1.0, 2.0], x), lambda: affine([1.0, 2.0], 1.0)]
+    calls += [lambda: line([1.0, 2.0], x), lambda: first_plus_second([1.0, x])]
 
     def many(times):
         for _ in range(times):

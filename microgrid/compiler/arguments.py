@@ -16,6 +16,7 @@ from .program import Program
 
 __all__ = ["Arguments", "Parameters", "as_column"]
 
+MOST_NAMED = 3  # lists that an error speaks of
 SCALARS = (float, Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
 
 
@@ -81,9 +82,6 @@ class Arguments:
     that all rows share, and `columns` the numbers and arrays for the rows, both from first to last.
     `has_values` says that a number among them is a `Value`, which remembers.
 
-    A list of numbers may be meant as a column or as a list: `lists` says which, by the names of the
-    arguments. Those of which it does not are in `undecided`, and are taken for columns.
-
     Raises:
         TypeError: something is no number.
     """
@@ -94,13 +92,12 @@ class Arguments:
         kwargs: Mapping[str, Any],
         parameters: Parameters,
         shared: Collection[Any],
-        lists: Mapping[str, bool],
     ) -> None:
-        self.parameters, self.undecided, self.uneven = parameters, list[str](), list[str]()
+        self.parameters = parameters
         self.shared: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
-        self._given = self._named(args, kwargs, shared, lists)
+        self._given = self._named(args, kwargs, shared)
         self._count = len(args)
         self.key = (
             tuple(kwargs),
@@ -108,11 +105,7 @@ class Arguments:
         )
 
     def _named(
-        self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        shared: Collection[Any],
-        lists: Mapping[str, bool],
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], shared: Collection[Any]
     ) -> list[tuple[str, Any, bool]]:
         """Return the name of each argument, what it is, and whether all rows share it."""
         of, given = self.parameters, []
@@ -122,29 +115,7 @@ class Arguments:
         for name, tree in kwargs.items():
             place = of.places(of.names.index(name)) if name in of.names else {name}
             given.append((name, tree, not place.isdisjoint(shared)))
-        return [
-            (name, self._column_or_list(name, tree, lists), is_shared)
-            if isinstance(tree, (list, tuple)) and not is_shared
-            else (name, tree, is_shared)
-            for name, tree, is_shared in given
-        ]
-
-    def _column_or_list(self, name: str, tree: Any, lists: Mapping[str, bool]) -> Any:
-        """Return the array of a list that is, or may be, meant as a column; else the list."""
-        is_column = lists.get(name)
-        if is_column is False:
-            return tree
-        column = _array_of(tree)
-        if column is None and is_column:
-            raise TypeError(
-                f"a column needs numbers, or lists of one length, got {name} = {tree!r}"
-            )
-        if column is None:
-            self.uneven.append(name)
-            return tree
-        if is_column is None:
-            self.undecided.append(name)
-        return column
+        return given
 
     def _take(self, tree: Any, is_shared: bool) -> Any:
         """Append what a tree holds; return what distinguishes it from other trees."""
@@ -223,6 +194,16 @@ class Arguments:
         for name, tree, is_shared in self._given:
             yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
 
+    def could_be_arrays(self) -> list[str]:
+        """Return the names of the first lists and tuples that hold what an array can."""
+        names: list[str] = []
+        for name, tree, _ in self._given:
+            parts, structure = flatten(tree, _fits_an_array)
+            for part, path in zip(parts, structure.paths, strict=True):
+                if isinstance(part, (list, tuple)):
+                    names.append(name + path)
+        return names[:MOST_NAMED]
+
     def rebuilt(self, scalars: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
@@ -265,15 +246,16 @@ def as_column(x: Any) -> Any:
     return np.asarray(float(x))  # a Fraction too, and 10**20
 
 
-def _array_of(tree: Any) -> Any:
-    """Return a list of plain numbers, or of such lists of one length, as an array; else None."""
-    if hasattr(tree, "_fields") or any(isinstance(part, np.ndarray) for part in tree):
-        return None  # a list of columns
+def _fits_an_array(x: Any) -> bool:
+    """Return whether x is a list of numbers, or of such lists of one length."""
+    if not isinstance(x, (list, tuple)) or hasattr(x, "_fields"):
+        return False
+    if any(isinstance(part, np.ndarray) for part in x):
+        return False  # a list of columns
     try:
-        array = np.asarray(tree)
+        return np.asarray(x).dtype.kind in "biuf"
     except (TypeError, ValueError):
-        return None
-    return array if array.dtype.kind in "biuf" else None
+        return False
 
 
 def _is_in_range(x: Any) -> bool:

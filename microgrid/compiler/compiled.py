@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from threading import RLock
@@ -49,8 +49,9 @@ def compile(
     else f reads, such as another attribute of a model, is read when it is run.
 
     The compiled function takes an array in the place of every number. Arrays broadcast, and arrays
-    come out: f is computed for each row. In the kernel a number behaves as a NumPy double does:
-    log(0) is -inf, where Python raises.
+    come out: f is computed for each row. A list is a list, as in Python: for a column of rows pass
+    `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf, where
+    Python raises.
 
     Args:
         f: a function of numbers, or a `Program`.
@@ -122,7 +123,6 @@ class Compiled:
         self.shared, self.reduce = self.parameters.require(shared), reduce
         self._entries: dict[Any, _Entry] = {}
         self._latest: _Entry | None = None
-        self._lists: dict[str, bool] = {}  # argument -> whether a list of numbers is a column in it
         self._fast: Any = None
         update_wrapper(self, f, updated=())
 
@@ -140,12 +140,10 @@ class Compiled:
                     numbers = numbers_of(*args)
                     fill(numbers)
                     return numbers[count]
-        call = self._taken_apart(args, kwargs, self._lists)
+        call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             return self._of_values(call)
-        entry = None if call.undecided else self._known(call.key)
-        if entry is None:
-            call, entry = self._compiled(args, kwargs)
+        entry = self._known(call.key) or self._compiled(call)
         self._latest = entry
         columns = [as_column(x) for x in call.columns]
         try:
@@ -160,9 +158,10 @@ class Compiled:
 
     def prepare(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for arguments of this structure; return the program."""
-        if self._taken_apart(args, kwargs, self._lists).has_values:
+        call = Arguments(args, kwargs, self.parameters, self.shared)
+        if call.has_values:
             raise TypeError("prepare needs plain numbers or arrays, got Values")
-        self._latest = self._compiled(args, kwargs)[1]
+        self._latest = self._compiled(call)
         return self._latest.program
 
     @property
@@ -217,45 +216,10 @@ class Compiled:
             )
         return self.function
 
-    def _taken_apart(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], lists: Mapping[str, bool]
-    ) -> Arguments:
-        return Arguments(args, kwargs, self.parameters, self.shared, lists)
-
-    def _compiled(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[Arguments, _Entry]:
-        """Return the arguments taken apart, and what is compiled for them, now if not before.
-
-        A list of numbers is tried as a column first. It is a list if the function takes it apart,
-        or fails.
-        """
-        lists, guesses = dict(self._lists), iter(list[list[str]]())
-        failures: list[Exception] = []
+    def _compiled(self, call: Arguments) -> _Entry:
+        """Return what is compiled for arguments of this structure, now if not before."""
         with _compiling:
-            try:
-                while True:
-                    call = self._taken_apart(args, kwargs, lists)
-                    try:
-                        entry = self._known(call.key) or self._enter(call)
-                        break
-                    except Exception as error:
-                        apart = getattr(error, "taken_apart", None)
-                        if apart in call.undecided:
-                            lists[apart] = False
-                            continue
-                        failures.append(error)
-                        if len(failures) == 1:
-                            known, guesses = dict(lists), _guesses(call.undecided)
-                        guess = next(guesses, None)
-                        if guess is None or hasattr(error, "is_refusal"):
-                            error = _explained(failures[0], call.uneven)
-                            raise error from error.__cause__
-                        lists = known | dict.fromkeys(guess, False)
-            finally:
-                failures.clear()  # what its own traceback holds would not be freed by itself
-            self._lists |= lists | dict.fromkeys(call.undecided, True)
-        return call, entry
+            return self._known(call.key) or self._enter(call)
 
     def _known(self, key: Any) -> _Entry | None:
         entry = self._entries.get(key)
@@ -264,7 +228,15 @@ class Compiled:
     def _enter(self, call: Arguments) -> _Entry:
         names, places = call.inputs()
         shared, clock = tuple(places), engine._clock
-        program, structure, captured = trace(self._python(), names, call.rebuilt)
+        try:
+            program, structure, captured = trace(self._python(), names, call.rebuilt)
+        except (AttributeError, TypeError) as error:
+            for name in call.could_be_arrays():
+                error.add_note(
+                    f"{name} is a sequence, as in Python: pass np.asarray({name}) for a column of "
+                    "rows, or for an array of shared numbers"
+                )
+            raise
         program = optimized(program)
         template = structure.result(list(range(len(program.outputs))))
         known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
@@ -329,7 +301,6 @@ class Compiled:
             self.parameters,
             self.shared,
             self.reduce,
-            self._lists,
             entries,
         )
 
@@ -342,12 +313,10 @@ def _unpickled(
     parameters: Parameters,
     shared: frozenset[Any],
     reduce: str | None,
-    lists: dict[str, bool],
     entries: list[Any],
 ) -> Compiled:
     compiled = Compiled(function or _forgotten, (), reduce)
     compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
-    compiled._lists = lists
     for key, program, slots, template in entries:
         kernel = ArrayKernel(program, slots, reduce)
         compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
@@ -364,22 +333,6 @@ def _found(module: str, qualname: str) -> Any:
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return found
-
-
-def _guesses(undecided: Sequence[str]) -> Iterator[list[str]]:
-    """Yield which arguments may be lists: each alone, then all of them."""
-    yield from [[name] for name in undecided]
-    if len(undecided) > 1:
-        yield list(undecided)
-
-
-def _explained(error: Exception, uneven: Sequence[str]) -> Exception:
-    """Return the error, with a note on each list that cannot be a column."""
-    for name in uneven:
-        error.add_note(
-            f"{name} was taken for a list of numbers: a column needs lists of one length"
-        )
-    return error
 
 
 def _reduced(column: Any, reduce: str) -> Any:

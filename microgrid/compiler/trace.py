@@ -86,7 +86,6 @@ def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
             f"a compiled function must not {use}: {self!r} has no value until the kernel runs; "
             f"{instead}"
         )
-        error.is_refusal = True  # type: ignore[attr-defined]  # tells it from a caller's mistake
         if instead is _BRANCH:
             _branches.setdefault(get_ident(), error)
         raise error
@@ -184,15 +183,10 @@ class Traced(Value):
     refresh = _refused("call refresh", "build the graph anew")
 
     def __getitem__(self, index: Any) -> NoReturn:
-        error = TypeError(
+        raise TypeError(
             f"{self!r} has no parts: of an array, a compiled function sees one number for each "
             "row; name the argument in `shared` for an array of numbers, or pass a list of columns"
         )
-        source: Value = self
-        while source.op and source.op.name == "argument":  # a transform's own node for it
-            (source,) = source.parents
-        error.taken_apart = source.label  # type: ignore[attr-defined]  # it may have been a list
-        raise error
 
 
 @contextmanager
