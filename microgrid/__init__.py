@@ -21,6 +21,7 @@ from .lazy import lazy
 
 if TYPE_CHECKING:
     from . import anomaly as anomaly
+    from . import arrays as arrays
     from . import calculus as calculus
     from . import compiler as compiler
     from . import datasets as datasets
@@ -49,6 +50,7 @@ _LAZY = {  # name -> the module that it is in, or is
     name: module
     for module, names in {
         "anomaly": "detect_anomaly",
+        "arrays": "",
         "compiler": "compile",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",

@@ -19,7 +19,17 @@ from .graph import (
     zero_grad,
 )
 from .operators import Operand
-from .primitive import CONSTANT, Primitive, beside, family, located, number, watched
+from .primitive import (
+    CONSTANT,
+    Primitive,
+    beside,
+    family,
+    is_array,
+    located,
+    number,
+    over_arrays,
+    watched,
+)
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
@@ -74,6 +84,9 @@ class Value(Operand):
             numbers = [parent._data for parent in operands]
         except AttributeError:
             for operand in operands:
+                if is_array(operand):
+                    mapped: Value = over_arrays(op, operands)
+                    return mapped
                 if isinstance(operand, Value) and operand.is_traced:
                     return operand.record(op, operands)
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from . import primitive
 from .engine import Value
-from .primitive import Primitive, Row, chosen, family, log, operand, sign, whole
+from .primitive import Primitive, Row, chosen, family, is_array, log, operand, sign, whole
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -236,7 +236,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     >>> x.grad
     1.0
     """
-    known = condition if isinstance(condition, Value) else bool(condition)
+    known = condition if isinstance(condition, Value) or is_array(condition) else bool(condition)
     return primitive.where(known, x, y)
 
 
@@ -327,7 +327,12 @@ def minimum(x: Any, y: Any) -> Any:
     return min_(x, y)
 
 
-def _operands(xs: Iterable[Any], function: str, at_least: int = 0) -> tuple[Any, ...]:
+def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
+    if is_array(xs) and xs.ndim != 1:
+        raise TypeError(
+            f"{function} needs a sequence of numbers, got an array of {xs.ndim} dimensions; "
+            "write x.ravel() for all of its numbers"
+        )
     if isinstance(xs, Value) or not isinstance(xs, Iterable):
         raise TypeError(f"{function} needs a sequence of numbers, got {xs!r}")
     operands = tuple(xs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import cache
 from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
@@ -53,6 +54,13 @@ def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any],
         return compare(self._data, data) if isinstance(data, NUMBERS) else NotImplemented
 
     return method
+
+
+@cache
+def _numpys() -> Any:
+    from .arrays import tables
+
+    return tables
 
 
 class Operand:
@@ -118,6 +126,12 @@ class Operand:
 
     def __bool__(self) -> bool:
         return bool(self._data)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _numpys().apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _numpys().apply_function(function, args, kwargs)
 
     def __float__(self) -> NoReturn:
         raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")

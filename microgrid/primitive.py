@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -86,6 +87,8 @@ class Primitive:
                     return operand.record(self, operands)
                 as_floats = False
         if not as_floats:
+            if any(map(is_array, operands)):
+                return over_arrays(self, operands)
             operands = plain(operands, f"{self.name} needs real numbers")
         try:
             out = self.forward(*operands)
@@ -204,6 +207,19 @@ def number(x: Any, need: str = "a Value holds a real number") -> Any:
     raise TypeError(f"{need}, got {x!r} ({type(x).__name__})")
 
 
+def is_array(x: Any) -> bool:
+    """Return whether x is a NumPy array, without loading NumPy."""
+    numpy = sys.modules.get("numpy")  # an array can be there only if NumPy is
+    return numpy is not None and isinstance(x, numpy.ndarray)
+
+
+def over_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """Return what an operation makes of each element of arrays, which broadcast."""
+    from .arrays.tables import mapped
+
+    return mapped(op, operands)
+
+
 def is_bool(x: Any) -> bool:
     """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
     return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
@@ -225,6 +241,9 @@ def operand(x: Number) -> Number:
     """Return what a function of an operand computes with: NumPy's small ints would wrap around."""
     if type(x) is float or hasattr(x, "record"):
         return x
+    if is_array(x):
+        floats: Number = over_arrays(operand, [x])
+        return floats
     held: Number = number(x, "an operand is a real number")
     return held
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from .engine import Value
 from .nn import Module
+from .primitive import is_array
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
 
@@ -88,7 +89,7 @@ def flatten(
     """
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], Structure([""], [None], _only, _only)
-    if _is_array(tree):
+    if is_array(tree):
         if tree.shape == ():  # NumPy itself makes a scalar of it with every operation
             return [tree.item()], Structure([""], [()], _item, _only)
         paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, tree.shape))]
@@ -120,7 +121,7 @@ def map_values(function: Callable[[Value], Any], tree: Any) -> Any:
     """
     if isinstance(tree, Value):
         return function(tree)
-    if _is_array(tree) and tree.dtype == object:
+    if is_array(tree) and tree.dtype == object:
         return _atom([map_values(function, x) for x in tree.ravel().tolist()], tree.shape)
     if isinstance(tree, Mapping):
         return like(tree, {key: map_values(function, part) for key, part in tree.items()})
@@ -173,11 +174,6 @@ def _names_of_parameters(module: Module) -> list[str]:
     return [names.get(id(p), str(i)) for i, p in enumerate(module.parameters())]
 
 
-def _is_array(x: Any) -> bool:
-    numpy = sys.modules.get("numpy")  # an array can be there only if NumPy is
-    return numpy is not None and isinstance(x, numpy.ndarray)
-
-
 def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
     if dimensions is None:
         return scalars[0]
@@ -185,6 +181,10 @@ def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
     kind = float if all(isinstance(x, float) for x in scalars) else object
     array = numpy.empty(len(scalars), kind)
     array[:] = scalars
+    if any(isinstance(x, Value) for x in scalars):
+        from .arrays.tables import Array
+
+        array = array.view(Array)
     return array.reshape(dimensions)
 
 

@@ -671,7 +671,7 @@ def test_a_transform_has_the_name_and_the_signature_of_the_function():
         ),
         (lambda: grad(lambda x: [x])(1.0), TypeError, r"one scalar output, got a list of 1"),
         (lambda: grad(lambda x: {"a": x})(1.0), TypeError, r"got a dict of 1; use jacobian"),
-        (lambda: grad(lambda x: x)(X), TypeError, r"got array\(.*\(ndarray\); use jacobian"),
+        (lambda: grad(lambda x: x)(X), TypeError, r"got Array\(.*\(Array\); use jacobian"),
         (lambda: value_and_grad(lambda x: (x, x))(1.0), TypeError, r"got a tuple of 2"),
         (lambda: hessian(lambda x: [x])(1.0), TypeError, r"^hessian needs a function with one"),
         (lambda: hvp(lambda x: [x], (1.0,), (1.0,)), TypeError, r"^hvp needs a function with"),

@@ -785,7 +785,7 @@ def test_numpy_scalars_are_operands_on_either_side(function, dtype):
 def test_numpy_scalars_compare_on_either_side(compare, dtype):
     assert bool(compare(Value(2.5), dtype(3))) is compare(2.5, 3)
     assert bool(compare(dtype(3), Value(2.5))) is compare(3, 2.5)
-    assert Value(3.0) != dtype(3)
+    assert Value(3.0) == dtype(3)
 
 
 @pytest.mark.parametrize("function", [*BINARY[:6], operator.pow], **by_name)
@@ -807,7 +807,7 @@ def test_an_array_without_dimensions_is_an_operand():
 
 def test_arrays_of_floats_take_no_values_silently():
     array = np.ones(2)
-    with pytest.raises(TypeError, match="Cannot cast"):
+    with pytest.raises(TypeError, match="an array of dtype float64 cannot hold Values"):
         array *= Value(2.0)
 
 

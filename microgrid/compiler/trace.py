@@ -16,7 +16,7 @@ from .. import engine
 from ..engine import Value
 from ..graph import topological_order, unrecorded
 from ..operators import NUMBERS, Operand
-from ..primitive import CONSTANT, Primitive, less, less_equal
+from ..primitive import CONSTANT, Primitive, is_array, less, less_equal, over_arrays
 from ..trees import Structure, flatten
 from .program import Program
 
@@ -114,6 +114,8 @@ class Traced(Value):
         for x in operands:
             if isinstance(x, Operand) and not isinstance(x, Value):
                 return x.record(op, operands)  # a power series of traced numbers
+            if is_array(x):
+                return over_arrays(op, operands)
         node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
         return node.detach() if get_ident() in unrecorded else node
 

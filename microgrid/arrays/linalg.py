@@ -1,0 +1,254 @@
+"""Linear systems, determinants and norms: elimination with pivots, on the library's arithmetic.
+
+Where the numbers are known the greatest of all that are left is the pivot. In a trace, where which
+it is differs from row to row of a batch, it is the greatest of its column, and rows that change
+places are chosen by `where`.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sum_
+from ..primitive import where
+from .products import sum_of_products
+from .protocol import axes_of, implements, lanes, objects, settled
+from .rules import data_of, is_traced
+
+__all__: list[str] = []
+
+MOST_ROWS = 32  # of a matrix in a trace, where rows change places by n**3 choices
+MOST_BY_MINORS = 6  # rows of a determinant without a division, which is right where it is 0 too
+
+Matrix = list[list[Any]]
+
+
+class Eliminated(NamedTuple):
+    """A linear system after elimination: a triangle, and the right-hand sides beside it.
+
+    `columns` is the order that its columns are in, and `sign` the sign of all exchanges.
+    """
+
+    triangle: Matrix
+    beside: Matrix
+    columns: list[int]
+    sign: Any
+
+
+def _eliminated(matrix: Matrix, beside: Matrix) -> Eliminated:
+    n, sign = len(matrix), 1.0
+    rows = [[*left, *right] for left, right in zip(matrix, beside, strict=True)]
+    columns = list(range(n))
+    traced = any(is_traced(x) for row in matrix for x in row)
+    for k in range(n):
+        if traced:
+            sign = _exchange_by_where(rows, k, sign)
+        else:
+            i, j = max(
+                [(i, j) for i in range(k, n) for j in range(k, n)],
+                key=lambda at: abs(data_of(rows[at[0]][at[1]])),
+            )
+            sign *= (-1.0) ** ((i != k) + (j != k))
+            rows[k], rows[i] = rows[i], rows[k]
+            for row in [*rows, columns]:
+                row[k], row[j] = row[j], row[k]
+            if data_of(rows[k][k]) == 0:
+                break  # so is all that is left
+        for row in rows[k + 1 :]:
+            factor = -(row[k] / rows[k][k])
+            row[k + 1 :] = [
+                dot_(factor, y, x) for x, y in zip(row[k + 1 :], rows[k][k + 1 :], strict=True)
+            ]
+    return Eliminated([row[:n] for row in rows], [row[n:] for row in rows], columns, sign)
+
+
+def _exchange_by_where(rows: Matrix, k: int, sign: Any) -> Any:
+    """Bring the row with the greatest number in column k to place k; return the sign of it all."""
+    for i in range(k + 1, len(rows)):
+        above, below = rows[k], rows[i]
+        swap = abs(above[k]) < abs(below[k])
+        rows[k] = above[:k] + [where(swap, y, x) for x, y in zip(above[k:], below[k:], strict=True)]
+        rows[i] = below[:k] + [where(swap, x, y) for x, y in zip(above[k:], below[k:], strict=True)]
+        sign = where(swap, -sign, sign)
+    return sign
+
+
+def _solved(matrix: Matrix, beside: Matrix) -> Matrix:
+    """Return the solutions of a system, one for each column beside it."""
+    triangle, right, columns, _ = _eliminated(matrix, beside)
+    n = len(triangle)
+    if any(not is_traced(row[k]) and data_of(row[k]) == 0 for k, row in enumerate(triangle)):
+        raise np.linalg.LinAlgError("Singular matrix")
+    solution: Matrix = [[] for _ in range(n)]
+    for c in range(len(right[0]) if right else 0):
+        found: list[Any] = []  # from the last to the first
+        for k in reversed(range(n)):
+            rest = sum_of_products(triangle[k][:k:-1], found)
+            found.append(((right[k][c] - rest) if found else right[k][c]) / triangle[k][k])
+        for k, x in zip(columns, reversed(found), strict=True):
+            solution[k].append(x)
+    return solution
+
+
+def _determinant(matrix: Matrix) -> Any:
+    if len(matrix) <= MOST_BY_MINORS:
+        return _by_minors(matrix)
+    triangle, _, _, sign = _eliminated(matrix, [[] for _ in matrix])
+    return sign * prod_(*[row[k] for k, row in enumerate(triangle)])
+
+
+def _by_minors(matrix: Matrix) -> Any:
+    """Return the determinant, from those of the last rows and any columns (Laplace)."""
+    n = len(matrix)
+    minors: dict[tuple[int, ...], Any] = {(): 1.0}
+    for size in range(1, n + 1):
+        row = matrix[n - size]
+        minors = {
+            columns: _alternating(
+                [row[c] for c in columns],
+                [minors[columns[:i] + columns[i + 1 :]] for i in range(size)],
+            )
+            for columns in combinations(range(n), size)
+        }
+    return minors[tuple(range(n))]
+
+
+def _alternating(xs: list[Any], ys: list[Any]) -> Any:
+    """Return x1 * y1 - x2 * y2 + x3 * y3 - … of two lists."""
+    added = sum_of_products(xs[::2], ys[::2])
+    return added - sum_of_products(xs[1::2], ys[1::2]) if len(xs) > 1 else added
+
+
+def _matrices(a: Any, name: str) -> Any:
+    elements = objects(a)
+    if elements.ndim < 2 or elements.shape[-1] != elements.shape[-2]:
+        raise np.linalg.LinAlgError(
+            f"{name} needs a square matrix, or several in the last two dimensions, got the shape "
+            f"{elements.shape}"
+        )
+    if elements.shape[-1] > MOST_ROWS and any(map(is_traced, elements.ravel().tolist())):
+        raise TypeError(
+            f"a compiled function takes {name} of {MOST_ROWS} rows at most, got "
+            f"{elements.shape[-1]}: which rows change places is not known before the kernel runs, "
+            "and every choice is a step; solve in Python, outside of the function"
+        )
+    return elements
+
+
+@implements(np.linalg.solve)
+def _solve(a: Any, b: Any) -> Any:
+    matrices, right = _matrices(a, "solve"), objects(b)
+    is_vector = right.ndim == 1
+    right = right[:, np.newaxis] if is_vector else right
+    n = matrices.shape[-1]
+    if right.ndim < 2 or right.shape[-2] != n:
+        raise ValueError(
+            f"solve needs a right-hand side with a row for each row of the matrix, got the shapes "
+            f"{matrices.shape} and {np.shape(b)}"
+        )
+    stack = np.broadcast_shapes(matrices.shape[:-2], right.shape[:-2])
+    matrices = np.broadcast_to(matrices, (*stack, n, n))
+    right = np.broadcast_to(right, (*stack, *right.shape[-2:]))
+    solutions = np.empty(right.shape, object)
+    for index in np.ndindex(stack):
+        solution = _solved(matrices[index].tolist(), right[index].tolist())
+        solutions[index] = np.array(solution, object).reshape(right.shape[-2:])
+    return settled(solutions[..., 0] if is_vector else solutions)
+
+
+@implements(np.linalg.inv)
+def _inv(a: Any) -> Any:
+    return _solve(_matrices(a, "inv"), np.eye(np.shape(a)[-1]))
+
+
+@implements(np.linalg.det)
+def _det(a: Any) -> Any:
+    matrices = _matrices(a, "det")
+    return _of_each(_determinant, matrices)
+
+
+def _of_each(function: Any, matrices: Any) -> Any:
+    result = np.empty(matrices.shape[:-2], object)
+    for index in np.ndindex(result.shape):
+        result[index] = function(matrices[index].tolist())
+    return settled(result) if result.ndim else result.item()
+
+
+@implements(np.linalg.slogdet)
+def _slogdet(a: Any) -> Any:
+    matrices = _matrices(a, "slogdet")
+    signs, logarithms = (np.empty(matrices.shape[:-2], object) for _ in range(2))
+    for index in np.ndindex(signs.shape):
+        triangle, _, _, exchanges = _eliminated(matrices[index].tolist(), [[]] * matrices.shape[-1])
+        pivots = [row[k] for k, row in enumerate(triangle)]
+        signs[index] = prod_(exchanges, *map(sign, pivots))
+        logarithms[index] = sum_(0.0, *[log(abs(pivot)) for pivot in pivots])
+    kind = type(np.linalg.slogdet(np.eye(1)))
+    return kind(*[settled(x) if x.ndim else x.item() for x in (signs, logarithms)])
+
+
+@implements(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    dimensions = np.ndim(x)
+    if axis is None and (ord is None or dimensions == 1):
+        return lanes(_vector_norm(ord), x, None, keepdims)
+    axes = tuple(range(dimensions)) if axis is None else axes_of(axis)
+    if len(axes) == 1:
+        return lanes(_vector_norm(ord), x, axes, keepdims)
+    if len(axes) != 2:
+        raise ValueError(f"a norm is of vectors or matrices, got {len(axes)} dimensions")
+    return lanes(_matrix_norm(ord, np.shape(x)[axes[1]]), x, axes, keepdims)
+
+
+def _vector_norm(ord: Any) -> Any:
+    def norm(xs: list[Any]) -> Any:
+        if ord in (None, 2):
+            return hypot(*xs) if xs else 0.0
+        sizes = list(map(abs, xs))
+        if ord == math.inf:
+            return max_(*sizes)
+        if ord == -math.inf:
+            return min_(*sizes)
+        if ord == 1:
+            return sum_(*sizes) if xs else 0.0
+        if ord == 0:
+            return sum_(*[abs(sign(x)) for x in xs]) if xs else 0.0
+        return sum_(*[size**ord for size in sizes]) ** (1 / ord) if xs else 0.0
+
+    if isinstance(ord, str):
+        raise ValueError(f"the norm of a vector has a number as its order, got {ord!r}")
+    return norm
+
+
+def _matrix_norm(ord: Any, width: int) -> Any:
+    def norm(xs: list[Any]) -> Any:
+        if ord in (None, "fro"):
+            return hypot(*xs)
+        rows = [xs[at : at + width] for at in range(0, len(xs), width)]
+        lines = rows if abs(ord) == math.inf else zip(*rows, strict=True)
+        sums = [sum_(*map(abs, line)) for line in lines]
+        return max_(*sums) if ord > 0 else min_(*sums)
+
+    if ord not in (None, "fro", 1, -1, math.inf, -math.inf):
+        raise TypeError(
+            f"the norm of a matrix of Values has the order 'fro', 1, -1, inf or -inf, got {ord!r}: "
+            "the others need singular values"
+        )
+    return norm
+
+
+if hasattr(np.linalg, "vector_norm"):
+
+    @implements(np.linalg.vector_norm)
+    def _of_vectors(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+        if axis is None or isinstance(axis, tuple):
+            return lanes(_vector_norm(ord), x, axis, keepdims)
+        return _norm(x, ord, axis, keepdims)
+
+    @implements(np.linalg.matrix_norm)
+    def _of_matrices(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+        return _norm(x, ord, (-2, -1), keepdims)

@@ -1,0 +1,115 @@
+"""Products of vectors, matrices and more: each sum of products is one `dot`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..functional import dot_
+from .protocol import UFUNCS, apply_ufunc, implements, objects, settled, stored
+
+__all__ = ["sum_of_products"]
+
+
+def sum_of_products(xs: list[Any], ys: list[Any]) -> Any:
+    """Return the sum of products of two lists as one node."""
+    if len(xs) == 1:
+        return xs[0] * ys[0]
+    return dot_(*xs, *ys) if xs else 0.0
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    if not a.ndim or not b.ndim:
+        raise ValueError("@ needs arrays of one dimension or more, got a single number; write *")
+    left = a[np.newaxis, :] if a.ndim == 1 else a
+    right = b[:, np.newaxis] if b.ndim == 1 else b
+    if left.shape[-1] != right.shape[-2]:
+        raise ValueError(
+            "a product needs as many columns on the left as rows on the right, got the shapes "
+            f"{a.shape} and {b.shape}"
+        )
+    stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    left = np.broadcast_to(left, stack + left.shape[-2:])
+    right = np.broadcast_to(right, stack + right.shape[-2:])
+    product = np.empty((*stack, left.shape[-2], right.shape[-1]), object)
+    for index in np.ndindex(stack):
+        columns = right[index].T.tolist()
+        for i, row in enumerate(left[index].tolist()):
+            for j, column in enumerate(columns):
+                product[(*index, i, j)] = sum_of_products(row, column)
+    if b.ndim == 1:
+        product = product[..., 0]
+    if a.ndim == 1:
+        product = product[..., 0, :] if b.ndim > 1 else product[..., 0]
+    return product if product.ndim else product.item()
+
+
+def _matvec(a: Any, b: Any) -> Any:
+    return _matmul(a, b[..., np.newaxis])[..., 0]
+
+
+def _vecmat(a: Any, b: Any) -> Any:
+    return _matmul(a[..., np.newaxis, :], b)[..., 0, :]
+
+
+def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
+    product = _matmul(a[..., np.newaxis, :], b[..., :, np.newaxis])[..., 0, 0]
+    return product if np.ndim(product) else objects(product).item()
+
+
+UFUNCS[np.matmul] = _matmul
+for _name, _product in {"matvec": _matvec, "vecmat": _vecmat, "vecdot": _vecdot}.items():
+    if hasattr(np, _name):  # they are new in NumPy 2
+        UFUNCS[getattr(np, _name)] = _product
+
+
+@implements(np.dot)
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
+    one, other = objects(a), objects(b)
+    if not one.ndim or not other.ndim:
+        product = apply_ufunc(np.multiply, "__call__", (a, b), {})
+    else:
+        product = _tensordot(one, other, (-1, -2 if other.ndim > 1 else -1))
+    return stored(product, out)
+
+
+@implements(np.inner)
+def _inner(a: Any, b: Any) -> Any:
+    if not np.ndim(a) or not np.ndim(b):
+        return apply_ufunc(np.multiply, "__call__", (a, b), {})
+    return _tensordot(a, b, (-1, -1))
+
+
+@implements(np.vdot)
+def _vdot(a: Any, b: Any) -> Any:
+    return _matmul(objects(a).ravel(), objects(b).ravel())
+
+
+@implements(np.tensordot, *[np.linalg.tensordot] if hasattr(np.linalg, "tensordot") else [])
+def _tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
+    left, right = objects(a), objects(b)
+    if isinstance(axes, int):
+        axes = range(left.ndim - axes, left.ndim), range(axes)
+    along = [
+        [int(d) % x.ndim for d in np.ravel(own)] for x, own in zip((left, right), axes, strict=True)
+    ]
+    lengths = [[x.shape[d] for d in own] for x, own in zip((left, right), along, strict=True)]
+    if lengths[0] != lengths[1]:
+        raise ValueError(
+            f"a product needs axes of one length to sum over, got the shapes {left.shape} and "
+            f"{right.shape}"
+        )
+    others = [
+        [d for d in range(x.ndim) if d not in own]
+        for x, own in zip((left, right), along, strict=True)
+    ]
+    shapes = [[x.shape[d] for d in own] for x, own in zip((left, right), others, strict=True)]
+    count, (rows, columns) = math.prod(lengths[0]), map(math.prod, shapes)
+    product = _matmul(
+        left.transpose(others[0] + along[0]).reshape(rows, count),
+        right.transpose(along[1] + others[1]).reshape(count, columns),
+    ).reshape(shapes[0] + shapes[1])
+    return settled(product) if product.ndim else product.item()

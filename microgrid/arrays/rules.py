@@ -1,0 +1,269 @@
+"""What NumPy's ufuncs are on single numbers, in this library's own functions and operators.
+
+A truth value is a bool where the numbers are known; in a trace it is a traced number, 1 or 0.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import functional, primitive
+from ..engine import Value
+from ..operators import Operand
+from ..primitive import where
+
+__all__ = [
+    "LANES",
+    "RULES",
+    "all_of",
+    "any_of",
+    "both",
+    "chosen",
+    "clip",
+    "data_of",
+    "is_finite",
+    "is_nan",
+    "is_traced",
+]
+
+LN2 = math.log(2.0)
+TRUTHS = frozenset(["<", "<=", "==", "!="])  # the names of primitives that give 1 or 0
+
+
+def is_traced(x: Any) -> bool:
+    """Return whether x stands for a number that nobody knows yet."""
+    return isinstance(x, Operand) and x.is_traced
+
+
+def data_of(x: Any) -> Any:
+    """Return the number itself of a `Value`, and a plain number as it is."""
+    return x._data if isinstance(x, Operand) else x
+
+
+def chosen(condition: Any, x: Any, y: Any) -> Any:
+    """Return x where a condition holds, else y."""
+    if is_traced(condition):
+        return where(condition, x, y)
+    return x if condition else y
+
+
+def _is_truth(x: Any) -> bool:
+    if isinstance(x, (bool, np.bool_)):
+        return True
+    if not isinstance(x, Value):
+        return False
+    if x.op is where:
+        return all(map(_is_truth, x.parents[1:]))
+    if x.is_constant:
+        return data_of(x) in (0.0, 1.0)
+    return is_traced(x) and x.op is not None and x.op.name in TRUTHS
+
+
+def _truth(x: Any) -> Any:
+    """Return whether a number is not 0, as a truth value."""
+    if not is_traced(x):
+        return bool(data_of(x))
+    return x if _is_truth(x) else where(x, 1.0, 0.0)
+
+
+def both(x: Any, y: Any) -> Any:
+    """Return whether two truth values hold."""
+    x, y = _truth(x), _truth(y)
+    if is_traced(x):
+        return where(x, y, 0.0)
+    return y if x else False
+
+
+def _either(x: Any, y: Any) -> Any:
+    x, y = _truth(x), _truth(y)
+    if is_traced(x):
+        return where(x, 1.0, y)
+    return True if x else y
+
+
+def _not(x: Any) -> Any:
+    x = _truth(x)
+    return where(x, 0.0, 1.0) if is_traced(x) else not x
+
+
+def _differ(x: Any, y: Any) -> Any:
+    x, y = _truth(x), _truth(y)
+    if is_traced(x):
+        return where(x, _not(y), y)
+    return _not(y) if x else y
+
+
+def all_of(*xs: Any) -> Any:
+    """Return whether all of some truth values hold."""
+    result: Any = True
+    for x in xs:
+        result = both(result, x)
+    return result
+
+
+def any_of(*xs: Any) -> Any:
+    """Return whether one of some truth values holds."""
+    result: Any = False
+    for x in xs:
+        result = _either(result, x)
+    return result
+
+
+def _of_truths(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a rule for an operator on bits, of which numbers here have none."""
+
+    def of_truths(*xs: Any) -> Any:
+        if not all(map(_is_truth, xs)):
+            raise TypeError(f"{name} takes conditions here, such as x > 0, got {xs!r}")
+        return rule(*xs)
+
+    return of_truths
+
+
+def _equal(x: Any, y: Any) -> Any:
+    if is_traced(x) or is_traced(y):
+        return both(x <= y, y <= x)
+    return data_of(x) == data_of(y)
+
+
+def is_nan(x: Any) -> Any:
+    """Return whether x is not a number."""
+    if is_traced(x):
+        return where(x <= x, 0.0, 1.0)
+    return bool(data_of(x) != data_of(x))
+
+
+def is_finite(x: Any) -> Any:
+    """Return whether x is neither nan nor inf."""
+    return abs(x) < math.inf if is_traced(x) else math.isfinite(data_of(x))
+
+
+def _is_inf(x: Any) -> Any:
+    return math.inf <= abs(x) if is_traced(x) else math.isinf(data_of(x))
+
+
+def _has_minus(x: Any) -> Any:
+    """Return whether x is negative or -0; of nan, which sign it has is not to be seen here."""
+    if is_traced(x):
+        return where(x < 0, 1.0, 1 / x < 0)
+    return math.copysign(1.0, data_of(x)) < 0
+
+
+def _copysign(x: Any, y: Any) -> Any:
+    return chosen(_has_minus(y), -abs(x), abs(x))
+
+
+def _power(x: Any, y: Any) -> Any:
+    if isinstance(x, Operand) or isinstance(y, Operand):
+        return x**y
+    return primitive.pow_(x, y)
+
+
+def _trunc(x: Any) -> Any:
+    return chosen(_has_minus(x), functional.ceil(x), functional.floor(x))
+
+
+def _rint(x: Any) -> Any:
+    return primitive.rounded(0)(x)
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    """Return the remainder of the sign of x, where `%` has that of y."""
+    y = abs(y)
+    if is_traced(x):
+        return where(_has_minus(x), -(-x % y), x % y)
+    return -(-x % y) if _has_minus(x) else x % y
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    zero = _copysign(0.0, x)
+    if is_traced(x):
+        return where(_is_inf(x), zero, _fmod(x, 1.0)), _trunc(x)
+    return zero if _is_inf(x) else _fmod(x, 1.0), _trunc(x)
+
+
+def _heaviside(x: Any, at_zero: Any) -> Any:
+    above = chosen(x > 0, 1.0, functional.sign(x))  # which is nan, where x is
+    return chosen(x < 0, 0.0, chosen(_equal(x, 0), at_zero, above))
+
+
+def _fmax(x: Any, y: Any) -> Any:
+    return chosen(is_nan(x), y, chosen(is_nan(y), x, functional.maximum(x, y)))
+
+
+def _fmin(x: Any, y: Any) -> Any:
+    return chosen(is_nan(x), y, chosen(is_nan(y), x, functional.minimum(x, y)))
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """Return x held between two numbers, the second of which has the last word."""
+    if not isinstance(low, Operand) and not isinstance(high, Operand) and low <= high:
+        return functional.clip(x, low, high)
+    return functional.minimum(functional.maximum(x, low), high)
+
+
+def _radians(x: Any) -> Any:
+    return x * (math.pi / 180.0)
+
+
+def _degrees(x: Any) -> Any:
+    return x * (180.0 / math.pi)
+
+
+def _ldexp(x: Any, n: Any) -> Any:
+    if isinstance(n, Operand):
+        raise TypeError("ldexp takes a whole number as exponent, got a Value; write x * 2.0**n")
+    return x * math.ldexp(1.0, n)
+
+
+# fmt: off
+RULES: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
+    np.divide: operator.truediv, np.floor_divide: operator.floordiv, np.remainder: operator.mod,
+    np.divmod: divmod, np.negative: operator.neg, np.positive: operator.pos,
+    np.absolute: operator.abs, np.fabs: operator.abs, np.conjugate: operator.pos,
+    np.power: _power, np.float_power: _power,
+    np.square: lambda x: x * x, np.reciprocal: lambda x: 1.0 / x, np.sign: functional.sign,
+    np.less: operator.lt, np.less_equal: operator.le, np.equal: _equal,
+    np.greater: operator.gt, np.greater_equal: operator.ge,
+    np.not_equal: lambda x, y: _not(_equal(x, y)),
+    np.logical_and: both, np.logical_or: _either, np.logical_xor: _differ, np.logical_not: _not,
+    np.bitwise_and: _of_truths("&", both), np.bitwise_or: _of_truths("|", _either),
+    np.bitwise_xor: _of_truths("^", _differ), np.invert: _of_truths("~", _not),
+    np.isnan: is_nan, np.isfinite: is_finite, np.isinf: _is_inf, np.signbit: _has_minus,
+    np.maximum: functional.maximum, np.minimum: functional.minimum,
+    np.fmax: _fmax, np.fmin: _fmin,
+    np.copysign: _copysign, np.heaviside: _heaviside, np.fmod: _fmod, np.modf: _modf,
+    np.floor: functional.floor, np.ceil: functional.ceil, np.trunc: _trunc, np.rint: _rint,
+    np.ldexp: _ldexp, np.radians: _radians, np.deg2rad: _radians,
+    np.degrees: _degrees, np.rad2deg: _degrees,
+    np.exp: functional.exp, np.exp2: functional.exp2, np.expm1: functional.expm1,
+    np.log: functional.log, np.log2: functional.log2, np.log10: functional.log10,
+    np.log1p: functional.log1p, np.sqrt: functional.sqrt, np.cbrt: functional.cbrt,
+    np.sin: functional.sin, np.cos: functional.cos, np.tan: functional.tan,
+    np.arcsin: functional.asin, np.arccos: functional.acos, np.arctan: functional.atan,
+    np.sinh: functional.sinh, np.cosh: functional.cosh, np.tanh: functional.tanh,
+    np.arcsinh: functional.asinh, np.arccosh: functional.acosh, np.arctanh: functional.atanh,
+    np.arctan2: functional.atan2, np.hypot: functional.hypot,
+    np.logaddexp: functional.logsumexp_,
+    np.logaddexp2: lambda x, y: functional.logsumexp_(x * LN2, y * LN2) / LN2,
+}
+# fmt: on
+
+# How a ufunc goes through many numbers at once, where that is one operation of the library: a sum
+# is one node, and all that tie for a maximum share its gradient evenly.
+LANES: dict[Any, Callable[..., Any]] = {
+    np.add: functional.sum_,
+    np.multiply: functional.prod_,
+    np.maximum: functional.max_,
+    np.minimum: functional.min_,
+    np.hypot: functional.hypot,
+    np.logaddexp: functional.logsumexp_,
+    np.logical_and: all_of,
+    np.logical_or: any_of,
+}

@@ -1,0 +1,167 @@
+"""Functions of NumPy whose own code is right: they move elements, or are made of others alone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .protocol import Array, adopted, as_is, implements, objects
+
+__all__: list[str] = []
+
+as_is(
+    np,
+    # what moves elements about, or writes them
+    "append apply_along_axis apply_over_axes array_split astype atleast_1d atleast_2d atleast_3d "
+    "block broadcast_arrays broadcast_to choose column_stack compress concat concatenate copy "
+    "copyto delete diag diag_indices_from diagflat diagonal dsplit dstack expand_dims extract "
+    "fill_diagonal flip fliplr flipud hsplit hstack insert ix_ matrix_transpose meshgrid moveaxis "
+    "permute_dims place put put_along_axis putmask ravel repeat reshape resize roll rollaxis rot90 "
+    "split squeeze stack swapaxes take take_along_axis tile transpose tril tril_indices_from triu "
+    "triu_indices_from unstack vsplit vstack row_stack "
+    # what asks for anything but the numbers
+    "array2string array_repr array_str can_cast common_type iscomplex iscomplexobj isreal "
+    "isrealobj may_share_memory ndim real real_if_close result_type shape shares_memory size "
+    "empty_like "
+    # what is made of sums, products and what is declared elsewhere
+    "all alltrue amax amin any average convolve correlate cross cumprod cumproduct cumsum "
+    "cumulative_prod cumulative_sum diff ediff1d einsum einsum_path kron max mean min "
+    "outer polyadd polyder polyint polysub polyval prod product ptp sometrue std sum trace "
+    "trapezoid trapz vander var",
+)
+as_is(
+    np.linalg,
+    "cross diagonal matmul matrix_power matrix_transpose multi_dot outer trace vecdot",
+)
+as_is(np.fft, "fftshift ifftshift")
+as_is(np.lib.stride_tricks, "sliding_window_view")
+
+
+@implements(np.zeros_like)
+def _zeros_like(a: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any) -> Any:
+    return _full(a, 0.0, dtype, shape)
+
+
+@implements(np.ones_like)
+def _ones_like(a: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any) -> Any:
+    return _full(a, 1.0, dtype, shape)
+
+
+@implements(np.full_like)
+def _full_like(
+    a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any
+) -> Any:
+    return _full(a, fill_value, dtype, shape)
+
+
+def _full(a: Any, fill: Any, dtype: Any, shape: Any) -> Any:
+    """Return an array of one number that can hold `Value`s, unless a dtype is asked for."""
+    filled = np.empty(np.shape(a) if shape is None else shape, object if dtype is None else dtype)
+    filled[...] = objects(fill) if filled.dtype == object else fill
+    return filled.view(Array) if filled.dtype == object else filled
+
+
+@implements(np.pad)
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    if mode in ("maximum", "minimum", "median"):
+        raise TypeError(f"np.pad of Values cannot take the {mode}; pad with np.concatenate")
+    return adopted(np.pad(objects(array), pad_width, mode, **kwargs))
+
+
+# ---- differences, and numbers at even distances
+
+
+@implements(np.gradient)
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    values = objects(f).view(Array)
+    axes = range(values.ndim) if axis is None else axis if np.ndim(axis) else (axis,)
+    steps = list(varargs) or [1.0]
+    steps = steps * len(axes) if len(steps) == 1 else steps
+    if len(steps) != len(axes) or edge_order not in (1, 2):
+        raise TypeError(
+            f"np.gradient needs one distance, or one for each of {len(axes)} axes, and an edge "
+            f"order of 1 or 2; got {len(steps)} and {edge_order!r}"
+        )
+    slopes = [
+        np.moveaxis(_slopes(np.moveaxis(values, a, 0), step, edge_order), 0, a)
+        for a, step in zip(axes, steps, strict=True)
+    ]
+    return slopes[0] if len(slopes) == 1 else tuple(slopes)
+
+
+def _slopes(y: Any, step: Any, edge_order: int) -> Any:
+    """Return the slopes along the first axis: those of parabolas, at the edges of lines."""
+    if len(y) < edge_order + 1:
+        raise ValueError(f"np.gradient needs {edge_order + 1} elements or more, got {len(y)}")
+    if np.ndim(step) == 0:
+        gaps = [step] * (len(y) - 1)
+    else:
+        points = objects(step).tolist()
+        if len(points) != len(y):
+            raise ValueError(f"np.gradient needs {len(y)} points, got {len(points)}")
+        gaps = [after - before for before, after in pairwise(points)]
+    inner = [
+        before * (-h / (g * (g + h))) + at * ((h - g) / (g * h)) + after * (g / (h * (g + h)))
+        for before, at, after, g, h in zip(y, y[1:], y[2:], gaps, gaps[1:], strict=False)
+    ]
+    if edge_order == 1:
+        first, last = (y[1] - y[0]) / gaps[0], (y[-1] - y[-2]) / gaps[-1]
+    else:
+        first = _slope_at_edge(y[0], y[1], y[2], *gaps[:2])
+        last = _slope_at_edge(y[-1], y[-2], y[-3], -gaps[-1], -gaps[-2])
+    return np.stack([objects(slope) for slope in (first, *inner, last)]).view(Array)
+
+
+def _slope_at_edge(y0: Any, y1: Any, y2: Any, g: Any, h: Any) -> Any:
+    """Return the slope at y0 of the parabola through it and the two at distances g and g + h."""
+    return (
+        y0 * (-(2 * g + h) / (g * (g + h))) + y1 * ((g + h) / (g * h)) + y2 * (-g / (h * (g + h)))
+    )
+
+
+@implements(np.linspace)
+def _linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    **device: Any,
+) -> Any:
+    pieces = num - 1 if endpoint else num
+    first, last = np.broadcast_arrays(objects(start), objects(stop))
+    width = np.subtract(first.view(Array), last.view(Array)) * -1.0
+    step = width / pieces if pieces > 0 else width * np.nan
+    places = [first + i * objects(step) if i else first for i in range(num)]
+    if endpoint and num > 1:
+        places[-1] = last
+    if not num:
+        return np.empty((0, *first.shape))
+    result = np.stack([objects(place) for place in places], axis)
+    return (adopted(result), step) if retstep else adopted(result)
+
+
+@implements(np.logspace)
+def _logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    return np.power(base, _linspace(start, stop, num, endpoint, axis=axis))
+
+
+@implements(np.geomspace)
+def _geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    sign = np.sign(objects(start).view(Array))
+    logarithms = [np.log10(np.absolute(objects(x).view(Array))) for x in (start, stop)]
+    return sign * _logspace(*logarithms, num, endpoint, axis=axis)
