@@ -1,7 +1,7 @@
 """What each primitive gives in IEEE arithmetic: its row written a second time, for NumPy arrays.
 
 Where Python has an answer, it is that one, to a few ulp; where Python raises, it is inf or nan. Of
-a zero the sign is right too.
+a zero the sign is right too. Programs of `EXACT` primitives have the same bits everywhere.
 """
 
 import math
@@ -10,9 +10,13 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
+from hypothesis import strategies as st
 from scipy import special
 
+from microgrid import Primitive
 from microgrid.compiler.machine import Machine, this_machine
+from microgrid.compiler.program import Program
+from microgrid.primitive import CONSTANT, power
 from microgrid.testing.domains import family_name
 
 
@@ -95,7 +99,7 @@ IEEE = {
 # Of each family: a function of its constants that returns the member's.
 FAMILY_IEEE = {
     # NumPy takes the square root for 0.5, which C's pow does not at -0.0 and -inf
-    "power": lambda n: lambda x: np.power(x, np.full_like(x, n)),
+    "power": lambda n: np.square if n == 2 else lambda x: np.power(x, np.full_like(x, n)),
     "exponential": lambda base: lambda x: np.power(float(base), x),
     "rounded": lambda digits: lambda x: python_round(x, digits),
     "leaky_relu_by": lambda slope: lambda x: np.where(x > 0, x, slope * x),
@@ -110,6 +114,63 @@ def ieee(primitive):
         return IEEE[primitive.name]
     maker, constants = primitive.made_by
     return FAMILY_IEEE[family_name(maker)](*constants)
+
+
+# ---- programs whose every step is rounded once, so that their bits are known
+
+EXACT = {
+    **{name: Primitive.named(name) for name in ("+", "-", "*", "/", "//", "%", "neg", "abs")},
+    **{name: Primitive.named(name) for name in ("sqrt", "floor", "relu", "<", "<=", "where")},
+    **{name: Primitive.named(name) for name in ("max", "min")},
+    "**2": power(2),
+}
+ARITIES = {"neg": 1, "abs": 1, "sqrt": 1, "floor": 1, "relu": 1, "where": 3, "**2": 1}
+
+
+@st.composite
+def exact_programs(draw, inputs=4, most=12):
+    """Draw a program of `EXACT` steps, mostly of products and sums, and inputs that are shared."""
+    steps = []
+    for slot in range(inputs, inputs + draw(st.integers(1, most))):
+        name = draw(st.sampled_from(["*", "+", "-"]) | st.sampled_from([*EXACT, "constant"]))
+        if name == "constant":
+            steps.append((CONSTANT, (draw(st.sampled_from([0.1, 3.0, -1.0, 0.0])),)))
+        else:
+            near = st.integers(max(0, slot - 5), slot - 1) | st.integers(0, slot - 1)
+            operands = [draw(near) for _ in range(ARITIES.get(name, 2))]
+            steps.append((EXACT[name], tuple(operands)))
+    # a product that is an output as well is never fused
+    used = {i for op, operands in steps if op is not CONSTANT for i in operands}
+    outputs = [slot for slot in range(inputs, inputs + len(steps)) if slot not in used]
+    shared = draw(st.sets(st.integers(0, inputs - 1), max_size=inputs - 1))
+    return Program([f"x{i}" for i in range(inputs)], steps, outputs), sorted(shared)
+
+
+def cancelling(rng, count):
+    """Return four columns in which products and sums of some are others, but for their rounding."""
+    x, y = rng.normal(size=(2, count)) * 10.0 ** rng.integers(-2, 3, (2, count))
+    columns = np.array([x, y, x * y, rng.choice([x * x, y, x + y, np.sqrt(x * x + y * y)])])
+    columns[rng.random(columns.shape) < 0.05] = rng.choice([0.0, -0.0, 1.0, math.inf, math.nan])
+    return list(columns)
+
+
+def by_ieee(program, columns):
+    """Return a program's outputs as NumPy computes them, step by step."""
+    slots = list(columns)
+    with np.errstate(all="ignore"):
+        for op, operands in program.steps:
+            if op is CONSTANT:
+                slots.append(np.full_like(columns[0], operands[0]))
+            else:
+                slots.append(ieee(op)(*[slots[i] for i in operands]))
+    return [slots[i] for i in program.outputs]
+
+
+def same_bits(xs, ys):
+    """Return whether two arrays are the same numbers: -0.0 is not 0.0, and nan is nan."""
+    return np.array_equal(xs, ys, equal_nan=True) and np.array_equal(
+        np.signbit(xs) & ~np.isnan(xs), np.signbit(ys) & ~np.isnan(ys)
+    )
 
 
 # ---- the processors to make code for, of which this one can run all

@@ -1,7 +1,7 @@
 """The laws of the C source: it computes what the native kernel does, bit for bit.
 
-That takes a kernel that does what a C compiler does: call the C library's functions for one number
-at a time, and round after each operation. A warning of the C compiler is an error here.
+That takes a kernel that calls the C library's functions for one number at a time, as C does. What
+calls none has the bits of every kernel, and of NumPy. A warning of the C compiler is an error here.
 """
 
 import builtins
@@ -13,6 +13,9 @@ import platform
 import re
 import shutil
 import subprocess
+from operator import itemgetter
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import NamedTuple
 
 import numpy as np
@@ -31,14 +34,14 @@ from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
-from tests.ieee import magnitude
+from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
 from tests.search import usual
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_c = pytest.mark.skipif(not COMPILER, reason="there is no C compiler")
 needs_plain_kernel = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"),
-    reason="this processor's kernels always use fma, which rounds once where C rounds twice",
+    reason="this processor's kernels always use fma in a dot, where plain C rounds twice",
 )
 FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
@@ -73,8 +76,9 @@ def sources(functions):
     return [c_source(*function, name) for name, function in functions.items()]
 
 
-def library(folder, texts, standard="c99"):
+def library(folder, texts, standard="c99", flags=()):
     """Return a library of C functions, compiled from the text of each in one file."""
+    folder = Path(mkdtemp(dir=folder))  # a library that is loaded stays so under its name
     file = folder / "functions.c"
     file.write_text("\n".join(texts), encoding="utf-8")
     made = folder / "functions.so"
@@ -83,6 +87,7 @@ def library(folder, texts, standard="c99"):
             COMPILER,
             f"-std={standard}",
             *FLAGS,
+            *flags,
             "-shared",
             "-fPIC",
             str(file),
@@ -145,14 +150,15 @@ def assert_same(program, rows, xs, ys):
 RANDOM = 100  # programs; most of the time goes into their kernels
 
 
-def random_programs(count):
+def drawn_from(strategy, count):
+    """Return so many examples of a strategy, no two the same."""
     drawn = {}
 
     @settings(max_examples=3 * count, phases=[Phase.generate], database=None, deadline=None)
-    @given(programs(smooth=False))
-    def draw(program):
+    @given(strategy)
+    def draw(example):
         if len(drawn) < count:
-            drawn[program] = None
+            drawn[example] = None
 
     draw()
     return list(drawn)
@@ -198,7 +204,7 @@ SMOOTH_OR_NOT = [rosenbrock, kinked, rich]
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """Return the functions of this section by name, random programs, and the library in C."""
-    drawn = random_programs(RANDOM)
+    drawn = drawn_from(programs(smooth=False), RANDOM)
     functions = {"every_primitive": Function(EVERY_PRIMITIVE)}
     for i, program in enumerate(drawn):
         names = [f"x{k}" for k in range(len(program.point))]
@@ -208,7 +214,8 @@ def together(tmp_path_factory):
     for f in SMOOTH_OR_NOT:
         functions[f"grad_{f.__name__}"] = Function(traced(grad(f, (0, 1)), "x", "y"))
         functions[f"hessian_{f.__name__}"] = Function(traced(hessian(f, (0, 1)), "x", "y"))
-    c = library(tmp_path_factory.mktemp("together"), sources(functions))
+    # gcc would know sinh(2.0) to the last bit, where a branch leads to it; the C library need not
+    c = library(tmp_path_factory.mktemp("together"), sources(functions), flags=["-fno-builtin"])
     return functions, drawn, c
 
 
@@ -355,6 +362,51 @@ def test_constants_keep_their_bits(tmp_path_factory, numbers):
     c = library(tmp_path_factory.mktemp("constants"), [c_source(program, (), None, "constants")])
     got = each_row(c.constants, np.empty((1, 0)), len(numbers))
     assert not different(got[0], np.array(numbers)).size
+
+
+# ---- rounding: each operation for itself, whatever the compiler would like
+
+HOW = {
+    "as the comment says": ("c99", []),
+    "by default": ("gnu17", []),
+    "for this processor": ("gnu17", ["-O3", "-march=native"]),
+    "with contraction": ("gnu17", ["-O3", "-march=native", "-ffp-contract=fast"]),
+    "with contraction, in one program": ("c99", ["-march=native", "-ffp-contract=fast", "-flto"]),
+}
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Return programs without functions of the C library, rows for them, and what they give."""
+    rows = np.transpose(cancelling(np.random.default_rng(7), 40))
+    drawn = drawn_from(exact_programs().map(itemgetter(0)), 60)
+    return drawn, rows, [np.transpose(by_ieee(program, rows.T)) for program in drawn]
+
+
+@needs_c
+@pytest.mark.parametrize("how", HOW)
+def test_the_c_source_has_the_bits_of_numpy_and_every_kernel(exact, how, tmp_path):
+    drawn, rows, expected = exact
+    assert len(drawn) == 60
+    texts = [c_source(program, (), None, f"exact_{i}") for i, program in enumerate(drawn)]
+    c = library(tmp_path, texts, *HOW[how])
+    for i, (program, right) in enumerate(zip(drawn, expected, strict=True)):
+        got = each_row(c[f"exact_{i}"], rows, len(program.outputs))
+        assert_same(program, rows, got, right)
+
+
+@needs_c
+def test_a_dot_in_c_is_fused_as_a_kernel_s_where_the_processor_does_it_fast(tmp_path):
+    program = traced(
+        lambda x, y, z: [mg.dot([x, y, z], [y, z, x], 0.1), mg.hypot(x, y, z), x * y - z], *"xyz"
+    )
+    c = library(tmp_path, [c_source(program, (), None, "fused")], "gnu17", ["-march=native"])
+    got = each_row(c.fused, MODERATE, 3)
+    assert_same(program, MODERATE, got, of_kernel(program, MODERATE, HERE))
+    if IS_X86:  # whose oldest processor has no fma
+        old = library(tmp_path, [c_source(program, (), None, "rounded")])
+        got = each_row(old.rounded, MODERATE, 3)
+        assert_same(program, MODERATE, got, of_kernel(program, MODERATE))
 
 
 # ---- sums and means over rows
@@ -530,13 +582,20 @@ def test_no_label_breaks_the_c_source(tmp_path, standard):
     assert list(got) == [i % 2.0 if i % 2 else i + 1.0 for i in range(count)]
 
 
+UNLABELLED = re.search(
+    r"<math.h>(.*)void f\(", as_read(c_source(labelled([]), (), None, "f")), re.DOTALL
+)[1]
+
+
 @usual(50)
 @given(st.lists(st.text(st.sampled_from("*/?\\\n\r a1_é\u2028'\"%{}")) | st.text(), max_size=9))
 def test_a_comment_ends_where_it_should_whatever_the_labels_are(labels):
     text = c_source(labelled(labels), (), None, "f")
     assert len(text.splitlines()) == len(text.split("\n")) - 1
     head, _, body = as_read(text).partition("{\n")
-    assert re.fullmatch(r"\s*#include <math.h>\s*void f\([\w *,\[\]]+\) ", head)
+    # between the two stands what the rounding needs, the same for every function
+    parts = re.fullmatch(r"\s*#include <math.h>(.*)void f\([\w *,\[\]]+\) ", head, re.DOTALL)
+    assert parts[1] == UNLABELLED
     statements = body.rstrip().removesuffix("}").splitlines()
     assert all(STATEMENT.fullmatch(line) for line in statements if "(void)" not in line)
     names = names_in(text)

@@ -23,7 +23,7 @@ from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT
 from microgrid.testing.strategies import programs
-from tests.ieee import HERE, IS_X86, MACHINES, ieee
+from tests.ieee import HERE, MACHINES, ieee
 from tests.search import usual
 
 # Of a step: what libmvec's functions, NumPy's, and the roundings of a lowering may be off.
@@ -34,9 +34,7 @@ MOST = np.finfo(float).max
 # Of the results at special numbers, that errors could be followed to: 0.7 to 0.85 of what is drawn.
 MOST_KNOWN = 0.5
 
-# Without fma a product is rounded wherever it is added: cut or not, the bits are the same.
 PLAIN = MACHINES.get("2 wide without libmvec", HERE)
-needs_no_fma = pytest.mark.skipif(not IS_X86, reason="kernels here fuse where nothing is cut")
 
 
 def traced(f, names):
@@ -574,11 +572,15 @@ def cut(monkeypatch, most):
 ROWS = np.random.default_rng(0).normal(size=(4, 21))
 
 
-@needs_no_fma
 def test_a_program_that_is_cut_has_the_same_bits():
     @usual(20)
-    @given(straight(), st.integers(1, 9), st.sampled_from([None, "sum", "mean"]))
-    def search(drawn, most, reduce):
+    @given(
+        straight(),
+        st.integers(1, 9),
+        st.sampled_from([None, "sum", "mean"]),
+        st.sampled_from([HERE, PLAIN]),
+    )
+    def search(drawn, most, reduce, kind):
         program, shared = drawn
         numbers = [0.5 + i for i in sorted(shared)]
         columns = [ROWS[i] for i in range(len(program.inputs)) if i not in shared]
@@ -586,17 +588,19 @@ def test_a_program_that_is_cut_has_the_same_bits():
         for limit in (10_000, most):
             with pytest.MonkeyPatch.context() as monkeypatch:
                 cut(monkeypatch, limit)
-                kernel = ArrayKernel(program, shared, reduce, PLAIN)
+                kernel = ArrayKernel(program, shared, reduce, kind)
                 results.append(kernel(numbers, columns))
         assert same(*results)
 
     search()
 
 
-@needs_no_fma
 @pytest.mark.parametrize("most", [1, 3, 17, 200])
 @pytest.mark.parametrize("reduce", [None, "mean"])
-def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(monkeypatch, most, reduce):
+@pytest.mark.parametrize("kind", [HERE, PLAIN], ids=["this", "plain"])
+def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(
+    monkeypatch, most, reduce, kind
+):
     model = mg.MLP(2, [5, 1], seed=0)
     shapes = [parameter.data for parameter in model.parameters()]
 
@@ -612,9 +616,9 @@ def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(monkeypatch
     names = [f"w{i}" for i in range(21)] + ["x", "y"]
     program = trace(outputs, names, lambda xs: ((xs[:21], *xs[21:]), {}))[0]
     shared = range(21)
-    uncut = ArrayKernel(program, shared, reduce, PLAIN)
+    uncut = ArrayKernel(program, shared, reduce, kind)
     cut(monkeypatch, most)
-    kernel = ArrayKernel(program, shared, reduce, PLAIN)
+    kernel = ArrayKernel(program, shared, reduce, kind)
     assert len(kernel.text.schedule.rows) > 1 == len(uncut.text.schedule.rows)
     assert same(kernel(shapes, ROWS[:2]), uncut(shapes, ROWS[:2]))
 

@@ -4,27 +4,32 @@ Where Python has a finite answer the kernel's is the same to a few ulp. Where Py
 where an operand is inf or nan, it is what IEEE arithmetic gives, by NumPy (`ieee`).
 """
 
+import contextlib
 import itertools
 import math
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from importlib.resources import files
 
 import numpy as np
 import pytest
+from hypothesis import given
 from mpmath import mp, mpf
 
 import microgrid as mg
-from microgrid import Primitive
+from microgrid import Primitive, optim
 from microgrid.compiler import lowers, machine
 from microgrid.compiler.c import c_source
 from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
 from microgrid.compiler.trace import trace
+from microgrid.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
-from tests.ieee import HERE, MACHINES, ieee
+from tests.ieee import HERE, MACHINES, by_ieee, cancelling, exact_programs, ieee, same_bits
+from tests.search import usual
 from tests.test_c_source import each_row, library, needs_c
 
 each_machine = pytest.mark.parametrize("kind", MACHINES.values(), ids=MACHINES)
@@ -420,7 +425,7 @@ def test_a_choice_of_signed_zeros_and_conditions_is_what_python_gives(kind):
         assert list(map(repr, found)) == list(map(repr, python)), xs
 
 
-# ---- rounding: each operation for itself, but a product may go into a sum unrounded
+# ---- rounding: each operation for itself
 
 FLAGS = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|afn|reassoc|contract)\b")
 
@@ -430,13 +435,117 @@ def flags_of(text):
     return [(flag, line) for line in lines for flag in FLAGS.findall(line)]
 
 
-def test_the_only_freedom_in_kernels_is_to_fuse_a_product_with_a_sum():
+def test_kernels_leave_the_compiler_no_freedom():
     for kind in MACHINES.values():
         for n in ARITIES:
-            text = ArrayKernel(PROGRAMS[n], (), None, kind).text.ir()
-            found = {flag for flag, line in flags_of(text) if "@llvm.vector.reduce" not in line}
-            assert found == {"contract"}
-            assert "fp-math" not in text
+            for reduce in (None, "sum"):
+                text = ArrayKernel(PROGRAMS[n], (), reduce, kind).text.ir()
+                assert not flags_of(text)
+                assert "fp-math" not in text
+
+
+@each_machine
+def test_a_kernel_has_the_bits_of_numpy_and_python_whatever_may_cancel(kind):
+    rng = np.random.default_rng(5)
+
+    @usual(40)
+    @given(exact_programs())
+    def search(drawn):
+        program, shared = drawn
+        columns = cancelling(rng, 19)
+        for i in shared:
+            columns[i] = np.full(19, columns[i][0])
+        own = [column for i, column in enumerate(columns) if i not in shared]
+        outs = ArrayKernel(program, shared, None, kind)([columns[i][0] for i in shared], own)
+        for slot, out, right in zip(program.outputs, outs, by_ieee(program, columns), strict=True):
+            assert same_bits(out, right), (slot, out.tolist(), right.tolist())
+        for i, xs in enumerate(np.transpose(columns).tolist()):
+            with contextlib.suppress(ArithmeticError, ValueError):
+                for slot, out, right in zip(program.outputs, outs, program(*xs), strict=True):
+                    square = depends_on_a_power(program, slot)
+                    assert square or same_bits(out[i], np.float64(right)), (slot, xs)
+
+    search()
+
+
+def depends_on_a_power(program, slot):
+    """Return whether a slot depends on a square, which Python has pow compute: it may be off."""
+    op, operands = program.steps[slot - len(program.inputs)]
+    first = len(program.inputs)
+    return op is not CONSTANT and (
+        name_of(op) == "power"
+        or any(depends_on_a_power(program, i) for i in operands if i >= first)
+    )
+
+
+CANCELLING = {
+    "root": (lambda x, y: mg.sqrt(x * x - y * y), (0.1, 0.1), 0.0),
+    "floor": (lambda a, b, c: mg.floor(a * b - c), (0.1, 3.0, 0.1 * 3.0), 0.0),
+    "sum": (lambda a, b, c: a * b + c, (0.1, 3.0, -(0.1 * 3.0)), 0.0),
+    "negated": (lambda a, b, c: c - a * b, (0.1, 3.0, 0.1 * 3.0), 0.0),
+    "sign": (lambda a, b, c: mg.sign(a * b - c), (0.1, 3.0, 0.1 * 3.0), 0.0),
+    "chosen": (lambda a, b, c: mg.where(a * b > c, 1.0, 0.0), (0.1, 3.0, 0.1 * 3.0), 0.0),
+    "square": (lambda x, y: mg.sqrt(x**2 - y**2), (0.1, 0.1), 0.0),
+    "whole": (lambda a, b, c: (a * b - c) // 1e-20, (0.1, 3.0, 0.1 * 3.0), 0.0),
+}
+
+
+@each_machine
+@pytest.mark.parametrize(("f", "xs", "right"), CANCELLING.values(), ids=CANCELLING)
+def test_what_cancels_is_zero_and_not_what_was_rounded_away(kind, f, xs, right):
+    assert f(*xs) == right
+    program = traced(f, "abc"[: len(xs)])
+    every = range(len(xs))
+    for shared in ((), (0,), every):
+        columns = [np.full(13, x) for i, x in enumerate(xs) if i not in shared]
+        (out,) = ArrayKernel(program, shared, None, kind)([xs[i] for i in shared], columns)
+        assert np.all(out == right)
+        total = ArrayKernel(program, shared, "sum", kind)([xs[i] for i in shared], columns)
+        assert columns == [] or total == [13 * right]
+
+
+@each_machine
+def test_a_dot_is_one_operation_and_a_sum_of_products_over_the_rows_is_one(kind):
+    a, b = 0.1, 3.0
+    lost = float(Fraction(a) * Fraction(b) - Fraction(a * b))  # what rounding the product loses
+    program = traced(lambda a, b, c: mg.dot([1.0, a], [-c, b]), "abc")
+    assert computed(program, [np.full(9, x) for x in (a, b, a * b)], kind)[0][0] in (0.0, lost)
+    rows = np.zeros((16, 2))
+    rows[[0, 8]] = (-(a * b), 1.0), (a, b)  # in the same lane, and in no last block
+    columns = list(np.ascontiguousarray(rows.T))
+    total = ArrayKernel(traced(lambda x, y: x * y, "xy"), (), "sum", kind)([], columns)
+    assert total[0] in (0.0, lost)
+    if kind is HERE and "fma" in HERE.features:
+        assert total[0] == lost
+
+
+RULES = [
+    optim.SGD,
+    lambda p, lr: optim.SGD(p, lr, momentum=0.9, dampening=0.1, weight_decay=0.01, maximize=True),
+    lambda p, lr: optim.SGD(p, lr, momentum=0.9, nesterov=True),
+    *(optim.Adam, lambda p, lr: optim.Adam(p, lr, weight_decay=0.1, amsgrad=True)),
+    *(optim.AdamW, lambda p, lr: optim.RMSprop(p, lr, momentum=0.9, centered=True)),
+]
+
+
+@each_machine
+@pytest.mark.parametrize("make", RULES)
+def test_an_optimizer_s_rule_has_the_same_bits_in_python(kind, make):
+    optimizer = make([mg.Value(0.0)], 0.03)
+    rng = np.random.default_rng(6)
+    slots = optimizer.slots
+    names = ["p", "g", *(f"state{i}" for i in range(slots)), "lr", "step"]
+
+    def rule(p, g, *rest):
+        new, state = optimizer.update(p, g, rest[:slots], *rest[slots:])
+        return [new, *state]
+
+    columns = [*rng.normal(size=(2, 37)), *abs(rng.normal(size=(slots, 37)))]
+    kernel = ArrayKernel(traced(rule, names), range(2 + slots, 4 + slots), None, kind)
+    for step in (1.0, 2.0, 17.0):
+        outs = kernel([0.03, step], columns)
+        for i, xs in enumerate(np.transpose(columns).tolist()):
+            assert [float(out[i]) for out in outs] == rule(*xs, 0.03, int(step))
 
 
 def test_no_other_sum_is_reordered_than_the_one_of_the_lanes():

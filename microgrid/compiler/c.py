@@ -1,7 +1,8 @@
 """C source of a `Program`: one function, which needs nothing but the C library.
 
 It computes what the native kernel computes, operation by operation, because both are written from
-the same table of lowerings.
+the same table of lowerings. Neither fuses a product with a sum, but in a dot where the processor
+does so fast; the text asks the compiler for that, as many fuse what they like if nobody objects.
 """
 
 from __future__ import annotations
@@ -50,6 +51,13 @@ def c_source(program: Program, shared: Sequence[int], reduce: str | None, name: 
      */
     #include <math.h>
     <BLANKLINE>
+    /* Every operation is rounded for itself: no product is fused with a sum. */
+    #if defined(__GNUC__) && !defined(__clang__)
+    #pragma GCC optimize ("fp-contract=off")
+    #else
+    #pragma STDC FP_CONTRACT OFF
+    #endif
+    <BLANKLINE>
     void f(const double in[2], double out[1]) {
         const double x = in[0];
         const double y = in[1];
@@ -89,14 +97,38 @@ def c_source(program: Program, shared: Sequence[int], reduce: str | None, name: 
         *lists,
         f"out: {out}",
     )
-    return "\n".join([comment, includes, "", f"{head} {{", *_indented(code), "}", ""])
+    if any("MULTIPLY_ADD" in line for line in code):
+        rounding = f"{_ROUNDING}\n\n{_MULTIPLY_ADD}"
+    else:
+        rounding = _ROUNDING
+    text = [comment, includes, "", rounding, "", f"{head} {{", *_indented(code), "}", ""]
+    return "\n".join(text)
+
+
+# gcc does not know the pragma of the standard, and fuses across statements unless told by its own
+_ROUNDING = """\
+/* Every operation is rounded for itself: no product is fused with a sum. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize ("fp-contract=off")
+#else
+#pragma STDC FP_CONTRACT OFF
+#endif"""
+_MULTIPLY_ADD = """\
+/* But those that a dot or a length adds up, where the processor does both at once as fast. */
+#ifndef MULTIPLY_ADD
+#ifdef FP_FAST_FMA
+#define MULTIPLY_ADD(x, y, z) fma(x, y, z)
+#else
+#define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
+#endif
+#endif"""
 
 
 # ---- operations
 
 _FORMS = {
     **{"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}"},
-    **{"fma": "{} * {} + {}", "exact_fma": "fma({}, {}, {})", "abs": "fabs({})"},
+    **{"fma": "MULTIPLY_ADD({}, {}, {})", "exact_fma": "fma({}, {}, {})", "abs": "fabs({})"},
     **{"sqrt": "sqrt({})", "floor": "floor({})", "ceil": "ceil({})", "rint": "nearbyint({})"},
     **{"copysign": "copysign({}, {})", "select": "{} ? {} : {}"},
     **{name: f"{name}({', '.join(['{}'] * arity)})" for name, arity in FUNCTIONS.items()},
@@ -311,7 +343,7 @@ _MATH = _words("""
 _MACROS = _words("""
     double_t float_t fpclassify isfinite isgreater isgreaterequal isinf isless islessequal
     islessgreater isnan isnormal isunordered math_errhandling offsetof ptrdiff_t signbit size_t
-    wchar_t INFINITY MAXFLOAT NAN NULL
+    wchar_t INFINITY MAXFLOAT MULTIPLY_ADD NAN NULL
 """)
 _MACRO_PREFIXES = ("DBL_", "FLT_", "FP_", "HUGE_VAL", "LDBL_", "MATH_", "M_")
 # What no constant in the function may be called.

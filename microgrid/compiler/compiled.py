@@ -51,7 +51,9 @@ def compile(
     The compiled function takes an array in the place of every number. Arrays broadcast, and arrays
     come out: f is computed for each row. A list is a list, as in Python: for a column of rows pass
     `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf, where
-    Python raises.
+    Python raises. Every operation is rounded for itself, as there; `dot` and `norm`, the sums of
+    products in derivatives and those over rows are one operation each, in which a processor may
+    round a product and a sum at once.
 
     Args:
         f: a function of numbers, or a `Program`.

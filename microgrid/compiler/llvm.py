@@ -3,6 +3,10 @@
 The text is written directly. Each part of the schedule is a function of its own, and a driver
 (driver.ll, the same for all) calls them block by block. It packs what is not contiguous, and the
 last rows that fill no block, into a small buffer, so that the parts see whole vectors only.
+
+Every operation is rounded for itself: no instruction has a flag that would let LLVM fuse a product
+with a sum, as x * x - y * y would then not be 0 where x is y. What may be fused is written so: the
+terms of a dot, and a product that is only added up over the rows, which is a dot of two columns.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from ..primitive import CONSTANT
+from ..primitive import CONSTANT, multiply
 from .lowering import FUNCTIONS, Emitter, lowering_of
 from .machine import Machine, require
 from .passes import divided
@@ -72,7 +76,7 @@ class LLVMEmitter(Emitter):
         """Write an operation down; return the name of its result."""
         xs = [self.constant(x) if type(x) is float else x for x in operands]
         if operation in _ARITHMETIC:
-            return self.line(f"{_ARITHMETIC[operation]} contract {self.type} {xs[0]}, {xs[1]}")
+            return self.line(f"{_ARITHMETIC[operation]} {self.type} {xs[0]}, {xs[1]}")
         if operation in _INTRINSICS:
             return self.call(f"@llvm.{_INTRINSICS[operation]}.{self.suffix}", xs)
         if operation in _COMPARISONS:
@@ -231,7 +235,7 @@ class KernelText:
         """Write a slot's numbers into the outputs that it is, and add them to its totals."""
         for in_total, place in self.uses.get(slot, ()):
             if in_total:
-                writer.add_to_total(result, place)
+                writer.add_to_total(slot, result, place)
             else:
                 writer.store(result, writer.row_of("outs", place), align=8)
 
@@ -304,11 +308,22 @@ class _Writer:
         suffix = f", align {align}" if align else ""
         self.emitter.lines.append(f"  store {self.emitter.type} {number}, ptr {address}{suffix}")
 
-    def add_to_total(self, result: Any, index: int) -> None:
+    def add_to_total(self, slot: int, result: Any, index: int) -> None:
         """Add a block's numbers to a total, lane by lane."""
         address = self.place("%totals", index)
         total = self.emitter.line(f"load {self.emitter.type}, ptr {address}")
-        self.store(self.emitter.add(total, self.emitter.number(result)), address)
+        factors = self._factors(slot)
+        if factors:
+            self.store(self.emitter.fma(*factors, total), address)
+        else:
+            self.store(self.emitter.add(total, self.emitter.number(result)), address)
+
+    def _factors(self, slot: int) -> list[Any]:
+        """Return the numbers that a step multiplies, none if it is no product."""
+        if slot < self.first:
+            return []
+        op, operands = self.kernel.program.steps[slot - self.first]
+        return [self.emitter.number(self.value(x)) for x in operands] if op is multiply else []
 
     def function(self, head: str) -> str:
         """Return the function of what was written."""

@@ -32,10 +32,10 @@ class Emitter:
     """What writes operations down, one after another.
 
     `emit(operation, operands)` returns the name of the result. The operations are add, sub, mul,
-    div, fma (rounded once or twice), exact_fma (rounded once), neg, abs, sqrt, floor, ceil, rint
-    (half to even), copysign, select, and the `FUNCTIONS`; and those that give conditions, which
-    both, either, not and the first operand of select take: less, less_equal, equal, not_zero,
-    is_nan, both, either, not.
+    div, fma (rounded once where that is fast, else twice), exact_fma (rounded once), neg, abs,
+    sqrt, floor, ceil, rint (half to even), copysign, select, and the `FUNCTIONS`; and those that
+    give conditions, which both, either, not and the first operand of select take: less, less_equal,
+    equal, not_zero, is_nan, both, either, not. No other operations may be fused.
     """
 
     def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
