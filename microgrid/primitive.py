@@ -271,27 +271,72 @@ def _pow(x: Any, y: Any) -> Any:
 
 
 def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    if getattr(c, "is_traced", False):  # nobody knows yet which of the two it will be
+    if not _is_known(c):  # which of the two it will be
         return None, where(c, 1, 0), where(where(c, 0, 1), 1, 0)
     return (None, 1, None) if c else (None, None, 1)
 
 
 def chosen(condition: Any, x: Callable[[], Any], y: Callable[[], Any]) -> Any:
     """Return `where` for a rule: if the choice is known, only what is chosen is computed."""
-    if getattr(condition, "is_traced", False):
-        return where(condition, x(), y())
-    return x() if condition else y()
+    if _is_known(condition):
+        return x() if condition else y()
+    return where(condition, x(), y())
 
 
-# At x = 0 the guards keep to where x**(y - 1) and log(x) exist: 0**0 has the derivatives 0 and 0.
-def _by_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
-    return y * power(x, chosen(abs(x) + abs(y) <= 0, lambda: 0, lambda: y - 1))
+def _is_at_0(x: Any) -> Any:
+    return abs(x) <= 0
 
 
-def _by_exponent(out: Any, x: Any) -> Any:
-    return out * log(chosen(abs(x) <= 0, lambda: 1, lambda: x))
+# x**y at x = 0: 0**0 has the derivatives 0 and 0, and every 0**y above it is flat in y. For y <= 1
+# that has no slope of its own: the slope by y is -inf next to 0, and the one by x jumps at y = 1.
+def _power_slope(x: Any, y: Any) -> Any:
+    return y * _pow(x, y - 1) if x or y else 0 * y
 
 
+def _power_slope_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    by_x = chosen(_is_at_0(abs(x) + abs(y)), lambda: 0, lambda: y * power_slope(x, y - 1))
+    return by_x, _mixed(x, y)
+
+
+def _power_log(x: Any, y: Any) -> Any:
+    return _pow(x, y) * (math.log(x) if x else 0)
+
+
+def _power_log_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    return _mixed(x, y), out * log(chosen(_is_at_0(x), lambda: 1, lambda: x))
+
+
+def _mixed(x: Any, y: Any) -> Any:
+    """Return the derivative of x**y by both x and y."""
+    if _is_known(x, y) and _is_at_0(x) and y <= 1:
+        raise ZeroDivisionError("at x = 0, x**y has a derivative by both x and y only if y > 1")
+    at_0 = chosen(y <= 1, lambda: math.nan, lambda: 0)
+    return chosen(_is_at_0(x), lambda: at_0, lambda: pow_(x, y - 1) * (1 + y * log(x)))
+
+
+def _by_exponent(x: Any, y: Any) -> Any:
+    if _is_known(x) and x < 0:
+        raise ValueError(NO_SLOPE)
+    return power_log(x, y)
+
+
+def _exponential_slope(out: Any, base: float) -> Any:
+    if base < 0:
+        raise ValueError(NO_SLOPE)
+    return out * log(base) if base else 0
+
+
+def _is_known(*xs: Any) -> bool:
+    return not any(getattr(x, "is_traced", False) for x in xs)
+
+
+NO_SLOPE = (
+    "a negative number has powers only where the exponent is whole, and so no derivative by it: "
+    "hold the exponent constant, as in x**2 or x**y.data"
+)
+pow_: Primitive
+power_log: Primitive
+power_slope: Primitive
 pow_fixed: Primitive
 
 # Partials are made of operators and primitives and branch by `chosen` alone, so that they can be
@@ -310,10 +355,12 @@ multiply  = Primitive("*",    operator.mul,       lambda out, x, y: (y, x))
 divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out / y))
 floordiv  = Primitive("//",   _floordiv,          lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
-pow_      = Primitive("**",   _pow,     lambda out, x, y: (_by_base(operator.pow, x, y),
-                                                           _by_exponent(out, x)))
-# k is a constant, and so is the exponent of the slope: `**` would ask for log(x), of any sign.
-pow_fixed = Primitive("**k",  _pow,     lambda out, x, k: (_by_base(pow_fixed, x, k), None))
+pow_      = Primitive("**",   _pow,     lambda out, x, y: (power_slope(x, y), _by_exponent(x, y)))
+# k is a constant, and so is the exponent of the slope: `**` would ask for a log of x, of any sign.
+pow_fixed = Primitive("**k",  _pow,     lambda out, x, k: (
+    k * pow_fixed(x, chosen(_is_at_0(abs(x) + abs(k)), lambda: 0, lambda: k - 1)), None))
+power_slope = Primitive("power_slope", _power_slope, _power_slope_partials)  # by x, of x**y
+power_log   = Primitive("power_log",   _power_log,   _power_log_partials)    # by y
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on
@@ -327,7 +374,7 @@ def power(n: float) -> Row:
         if n - 1 + 1 == n:
             return (n * x ** (n - 1) if n else 0,)
         # n - 1 is rounded, as for 1/3: a power so large or small as x is would show it
-        return (n * chosen(abs(x) <= 0, lambda: 1 / abs(x), lambda: out / x),)
+        return (n * chosen(_is_at_0(x), lambda: 1 / abs(x), lambda: out / x),)
 
     return f"**{n}", lambda x: _pow(x, n), partials
 
@@ -335,7 +382,7 @@ def power(n: float) -> Row:
 @family
 def exponential(base: float) -> Row:
     """`base**x` by a constant base, which is never asked for a derivative of its own."""
-    return f"{base}**", lambda x: _pow(base, x), lambda out, x: (out * log(base) if base else 0,)
+    return f"{base}**", lambda x: _pow(base, x), lambda out, x: (_exponential_slope(out, base),)
 
 
 @family

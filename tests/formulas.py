@@ -39,6 +39,8 @@ FORMULAS = {
     "%": lambda x, y: x - y * mp.floor(x / y),
     "**": lambda x, y: x**y,
     "**k": lambda x, y: x**y,
+    "power_slope": lambda x, y: y * x ** (y - 1),
+    "power_log": lambda x, y: x**y * mp.log(x),
     "constant": lambda x: x,
     "argument": lambda x: x,
     "exp": mp.exp,

@@ -84,6 +84,8 @@ IEEE = {
     "erfc": special.erfc,
     "relu": lambda x: np.where(x < 0, 0.0, x),
     "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1.0) / (1.0 + np.exp(-np.abs(x))),
+    "power_slope": lambda x, y: np.where((x == 0) & (y == 0), 0.0, y * np.power(x, y - 1)),
+    "power_log": lambda x, y: np.power(x, y) * np.where(x == 0, 0.0, np.log(x)),
     "sech2": lambda y, x: (1 - y) * (1 + y),
     "softplus": lambda x: np.logaddexp(x, 0.0),
     "softsign": lambda x: x / (1 + np.abs(x)),

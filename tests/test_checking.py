@@ -38,9 +38,13 @@ PRIMITIVES = [
 ]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", "compare"]
 OPERANDS = {"where": 3, **dict.fromkeys(OPERATORS, 2)}
-OPERANDS |= {"atan2": 2, "sech2": 2, "direction": 2} | dict.fromkeys(
-    ["sum", "prod", "max", "min", "hypot", "logsumexp"], 3
-)
+OPERANDS |= {
+    "atan2": 2,
+    "sech2": 2,
+    "power_slope": 2,
+    "power_log": 2,
+    "direction": 2,
+} | dict.fromkeys(["sum", "prod", "max", "min", "hypot", "logsumexp"], 3)
 OPERANDS |= {"dot": 5}
 
 each_primitive = pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)

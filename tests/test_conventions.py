@@ -299,3 +299,49 @@ def test_a_kink_is_flat_beyond_the_first_order(name):
     assert microgrid.taylor(f, 0.0, 4)[2:] == [0.0, 0.0, 0.0]
     assert microgrid.hvp(lambda x: f(x[0]), ([0.0],), ([1.0],)) == [0.0]
     assert microgrid.hessian(lambda x: f(x[0]) * x[1])([0.0, 3.0])[0][0] == 0.0
+
+
+# ---- x**y at x = 0
+
+
+def power_hessian(y):
+    return lambda: microgrid.hessian(lambda x, y: x**y, (0, 1))(0.0, y)
+
+
+@pytest.mark.parametrize("y", [2.0, 2.5, 3.0, 40.0])
+def test_the_hessian_of_a_power_at_0_is_symmetric_where_there_is_one(y):
+    expected = ((2.0 if y == 2 else 0.0, 0.0), (0.0, 0.0))
+    assert power_hessian(y)() == expected
+    assert microgrid.compile(microgrid.hessian(lambda x, y: x**y, (0, 1)))(0.0, y) == expected
+
+
+@pytest.mark.parametrize("y", [0.0, 0.25, 0.5, 1.0, 1.5])
+def test_where_a_power_at_0_has_no_hessian_asking_for_it_raises_and_names_the_power(y):
+    with pytest.raises(ZeroDivisionError, match=r"power_(slope|log) of 0\.0, "):
+        power_hessian(y)()
+    found = microgrid.compile(microgrid.hessian(lambda x, y: x**y, (0, 1)))(0.0, y)
+    assert repr(found[0][1]) == repr(found[1][0])
+    assert not all(map(math.isfinite, [*found[0], *found[1]]))
+
+
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_where_a_power_at_0_has_no_mixed_derivative_the_error_says_from_where_on(y):
+    with pytest.raises(ZeroDivisionError, match=r"x\*\*y has a derivative by both .+ if y > 1"):
+        power_hessian(y)()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda x, y: (x**y).backward(),
+        lambda x, y: ((-2) ** y).backward(),
+        lambda x, y: microgrid.gradients(x**y, [x, y]),
+        lambda x, y: microgrid.gradients((-2) ** y, y),
+        lambda x, y: microgrid.grad(lambda y: x**y)(2.0),
+        lambda x, y: microgrid.taylor(lambda y: (-2) ** y, 2.0, 1),
+    ],
+)
+def test_a_negative_base_has_no_derivative_by_the_exponent_and_the_error_says_what_to_do(asked):
+    told = r"^the derivative of (-2)?\*\* of .+: a negative number has powers .+ or x\*\*y\.data"
+    with pytest.raises(ValueError, match=told):
+        asked(Value(-2.0), Value(2.0))

@@ -91,11 +91,13 @@ POWERS = pairs(
     signed(0.0, LEAST, 1e-8, 0.5, BELOW_ONE, 1.0, 3.0, 1e150, LARGEST),
     signed(0.0, 1e-300, 1e-8, 0.5, 1.0, 2.5, 3.0, 40.0, 1e15),
 )
+POWERS_OFF_0 = [(x, y) for x, y in POWERS if abs(x) > 1e-300]
 # The formula knows one zero only, and so one side of the cut.
 ANGLES = pairs([0.0, *SIZES], [0.0, *signed(*SIZES)]) + pairs([-3.0, -1e-310], SIZES)
 EXTREME = (
     dict.fromkeys(OF_TWO, EXTREME_TWO)
     | dict.fromkeys(OF_MANY, EXTREME_MANY)
+    | dict.fromkeys(["power_slope", "power_log"], POWERS_OFF_0)
     | {"direction": [(x, y) for x, y in EXTREME_TWO if y]}  # 0 at the origin, by convention
     | {"//": DIVISIONS, "%": DIVISIONS, "**": POWERS, "**k": POWERS, "atan2": ANGLES}
     | {"where": [(c, *xs) for c in (0.0, 1.0) for xs in EXTREME_TWO[::7]]}
@@ -108,12 +110,13 @@ MODEST_MANY = [(2.0,), (3.0, 4.0), (0.0, -4.0), (0.0, 0.0, 3.0), (3.0, 4.0, -5.0
 # By a variable exponent too: its partial is a log, which a negative base has not.
 POSITIVE_POWERS = [
     *pairs([0.5, 1.0, 2.0, 20.0], signed(0.0, 0.5, 1.0, 2.0, 3.0)),
-    (0.0, 3.0),
 ]
 MODEST = (
     dict.fromkeys(OF_TWO, MODEST_TWO)
     | dict.fromkeys(OF_MANY, MODEST_MANY)
-    | {"**": POSITIVE_POWERS, "where": [(1.0, 2.0, 3.0), (0.0, 2.0, 3.0)]}
+    | dict.fromkeys(["power_slope", "power_log"], POSITIVE_POWERS)
+    | {"**": [*POSITIVE_POWERS, (0.0, 3.0)]}
+    | {"where": [(1.0, 2.0, 3.0), (0.0, 2.0, 3.0)]}
 )
 
 CONSTANTS = {

@@ -198,11 +198,11 @@ DIFFERENCES_BY_REASON = {
         ([0.0], [JAX], GRADIENT, "abs(x) at 0.0", "abs(x) at -0.0"),
         ([0.0], [JAX], HESSIAN, "abs(x)*x at 0.0", "softsign(x) at 0.0", "softsign(x) at -0.0"),
     ],
-    "norms have the slope 0 at the origin, the least of all, and so has that slope": [
+    "norms have the slope 0 at the origin, the least of all, and that has no slope: it raises": [
         ([0.0] * 2, BOTH, GRADIENT, "hypot(x, y) at 0.0, 0.0"),
-        ([0.0] * 4, [PYTORCH], HESSIAN, "hypot(x, y) at 0.0, 0.0"),
+        (ZeroDivisionError, BOTH, HESSIAN, "hypot(x, y) at 0.0, 0.0"),
         ([0.0] * 2, [JAX], GRADIENT, "norm([x, y]) at 0.0, 0.0"),
-        ([0.0] * 4, [JAX], HESSIAN, "norm([x, y]) at 0.0, 0.0"),
+        (ZeroDivisionError, BOTH, HESSIAN, "norm([x, y]) at 0.0, 0.0"),
     ],
     "the slope on the closed interval is 1, so that a parameter at its bound can leave it": [
         ([1.0], [JAX], GRADIENT, "clip(x, 0, 1) at 0.0", "clip(x, 0, 1) at 1.0"),
@@ -219,10 +219,8 @@ DIFFERENCES_BY_REASON = {
     "0**0 has the slopes 0 and 0": [
         ([0.0, 0.0], [JAX], GRADIENT, "x**y at 0.0, 0.0"),
     ],
-    "x**y has no second derivatives at x = 0, y < 2: what is there is what its slopes' rules say": [
-        ([0.0, 1.0, 0.0, 0.0], BOTH, HESSIAN, "x**y at 0.0, 0.0"),
-        ([0.0, 1.0, 0.0, 0.0], [JAX], HESSIAN, "x**y at 0.0, 1.0"),
-        (ZeroDivisionError, BOTH, HESSIAN, "x**y at 0.0, 0.5"),
+    "x**y has no second derivatives at x = 0, y <= 1: asking for them raises": [
+        (ZeroDivisionError, BOTH, HESSIAN, *[f"x**y at 0.0, {y}" for y in (0.0, 0.5, 1.0)]),
     ],
     "JAX takes hypot to be linear along a tie": [
         (PYTORCH, [JAX], HESSIAN, "hypot(x, y) at 2.5, 2.5", "hypot(x, y) at -1.0, -1.0"),

@@ -32,6 +32,8 @@ CURVES = {
     "%": lambda f, x: f(x * x + 7, x + 1),
     "**": lambda f, x: f(x * x + 1, x - 3),
     "**k": lambda f, x: f(x * x + 1, 2.5),
+    "power_slope": lambda f, x: f(x * x + 1, x - 3),
+    "power_log": lambda f, x: f(x * x + 1, x - 3),
     "<": lambda f, x: f(x * x, x),
     "<=": lambda f, x: f(x * x, x),
     "compare": lambda f, x: f(x * x, x),

@@ -188,6 +188,17 @@ def _power(m: Any, n: float, x: Any) -> Any:
     return m.pow(x, float(n))
 
 
+@lowers("power_slope")
+def _power_slope(m: Any, x: Any, y: Any) -> Any:
+    at_origin = m.both(m.equal(x, 0.0), m.equal(y, 0.0))
+    return m.select(at_origin, 0.0, m.mul(y, m.pow(x, m.sub(y, 1.0))))
+
+
+@lowers("power_log")
+def _power_log(m: Any, x: Any, y: Any) -> Any:
+    return m.mul(m.pow(x, y), m.select(m.equal(x, 0.0), 0.0, m.log(x)))
+
+
 @lowers("exponential")
 def _exponential(m: Any, base: float, x: Any) -> Any:
     return m.exp2(x) if base == 2 else m.pow(float(base), x)

@@ -61,6 +61,10 @@ def _over(a: Algebra, x: Expression, y: Expression) -> Expression:
     return a.product([(x, UNIT), (y, MINUS)])
 
 
+def _times(a: Algebra, x: Expression, y: Expression) -> Expression:
+    return a.product([(x, UNIT), (y, UNIT)])
+
+
 def _root(a: Algebra, x: Expression) -> Expression:
     return a.product([(x, HALF)])
 
@@ -116,6 +120,8 @@ RULES: dict[str, Rule] = {
     "direction": _over,
     "**":        Algebra.power,
     "**k":       Algebra.power,
+    "power_slope": lambda a, x, y: _times(a, y, a.power(x, a.difference(y, a.one))),
+    "power_log":   lambda a, x, y: _times(a, a.power(x, y), _log(a, x)),
     "//":        lambda a, x, y: a.call("floor", _over(a, x, y)),
     "compare":   lambda a, x, y: _sign(a, a.difference(x, y)),
     "sign":      _sign,

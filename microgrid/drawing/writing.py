@@ -40,7 +40,7 @@ ASSOCIATIVE = ("+", "*")
 LISTS = {"sum": (" + ", SUM), "prod": (" · ", PRODUCT)}
 MOST_TERMS = 4
 MOST_OPERATIONS = 6  # of a partial derivative; a longer one has no formula
-BRANCHES = ("where", "compare", "<", "<=")
+UNWRITTEN = ("where", "compare", "<", "<=", "power_slope", "power_log")
 
 
 def operation(op: Primitive, operands: Sequence[Written]) -> Written:
@@ -125,7 +125,7 @@ def formula(x: Any, known: Mapping[Value, Written]) -> Written | None:
     for node in order:
         if not node.parents or node.op is None:
             written[node] = formula(node.data, {}) or ([], ATOM)
-        elif node.op.name in BRANCHES:
+        elif node.op.name in UNWRITTEN:
             return None
         else:
             operands = [written[parent] for parent in node.parents]

@@ -239,6 +239,10 @@ def _is_power(x: float, y: float) -> bool:
     return y >= 0 if x == 0 else _fits(x, y)
 
 
+def _has_slope(x: float, y: float) -> bool:
+    return y == 0 or y >= 1 if x == 0 else _fits(x, y - 1)
+
+
 def _power(n: float) -> Domain:
     if n % 1 == 0:
         return Domain(REAL, pole=at(0) if n < 0 else None, within=lambda x: _fits(x, n))
@@ -272,6 +276,8 @@ DOMAINS: dict[str, Domain] = {
     "abs": Domain(REAL, kink=at(0)),
     "**": Domain(NOT_NEGATIVE, REAL, within=_is_power),
     "**k": Domain(NOT_NEGATIVE, HELD, within=_is_power),
+    "power_slope": Domain(NOT_NEGATIVE, REAL, within=_has_slope),
+    "power_log": Domain(NOT_NEGATIVE, REAL, within=_is_power),
     "//": Domain(REAL, REAL, pole=_zero_divisor, kink=_whole_quotient),
     "%": Domain(REAL, REAL, pole=_zero_divisor, kink=_whole_quotient),
     "relu": Domain(REAL, kink=at(0)),
