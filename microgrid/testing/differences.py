@@ -13,14 +13,21 @@ What f does in less than the last digits of x stays unseen: for that, floor(x) i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
 
 from .slopes import DIGITS, EPSILON, LOOSE, RATIO, Function, Side, Slope, steps, value
 
-__all__ = ["KINK", "NOISY", "OUTSIDE", "RIGHT", "WRONG", "Finding", "examine"]
+__all__ = [
+    *("KINK", "LOSES", "NOISY", "OUTSIDE", "RIGHT", "WRONG"),
+    *("Finding", "examine", "examine_mixed"),
+]
 
 RIGHT, WRONG = "right", "wrong"
 KINK, OUTSIDE, NOISY = "at a kink", "outside the domain", "too noisy to tell"
+LOSES = "loses digits"
 
 # The first step, in units of x, is no round number: else it were a multiple of round periods.
 FIRST = 0.1123
@@ -56,6 +63,19 @@ class Finding:
     right: float | None = None
     decay: float | None = None
 
+    def error(self, claimed: float) -> float:
+        """Return by how much a claimed number is off at least: inf if it is no number.
+
+        >>> Finding(WRONG, measured=2.0, bound=0.25).error(3.0)
+        0.75
+        """
+        if not math.isfinite(claimed):
+            return math.inf
+        if self.measured is not None:
+            return abs(claimed - self.measured) - (self.bound or 0.0)
+        slopes = [slope for slope in (self.left, self.right) if slope is not None]
+        return max(min(slopes) - claimed, claimed - max(slopes)) if slopes else math.inf
+
 
 def examine(f: Function, x: float, claimed: float, rounding: float = 0.0) -> Finding:
     """Return whether the claimed number is the derivative of f at x.
@@ -70,10 +90,65 @@ def examine(f: Function, x: float, claimed: float, rounding: float = 0.0) -> Fin
     >>> examine(abs, 0.0, 0.5)
     Finding(kind='at a kink', measured=None, bound=None, left=-1.0, right=1.0, decay=1.0)
     """
+    error = rounding if math.isfinite(rounding) else 0.0
+    return _examined(f, x, claimed, lambda h: error)
+
+
+def examine_mixed(
+    f: Callable[[Sequence[float]], float],
+    point: Sequence[float],
+    places: Sequence[int],
+    claimed: float,
+    rounding: float = 0.0,
+) -> Finding:
+    """Return whether the claimed number is the mixed derivative of f by the inputs at some places.
+
+    The error of central differences is a series of even powers of the step, so that this takes
+    the square of the step for the step (Romberg 1955, *Vereinfachte numerische Integration*).
+    `rounding` is the error of f at the point, what comes from rounding the inputs included.
+
+    >>> examine_mixed(lambda x: x[0] * x[1] ** 2, [1.0, 2.0], [0, 1], 4.0).kind
+    'right'
+    >>> examine_mixed(lambda x: math.sin(x[0]), [0.0], [0, 0, 0], 0.0).kind
+    'wrong'
+    """
+    order = len(places)
+    units = [max(1.0, abs(x)) for x in point]
+    scale = math.prod([units[i] for i in places])
+    signs = [*product((-1, 1), repeat=order)]
+
+    @cache
+    def difference(h: float) -> tuple[float, float]:
+        """Return the product of central differences, and the greatest value in it."""
+        total = greatest = 0.0
+        for directions in signs:
+            moved = list(point)
+            for i, direction in zip(places, directions, strict=True):
+                moved[i] += direction * h * units[i]
+            y = value(partial(_constantly, f, moved), 0.0)
+            total += math.prod(directions) * y
+            greatest = max(greatest, abs(y))
+        return total / scale / (2 * h) ** order, greatest
+
+    def error(square: float) -> float:
+        h = math.sqrt(square)
+        size = max(rounding, EPSILON * difference(h)[1]) * 2 / scale  # ulps of the inputs at least
+        return size / h**order * square
+
+    def raised(square: float) -> float:
+        return difference(math.sqrt(abs(square)))[0] * square if square else 0.0
+
+    return _examined(raised, 0.0, claimed, error)
+
+
+def _constantly(f: Callable[[Sequence[float]], float], point: Sequence[float], _: float) -> float:
+    return f(point)
+
+
+def _examined(f: Function, x: float, claimed: float, rounding: Function) -> Finding:
     y = value(f, x)
     if not math.isfinite(y):
         return Finding(OUTSIDE)
-    rounding = rounding if math.isfinite(rounding) else 0.0
     for first in (FIRST, FIRST * FAR):
         sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
         finding = _walk(sides, claimed, first)
@@ -171,7 +246,7 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
 
 def _lost_digits(side: Side) -> float:
     """Return the part of itself by which f is off: the derivative may be so too."""
-    return min(TIGHT, 2 * side.rounding / abs(side.y)) if side.rounding and side.y else 0.0
+    return min(TIGHT, 2 * side.rounding(0.0) / abs(side.y)) if side.y else 0.0
 
 
 def _differ(slopes: list[Slope], slack: float) -> bool:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG
+from .differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 
 __all__ = ["BY_SEVERITY", "GradientReport", "Verdict"]
 
-BY_SEVERITY = (RIGHT, KINK, NOISY, OUTSIDE, WRONG)
+BY_SEVERITY = (RIGHT, KINK, LOSES, NOISY, OUTSIDE, WRONG)
 SHOWN = 10  # derivatives in an error: a model has hundreds
 HEAD = ("derivative", "mode", "verdict", "claimed", "measured", "left", "right", "remainder")
 
@@ -21,10 +21,12 @@ Row = tuple[str, ...]
 class Verdict:
     """What was found about one derivative as one mode computes it.
 
-    `kind` is "right", "wrong", "at a kink", "outside the domain" or "too noisy to tell". `claimed`
-    is the library's number, None where it raises, as `note` tells. `measured` is what differences
-    say, to within `bound`; `left` and `right` are the one-sided slopes. The Taylor remainder falls
+    `kind` is "right", "wrong", "at a kink", "loses digits", "outside the domain" or "too noisy to
+    tell". `claimed` is the library's number, None where it raises. `measured` is what differences
+    say, to within `bound`; `left` and `right` are the one-sided slopes, which a table shows where
+    they differ. The Taylor remainder falls
     as the step to the power `decay`: 2 or more if right, 1 if wrong, None if it is all rounding.
+    `note` says why, where the numbers do not.
     """
 
     derivative: str
@@ -39,6 +41,11 @@ class Verdict:
     right: float | None = None
     decay: float | None = None
     note: str = ""
+
+    @property
+    def finding(self) -> Finding:
+        """What differences say, without what was claimed."""
+        return Finding(self.kind, self.measured, self.bound, self.left, self.right, self.decay)
 
 
 @dataclass(frozen=True)
@@ -90,17 +97,15 @@ class GradientReport:
 
 
 def _row(verdict: Verdict) -> Row:
-    measured = _number(verdict.measured)
-    if verdict.measured is not None:
-        measured += f" ± {verdict.bound:.0e}"
+    measured, left, right = verdict.measured, verdict.left, verdict.right
+    has_one = measured is not None and verdict.bound is not None
     return (
         verdict.derivative,
         verdict.mode,
         verdict.kind,
         _number(verdict.claimed),
-        measured,
-        _number(verdict.left),
-        _number(verdict.right),
+        f"{_number(measured)} ± {verdict.bound:.0e}" if has_one else "-",
+        *["-" if has_one else _number(slope) for slope in (left, right)],
         "-" if verdict.decay is None else f"h^{verdict.decay:.2f}",
     )
 
@@ -118,8 +123,10 @@ def _merged(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Return the lines of a table, without the columns that say nothing."""
+    columns = [column for column in zip(*rows, strict=True) if {*column[1:]} != {"-"}]
+    widths = [max(map(len, column)) for column in columns]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        for row in zip(*columns, strict=True)
     ]

@@ -85,10 +85,14 @@ def steps(x: float, first: float) -> Iterator[float]:
         h /= RATIO if h > EPSILON * unit or h < abs(x) else LEAP
 
 
+def _none(h: float) -> float:
+    return 0.0
+
+
 class Side:
     """The slopes of f from x in one direction, -1 or 1, step by step.
 
-    `y` is f(x), and `rounding` the error of it that goes beyond its last digit.
+    `y` is f(x), and `rounding(h)` the error of f(x ± h) that goes beyond its last digit.
 
     >>> right = Side(math.exp, 0.0, 1.0, direction=1)
     >>> for h in steps(0.0, 0.1):
@@ -98,7 +102,7 @@ class Side:
     """
 
     def __init__(
-        self, f: Function, x: float, y: float, direction: int, rounding: float = 0.0
+        self, f: Function, x: float, y: float, direction: int, rounding: Function = _none
     ) -> None:
         self.f, self.x, self.y, self.direction, self.rounding = f, x, y, direction, rounding
         self.near = max(1.0, abs(x))
@@ -134,7 +138,7 @@ class Side:
         if h <= self.near:  # what f does further away is not its scale here
             self.steepest = max(self.steepest, abs(quotient))
         limit, error = self._closest()
-        noise = 2 * (self.rounding + math.ulp(y) + math.ulp(self.y)) / abs(step)
+        noise = 2 * (self.rounding(abs(step)) + math.ulp(y) + math.ulp(self.y)) / abs(step)
         bound = self._bound(h, quotient, limit, error, noise)
         self.latest = Slope(step, quotient, limit, bound, noise, max(scale, self.steepest))
         self.slopes.append(self.latest)

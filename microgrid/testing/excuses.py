@@ -1,0 +1,129 @@
+"""A derivative is off: rounding, a kink or noise may explain it, or no primitive is to blame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from ..engine import Value
+from ..graph import topological_order
+from ..primitive import operands_text
+from .blame import reach, undecided, unrecorded
+from .differences import KINK, LOSES, RIGHT, WRONG
+from .report import Verdict
+from .rounding import loss, pulled, pushed
+from .subject import Graph, Subject, backward, number
+
+__all__ = ["excused", "no_primitive"]
+
+CHAIN_RULE = "no primitive is to blame, but the chain rule that joins their partials"
+NO_EDGE = "no primitive is to blame, nor the chain rule, but an edge that the graph lacks"
+BESIDE = (1.123e-2, 1.123e-4, 1.123e-6)  # of the unit of x: where a kink is left behind
+
+
+def excused(subject: Subject, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return verdicts of one order, no longer "wrong" where rounding, a kink or noise explains it.
+
+    The primitives of f have been found to be right.
+    """
+    wrong = {v.derivative: v.input for v in verdicts if v.kind == WRONG and v.claimed is not None}
+    if not wrong:
+        return [*verdicts]
+    graph = subject.graph(verdicts[0].order)
+    moving = [x for x, name in zip(graph[0], subject.inputs, strict=True) if name in wrong.values()]
+    doubts = undecided((moving, graph[1]))
+    derivatives = subject.derivatives(verdicts[0].order)
+    places = {name: _Place(subject, derivatives[name], graph) for name in wrong}
+    return [
+        places[verdict.derivative].explained(verdict, doubts) if verdict.kind == WRONG else verdict
+        for verdict in verdicts
+    ]
+
+
+def no_primitive(subject: Subject, verdict: Verdict) -> str:
+    """Return what is to blame for a wrong derivative where no primitive is."""
+    places = subject.derivatives(verdict.order)[verdict.derivative]
+    place = _Place(subject, places, subject.graph(verdict.order))
+    by_chain = pulled(place.output, place.x) if isinstance(place.output, Value) else 0
+    claimed = math.nan if verdict.claimed is None else verdict.claimed
+    if not math.isclose(number(by_chain), claimed, rel_tol=1e-6):
+        return f"{CHAIN_RULE}, which should give {number(by_chain):.8g}"
+    try:
+        how = unrecorded(subject.graph(1), place.moved(BESIDE[0]).graph(1))
+    except (ArithmeticError, ValueError):
+        how = ""
+    return f"{NO_EDGE}:\n{how or 'something is computed from the data of the input alone'}"
+
+
+class _Place:
+    """One derivative of f: of which output of a graph it is, and by which input."""
+
+    def __init__(self, subject: Subject, places: tuple[int, ...], graph: Graph) -> None:
+        self.subject, self.places, self.order = subject, places, len(places)
+        self.row, self.column = subject.row(places), places[-1]
+        self.output, self.x = graph[1][self.row], graph[0][self.column]
+
+    def explained(self, verdict: Verdict, doubts: dict[Value, str]) -> Verdict:
+        """Return the verdict, or another one if something explains how far the derivative is off.
+
+        `doubts` are the nodes at which the chain rule need not hold, and why.
+        """
+        off = verdict.finding.error(math.nan if verdict.claimed is None else verdict.claimed)
+        bound, where = self.rounding(verdict.mode)
+        if off <= bound:
+            note = f"{verdict.derivative} loses digits in {where}" if where else ""
+            return replace(verdict, kind=LOSES, note=note)
+        for node, kind in doubts.items():
+            at_kink = kind == KINK
+            if self.is_right_beside if at_kink else off <= reach(node, self.output, self.x):
+                op: Any = node.op
+                at = operands_text(node.parents)
+                note = f"{op.name!r} at {at} is {kind}, where the chain rule need not hold"
+                return replace(verdict, kind=kind, note=note)
+        return verdict
+
+    def rounding(self, mode: str) -> tuple[float, str]:
+        """Return a bound of the rounding error of the derivative, and where it comes from."""
+        if not isinstance(self.output, Value):
+            return 0.0, ""
+        known = topological_order(self.output) if self.order == 1 else None
+        try:
+            sweeps = [sweep(self.output, self.x) for sweep in (pulled, pushed)]
+            losses = [loss(derivative, known) for derivative in sweeps]
+        except (ArithmeticError, ValueError):
+            return 0.0, ""
+        where = next((lost.where for lost in losses if lost.where), "")
+        return losses[mode == "forward"].bound, where
+
+    def moved(self, distance: float) -> Subject:
+        """Return the function at a point beside: the distance is in units of the input."""
+        x = self.subject.numbers[self.column]
+        return self.subject.moved(self.column, x + distance * max(1.0, abs(x)))
+
+    @cached_property
+    def is_right_beside(self) -> bool:
+        """Whether the derivative is right on either side of the point, at all of some distances.
+
+        What spoils it at the point is then a kink's choice of a slope: an edge that the graph lacks
+        would be missing there as well.
+        """
+        kinds = [self._kind_at(sign * size) for size, sign in product(BESIDE, (-1, 1))]
+        return RIGHT in kinds and WRONG not in kinds
+
+    def _kind_at(self, distance: float) -> str:
+        """Return the verdict on the derivative at a point beside, "" where there is none."""
+        subject = self.moved(distance)
+        try:
+            inputs, outputs = subject.graph(self.order)
+            claimed = backward(outputs[self.row], inputs)[self.column]
+            found = subject.judge(self.order)(self.row, self.column, claimed)
+        except (ArithmeticError, ValueError):
+            return ""
+        beside = _Place(subject, self.places, (inputs, outputs))
+        if found.kind == WRONG and found.error(claimed) <= beside.rounding("reverse")[0]:
+            return LOSES
+        return found.kind

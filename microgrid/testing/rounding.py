@@ -1,0 +1,240 @@
+"""How many digits rounding leaves of a number, and the operation where the others cancel.
+
+A graph is computed again and again with each of its results off by its last digit, up or down by
+chance: what differs from run to run are digits that rounding decides (Vignes 1978, *New methods for
+evaluating the validity of the results of mathematical computations*). For a derivative the graph is
+that of the sweep which computes it, with the operands' own rounding carried along, that of the
+partials, and that of the gradients which add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from ..engine import Value
+from ..graph import topological_order
+from ..primitive import Primitive, operands_text
+from .slopes import EPSILON
+
+__all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounding"]
+
+RUNS = 12  # whose greatest deviation counts
+SAFETY = 4.0  # times that is the bound, as chance may have missed the worst signs
+ULP = 2 * EPSILON  # what a function of the C library may be off by
+
+GROWTH = 30.0  # of an error, relative to the number, that is worth naming
+CLOSE = 0.1  # of the greatest growth: these operations share the blame
+MOST = 2  # operations to name
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What rounding may have done to a number: a bound of the error, and where digits are lost."""
+
+    bound: float
+    where: str
+
+
+def pulled(output: Value, x: Value) -> Any:
+    """Return the derivative of output by x as a graph of the reverse sweep.
+
+    >>> x = Value(3.0)
+    >>> pulled(x * x, x).data
+    6.0
+    """
+    order = topological_order(output)
+    depend = _dependent(order, x)
+    adjoints: dict[Value, Any] = {output: 1}
+    for node in reversed(order):
+        if node in adjoints and node in depend and node is not x:
+            for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
+                if partial is not None and parent in depend:
+                    _add(adjoints, parent, adjoints[node], partial)
+    return adjoints.get(x, 0)
+
+
+def pushed(output: Value, x: Value) -> Any:
+    """Return the derivative of output by x as a graph of the forward sweep.
+
+    >>> x = Value(3.0)
+    >>> pushed(x * x, x).data
+    6.0
+    """
+    order = topological_order(output)
+    tangents: dict[Value, Any] = {x: 1}
+    for node in order:
+        if node is not x and not tangents.keys().isdisjoint(node.parents):
+            for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
+                if partial is not None and parent in tangents:
+                    _add(tangents, node, tangents[parent], partial)
+    return tangents.get(output, 0)
+
+
+def loss(value: Any, known: Iterable[Value] | None = None) -> Loss:
+    """Return what rounding may have done to the data of a value.
+
+    `known` are the nodes of the function whose gradient is computed, where these are to be told
+    from those of the gradient.
+
+    >>> x = Value(1e-9)
+    >>> loss(1 + x).bound < 1e-15
+    True
+    >>> print(loss((1 + x) - 1).where)
+    '-' of 1.000000001, 1.0
+    """
+    if not isinstance(value, Value):
+        return Loss(0.0, "")
+    order = topological_order(value)
+    own = set(order if known is None else known)
+    spread = _spreads(order)
+    if not math.isfinite(spread[value]):
+        return Loss(math.inf, "")
+    return Loss(SAFETY * spread[value], _where(value, spread, own))
+
+
+def rounding(output: Any) -> float:
+    """Return a bound of the rounding error of an output.
+
+    To first order, a node's goes into the output times the gradient: so reverse mode began
+    (Linnainmaa 1976, *Taylor expansion of the accumulated rounding error*). The sizes of gradients
+    are added up here, as errors need not cancel.
+    """
+    nodes = topological_order(output) if isinstance(output, Value) else []
+    sizes: dict[Value, float] = dict.fromkeys(nodes, 0.0)
+    if nodes:
+        sizes[output] = 1.0
+    try:
+        for node in reversed(nodes):
+            for parent, share in zip(node.parents, node.chain(sizes[node]), strict=True):
+                sizes[parent] += abs(share or 0.0)
+    except (ArithmeticError, ValueError):
+        return 0.0  # the derivative is undefined, and will be found to be so
+    return EPSILON * sum(abs(float(node.data)) * sizes[node] for node in nodes if node.parents)
+
+
+def _add(sums: dict[Value, Any], node: Value, factor: Any, partial: Any) -> None:
+    plain_one = not isinstance(factor, Value) and factor == 1
+    share = partial if plain_one else factor * partial
+    sums[node] = sums[node] + share if node in sums else share
+
+
+def _dependent(order: Sequence[Value], x: Value) -> set[Value]:
+    depend = {x}
+    for node in order:
+        if not depend.isdisjoint(node.parents):
+            depend.add(node)
+    return depend
+
+
+def partials_as_graphs(node: Value) -> tuple[Any, ...]:
+    """Return the partials of a node as graphs: of one node each, where a rule takes floats only."""
+    op: Any = node.op
+    try:
+        partials: tuple[Any, ...] = op.partials(node, *node.parents)
+    except TypeError:
+        numbers = node.partials()
+        partials = tuple(
+            [
+                None if p is None else _opaque(op, i)(node, *node.parents)
+                for i, p in enumerate(numbers)
+            ]
+        )
+    return partials
+
+
+def _opaque(op: Primitive, i: int) -> Primitive:
+    def forward(out: Any, *operands: Any) -> Any:
+        return op.partials(out, *operands)[i] or 0
+
+    def partials(out: Any, *operands: Any) -> tuple[Any, ...]:
+        return (1,) * len(operands)  # which operand matters nobody knows
+
+    return Primitive(f"partial of {op.name}", forward, partials, made_by=(_opaque, (op, i)))
+
+
+def _spreads(order: Sequence[Value]) -> dict[Value, float]:
+    """Return how far each node's data is off in the worst of all runs."""
+    chance = Random(0)
+    rounded = {node for node in order if node.parents and not _is_exact(node)}
+    held = {node for node in order if node.parents and _is_flat(node)}
+    spread = dict.fromkeys(order, 0.0)
+    for _ in range(RUNS):
+        data: dict[Value, float] = {}
+        for node in order:
+            data[node] = own = float(node.data)
+            if node.parents and node not in held:
+                shaken = _computed(node, [data[parent] for parent in node.parents])
+                if math.isfinite(shaken):
+                    up = chance.choice((-ULP, ULP)) if node in rounded else 0.0
+                    data[node] = shaken * (1 + up)
+                    spread[node] = max(spread[node], abs(data[node] - own))
+    return spread
+
+
+def _computed(node: Value, operands: list[float]) -> float:
+    op: Any = node.op
+    try:
+        return float(op.forward(*operands))
+    except (ArithmeticError, ValueError):
+        return math.nan  # an operand is off its domain by a digit
+
+
+def _is_exact(node: Value) -> bool:
+    """Return whether a node is one of its operands, or less: then it was not rounded."""
+    return abs(node.data) in [abs(parent.data) for parent in node.parents]
+
+
+def _is_flat(node: Value) -> bool:
+    """Return whether nothing changes a node, unless it jumps: no digit of it is rounding's."""
+    try:
+        return not any(node.partials())
+    except (ArithmeticError, ValueError):
+        return False
+
+
+def _where(value: Value, spread: dict[Value, float], own: set[Value]) -> str:
+    """Return the operations where the error grows, from a value back to where it began."""
+    growths: list[tuple[float, Value]] = []
+    node = value
+    while node.parents:
+        source = _source(node, spread)
+        if source is None:
+            break
+        before, after = _relative(source, spread), _relative(node, spread)
+        growths.append((after / max(before, EPSILON) if before < after else 1.0, node))
+        node = source
+    greatest = max([growth for growth, _ in growths], default=0.0)
+    if greatest < GROWTH:
+        return ""
+    least = max(CLOSE * greatest, GROWTH)
+    named = [node for growth, node in growths if growth >= least][:MOST]
+    return " and in ".join([_told(node, node in own) for node in named[::-1]])
+
+
+def _source(node: Value, spread: dict[Value, float]) -> Value | None:
+    """Return the operand that brought most of a node's error, if one brought any."""
+    try:
+        partials = [abs(float(p or 0)) for p in node.partials()]
+    except (ArithmeticError, ValueError, TypeError):
+        partials = [1.0] * len(node.parents)
+    shares = [
+        (partial * spread[parent], i)
+        for i, (parent, partial) in enumerate(zip(node.parents, partials, strict=True))
+    ]
+    share, i = max(shares)
+    return node.parents[i] if share > 0 else None
+
+
+def _relative(node: Value, spread: dict[Value, float]) -> float:
+    size = abs(float(node.data))
+    return spread[node] / size if size else math.inf if spread[node] else 0.0
+
+
+def _told(node: Value, in_function: bool) -> str:
+    op: Any = node.op
+    of_what = "" if in_function else " of the gradient"
+    return f"{op.name!r} of {operands_text([Value(p.data) for p in node.parents])}{of_what}"

@@ -1,0 +1,245 @@
+"""A function at a point: its inputs, its graphs, and its derivatives as they are computed."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from copy import copy
+from functools import cache
+from itertools import product
+from numbers import Real
+from typing import Any
+
+from ..calculus import gradients, jvp, vjp
+from ..engine import Value
+from ..graph import no_grad, topological_order
+from ..nn import Module
+from ..trees import flatten
+from .differences import Finding, examine, examine_mixed
+from .rounding import rounding
+
+__all__ = ["WAYS", "Graph", "Subject", "backward", "by_graph", "claims", "number"]
+
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Claims = list[list[float]]  # for each output, its derivatives by the inputs
+Graph = tuple[list[Value], list[Any]]  # inputs, and what was computed from them
+Judge = Callable[[int, int, float], Finding]
+
+
+class Subject:
+    """A function at a point, as a function of a flat list of numbers: the inputs."""
+
+    def __init__(self, f: Callable[..., Any], point: tuple[Any, ...]) -> None:
+        if not callable(f):
+            raise TypeError(f"check_gradients needs a function, got {f!r} ({type(f).__name__})")
+        self.f = f
+        self.name = getattr(f, "__name__", type(f).__name__).replace("<lambda>", "f")
+        self.given, self.structure = flatten(point)
+        if not self.given:
+            raise TypeError("check_gradients needs numbers to derive by after the function")
+        self.numbers = [number(leaf) for leaf in self.given]
+        self.inputs = _names(f, point)
+
+    def outputs(self, inputs: Sequence[Any], order: int, arguments: Any = None) -> list[Any]:
+        """Return what this order derives: f, its gradient, the rows of its Hessian, and so on."""
+        output = self.f(*(arguments or self.structure.argument(inputs)))
+        if not isinstance(output, (Value, Real)):
+            told = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
+            raise TypeError(f"check_gradients needs a function with one scalar output, got {told}")
+        outputs = [output]
+        for _ in range(order - 1):
+            outputs = [d for output in outputs for d in gradients(output, list(inputs))]
+        return outputs
+
+    def graph(self, order: int) -> Graph:
+        """Return fresh inputs, and the outputs that depend on them."""
+        inputs = [Value(x) for x in self.numbers]
+        return inputs, self.outputs(inputs, order)
+
+    def moved(self, i: int, x: float) -> Subject:
+        """Return the same function at the point with another number in the i-th input."""
+        other = copy(self)
+        other.numbers = [*self.numbers[:i], x, *self.numbers[i + 1 :]]
+        return other
+
+    def judge(self, order: int) -> Judge:
+        """Return the function that says what differences do about a claimed derivative.
+
+        It takes the place of the output that is derived, that of the input, and the claim.
+        """
+        outputs = self.along(order)
+        errors = [rounding(output) for output in self.graph(order)[1]]
+
+        @cache
+        def found(row: int, column: int, claimed: float) -> Finding:
+            x = self.numbers[column]
+            return examine(lambda t: outputs(column, t)[row], x, claimed, errors[row])
+
+        return found
+
+    def judge_mixed(self) -> Callable[[tuple[int, ...], float], Finding]:
+        """Return what does so by differences of f itself: it takes the places of the inputs."""
+        f = self.values()
+        inputs, (output,) = self.graph(1)
+        try:
+            slopes = backward(output, inputs)
+        except (ArithmeticError, ValueError):
+            slopes = [0.0] * len(inputs)
+        moving = sum(abs(d) * math.ulp(x) for d, x in zip(slopes, self.numbers, strict=True))
+        error = rounding(output) + math.ulp(number(output)) + moving
+
+        @cache
+        def found(places: tuple[int, ...], claimed: float) -> Finding:
+            return examine_mixed(f, self.numbers, places, claimed, error)
+
+        return found
+
+    def values(self) -> Callable[[Sequence[float]], float]:
+        """Return f as a function of the numbers in its inputs."""
+        inputs = [Value(x) for x in self.numbers]
+        arguments = self.structure.argument(inputs)
+
+        @cache
+        def value(numbers: tuple[float, ...]) -> float:
+            for node, x in zip(inputs, numbers, strict=True):
+                node.data = x
+            with no_grad():
+                return number(self.outputs(inputs, 1, arguments)[0])
+
+        return lambda numbers: value(tuple(numbers))
+
+    def along(self, order: int) -> Callable[[int, float], list[float]]:
+        """Return the function that computes the outputs with another number in the i-th input."""
+        inputs = [Value(x) for x in self.numbers]
+        arguments = self.structure.argument(inputs)
+
+        @cache
+        def outputs(i: int, x: float) -> list[float]:
+            inputs[i].data = x
+            try:
+                with no_grad() if order == 1 else nullcontext():
+                    return [number(y) for y in self.outputs(inputs, order, arguments)]
+            finally:
+                inputs[i].data = self.numbers[i]
+
+        return outputs
+
+    def derivatives(self, order: int) -> dict[str, tuple[int, ...]]:
+        """Return the derivatives of this order: the name of each, and the places of its inputs."""
+        power = str(order).translate(SUPERSCRIPT) if order > 1 else ""
+        return {
+            f"∂{power}{self.name}/" + "".join(f"∂{self.inputs[i]}" for i in places): places
+            for places in product(range(len(self.inputs)), repeat=order)
+        }
+
+    def row(self, places: Sequence[int]) -> int:
+        """Return which of the outputs of `graph` is derived to get a derivative."""
+        row = 0
+        for i in places[:-1]:
+            row = row * len(self.inputs) + i
+        return row
+
+    def require_pure(self) -> None:
+        """Raise `ValueError` unless the value of f depends on its arguments alone."""
+        try:
+            inputs, (output,) = self.graph(1)
+        except (ArithmeticError, ValueError):
+            return  # where f is undefined there is no value to ask
+        (again,) = self.along(1)(0, self.numbers[0])
+        if again != number(output) and not math.isnan(again):
+            raise ValueError(
+                f"{self.name} must return one number, however often it is called, "
+                f"got {number(output)!r} and {again!r}; seed its random numbers in it"
+            )
+        used = set(_nodes(output))
+        for name, given, own in zip(self.inputs, self.given, inputs, strict=True):
+            if isinstance(given, Value) and given in used and own not in used:
+                raise ValueError(
+                    f"{self.name} must compute with its arguments, but it uses the Value that was "
+                    f"given for {name} itself; for a model, write "
+                    "check_gradients(lambda model: loss(model), model)"
+                )
+
+
+def _names(f: Callable[..., Any], point: tuple[Any, ...]) -> list[str]:
+    """Return the names of the inputs: those of f's parameters, and the way from there."""
+    try:
+        signature = inspect.signature(f)
+    except ValueError:  # a function written in C may not tell
+        signature = inspect.signature(lambda *x: None)
+    names: list[str] = []
+    for name, argument in signature.bind(*point).arguments.items():
+        for path in flatten(argument)[1].paths:
+            names.append(name + (f".{path[2:-2]}" if isinstance(argument, Module) else path))
+    return names
+
+
+def claims(way: Way, subject: Subject, order: int) -> tuple[Claims | None, str]:
+    """Return the derivatives as the library computes them, or why it does not."""
+    try:
+        return way(subject, order), ""
+    except (ArithmeticError, ValueError) as error:
+        if not hasattr(error, "operation"):  # no operation at a point where it is undefined
+            raise
+        return None, str(error)
+
+
+def _by_backward(subject: Subject, order: int) -> Claims:
+    inputs, outputs = subject.graph(order)
+    return [backward(output, inputs) for output in outputs]
+
+
+def by_graph(subject: Subject, order: int) -> Claims:
+    """Return the derivatives that are graphs, to be derived again."""
+    inputs, outputs = subject.graph(order)
+    return [[number(d) for d in gradients(output, inputs)] for output in outputs]
+
+
+def _by_vjp(subject: Subject, order: int) -> Claims:
+    values, pull = vjp(lambda *inputs: subject.outputs(inputs, order), *subject.numbers)
+    return [[number(d) for d in pull(_unit(row, values))] for row in range(len(values))]
+
+
+def _by_jvp(subject: Subject, order: int) -> Claims:
+    columns = []
+    for column in range(len(subject.numbers)):
+        direction = _unit(column, subject.numbers)
+        _, tangents = jvp(
+            lambda *inputs: subject.outputs(inputs, order), subject.numbers, direction
+        )
+        columns.append(map(number, tangents))
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+Way = Callable[[Subject, int], Claims]
+WAYS: dict[str, list[Way]] = {"reverse": [_by_backward, _by_vjp], "forward": [_by_jvp]}
+
+
+def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
+    """Return what `backward()` leaves in the inputs; it changes no `grad`."""
+    order = _nodes(output)
+    if all(node.parents or node.is_constant for node in order):
+        return [0.0] * len(inputs)
+    before = [node.grad for node in order]
+    try:
+        output.backward()
+        return [number(x.grad) for x in inputs]
+    finally:
+        for node, grad in zip(order, before, strict=True):
+            node.grad = grad
+
+
+def _nodes(output: Any) -> list[Value]:
+    return topological_order(output) if isinstance(output, Value) else []
+
+
+def _unit(i: int, like: Sequence[Any]) -> list[float]:
+    return [float(i == j) for j in range(len(like))]
+
+
+def number(x: Any) -> float:
+    """Return the number that an output is or holds."""
+    return float(x.data if isinstance(x, Value) else x)
