@@ -237,6 +237,75 @@ def test_what_comes_in_is_not_changed_and_what_comes_out_is_ones_own():
     assert both(x)[0].tolist() == [0, 1, 2, 3, 4]
 
 
+# ---- outputs that are equal, or constants
+
+REPEATED = {
+    "list": lambda w, x: [x, x * w, x, 3.0, w, 3.0, 0.0, -0.0, x * w, w],
+    "dict": lambda w, x: {"a": x + w, "b": (x + w, [x + w, 2.0]), "c": 2.0},
+    "array": lambda w, x: np.array([[x, 0.0, x * w], [0.0, x, 0.0]]),
+    "array of one": lambda w, x: np.array([[x, x], [x, x]]),
+    "array without equals": lambda w, x: np.array([[x, w], [x * w, 5.0]]),
+    "both": lambda w, x: (np.array([x, x]), x, np.array([x + w, x, 1.0]), 1.0, x + w),
+    "constants": lambda w, x: [1.0, [2.0, 1.0], np.array([1.0, 2.0])],
+    "a constant": lambda w, x: 7.0,
+}
+
+
+def leaves(tree):
+    return mg.trees.flatten(tree, lambda x: isinstance(x, np.ndarray))[0]
+
+
+@pytest.mark.parametrize("reduce", [None, "sum", "mean"])
+@pytest.mark.parametrize("f", REPEATED.values(), ids=REPEATED)
+def test_equal_outputs_are_each_in_their_place_and_ones_own(f, reduce):
+    compiled = mg.compile(f, shared="w", reduce=reduce)
+    for x in [2.0, np.arange(5.0), np.arange(6.0).reshape(2, 3)]:
+        rows = [leaves(f(0.5, number)) for number in np.ravel(x)]
+        found = compiled(0.5, x)
+        for k, part in enumerate(leaves(found)):
+            expected = np.array([row[k] for row in rows], float)
+            if reduce:
+                expected = expected.sum(axis=0) / (len(rows) if reduce == "mean" else 1)
+            else:
+                expected = expected.reshape(np.shape(x) + expected.shape[1:])
+            assert same(part, np.array(expected) if np.ndim(expected) else float(expected))
+            assert reduce or np.array_equal(np.signbit(part), np.signbit(expected))
+        arrays = [part for part in leaves(found) if isinstance(part, np.ndarray)]
+        for i, array in enumerate(arrays):
+            assert not any(np.shares_memory(array, other) for other in [x, *arrays[:i]])
+            array[...] = -1.0
+        assert repr(compiled(0.5, x)) == repr(mg.compile(f, shared="w", reduce=reduce)(0.5, x))
+
+
+def test_equal_outputs_and_constants_need_no_code():
+    one = mg.compile(lambda x: [x * x] + [x * x] * 3 + [0.0] * 3)
+    many = mg.compile(
+        lambda x: [x * x] + [x * x] * 3000 + [0.0] * 3000 + list(map(float, range(99)))
+    )
+    assert one(3.0) == [9.0] * 4 + [0.0] * 3
+    assert many(3.0) == [9.0] * 3001 + [0.0] * 3000 + list(range(99))
+    assert many.source("llvm") == one.source("llvm")
+    assert len(many.program.outputs) == 6100
+
+
+def test_a_sparse_jacobian_costs_its_operations():
+    f = mg.jacobian(lambda x: [x[i] * x[i + 1] * mg.sin(x[i + 2]) for i in range(98)])
+    x = [1.0 + i / 8 for i in range(100)]
+    compiled = mg.compile(f)
+    for row, expected in zip(compiled(x), f(x), strict=True):
+        assert row == pytest.approx(expected, rel=SLOPE_ERROR)
+    assert len(compiled.program.outputs) == 9800
+    assert compiled.source("llvm").count("  store ") == 3 * 98
+
+
+def test_no_function_of_a_kernel_is_long_however_many_inputs_are_outputs():
+    n = 1000
+    f = mg.compile(lambda xs, w: [xs, w, 2.0 * w[0]], shared="w")
+    xs, w = list(map(float, range(n))), [float(-i) for i in range(n)]
+    assert f(xs, w) == [xs, w, 0.0]
+    assert max(text.count("\n") for text in f.source("llvm").split("define")) < n
+
+
 # ---- single numbers
 
 

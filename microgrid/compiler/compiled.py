@@ -19,7 +19,7 @@ import numpy as np
 from .. import engine
 from ..engine import Value
 from ..functional import sum as sum_
-from ..trees import flatten, like
+from ..trees import Structure, flatten, like
 from .arguments import Arguments, Parameters, as_column
 from .c import c_source
 from .kernel import ArrayKernel
@@ -91,7 +91,8 @@ def compile(
 class _Entry:
     """What was made for arguments of one structure.
 
-    `template` is what f returned, with the position of an output in the place of each number.
+    `kernel` computes each number once that the program returns. `template` is what f returned, with
+    the position among these in the place of each number, and a `_Block` in that of an array.
     `captured` are leaves from outside that became constants, with their data at a time: `clock`.
     """
 
@@ -240,16 +241,18 @@ class Compiled:
                 )
             raise
         program = optimized(program)
-        template = structure.result(list(range(len(program.outputs))))
+        each_once, places = _each_once(program)
+        template = _template(structure, places)
         known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
-        kernel = known[0].kernel if known else ArrayKernel(program, shared, self.reduce)
+        kernel = known[0].kernel if known else ArrayKernel(each_once, shared, self.reduce)
         while len(self._entries) >= MOST_KERNELS:
             del self._entries[next(iter(self._entries))]
         entry = _Entry(program, shared, template, kernel, captured, clock)
         self._entries[call.key] = entry
         count = len(call.columns)
         is_plain = call.key == ((), *[None] * count) and count <= MOST_ON_STACK
-        if is_plain and type(template) is int and not shared and not self.reduce:
+        is_single = type(template) is int and len(kernel.text.written) == 1
+        if is_plain and is_single and not shared and not self.reduce:
             self._fast = (count, *kernel.single(), entry)
         return entry
 
@@ -272,7 +275,7 @@ class Compiled:
             column = np.empty(len(results), object)
             column[:] = [scalars[k] for scalars, _ in results]
             outputs.append(_reduced(column, self.reduce) if self.reduce else column.reshape(shape))
-        return _filled(structure.result(list(range(len(outputs)))), outputs)
+        return _filled(_template(structure, range(len(outputs))), outputs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind to an instance, as a function in a class does."""
@@ -320,7 +323,7 @@ def _unpickled(
     compiled = Compiled(function or _forgotten, (), reduce)
     compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
     for key, program, slots, template in entries:
-        kernel = ArrayKernel(program, slots, reduce)
+        kernel = ArrayKernel(_each_once(program)[0], slots, reduce)
         compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
     return compiled
 
@@ -344,18 +347,60 @@ def _reduced(column: Any, reduce: str) -> Any:
     return sum_(column) / len(column) if len(column) else float("nan")
 
 
-def _filled(template: Any, outputs: Sequence[Any]) -> Any:
-    """Return what a function returned, with the outputs in the places of their positions."""
+@dataclass(slots=True)
+class _Block:
+    """An array in a template: which outputs are in it, and for each entry which of these it is."""
+
+    outputs: list[int]
+    places: Any
+
+    def filled(self, outputs: Sequence[Any]) -> Any:
+        """Return the array of outputs, with the dimensions of their rows before its own."""
+        if not self.outputs:
+            return np.empty(self.places.shape)
+        if isinstance(outputs, np.ndarray):
+            return outputs[self.outputs][self.places]
+        parts = np.stack([outputs[i] for i in self.outputs], axis=-1)
+        if len(self.outputs) == self.places.size:
+            return parts.reshape((*parts.shape[:-1], *self.places.shape))
+        return parts[..., self.places]
+
+
+def _each_once(program: Program) -> tuple[Program, list[int]]:
+    """Return the program with equal outputs once, and where each of its outputs is among them."""
+    position = {slot: i for i, slot in enumerate(dict.fromkeys(program.outputs))}
+    each_once = Program(program.inputs, program.steps, position, program.labels)
+    return each_once, [position[slot] for slot in program.outputs]
+
+
+def _template(structure: Structure, places: Sequence[int]) -> Any:
+    """Return the tree of a structure with positions of outputs in the places of numbers."""
+    tree = structure.result(places)
+    parts, outer = flatten(tree, lambda part: isinstance(part, np.ndarray))
+    return outer.result([_block(x) if isinstance(x, np.ndarray) else x for x in parts])
+
+
+def _block(positions: Any) -> _Block:
+    order = {k: i for i, k in enumerate(dict.fromkeys(positions.ravel().tolist()))}
+    places = [order[k] for k in positions.ravel().tolist()]
+    return _Block(list(order), np.array(places, int).reshape(positions.shape))
+
+
+def _filled(template: Any, outputs: Sequence[Any], given: set[int] | None = None) -> Any:
+    """Return what a function returned, with the outputs in the places of their positions.
+
+    What was `given` once is copied: a caller may write into one result, and the others stay.
+    """
+    given = set() if given is None else given
     if type(template) is int:
         output = outputs[template]
+        if isinstance(output, np.ndarray):
+            output = output.copy() if template in given else output
+            given.add(template)
         return float(output) if isinstance(output, np.floating) else output
-    if isinstance(template, np.ndarray):
-        if isinstance(outputs, np.ndarray):
-            return outputs[template.astype(int)]
-        if not template.size:
-            return np.empty(template.shape)
-        parts = np.stack([outputs[i] for i in template.ravel().tolist()], axis=-1)
-        return parts.reshape((*parts.shape[:-1], *template.shape))
+    if isinstance(template, _Block):
+        return template.filled(outputs)
     if isinstance(template, Mapping):
-        return like(template, {key: _filled(part, outputs) for key, part in template.items()})
-    return like(template, dict(enumerate(_filled(part, outputs) for part in template)))
+        parts = {key: _filled(part, outputs, given) for key, part in template.items()}
+        return like(template, parts)
+    return like(template, dict(enumerate(_filled(part, outputs, given) for part in template)))

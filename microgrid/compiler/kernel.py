@@ -110,7 +110,9 @@ class ArrayKernel:
         is_shared = shared_slots(program, shared)
         # a sum of what is shared needs no loop over the rows
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
-        written = [] if reduce else positions
+        # a constant needs no code
+        self.constants = [program.constant_at(slot) for slot in program.outputs]
+        written = [k for k in positions if not reduce and self.constants[k] is None]
         self.text = KernelText(program, shared, written, totals, machine or this_machine())
         self.kernel = Kernel(self.text)
 
@@ -152,7 +154,9 @@ class ArrayKernel:
                 moved_outs = [end + 8 * begin for end in ends]
                 self.kernel.prepared(count, places, moved_outs, numbers, sums, lanes)()
         if not self.reduce:
-            return [out.reshape(shape) if shape else float(out[0]) for out in outs]
+            made = iter(outs)
+            results = [next(made) if c is None else np.full(rows, c) for c in self.constants]
+            return [out.reshape(shape) if shape else float(out[0]) for out in results]
         return self._reduced(rows, sums, numbers)
 
     def _reduced(self, rows: int, sums: Any, numbers: Any) -> Any:

@@ -15,6 +15,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from ..primitive import CONSTANT, multiply
@@ -38,6 +39,10 @@ _COMPARISONS = {
     "not_zero": "une",
     "is_nan": "uno",
 }
+
+
+MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
+Use = tuple[bool, int]  # a slot's place among the outputs: whether in a total, and in which
 
 
 class Condition(str):
@@ -144,7 +149,7 @@ def _lane_by_lane(function: str, arity: int, width: int) -> str:
 
 
 class KernelText:
-    """The IR of a kernel's functions, and what its caller has to know.
+    """The IR of a kernel's functions, of bounded size, and what its caller has to know.
 
     `columns` are the inputs with a number for each row, `written` the outputs with one, `totals`
     those that are added up over the rows. The array of shared numbers starts with the inputs that
@@ -177,32 +182,31 @@ class KernelText:
         own = set(shared)
         self.columns = [i for i in range(len(program.inputs)) if i not in own]
         self.kept, self.room = self.schedule.kept, len(self.schedule.kept)
-        # slot -> its places among the outputs: whether in a total, and in which
-        self.uses: dict[int, list[tuple[bool, int]]] = defaultdict(list)
+        self.uses: dict[int, list[Use]] = defaultdict(list)
         for in_total, some in ((False, self.written), (True, self.totals)):
             for place, k in enumerate(some):
                 self.uses[program.outputs[k]].append((in_total, place))
-        self.parts = [f"rows{i}" for i in range(len(self.schedule.rows))]
         self.once = [f"once{i}" for i in range(len(self.schedule.once))]
         made = {slot for part in self.schedule.rows for slot in part.slots}
         # outputs that no part makes: inputs, and what is shared
-        self.loose = [slot for slot in self.uses if slot not in made]
+        loose = [(slot, use) for slot in self.uses if slot not in made for use in self.uses[slot]]
+        self.loose = [loose[i : i + MOST_COPIES] for i in range(0, len(loose), MOST_COPIES)]
+        count = max(len(self.schedule.rows), len(self.loose))
+        self.parts = [f"rows{i}" for i in range(count)]
 
     def shared_number(self, k: int, numbers: Sequence[float]) -> float:
         """Return output k, which is shared by all rows, from the shared numbers after a call."""
         slot = self.program.outputs[k]
-        if slot in self.kept:
-            return numbers[self.kept[slot]]
-        constant: float = self.program.steps[slot - len(self.program.inputs)][1][0]
-        return constant
+        constant = self.program.constant_at(slot)
+        return numbers[self.kept[slot]] if constant is None else constant
 
     def ir(self) -> str:
         """Return the IR."""
         declared: dict[str, str] = {}
-        functions = [
-            *map(partial(self._once, declared), self.once, self.schedule.once),
-            *map(partial(self._rows, declared), self.parts, self.schedule.rows),
-        ]
+        functions = [*map(partial(self._once, declared), self.once, self.schedule.once)]
+        shares = zip_longest(self.schedule.rows, self.loose)
+        for name, (part, loose) in zip(self.parts, shares, strict=True):
+            functions.append(self._rows(declared, name, part or Part(), loose or []))
         return "\n".join([*declared.values(), *functions])
 
     def _once(self, declared: dict[str, str], name: str, part: Part) -> str:
@@ -214,7 +218,9 @@ class KernelText:
                 writer.store(result, writer.place("%shared", self.kept[slot]))
         return writer.function(f"{name}(ptr %shared)")
 
-    def _rows(self, declared: dict[str, str], name: str, part: Part) -> str:
+    def _rows(
+        self, declared: dict[str, str], name: str, part: Part, loose: list[tuple[int, Use]]
+    ) -> str:
         """Return the function that computes block after block of rows."""
         width = self.machine.width
         writer = _Writer(self, LLVMEmitter(self.machine, width, declared))
@@ -222,22 +228,22 @@ class KernelText:
             result = writer.compute(slot)
             if slot in self.schedule.scratch:
                 writer.store(result, writer.place("%scratch", self.schedule.scratch[slot]))
-            self._deliver(writer, slot, result)
-        if name == self.parts[0]:
-            for slot in self.loose:
-                self._deliver(writer, slot, writer.value(slot))
+            for use in self.uses.get(slot, ()):
+                self._deliver(writer, slot, result, use)
+        for slot, use in loose:
+            self._deliver(writer, slot, writer.value(slot), use)
         return writer.loop(
             f"{name}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
             "ptr noalias %totals, i64 %begin, i64 %end)"
         )
 
-    def _deliver(self, writer: _Writer, slot: int, result: Any) -> None:
-        """Write a slot's numbers into the outputs that it is, and add them to its totals."""
-        for in_total, place in self.uses.get(slot, ()):
-            if in_total:
-                writer.add_to_total(slot, result, place)
-            else:
-                writer.store(result, writer.row_of("outs", place), align=8)
+    def _deliver(self, writer: _Writer, slot: int, result: Any, use: Use) -> None:
+        """Write a slot's numbers into an output that it is, or add them to its total."""
+        in_total, place = use
+        if in_total:
+            writer.add_to_total(slot, result, place)
+        else:
+            writer.store(result, writer.row_of("outs", place), align=8)
 
 
 class _Writer:

@@ -146,6 +146,12 @@ class Program:
         ]
         return self.inputs, tuple(steps), self.outputs
 
+    def constant_at(self, slot: int) -> float | None:
+        """Return the number of a slot that holds a constant, else None."""
+        first = len(self.inputs)
+        op, operands = self.steps[slot - first] if slot >= first else (None, ())
+        return operands[0] if op is CONSTANT else None
+
     def names(self) -> list[str]:
         """Return what each slot is called in the listing; a constant is its number."""
         names = list(self.inputs)
