@@ -836,7 +836,7 @@ def test_a_number_beyond_all_floats_is_refused_by_name():
 
 
 def test_the_error_of_an_operation_on_constants_is_its_own():
-    with pytest.raises(ValueError, match=r"log of -2\.0"):
+    with pytest.raises(ValueError, match=r"\*\* of -2\.0, the traced number x: a negative number"):
         mg.compile(mg.grad(lambda x: Value(-2.0) ** x))(2.0)
 
 
