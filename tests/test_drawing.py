@@ -132,7 +132,7 @@ def test_a_value_that_two_roots_share_is_drawn_once():
     assert graph.source.count("peripheries=2") == 2
 
 
-@pytest.mark.parametrize("nodes", [1, 50, 700, 50_000])
+@pytest.mark.parametrize("nodes", [1, 50, 700, 5_000, pytest.param(50_000, marks=pytest.mark.slow)])
 def test_graphs_of_any_size_are_drawn_without_recursion(nodes):
     graph = draw(chain(nodes), max_nodes=None)
     assert graph.values == nodes

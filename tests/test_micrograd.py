@@ -135,7 +135,9 @@ def test_the_classes_take_what_micrograds_take():
     assert Neuron(3).b.data == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)]]
+)
 def test_the_demo_notebook_separates_the_moons(seed):
     X, y = moons(100, noise=0.1, seed=seed)
     y = [2 * label - 1 for label in y]

@@ -760,7 +760,10 @@ def test_ctrl_c_ends_the_training_with_weights_and_history_of_the_same_steps(
     assert now(kept.made) == now(optimizer)
 
 
-@pytest.mark.parametrize("watchers", WATCHERS)
+@pytest.mark.parametrize(
+    "watchers",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "nobody")) for name in WATCHERS],
+)
 def test_ctrl_c_at_any_line_leaves_the_weights_of_whole_steps(watchers, monkeypatch):
     model, compiled, once = Line(), fitting.NativeTrainer._compiled, []
     adam = optim.Adam(model.parameters(), lr=0.1)

@@ -32,7 +32,7 @@ def test_a_notebook_stores_nothing_of_a_run(path):
             assert (cell["outputs"], cell["execution_count"]) == ([], None), cell["id"]
 
 
-@pytest.mark.notebook
+@pytest.mark.slow
 @pytest.mark.dot
 @each_notebook
 def test_a_notebook_runs(path, tmp_path, monkeypatch):

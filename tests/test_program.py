@@ -141,9 +141,8 @@ def test_outputs_may_be_inputs_numbers_and_one_node_twice():
     assert Program.from_values([], [x])(1.0) == []
 
 
-def test_a_chain_of_a_hundred_thousand_steps_needs_no_recursion():
-    length = 100_000
-
+@pytest.mark.parametrize("length", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_chain_of_many_steps_needs_no_recursion(length):
     def chain(x):
         for _ in range(length):
             x = x + 1.0
