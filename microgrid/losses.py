@@ -116,20 +116,27 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     """
     if not isinstance(logits, Sequence):
         raise TypeError(f"cross_entropy needs a list of logits, one for each class, got {logits!r}")
+    xs = [*map(operand, logits)]
     if isinstance(target, Value) and target.is_traced:
-        return _logsumexp_of_differences(logits, _chosen(logits, target))
+        right = _chosen(xs, target)
+        return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
     try:
         index = operator.index(target)
     except TypeError:
         raise TypeError(f"cross_entropy needs an integer target, got {target!r}") from None
     if not 0 <= index < len(logits):
         raise ValueError(f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}")
-    return _logsumexp_of_differences(logits, logits[index])
+    if len(xs) == 1:
+        return xs[0] - xs[0]
+    # of differences, as -log(softmax) would lose the last digits of a small loss at large logits;
+    # the right one's is 0, and has no slope, beside whose 1 the others' digits would be lost
+    return logsumexp([0.0 if i == index else x - xs[index] for i, x in enumerate(xs)])
 
 
-def _logsumexp_of_differences(logits: Sequence[Any], right: Any) -> Any:
-    # of differences, as -log(softmax) would lose the last digits of a small loss at large logits
-    return logsumexp([operand(x) - operand(right) for x in logits])
+def _unless_at(index: Any, i: int, difference: Any) -> Any:
+    """Return a difference, or 0 at the index, which is not known yet."""
+    is_there = where(index <= i - 1, 0.0, index <= i)
+    return where(is_there, 0.0, difference)
 
 
 def _chosen(xs: Sequence[Any], index: Any) -> Any:
