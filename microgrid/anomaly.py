@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import operator
 import os
 import sys
 from _thread import get_ident
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from .engine import Value
 from .primitive import Primitive, operand_text, operands_text, watched
@@ -58,11 +59,14 @@ class _Watch:
     """What `record`, `backward` and the transforms report to while they are watched."""
 
     def __init__(self) -> None:
-        self.lines: WeakKeyDictionary[Value, str] = WeakKeyDictionary()
+        # by a node's identity, and as long as it lives: a WeakKeyDictionary would not find a nan,
+        # which is not == itself
+        self.lines: dict[int, tuple[str, ref[Value]]] = {}
 
     def made(self, node: Value, op: Primitive, operands: tuple[Value, ...]) -> None:
         """Remember the line that made a node; raise if it is not finite and its operands are."""
-        self.lines[node] = line = _users_line()
+        line, key = _users_line(), id(node)
+        self.lines[key] = line, ref(node, lambda _: self.lines.pop(key, None))
         if not _finite(node) and all(map(_finite, operands)):
             raise FloatingPointError(
                 f"{op.name} of {operands_text(operands)} gives {operand_text(node)}"
@@ -71,7 +75,7 @@ class _Watch:
 
     def explanation(self, what: str, operands: tuple[Any, ...], node: Value | None) -> str:
         """Return the lines to add to an error that an operation, or its derivative, raised."""
-        line = _users_line() if node is None else self.lines.get(node)
+        line = _users_line() if node is None else self._line(node)
         return _told(line) + _told(advice(what, operands))
 
     def asked(self, node: Value, partials: Iterable[Any]) -> None:
@@ -104,7 +108,7 @@ class _Watch:
             if finite and not _finite(adjoint[node]):
                 raise FloatingPointError(
                     f"the gradients that come in at {operand_text(node)} overflow when added up"
-                    f"{_told(self.lines.get(node))}"
+                    f"{_told(self._line(node))}"
                 )
 
     def pushed(self, links: Links, tangents: Mapping[Value, Any]) -> None:
@@ -116,11 +120,14 @@ class _Watch:
                     node, f"times the tangents of its operands gives {tangents[node]!r}"
                 )
 
+    def _line(self, node: Value) -> str | None:
+        return self.lines[id(node)][0] if id(node) in self.lines else None
+
     def _error(self, node: Value, finding: str, known: str | None = None) -> FloatingPointError:
         name = node.op.name if node.op else "a leaf"
         return FloatingPointError(
             f"the derivative of {name} of {operands_text(node.parents)} {finding}"
-            f"{_told(self.lines.get(node))}{_told(known)}"
+            f"{_told(self._line(node))}{_told(known)}"
         )
 
 
@@ -170,7 +177,7 @@ def _is_square(x: Any) -> bool:
         return all(map(_is_square, x.parents))
     if _name(x) == "dot":
         n = len(x.parents) // 2
-        return bool(x.parents[:n] == x.parents[n:])
+        return len(x.parents) == 2 * n and all(map(operator.is_, x.parents[:n], x.parents[n:]))
     return _name(x) == "**2" or (_name(x) == "*" and x.parents[0] is x.parents[1])
 
 

@@ -49,7 +49,9 @@ class Value(Operand):
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
     made it and `parents` are its operands; a leaf has neither. `grad` is what `backward` left here.
-    It computes, compares and formats as a float does, except that `==` and `hash` are identity.
+    It computes, compares and formats as a float does. But `hash` is identity: a set or a dict finds
+    a node, while `in`, `index` and `remove` of a list find the first of that number. In a list a
+    node is found by `any(item is node for item in items)`.
 
     Raises:
         TypeError: the data is no real number, or the label is no string.
@@ -58,6 +60,8 @@ class Value(Operand):
     >>> (a * b + 10.0).backward()
     >>> a, b
     (Value(data=2.0, grad=-3.0, label='a'), Value(data=-3.0, grad=2.0))
+    >>> a == 2.0, a in [Value(2.0)], a in {Value(2.0)}
+    (True, True, False)
     """
 
     __slots__ = ("__weakref__", "_data", "_stamp", "grad", "label", "op", "parents")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import reduce
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from .engine import Value
 from .functional import sum_
@@ -19,8 +19,8 @@ __all__ = ["gated_product", "gated_sum", "is_gated"]
 
 
 # The shares that were gated here. A user's own where(c, x, 0) is a number like any other: times nan
-# it is nan, whether c holds or not.
-_made: WeakSet[Value] = WeakSet()
+# it is nan, whether c holds or not. They are found by identity; a WeakSet would compare by ==.
+_made: WeakValueDictionary[int, Value] = WeakValueDictionary()
 
 
 def is_gated(x: Any) -> bool:
@@ -29,7 +29,7 @@ def is_gated(x: Any) -> bool:
         return False
     _, share, other = x.parents
     is_partial = share.is_constant and share.data == 1
-    return (x in _made or is_partial) and other.is_constant and bool(other.data == 0)
+    return (id(x) in _made or is_partial) and other.is_constant and bool(other.data == 0)
 
 
 def gated_product(x: Any, y: Any) -> Any:
@@ -40,9 +40,9 @@ def gated_product(x: Any, y: Any) -> Any:
 
 def gated_sum(terms: list[Any]) -> Any:
     """Return the sum of gated terms, gated by whether any of their conditions holds."""
-    conditions = list(dict.fromkeys([term.parents[0] for term in terms]))
+    conditions = dict.fromkeys([term.parents[0] for term in terms])
     if len(conditions) == 1:
-        return _gated(conditions[0], sum_(*map(_behind, terms)))
+        return _gated(next(iter(conditions)), sum_(*map(_behind, terms)))
     if any(_denied(condition) in conditions for condition in conditions):
         return sum_(*terms)  # one of the two always holds
     return _gated(reduce(_either, conditions), sum_(*terms))
@@ -50,7 +50,7 @@ def gated_sum(terms: list[Any]) -> Any:
 
 def _gated(condition: Any, share: Any) -> Any:
     gate = where(condition, share, 0)
-    _made.add(gate)
+    _made[id(gate)] = gate
     return gate
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from .engine import Value
 from .functional import dot_, sum_
@@ -198,7 +198,8 @@ def _is_zero(x: Any) -> bool:
 
 
 # The nodes that rules made. No user holds one, to set its data or to derive by it as a variable.
-_own: WeakSet[Value] = WeakSet()
+# They are found by identity; a WeakSet would compare by ==.
+_own: WeakValueDictionary[int, Value] = WeakValueDictionary()
 
 
 def _merged(derivatives: list[Any], given: Sequence[Any]) -> list[Any]:
@@ -213,14 +214,14 @@ def _merged(derivatives: list[Any], given: Sequence[Any]) -> list[Any]:
     known = topological_order(*_values(given))
     first: dict[Any, Value] = {}
     for node in known:
-        if node in _own:
+        if id(node) in _own:
             first.setdefault(_identity(node), node)
     same: dict[Value, Value] = {}
     for node in topological_order(*roots, known=set(known)):
         if node.op is not None:
             node.parents = tuple([same.get(parent, parent) for parent in node.parents])
             same[node] = first.setdefault(_identity(node), node)
-            _own.add(same[node])
+            _own[id(same[node])] = same[node]
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
 
 
@@ -231,4 +232,4 @@ def _values(xs: Sequence[Any]) -> list[Value]:
 def _identity(node: Value) -> Any:
     if node.op is argument:  # it may be what another transform derives by
         return node
-    return (node.op, node.parents) if node.parents else repr(node.data)
+    return (node.op, *map(id, node.parents)) if node.parents else repr(node.data)

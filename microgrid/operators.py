@@ -48,10 +48,20 @@ def _unary(op: Primitive) -> Callable[[Self], Self]:
     return method
 
 
-def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool]:
+def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool]:
     def method(self: Operand, other: Any) -> Any:
-        data = other._data if isinstance(other, Operand) else other
-        return compare(self._data, data) if isinstance(data, NUMBERS) else NotImplemented
+        if isinstance(other, Operand):
+            return compare(self._data, other._data)
+        return compare(self._data, other) if isinstance(other, NUMBERS) else NotImplemented
+
+    return method
+
+
+def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object], bool]:
+    """Return the method that asks of anything what a float would: an array, pytest's approx."""
+
+    def method(self: Operand, other: object) -> Any:
+        return compare(self._data, other._data if isinstance(other, Operand) else other)
 
     return method
 
@@ -95,8 +105,10 @@ class Operand:
     __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
     __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
     __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
-    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
-    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __lt__, __le__ = _order(operator.lt), _order(operator.le)
+    __gt__, __ge__ = _order(operator.gt), _order(operator.ge)
+    __eq__, __ne__ = _equality(operator.eq), _equality(operator.ne)
+    __hash__ = object.__hash__  # equal numbers are different nodes in a set or a dict
     __neg__, __abs__ = _unary(primitive.negative), _unary(primitive.absolute)
 
     def __pos__(self: Self) -> Self:

@@ -345,6 +345,7 @@ pow_fixed: Primitive
 where     = Primitive("where", lambda c, x, y: x if c else y, _where_partials)
 less      = Primitive("<",    lambda x, y: type(x)(x < y),   lambda out, x, y: (0, 0))
 less_equal = Primitive("<=",  lambda x, y: type(x)(x <= y),  lambda out, x, y: (0, 0))
+equal     = Primitive("==",   lambda x, y: type(x)(x == y),  lambda out, x, y: (0, 0))
 sign      = Primitive("sign", _sign,              lambda out, x: (0,))
 log       = Primitive("log",  math.log,           lambda out, x: (1 / x,))
 absolute  = Primitive("abs",  operator.abs,       lambda out, x: (sign(x),))

@@ -26,6 +26,7 @@ def nearest(digits):
 FORMULAS = {
     "<": lambda x, y: mpf(x < y),
     "<=": lambda x, y: mpf(x <= y),
+    "==": lambda x, y: mpf(x == y),
     "where": lambda c, x, y: x if c else y,
     "sign": mp.sign,
     "log": mp.log,

@@ -69,6 +69,7 @@ def python_round(x, digits):
 IEEE = {
     "<": lambda x, y: (x < y) * 1.0,
     "<=": lambda x, y: (x <= y) * 1.0,
+    "==": lambda x, y: (x == y) * 1.0,
     "where": lambda c, x, y: np.where(c != 0, x, y),
     "sign": lambda x: np.where(x == 0, x, np.sign(x)),
     "compare": compare,

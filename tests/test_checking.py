@@ -36,7 +36,7 @@ PRIMITIVES = [
     for op in [*Primitive.registry.values(), *MEMBERS]
     if op.partials.__module__.startswith("microgrid.") and op.name not in UNLIKE
 ]
-OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", "compare"]
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<", "<=", "==", "compare"]
 OPERANDS = {"where": 3, **dict.fromkeys(OPERATORS, 2)}
 OPERANDS |= {
     "atan2": 2,

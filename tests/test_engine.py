@@ -5,6 +5,7 @@ import math
 import operator
 import struct
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +23,8 @@ BINARY = [
     *[operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv],
     *[operator.mod, divmod, operator.pow],
 ]
-COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge]
+ORDER = [operator.lt, operator.le, operator.gt, operator.ge]
+COMPARISONS = [*ORDER, operator.eq, operator.ne]
 ZEROS_AND_LIMITS = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, -3.0, 0.5, math.inf, -math.inf])
 FLOATS = ZEROS_AND_LIMITS | st.floats()
 PLAIN = FLOATS | st.integers(-5, 5) | st.integers() | st.booleans()
@@ -111,7 +113,7 @@ def test_a_format_without_a_spec_is_the_repr():
 
 
 @pytest.mark.parametrize("other", ["1", None, 1j, [1.0], object()], ids=lambda x: type(x).__name__)
-@pytest.mark.parametrize("function", [*BINARY, *COMPARISONS], **by_name)
+@pytest.mark.parametrize("function", [*BINARY, *ORDER], **by_name)
 def test_what_is_no_real_number_is_no_operand(function, other):
     for args in [(Value(1.0), other), (other, Value(1.0))]:
         if function is operator.mod and isinstance(args[0], str):
@@ -131,14 +133,82 @@ def test_sorting_and_choosing_work_by_data():
     assert (max(a, b, c), min(a, b, c)) == (a, b)
 
 
-def test_equality_and_hash_are_identity():
-    x, y = Value(2.0), Value(2.0)
-    assert x == x
-    assert x != y
-    assert x != 2.0
+class Anything:
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *[None, "a", "2.0", object(), [2.0], (2.0,), {2.0}, ..., Value, Anything()],
+        *[2 + 0j, 2 + 1j, Decimal(2), Decimal("2.5"), Fraction(2), np.True_],
+    ],
+    ids=lambda x: type(x).__name__,
+)
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne], **by_name)
+def test_equality_with_anything_is_that_of_a_float(compare, other):
+    for number in (2.0, 1.0, math.nan):
+        assert bool(compare(Value(number), other)) is bool(compare(number, other))
+        assert bool(compare(other, Value(number))) is bool(compare(other, number))
+
+
+@pytest.mark.parametrize("compare", COMPARISONS, **by_name)
+def test_an_array_is_compared_number_by_number(compare):
+    numbers = np.array([1.0, 2.0, 3.0])
+    values = np.array([Value(x) for x in numbers])
+    expected = compare(numbers, 2.0).tolist()
+    for left, right in [(values, 2.0), (values, Value(2.0)), (numbers, Value(2.0))]:
+        assert compare(left, right).tolist() == expected
+    assert compare(Value(2.0), values).tolist() == compare(2.0, numbers).tolist()
+
+
+def test_approx_takes_the_number_of_what_stands_before_it():
+    x = Value(2.0 + 1e-9)
+    assert x == pytest.approx(2.0)
+    assert (x != pytest.approx(2.0)) is False
+    assert x != pytest.approx(2.1)
+    assert x == pytest.approx(Value(2.0 + 1e-9))
+    assert [x, Value(3.0)] == [pytest.approx(2.0), pytest.approx(3.0)]
+    # To the left, and of lists, pytest asks for the type: it wants the very number then.
+    assert pytest.approx(2.0) != x
+    assert pytest.approx(2.0 + 1e-9) == x
+    assert pytest.approx([2.0 + 1e-9]) == [x]
+
+
+def test_in_index_and_remove_find_a_number():
+    x, y, z = Value(2.0), Value(1.0), Value(2.0)
+    nodes = [y, x]
+    assert (z in nodes, nodes.index(z), nodes.count(2.0)) == (True, 1, 1)
+    assert any(node is x for node in nodes)
+    assert not any(node is z for node in nodes)
+    nodes.remove(z)
+    assert [*map(id, nodes)] == [id(y)]
+
+
+def test_a_set_and_a_dict_find_a_node():
+    x, y, nan = Value(2.0), Value(2.0), Value(math.nan)
     assert hash(x) != hash(y)
-    assert len({x, y, x}) == 2
-    assert x not in [y]
+    assert len({x, y, nan, x, nan}) == 3
+    assert y not in {x}
+    assert nan in {nan}
+    assert 2.0 not in {x}
+    names = {x: "x", y: "y", nan: "nan"}
+    assert [names[node] for node in (x, y, nan)] == ["x", "y", "nan"]
+    assert {x, y} - {y} == {x}
+    assert [*map(id, dict.fromkeys([x, y, x]))] == [id(x), id(y)]
+
+
+def test_a_function_that_branches_by_equality_takes_the_branch_of_its_number():
+    f = microgrid.value_and_grad(lambda k: 1.0 if k == 1 else 5 * k)
+    assert (f(1.0), f(2.0)) == ((1.0, 0.0), (10.0, 5.0))
+    f = microgrid.value_and_grad(lambda k: 5 * k if k != Value(1.0) else k * k)
+    assert (f(1.0), f(2.0)) == ((1.0, 2.0), (10.0, 5.0))
+    assert microgrid.hessian(lambda k: k**3 if k in [1, 2] else k)(2.0) == 12.0
+    assert microgrid.taylor(lambda k: k**3 if k == 2 else k, 2.0, 3) == [8.0, 12.0, 6.0, 1.0]
 
 
 def test_an_augmented_assignment_rebinds():
@@ -785,7 +855,8 @@ def test_numpy_scalars_are_operands_on_either_side(function, dtype):
 def test_numpy_scalars_compare_on_either_side(compare, dtype):
     assert bool(compare(Value(2.5), dtype(3))) is compare(2.5, 3)
     assert bool(compare(dtype(3), Value(2.5))) is compare(3, 2.5)
-    assert Value(3.0) == dtype(3)
+    assert bool(compare(Value(3.0), dtype(3))) is compare(3, 3)
+    assert bool(compare(dtype(3), Value(3.0))) is compare(3, 3)
 
 
 @pytest.mark.parametrize("function", [*BINARY[:6], operator.pow], **by_name)

@@ -42,7 +42,7 @@ SAME = mpf(10) ** -40
 # Of the floats themselves, which cancel too: only that the right thing was compared.
 ROUNDING = 1e-6
 
-less = Primitive.named("<")
+less, equal = Primitive.named("<"), Primitive.named("==")
 
 
 # ---- SymPy reads the text
@@ -238,6 +238,8 @@ SIMPLE = {
     "leaky_relu(x, 0.1)": microgrid.leaky_relu(x, 0.1),
     "elu(x)": microgrid.elu(x),
     "where(x < y, 1, 0)": less(x, y),
+    "where(x - y, 0, 1)": equal(x, y),
+    "where(x - y, b, a)": microgrid.where(equal(x, y), a, b),
     "where(x < y, x, y)": microgrid.where(less(x, y), x, y),
     "where(x < y, 2, 3)": 3 - less(x, y),
     "where(x < y, b, a)": microgrid.where(1 - less(x, y), a, b),
@@ -596,6 +598,8 @@ def test_hostile_names_can_be_set(name):
         (2.5e-7 * x, r"2.5 \cdot 10^{-7}\,x"),
         (less(x, y) * 1.0, r"\mathbf{1}\left[x < y\right]"),
         (1 - less(x, y), r"\mathbf{1}\left[x \geq y\right]"),
+        (equal(x, y) * 1.0, r"\mathbf{1}\left[x = y\right]"),
+        (1 - equal(x, y), r"\mathbf{1}\left[x \neq y\right]"),
         (
             microgrid.sign(abs(microgrid.sign(x - microgrid.exp(y)))),
             r"\operatorname{sgn}\left(\mathbf{1}\left[x \neq \mathrm{e}^{y}\right]\right)",

@@ -317,7 +317,9 @@ def conditional():
         def made(text, *parts):
             return st.tuples(*parts).map(lambda xs: text.format(*xs))
 
-        condition = made("({} {} {})", inner, st.sampled_from(["<", "<=", ">", ">="]), inner)
+        condition = made(
+            "({} {} {})", inner, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), inner
+        )
         condition |= made("mg.where({}, {}, 0.0)", condition, condition)
         condition |= made("mg.where({}, 1.0, {})", condition, condition)
         condition |= made("mg.where({}, 0.0, 1.0)", condition)

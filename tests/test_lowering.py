@@ -44,8 +44,8 @@ OF_FUNCTION = 4
 OF_SEVERAL = 8
 
 EXACT = {
-    *("+", "-", "*", "/", "//", "%", "<", "<=", "neg", "abs", "where", "sign", "compare", "sqrt"),
-    *("floor", "ceil", "relu", "argument", "stop_gradient", "max", "min", "clip_to"),
+    *("+", "-", "*", "/", "//", "%", "<", "<=", "==", "neg", "abs", "where", "sign", "compare"),
+    *("sqrt", "floor", "ceil", "relu", "argument", "stop_gradient", "max", "min", "clip_to"),
     "leaky_relu_by",
 }
 SEVERAL = {"sigmoid", "softplus", "logsumexp", "elu_by", "power", "sum", "prod", "dot"}
@@ -259,7 +259,7 @@ def test_at_special_numbers_a_kernel_is_python_where_that_is_finite_else_ieee(ki
 
 def test_nan_is_hidden_nowhere_but_where_c_says_so():
     # pow(x, 0), pow(1, x), hypot with inf, and what is not chosen or not computed by
-    known = {"**", "**k", "power", "exponential", "where", "hypot", "<", "<=", "sech2"}
+    known = {"**", "**k", "power", "exponential", "where", "hypot", "<", "<=", "==", "sech2"}
     for n in ARITIES:
         for position in range(n):
             columns = [np.full(1, math.nan if i == position else 2.0) for i in range(n)]

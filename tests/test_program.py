@@ -3,8 +3,10 @@
 import copy
 import inspect
 import math
+import operator
 import pickle
 import struct
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -59,7 +61,7 @@ def parameters(f):
 
 ARITHMETIC = [(Primitive.named(name), 2) for name in ["+", "-", "*", "/"]]
 OPERATIONS = [
-    *[(Primitive.named(name), 2) for name in ["**", "<", "<=", "compare"]],
+    *[(Primitive.named(name), 2) for name in ["**", "<", "<=", "==", "compare"]],
     *[(Primitive.named(name), 1) for name in ["neg", "abs", "exp", "log", "sqrt", "sign", "relu"]],
     *[(Primitive.named(name), 1) for name in ["argument", "stop_gradient", "max", "prod", "sum"]],
     *[(Primitive.named(name), 3) for name in ["where", "where", "max", "min", "prod", "dot"]],
@@ -608,9 +610,13 @@ def test_labels_of_steps_that_stay_are_kept():
         (lambda x: not x, r"branch .*where"),
         (lambda x: sorted([x, x + 1]), r"branch .*where"),
         (lambda x: max(x, 0.0), r"branch .*where"),
-        (lambda x: x == 1, r"==.*abs\(x - y\) <= 0"),
-        (lambda x: x != 1, r"==.*abs\(x - y\) <= 0"),
-        (lambda x: x in [1.0, 2.0], r"==.*abs\(x - y\) <= 0"),
+        (lambda x: 1.0 if x == 1 else 2.0, r"branch .*where\(condition, x, y\)"),
+        (lambda x: 1.0 if np.float64(1) == x else 2.0, r"branch .*where\(condition, x, y\)"),
+        (lambda x: 1.0 if x != x * 2 else 2.0, r"branch .*where\(condition, x, y\)"),
+        (lambda x: 1.0 if Value(1.0) != x else 2.0, r"branch .*where\(condition, x, y\)"),
+        (lambda x: x in [1.0, 2.0], r"branch .*where"),
+        (lambda x: [1.0, 2.0].index(x), r"branch .*where"),
+        (lambda x: [x + 1.0].remove(x), r"branch .*where"),
         (lambda x: x.data, r"read a number.*return it as one more output"),
         (lambda x: x.item(), r"read a number.*return it as one more output"),
         (lambda x: float(x), r"Python's own.*v\.exp\(\) for math\.exp\(v\)"),
@@ -775,6 +781,43 @@ def test_gradients_of_a_branch_do_not_ask_the_other_one():
     assert program(4.0) == [0.25]
     assert mg.compile(f)(0.0) == 2.0
     assert f(0.0) == 2.0
+
+
+SPECIAL = [0.0, -0.0, 1.0, 1.0 + 2**-52, math.inf, -math.inf, math.nan]
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne], ids=["==", "!="])
+def test_equality_is_compiled_as_python_has_it(compare):
+    native = mg.compile(
+        lambda x, y: [mg.where(compare(x, y), x, 2.0), compare(1, x), compare(x, x)]
+    )
+    x, y = map(np.ravel, np.meshgrid(SPECIAL, SPECIAL))
+    chosen, is_1, is_itself = native(x, y)
+    np.testing.assert_array_equal(chosen, np.where(compare(x, y), x, 2.0))
+    assert is_1.tolist() == compare(1, x).tolist()
+    assert is_itself.tolist() == compare(x, x).tolist()
+
+
+def test_equality_is_flat_and_its_branches_are_derived():
+    f = mg.grad(lambda x: mg.where(x == 0, mg.sqrt(x), mg.where(x != 1, x * x, 5 * x)))
+    native = mg.compile(mg.grad(lambda x: mg.where(x == 0, 3 * x, mg.where(x != 1, x * x, 5 * x))))
+    assert [f(1.0), f(3.0)] == [native(1.0), native(3.0)] == [5.0, 6.0]
+    assert native(0.0) == 3.0
+    series = mg.compile(lambda x: mg.taylor(lambda t: mg.where(t == 2, t**3, t), x, 2))
+    assert [*series(2.0)] == [8.0, 12.0, 6.0]
+    assert [*series(3.0)] == [3.0, 1.0, 0.0]
+
+
+def test_what_is_no_number_equals_no_traced_number():
+    native = mg.compile(lambda x: [x == None, x == "a", x != None, x != "a", x in {1.0}])  # noqa: E711
+    assert [*native(1.0)] == [0.0, 0.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("x", [1j, Decimal(1)], ids=repr)
+def test_a_number_that_is_not_real_is_not_compared_with_a_traced_one(x):
+    for f in (lambda speed: speed == x, lambda speed: x != speed):
+        with pytest.raises(TypeError, match="holds a real number, got"):
+            traced(f)
 
 
 def test_values_from_outside_are_constants_of_the_moment_of_the_trace():

@@ -36,6 +36,7 @@ CURVES = {
     "power_log": lambda f, x: f(x * x + 1, x - 3),
     "<": lambda f, x: f(x * x, x),
     "<=": lambda f, x: f(x * x, x),
+    "==": lambda f, x: f(x * x, x),
     "compare": lambda f, x: f(x * x, x),
     "atan2": lambda f, x: f(x * x + 1, x - 3),
     "sech2": lambda f, x: f(x * x, 2),

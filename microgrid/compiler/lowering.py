@@ -106,8 +106,8 @@ def lowering_of(op: Primitive) -> Lowering:
 
 for _name, _operation in {
     **{"+": "add", "-": "sub", "*": "mul", "/": "div", "neg": "neg", "abs": "abs"},
-    **{"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "<": "less", "<=": "less_equal"},
-    **{"**": "pow", "**k": "pow"},
+    **{"sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "**": "pow", "**k": "pow"},
+    **{"<": "less", "<=": "less_equal", "==": "equal"},
     **{name: name for name in FUNCTIONS if name not in ("pow", "fmod", "hypot")},
 }.items():
     LOWERINGS[_name] = lambda m, *xs, operation=_operation: m.emit(operation, xs)

@@ -180,7 +180,7 @@ class Program:
         return "\n".join([*lines, f"    return {returned}"])
 
 
-_INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<="])
+_INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<=", "=="])
 
 
 def _applied(op: Primitive, operands: Sequence[str]) -> str:

@@ -9,14 +9,23 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from numbers import Real
+from numbers import Number, Real
 from typing import Any, NoReturn
 
 from .. import engine
 from ..engine import Value
 from ..graph import topological_order, unrecorded
-from ..operators import NUMBERS, Operand
-from ..primitive import CONSTANT, Primitive, is_array, less, less_equal, over_arrays
+from ..operators import Operand
+from ..primitive import (
+    CONSTANT,
+    Primitive,
+    equal,
+    is_array,
+    less,
+    less_equal,
+    over_arrays,
+    where,
+)
 from ..trees import Structure, flatten
 from .program import Program
 
@@ -138,17 +147,19 @@ class Traced(Value):
     def __ge__(self, other: Any) -> Any:
         return self._compared(less_equal, other, self)
 
-    def _compared(self, op: Primitive, left: Any, right: Any) -> Any:
-        if all(isinstance(x, (Operand, *NUMBERS)) for x in (left, right)):
-            return self.record(op, (left, right))
-        return NotImplemented
+    def __eq__(self, other: object) -> Any:
+        return self._compared(equal, self, other)
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Real):
-            self._equal()
-        return self is other
+    def __ne__(self, other: object) -> Any:
+        is_equal = self.__eq__(other)
+        return is_equal if is_equal is NotImplemented else where(is_equal, 0, 1)
 
     __hash__ = Value.__hash__
+
+    def _compared(self, op: Primitive, left: Any, right: Any) -> Any:
+        if all(isinstance(x, (Operand, Number)) for x in (left, right)):
+            return self.record(op, (left, right))
+        return NotImplemented
 
     def __repr__(self) -> str:
         is_made = self.op is not None and self.op.name != "argument"  # as a transform's own is not
@@ -164,7 +175,6 @@ class Traced(Value):
     def __deepcopy__(self, memo: Any) -> Value:
         return self.detach()
 
-    _equal = _refused("ask by == whether a number equals another", "write abs(x - y) <= 0")
     _formatted = _refused("format a number", _READ)
     __bool__ = _refused("branch on a number", _BRANCH)
     __float__ = __complex__ = _refused(

@@ -209,7 +209,7 @@ class Explanation:
             name = shortened(printable(self.names.get(node, symbol)), letters)
             if i == 0:
                 return name
-            several = node.parents.count(parent) > 1
+            several = sum([operand is parent for operand in node.parents]) > 1
             return f"→{str(path.places[i - 1] + 1).translate(SUBSCRIPTS) * several} {name}"
 
         return " ".join(_thinned(range(len(path.nodes)), nodes, step, "→ … {:,} more …"))

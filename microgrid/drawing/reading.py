@@ -128,6 +128,7 @@ RULES: dict[str, Rule] = {
     "abs":       _absolute,
     "<":         lambda a, x, y: _comparison(a, "<", x, y),
     "<=":        lambda a, x, y: _comparison(a, "<=", x, y),
+    "==":        lambda a, x, y: a.where(a.difference(x, y), a.zero, a.one),
     "where":     Algebra.where,
     "max":       lambda a, *xs: a.call("max", *xs) if len(xs) > 1 else xs[0],
     "min":       lambda a, *xs: a.call("min", *xs) if len(xs) > 1 else xs[0],
@@ -175,10 +176,11 @@ def expressions(
     `nodes` are those that were not made by deriving, and what they stand for. Leaves among them
     are symbols named by that, and so are those that stand for what is held; constants are numbers.
     """
+    by = set(held)
     found = {
         node: algebra.symbol(named)
         for node, named in nodes.items()
-        if named in held or not (node.parents or node.is_constant)
+        if named in by or not (node.parents or node.is_constant)
     }
     order = topological_order(root, known=found)
     within = _within(order) - found.keys()

@@ -208,10 +208,10 @@ def _links(path: Sequence[Value], plan: Plan) -> dict[Value, list[Value]]:
     links = defaultdict(list)
     for pair in pairwise(path):
         for operand, result in (pair, pair[::-1]):
-            if operand in result.parents:
+            if operand in {*result.parents}:  # by identity
                 links[result].append(operand)
                 for product in plan.steps[result].products if result in plan.steps else ():
-                    if operand in product.parents:
+                    if operand in {*product.parents}:
                         links[result].append(product)
                         links[product].append(operand)
     return dict(links)

@@ -31,7 +31,8 @@ Written = tuple[list[Part], int]  # with how tightly it holds together
 
 SUM, PRODUCT, POWER, ATOM = range(4)
 INFIX: dict[str, tuple[str, int]] = {
-    **{"<": (" < ", SUM), "<=": (" ≤ ", SUM), "+": (" + ", SUM), "-": (" - ", SUM)},
+    **{"<": (" < ", SUM), "<=": (" ≤ ", SUM), "==": (" = ", SUM)},
+    **{"+": (" + ", SUM), "-": (" - ", SUM)},
     **{"*": (" · ", PRODUCT), "/": (" / ", PRODUCT), "//": (" // ", PRODUCT)},
     **{"%": (" % ", PRODUCT), "direction": (" / ", PRODUCT)},
     **{"**": ("**", POWER), "**k": ("**", POWER)},
@@ -40,7 +41,7 @@ ASSOCIATIVE = ("+", "*")
 LISTS = {"sum": (" + ", SUM), "prod": (" · ", PRODUCT)}
 MOST_TERMS = 4
 MOST_OPERATIONS = 6  # of a partial derivative; a longer one has no formula
-UNWRITTEN = ("where", "compare", "<", "<=", "power_slope", "power_log")
+UNWRITTEN = ("where", "compare", "<", "<=", "==", "power_slope", "power_log")
 
 
 def operation(op: Primitive, operands: Sequence[Written]) -> Written:

@@ -297,6 +297,31 @@ class MergesEqualNumbers(Tiny):
         return hash(self.data)
 
 
+@breaks(
+    "nodes with equal numbers are different nodes",
+    "a graph may be 5000 nodes deep",
+    "random programs have their exact gradients",
+)
+class LooksForNodesInAList(Tiny):
+    """A set of nodes would do, but a list asks each whether its number is equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tiny) and self.data == other.data
+
+    __hash__ = object.__hash__
+
+    def order(self) -> list[Any]:
+        order, seen, stack = list[Any](), list[Any](), [(self, False)]
+        while stack:
+            node, parents_done = stack.pop()
+            if parents_done:
+                order.append(node)
+            elif node not in seen:
+                seen.append(node)
+                stack += [(node, True), *[(parent, False) for parent in node.parents]]
+        return order
+
+
 @breaks("x * x has two edges")
 class KeepsASetOfParents(Tiny):
     """The parents are a set, in which `x * x` has one, and `x - y` no order."""

@@ -315,6 +315,7 @@ DOMAINS: dict[str, Domain] = {
     "compare": Domain(REAL, REAL, kink=_tie),
     "<": Domain(REAL, REAL, kink=_tie),
     "<=": Domain(REAL, REAL, kink=_tie),
+    "==": Domain(REAL, REAL, kink=_tie),
     "where": Domain(CONDITION, REAL, REAL),
     "sum": Domain(REAL, several=True),
     "prod": Domain(REAL, several=True),

@@ -46,7 +46,7 @@ The pass stops where gradients are small, or cuts off large ones: hand on whatev
 
 nodes with equal numbers are different nodes
 Two nodes were taken for one because their numbers are equal: tell nodes apart by `id(node)`, or
-by the `__eq__` and `__hash__` that every object has.
+keep them in sets and dicts by the `__hash__` that every object has, as lists ask for `==`.
     x = 2, w = 2: y = x + w -> x' = 1, w' = 1
     x = 2, w = 2: p = x * w; q = x + w; y = p + q -> x' = 3, w' = 3
     x = 2, w = 2: p = x * w; q = w * x; y = p * q -> x' = 16, w' = 16
@@ -355,8 +355,8 @@ and NumPy makes an array of nodes.
     x = 3: import numpy; y = x * numpy.array([1.0, 2.0]) -> type(y) is type(x) = False or error
 
 a node goes into a set
-A class that defines `__eq__` has no `__hash__`: leave both undefined, and nodes are told apart by
-identity.
+A class that defines `__eq__` has no `__hash__`: write `__hash__ = object.__hash__` beside it, and
+a set tells nodes apart by identity.
     x = 2: nodes = {x} -> len(nodes) = 1
 
 a leaf that is the root keeps what it had
