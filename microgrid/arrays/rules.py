@@ -138,19 +138,23 @@ def is_nan(x: Any) -> Any:
     return bool(data_of(x) != data_of(x))
 
 
+def _size(x: Any) -> Any:
+    return abs(functional.stop_gradient(x))  # a condition has no derivative, at nan neither
+
+
 def is_finite(x: Any) -> Any:
     """Return whether x is neither nan nor inf."""
-    return abs(x) < math.inf if is_traced(x) else math.isfinite(data_of(x))
+    return _size(x) < math.inf if is_traced(x) else math.isfinite(data_of(x))
 
 
 def _is_inf(x: Any) -> Any:
-    return math.inf <= abs(x) if is_traced(x) else math.isinf(data_of(x))
+    return math.inf <= _size(x) if is_traced(x) else math.isinf(data_of(x))
 
 
 def _has_minus(x: Any) -> Any:
     """Return whether x is negative or -0; of nan, which sign it has is not to be seen here."""
     if is_traced(x):
-        return where(x < 0, 1.0, 1 / x < 0)
+        return where(x < 0, 1.0, 1 / functional.stop_gradient(x) < 0)
     return math.copysign(1.0, data_of(x)) < 0
 
 

@@ -53,12 +53,14 @@ def _in_order(numbers: list[Any]) -> list[Any]:
     """Return numbers from the least to the greatest, then nan."""
     if _any_traced(numbers):
         return _in_order_of_a_kernel(numbers)
+    n = len(numbers)
     ordered = sorted(numbers, key=lambda x: (data_of(x) != data_of(x), data_of(x)))
     result = []
     for _, group in groupby(ordered, key=data_of):
         tied = list(group)
         result += [max_(*tied)] * len(tied) if len(tied) > 1 else tied
-    return result
+    known_numbers = n - sum(map(is_nan, numbers))
+    return result[:known_numbers] + [max_(*numbers)] * (n - known_numbers)  # which is nan
 
 
 def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
@@ -79,14 +81,13 @@ def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
         swap, x, y = ordered[k] < ordered[i], ordered[i], ordered[k]
         ordered[i], ordered[k] = where(swap, y, x), where(swap, x, y)
     known_numbers = n - sum_(*[_one_if(is_nan(x)) for x in numbers])
-    return [
-        where(
-            k < known_numbers,
-            max_(*[where(x <= ordered[k], x, -math.inf) for x in finite]),
-            math.nan,
-        )
-        for k in range(n)
-    ]
+    least, any_nan = min_(*finite), max_(*numbers)
+    result = []
+    for k, place in enumerate(ordered):
+        at_most = max_(*[where(x <= place, x, -math.inf) for x in finite])
+        found = where(place <= -math.inf, least, at_most)
+        result.append(where(k < known_numbers, found, any_nan))
+    return result
 
 
 def _one_if(condition: Any) -> Any:

@@ -97,15 +97,16 @@ def _slopes(y: Any, step: Any, edge_order: int) -> Any:
         raise ValueError(f"np.gradient needs {edge_order + 1} elements or more, got {len(y)}")
     if np.ndim(step) == 0:
         gaps = [step] * (len(y) - 1)
+        inner = [(after - before) / (2.0 * step) for before, after in zip(y, y[2:], strict=False)]
     else:
         points = objects(step).tolist()
         if len(points) != len(y):
             raise ValueError(f"np.gradient needs {len(y)} points, got {len(points)}")
         gaps = [after - before for before, after in pairwise(points)]
-    inner = [
-        before * (-h / (g * (g + h))) + at * ((h - g) / (g * h)) + after * (g / (h * (g + h)))
-        for before, at, after, g, h in zip(y, y[1:], y[2:], gaps, gaps[1:], strict=False)
-    ]
+        inner = [
+            before * (-h / (g * (g + h))) + at * ((h - g) / (g * h)) + after * (g / (h * (g + h)))
+            for before, at, after, g, h in zip(y, y[1:], y[2:], gaps, gaps[1:], strict=False)
+        ]
     if edge_order == 1:
         first, last = (y[1] - y[0]) / gaps[0], (y[-1] - y[-2]) / gaps[-1]
     else:
@@ -136,7 +137,7 @@ def _linspace(
     first, last = np.broadcast_arrays(objects(start), objects(stop))
     width = np.subtract(first.view(Array), last.view(Array)) * -1.0
     step = width / pieces if pieces > 0 else width * np.nan
-    places = [first + i * objects(step) if i else first for i in range(num)]
+    places = [i * objects(step) + first for i in range(num)]
     if endpoint and num > 1:
         places[-1] = last
     if not num:
