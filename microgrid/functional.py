@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from . import primitive
 from .engine import Value
-from .primitive import Primitive, Row, chosen, family, is_array, log, operand, sign, whole
+from .primitive import Primitive, Row, chosen, family, is_array, log, number, operand, sign, whole
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -236,8 +236,9 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     >>> x.grad
     1.0
     """
-    known = condition if isinstance(condition, Value) or is_array(condition) else bool(condition)
-    return primitive.where(known, x, y)
+    if not isinstance(condition, Value) and not is_array(condition):
+        condition = bool(number(condition, "where needs a condition, true or false"))
+    return primitive.where(condition, x, y)
 
 
 def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar:
@@ -253,7 +254,7 @@ def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scala
     1.0
     """
     low, high = -math.inf if min is None else min, math.inf if max is None else max
-    if isinstance(low, Value) or isinstance(high, Value):
+    if any(isinstance(bound, Value) or is_array(bound) for bound in (low, high)):
         raise TypeError("clip needs plain numbers as bounds; use minimum(maximum(x, low), high)")
     if not low <= high:
         raise ValueError(f"clip needs min <= max, got min = {min!r} and max = {max!r}")

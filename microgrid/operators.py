@@ -73,6 +73,15 @@ def _numpys() -> Any:
     return tables
 
 
+def _named(ufunc: str) -> Callable[..., Any]:
+    """Return the method that NumPy calls on each element of an array of objects."""
+
+    def method(self: Operand, *others: Any) -> Any:
+        return _numpys().apply_named(ufunc, (self, *others))
+
+    return method
+
+
 class Operand:
     """What has Python's operators because it has `record`, which says what becomes of them.
 
@@ -141,6 +150,11 @@ class Operand:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _numpys().apply_ufunc(ufunc, method, inputs, kwargs)
+
+    fabs, rint, trunc, fmod = _named("fabs"), _named("rint"), _named("trunc"), _named("fmod")
+    radians, deg2rad = _named("radians"), _named("deg2rad")
+    degrees, rad2deg = _named("degrees"), _named("rad2deg")
+    __trunc__ = trunc
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _numpys().apply_function(function, args, kwargs)

@@ -14,14 +14,15 @@ from ..primitive import Primitive
 from .rules import LANES, RULES, data_of, is_traced
 
 __all__ = [
-    "UFUNCS", "Array", "adopted", "any_traced", "apply_function", "apply_ufunc", "array", "as_is",
-    "axes_of", "each", "implements", "known", "lanes", "mapped", "objects", "rows", "settled",
-    "stored",
+    "UFUNCS", "Array", "adopted", "any_traced", "apply_function", "apply_named", "apply_ufunc",
+    "array", "as_is", "axes_of", "each", "implements", "known", "lanes", "mapped", "objects",
+    "of_parts", "rows", "settled", "stored",
 ]  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}  # of NumPy, as they are here
 AS_IS: set[Any] = set()  # functions of NumPy that move elements, or are made of others alone
 SINGLE = (Operand, *NUMBERS)
+OF_PARTS: dict[Any, int] = {}  # functions that a single number is no operand for -> how many it has
 UFUNCS: dict[Any, Callable[..., Any]] = {}  # those of more than single numbers, as `@`
 LOOPS: dict[Any, Any] = {  # ufuncs over objects, with NumPy's broadcasting and methods
     ufunc: np.frompyfunc(rule, ufunc.nin, ufunc.nout) for ufunc, rule in RULES.items()
@@ -36,6 +37,12 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         return own
 
     return declare
+
+
+def of_parts(module: Any, names: str, operands: int = 1) -> None:
+    """Declare that functions go through the elements of their first operands."""
+    found = [getattr(module, name) for name in names.split() if hasattr(module, name)]
+    OF_PARTS.update(dict.fromkeys(found, operands))
 
 
 def as_is(module: Any, names: str) -> None:
@@ -209,7 +216,9 @@ def adopted(result: Any) -> Any:
         is_named = hasattr(result, "_fields")
         return type(result)(*parts) if is_named else type(result)(parts)
     if isinstance(result, np.ndarray) and result.dtype == object:
-        return result.view(Array) if result.ndim else result.item()
+        if not result.ndim:
+            return result.item()
+        return result if type(result) is Array else result.view(Array)
     return result
 
 
@@ -298,6 +307,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
         numbers = list(map(_plain, inputs))
         if not any(x is None for x in numbers):
             return RULES[ufunc](*numbers)
+    if ufunc in UFUNCS or method != "__call__":
+        _require_parts(inputs[: ufunc.nin if method in ("__call__", "outer") else 1])
     outs = kwargs.get("out", ())
     rest = {name: x for name, x in kwargs.items() if name != "out"}
     _require_floats(ufunc, rest)
@@ -307,6 +318,11 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
         inputs, rest = inputs[:1], {"indices": inputs[1]} | rest
     result = _computed(ufunc, method, [objects(x) for x in inputs], rest, outs)
     return _written(result, outs) if outs else settled(result)
+
+
+def apply_named(name: str, operands: tuple[Any, ...]) -> Any:
+    """Return what the ufunc of a name is on numbers."""
+    return apply_ufunc(getattr(np, name), "__call__", operands, {})
 
 
 def _computed(
@@ -438,6 +454,8 @@ def _written(result: Any, outs: tuple[Any, ...]) -> Any:
 
 def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a function of NumPy is on arrays and numbers of which some are `Value`s."""
+    if function in OF_PARTS:
+        _require_parts(args[: OF_PARTS[function]])
     if own := FUNCTIONS.get(function):
         return own(*args, **kwargs)
     if function not in AS_IS:
@@ -448,12 +466,28 @@ def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _arrayed(x: Any) -> Any:
-    """Return an argument with arrays in the places of single `Value`s."""
+    """Return an argument with arrays in the places of single `Value`s and of lists of them."""
     if isinstance(x, Operand):
         return objects(x).view(Array)
-    if isinstance(x, (list, tuple)) and any(isinstance(part, (Operand, list, tuple)) for part in x):
+    if isinstance(x, (list, tuple)) and _holds(x, Operand):
+        if not _holds(x, np.ndarray):
+            return objects(x).view(Array)
         return type(x)([_arrayed(part) for part in x])
     return x
+
+
+def _holds(x: Any, kind: type) -> bool:
+    """Return whether something of a kind is in nested lists."""
+    if isinstance(x, (list, tuple)):
+        return any(_holds(part, kind) for part in x)
+    return isinstance(x, kind)
+
+
+def _require_parts(operands: Sequence[Any]) -> None:
+    """Raise `TypeError` for a sum, or the like, of a number that stands for a column of them."""
+    if any(map(is_traced, operands)) and not any(map(np.ndim, operands)):
+        for x in filter(is_traced, operands):
+            x[()]  # the error says what it is
 
 
 def _require_known_index(index: Any) -> None:

@@ -377,6 +377,37 @@ def _nanstd(a: Any, *args: Any, **kwargs: Any) -> Any:
     return np.sqrt(objects(_nanvar(a, *args, **kwargs)).view(Array))
 
 
+@implements(np.var)
+def _var(a: Any, *args: Any, **kwargs: Any) -> Any:
+    return np.atleast_1d(objects(a)).view(Array).var(*args, **kwargs)
+
+
+@implements(np.std)
+def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
+    return np.atleast_1d(objects(a)).view(Array).std(*args, **kwargs)
+
+
+@implements(np.average)
+def _average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    elements = objects(a).view(Array)
+    shares = objects(1.0 if weights is None else weights)
+    if shares.ndim and shares.shape != elements.shape:
+        if shares.ndim != 1 or axis is None or isinstance(axis, tuple):
+            raise TypeError(
+                "np.average needs weights of the shape of what they weigh, or one for each place "
+                f"along an axis; got the shapes {shares.shape} and {elements.shape}"
+            )
+        shares = shares.reshape(
+            [-1 if i == axis % elements.ndim else 1 for i in range(elements.ndim)]
+        )
+    shares = np.broadcast_to(shares, elements.shape).view(Array)
+    total = shares.sum(axis, keepdims=keepdims is True)
+    mean = (elements * shares).sum(axis, keepdims=keepdims is True) / total
+    return (mean, total) if returned else mean
+
+
 @implements(np.cov)
 def _cov(
     m: Any,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .protocol import Array, adopted, as_is, implements, objects
+from .protocol import Array, adopted, as_is, implements, objects, of_parts
 
 __all__: list[str] = []
 
@@ -20,17 +20,26 @@ as_is(
     "fill_diagonal flip fliplr flipud hsplit hstack insert ix_ matrix_transpose meshgrid moveaxis "
     "permute_dims place put put_along_axis putmask ravel repeat reshape resize roll rollaxis rot90 "
     "split squeeze stack swapaxes take take_along_axis tile transpose tril tril_indices_from triu "
-    "triu_indices_from unstack vsplit vstack row_stack "
+    "triu_indices_from unstack vsplit vstack "
     # what asks for anything but the numbers
     "array2string array_repr array_str can_cast common_type iscomplex iscomplexobj isreal "
     "isrealobj may_share_memory ndim real real_if_close result_type shape shares_memory size "
     "empty_like "
     # what is made of sums, products and what is declared elsewhere
-    "all alltrue amax amin any average convolve correlate cross cumprod cumproduct cumsum "
+    "all alltrue amax amin any convolve correlate cross cumprod cumproduct cumsum "
     "cumulative_prod cumulative_sum diff ediff1d einsum einsum_path kron max mean min "
-    "outer polyadd polyder polyint polysub polyval prod product ptp sometrue std sum trace "
-    "trapezoid trapz vander var",
+    "outer polyadd polyder polyint polysub polyval prod product ptp sometrue sum trace "
+    "trapezoid trapz vander",
 )
+of_parts(
+    np,
+    "all amax amin any argmax argmin argsort average cumprod cumsum cumulative_prod cumulative_sum "
+    "diff max mean median min nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian "
+    "nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile prod ptp quantile "
+    "sort std sum trapezoid trapz var",
+)
+of_parts(np, "convolve dot inner outer tensordot vdot", operands=2)
+of_parts(np.linalg, "det inv norm slogdet solve")
 as_is(
     np.linalg,
     "cross diagonal matmul matrix_power matrix_transpose multi_dot outer trace vecdot",

@@ -5,6 +5,6 @@ from . import linalg as linalg
 from . import products as products
 from . import statistics as statistics
 from . import structure as structure
-from .protocol import Array, apply_function, apply_ufunc, array, mapped
+from .protocol import Array, adopted, apply_function, apply_named, apply_ufunc, array, mapped
 
-__all__ = ["Array", "apply_function", "apply_ufunc", "array", "mapped"]
+__all__ = ["Array", "adopted", "apply_function", "apply_named", "apply_ufunc", "array", "mapped"]

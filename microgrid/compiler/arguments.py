@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.tables import adopted
 from ..engine import Value
 from ..nn import Module
 from ..trees import Structure, flatten
@@ -228,7 +229,7 @@ class Arguments:
             trees = []
             for parts, structure in whole:
                 own = [spread[id(x)][place] if id(x) in spread else x for x in parts]
-                own = [x.item() if isinstance(x, np.generic) else x for x in own]
+                own = [x.item() if isinstance(x, np.generic) else adopted(x) for x in own]
                 trees.append(structure.argument(own))
             return self._arguments(trees)
 

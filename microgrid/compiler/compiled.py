@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import engine
+from ..arrays.tables import adopted
 from ..engine import Value
 from ..functional import sum as sum_
 from ..trees import Structure, flatten, like
@@ -274,7 +275,8 @@ class Compiled:
         for k in range(len(structure.paths)):
             column = np.empty(len(results), object)
             column[:] = [scalars[k] for scalars, _ in results]
-            outputs.append(_reduced(column, self.reduce) if self.reduce else column.reshape(shape))
+            own = _reduced(column, self.reduce) if self.reduce else adopted(column.reshape(shape))
+            outputs.append(own)
         return _filled(_template(structure, range(len(outputs))), outputs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
