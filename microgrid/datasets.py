@@ -12,13 +12,14 @@ even of the right kind, before anything is drawn.
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from .seeding import Seed, generator
+from .sequences import is_ordered, is_sequence
 
 __all__ = [
     "Penguins",
@@ -188,7 +189,7 @@ def split(
     (14, 6, 3, 3)
     """
     n = _paired(X, y)
-    _check(test=test)
+    _check(test=test, stratify=stratify)
     # 0.55 * 100 is 55.00000000000001, which but for the inner rounding would be 56 rows.
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
@@ -196,6 +197,11 @@ def split(
     random = generator(seed)
     order = grouped = random.sample(range(n), n)
     if stratify:
+        if not all(isinstance(y[i], Hashable) for i in order):
+            raise TypeError(
+                "`stratify` needs classes in `y`, such as ints, got a list or an array for each "
+                "row; of targets in a column take y.ravel(), or [t for [t] in y]."
+            )
         place = {y[i]: k for k, i in enumerate(order)}
         grouped = sorted(order, key=lambda i: place[y[i]])
     # Even steps through the rows grouped by class meet every class in proportion, to within one
@@ -226,7 +232,7 @@ def batches(
     [[0, 1], [2, 3], [4]]
     """
     n = _paired(X, y)
-    _check(size=size)
+    _check(size=size, shuffle=shuffle)
     order = order_of_rows(n, shuffle, generator(seed))
     parts = (order[start : start + size] for start in range(0, n, size))
     return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
@@ -314,6 +320,8 @@ ARGUMENTS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
     "test": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
     "arms": (Integral, "an integer, at least 2", lambda x: x >= 2),
     "centers": (Integral, "an integer, at least 1, or a list of points", lambda x: x >= 1),
+    "stratify": (bool, "True or False", lambda x: True),
+    "shuffle": (bool, "True or False", lambda x: True),
 }
 
 
@@ -321,13 +329,18 @@ def _check(**arguments: object) -> None:
     for name, value in arguments.items():
         kind, must, holds = ARGUMENTS[name]
         # A bool is an integer to Python, and a slip here: `batches(X, y, True)`.
-        fits = isinstance(value, kind) and not isinstance(value, bool)
+        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not fits or not holds(value):
             error = ValueError if fits else TypeError
             raise error(f"`{name}` must be {must}, got {value!r} ({type(value).__name__}).")
 
 
 def _paired(X: Indexable[object], y: Indexable[object]) -> int:
+    for name, rows in (("X", X), ("y", y)):
+        if not isinstance(rows, str) and not is_sequence(rows):
+            raise TypeError(
+                f"`{name}` must be a list or an array, with a length and an order, got {rows!r}."
+            )
     if len(X) != len(y):
         raise ValueError(f"`X` and `y` must be of one length, got {len(X)} and {len(y)}.")
     return len(X)
@@ -335,8 +348,16 @@ def _paired(X: Indexable[object], y: Indexable[object]) -> int:
 
 def _rows(name: str, rows: Matrix, width: int | None = None) -> list[list[float]]:
     matrix: list[list[float]] = []
+    if not is_ordered(rows):
+        raise TypeError(f"`{name}` must be a list or an array of rows, got {rows!r}.")
     for i, row in enumerate(rows):
-        values = [float(x) for x in row] if isinstance(row, Iterable) else []
+        numbers = list(row) if is_ordered(row) else []
+        for x in numbers:
+            if not isinstance(x, Real):
+                raise TypeError(
+                    f"row {i} of `{name}` must be plain numbers, got {x!r} ({type(x).__name__})."
+                )
+        values = [float(x) for x in numbers]
         width = width or max(len(values), 1)
         if len(values) != width or not all(map(math.isfinite, values)):
             raise ValueError(f"row {i} of `{name}` must be {width} finite numbers, got {row!r}.")

@@ -88,7 +88,10 @@ def _finite(place: str, x: Any) -> float:
     elif hasattr(x, "item") and not isinstance(x, Value) and not getattr(x, "ndim", 0):
         x = x.item()  # a NumPy scalar
     if x is not None and not isinstance(x, Real):
-        raise TypeError(f"{place} must be a plain number, got {x!r} ({type(x).__name__})")
+        raise TypeError(
+            f"{place} must be a plain number, got {x!r} ({type(x).__name__})"
+            + "; number the classes: [classes.index(label) for label in y]" * isinstance(x, str)
+        )
     try:
         finite = x is not None and math.isfinite(x)
     except OverflowError:  # an int beyond the greatest float

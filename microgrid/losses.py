@@ -13,6 +13,7 @@ from typing import Any
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
 from .primitive import is_bool, operand
+from .sequences import instead_of, is_number, is_sequence
 
 __all__ = [
     "absolute_error",
@@ -23,6 +24,8 @@ __all__ = [
     "squared_error",
 ]
 
+ROWS = "; a loss is of one row: mean([loss(p, t) for p, t in zip(predictions, targets)])"
+
 
 def squared_error(prediction: Any, target: Any) -> Any:
     """Return (prediction - target)².
@@ -30,7 +33,7 @@ def squared_error(prediction: Any, target: Any) -> Any:
     >>> squared_error(3.0, 1.0), squared_error([3.0, 1.0], [1.0, 1.0])
     (4.0, 2.0)
     """
-    return _elementwise(lambda p, t: (p - t) ** 2, prediction, target)
+    return _elementwise("squared_error", lambda p, t: (p - t) ** 2, prediction, target)
 
 
 def absolute_error(prediction: Any, target: Any) -> Any:
@@ -39,7 +42,7 @@ def absolute_error(prediction: Any, target: Any) -> Any:
     >>> absolute_error(3.0, 1.0)
     2.0
     """
-    return _elementwise(lambda p, t: abs(p - t), prediction, target)
+    return _elementwise("absolute_error", lambda p, t: abs(p - t), prediction, target)
 
 
 def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
@@ -51,6 +54,8 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
     >>> huber(0.5, 0.0), huber(3.0, 0.0)
     (0.125, 2.5)
     """
+    if not isinstance(delta, Real) or is_bool(delta):
+        raise TypeError(f"`delta` must be a positive number, got {delta!r}")
     if not delta > 0:
         raise ValueError(f"`delta` must be positive, got {delta!r}")
 
@@ -59,7 +64,7 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
         held = clip(error, -delta, delta)
         return held * (error - held / 2)  # error² / 2 inside, delta * (|error| - delta / 2) outside
 
-    return _elementwise(one, prediction, target)
+    return _elementwise("huber", one, prediction, target)
 
 
 def hinge(prediction: Any, target: Any) -> Any:
@@ -79,7 +84,7 @@ def hinge(prediction: Any, target: Any) -> Any:
             )
         return relu(1 - t * p)
 
-    return _elementwise(one, prediction, target)
+    return _elementwise("hinge", one, prediction, target)
 
 
 def binary_cross_entropy(logit: Any, target: Any) -> Any:
@@ -96,10 +101,13 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
 
     def one(x: Any, t: Any) -> Any:
         if not isinstance(t, Value) and not 0 <= t <= 1:
-            raise ValueError(f"binary_cross_entropy needs a target from 0 to 1, got {t!r}")
+            raise ValueError(
+                f"binary_cross_entropy needs a target from 0 to 1, got {t!r}"
+                + "; use (target + 1) / 2 for -1 and 1" * (t == -1)
+            )
         return t * softplus(-x) + (1 - t) * softplus(x)
 
-    return _elementwise(one, logit, target)
+    return _elementwise("binary_cross_entropy", one, logit, target)
 
 
 def cross_entropy(logits: Sequence[Any], target: int) -> Any:
@@ -114,8 +122,11 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
     (0.0, 2000.0)
     """
-    if not isinstance(logits, Sequence):
+    if not is_sequence(logits):
         raise TypeError(f"cross_entropy needs a list of logits, one for each class, got {logits!r}")
+    if not len(logits):
+        raise ValueError("cross_entropy needs at least one logit, got none")
+    _require_numbers("cross_entropy", "logits", logits)
     xs = [*map(operand, logits)]
     if isinstance(target, Value) and target.is_traced:
         right = _chosen(xs, target)
@@ -123,9 +134,15 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     try:
         index = operator.index(target)
     except TypeError:
-        raise TypeError(f"cross_entropy needs an integer target, got {target!r}") from None
+        raise TypeError(
+            "cross_entropy needs an integer target, the index of the right class, "
+            f"got {target!r}{instead_of(target)}"
+        ) from None
     if not 0 <= index < len(logits):
-        raise ValueError(f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}")
+        raise ValueError(
+            f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}"
+            + "; classes count from 0" * (index == len(logits))
+        )
     if len(xs) == 1:
         return xs[0] - xs[0]
     # of differences, as -log(softmax) would lose the last digits of a small loss at large logits;
@@ -147,16 +164,33 @@ def _chosen(xs: Sequence[Any], index: Any) -> Any:
     return chosen
 
 
-def _elementwise(one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
+def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
-    both = (prediction, target)
-    scalars = [isinstance(x, (Value, Real)) or is_bool(x) for x in both]
-    if all(scalars):
+    if is_number(prediction) and is_number(target):
         return one(operand(prediction), operand(target))
-    sized = all(hasattr(x, "__len__") for x in both)
-    if any(scalars) or not sized or len(prediction) != len(target):
+    sequences = is_sequence(prediction) and is_sequence(target)
+    if not sequences or len(prediction) != len(target):
         raise ValueError(
-            "prediction and target must be two numbers or two sequences of one length, "
-            f"got {prediction!r} and {target!r}"
+            f"{name}: prediction and target must be two numbers or two sequences of one length, "
+            f"got {prediction!r} and {target!r}{_matching(prediction, target)}"
         )
+    _require_numbers(name, "prediction", prediction)
+    _require_numbers(name, "target", target)
     return mean([one(operand(p), operand(t)) for p, t in zip(prediction, target, strict=True)])
+
+
+def _matching(prediction: Any, target: Any) -> str:
+    """Return what to write for a prediction and a target of different shapes, if that is clear."""
+    if is_number(target) and is_sequence(prediction):
+        alone = len(prediction) == 1
+        return "; write prediction[0]" if alone else "; for the index of a class take cross_entropy"
+    return instead_of(target) if is_number(prediction) else ""
+
+
+def _require_numbers(name: str, what: str, xs: Sequence[Any]) -> None:
+    for i, x in enumerate(xs):
+        if not is_number(x):
+            raise TypeError(
+                f"{name}: entry {i} of the {what} must be a number, got {x!r} "
+                f"({type(x).__name__}){ROWS * is_sequence(x)}"
+            )

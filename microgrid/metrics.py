@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from .sequences import instead_of, is_number, is_sequence
+
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
@@ -17,22 +19,53 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
     A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
     logits says the class of the greatest.
 
+    Raises:
+        ValueError: there are no rows, not as many targets, or a target is no class.
+        TypeError: a prediction is neither a number nor a list of numbers.
+
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
     (0.6666666666666666, 1.0)
     """
+    for name, rows in [("predictions", predictions), ("targets", targets)]:
+        if not is_sequence(rows):
+            raise TypeError(f"accuracy needs a list of {name}, one for each row, got {rows!r}")
+    if len(predictions) != len(targets):
+        raise ValueError(
+            "accuracy needs predictions and targets of one length, "
+            f"got {len(predictions)} and {len(targets)}"
+        )
     if not len(targets):
         raise ValueError("accuracy needs at least one row, got none")
-    right = 0
-    for prediction, target in zip(predictions, targets, strict=True):
-        if hasattr(prediction, "__len__"):
-            right += max(range(len(prediction)), key=prediction.__getitem__) == target
-        else:
-            if target not in (-1, 0, 1):
-                raise ValueError(
-                    f"a number says class 1, or else 0 or -1; got the target {target!r}"
-                )
-            right += prediction > 0 if target > 0 else prediction <= 0  # nan is neither
-    return right / len(targets)
+    pairs = enumerate(zip(predictions, targets, strict=True))
+    return sum(_is_right(i, prediction, target) for i, (prediction, target) in pairs) / len(targets)
+
+
+def _is_right(i: int, prediction: Any, target: Any) -> bool:
+    if is_number(prediction):
+        if not is_number(target) or target not in (-1, 0, 1):
+            raise ValueError(
+                "accuracy: a number says class 1, or else 0 or -1; got the target "
+                f"{target!r} in row {i}{instead_of(target)}"
+            )
+        return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
+    if not is_sequence(prediction) or not all(map(is_number, prediction)):
+        raise TypeError(
+            "accuracy needs predictions that are numbers or lists of logits, "
+            f"got {prediction!r} in row {i}"
+        )
+    if len(prediction) < 2:
+        raise ValueError(
+            "accuracy needs a logit for each class, at least two, or a single number, "
+            f"got {prediction!r} in row {i}"
+        )
+    if not is_number(target) or target not in range(len(prediction)):
+        raise ValueError(
+            f"accuracy needs a target from 0 to {len(prediction) - 1}, the index of the right "
+            f"class, got {target!r} in row {i}{instead_of(target)}"
+        )
+    if any(not x <= x for x in prediction):  # nan is the greatest of nothing
+        return False
+    return bool(max(range(len(prediction)), key=prediction.__getitem__) == target)
 
 
 def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:

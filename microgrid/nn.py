@@ -14,6 +14,7 @@ from . import functional
 from .engine import Value, zero_grad
 from .primitive import number
 from .seeding import Seed, generator
+from .sequences import is_number, is_ordered, is_sequence
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -99,7 +100,7 @@ class Module:
             raise TypeError(f"the state must be a mapping from paths to numbers, got {state!r}")
         own = self._by_path()
         _require_paths(self, own.keys(), state.keys())
-        numbers = {name: number(data) for name, data in state.items()}
+        numbers = {name: number(data, f"{name} must be a number") for name, data in state.items()}
         for name, parameter in own.items():
             parameter.data = numbers[name]
 
@@ -117,14 +118,22 @@ class Module:
         7.0
         """
         own = self.parameters()
+        if not isinstance(parameters, Mapping) and not is_ordered(parameters):
+            raise TypeError(
+                "the parameters must be a list of numbers or a mapping from paths, "
+                f"got {parameters!r}"
+            )
         if isinstance(parameters, Mapping):
             names = {id(parameter): name for name, parameter in self._by_path().items()}
             paths = [names[id(parameter)] for parameter in own]
             _require_paths(self, set(paths), parameters.keys())
             parameters = [parameters[path] for path in paths]
-        new = [p if isinstance(p, Value) else number(p) for p in parameters]
+        need = "a parameter must be a number or a Value"
+        new = [p if isinstance(p, Value) else number(p, need) for p in parameters]
         if len(new) != len(own):
-            raise ValueError(f"{type(self).__name__} has {len(own)} parameters, got {len(new)}")
+            raise ValueError(
+                f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
+            )
         memo = {id(leaf): leaf for _, leaf in self.named_parameters()}  # those left out stay
         return deepcopy(self, memo | {id(p): x for p, x in zip(own, new, strict=True)})
 
@@ -223,7 +232,12 @@ class Neuron(Module):
         if len(inputs) != len(self.w):
             takes = f"{len(self.w)} input{'s' * (len(self.w) > 1)}"
             raise ValueError(f"this neuron takes {takes}, got {len(inputs)}")
-        output: Value = self.activation(functional.dot_(*self.w, *inputs, self.b))
+        try:
+            total = functional.dot_(*self.w, *inputs, self.b)
+        except TypeError:
+            _inputs(inputs)  # says which of them is no number
+            raise
+        output: Value = self.activation(total)
         return output
 
     def __repr__(self) -> str:
@@ -287,14 +301,20 @@ class MLP(Module):
     def __init__(
         self,
         nin: int,
-        nouts: Iterable[int],
+        nouts: Iterable[int] | None = None,
         *,
         activation: Activation = "relu",
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        if not isinstance(nouts, Iterable):
-            raise TypeError(f"`nouts` must be a list of the layers' sizes, got {nouts!r}.")
+        sizes: Any = nin
+        if nouts is None and is_sequence(sizes) and len(sizes) > 1:
+            write = f"MLP({sizes[0]}, {list(sizes[1:])})"
+            raise TypeError(f"`nin` must be the number of inputs, got {sizes!r}; write {write}")
+        if nouts is None or not is_ordered(nouts):
+            raise TypeError(
+                f"`nouts` must be a list of the layers' sizes, as in MLP(2, [16, 1]), got {nouts!r}"
+            )
         nouts = list(nouts)
         if not nouts:
             raise ValueError("`nouts` must name at least one layer's size, got none.")
@@ -321,15 +341,21 @@ def _inputs(x: Any) -> list[Any]:
     """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
     if isinstance(x, Value):
         return [x]
+    if not isinstance(x, Real) and not is_ordered(x):
+        raise TypeError(f"a model takes one row, a list of numbers, got {x!r}")
     row = [x] if isinstance(x, Real) else list(x)
     try:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
-    except TypeError as error:
-        raise TypeError(f"{error}; a model takes one row: [model(row) for row in X]") from None
+    except TypeError:
+        i, item = next((i, item) for i, item in enumerate(row) if not is_number(item))
+        raise TypeError(
+            f"entry {i} of a model's row must be a number, got {item!r} ({type(item).__name__})"
+            + "; a model takes one row: [model(row) for row in X]" * is_sequence(item)
+        ) from None
 
 
 def _check_size(name: str, size: int) -> None:
-    if not isinstance(size, Integral) or size < 1:
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
         raise ValueError(f"`{name}` must be an integer, at least 1, got {size!r}.")
 
 
@@ -337,7 +363,9 @@ def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
     if callable(choice):
         return choice
     if not isinstance(choice, str) or choice not in table:
-        raise ValueError(f"unknown {what} {choice!r} (a function, or one of {', '.join(table)})")
+        raise ValueError(
+            f"`{what}` must be a function or one of {', '.join(table)}, got {choice!r}"
+        )
     return table[choice]
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
+from .primitive import is_bool
+from .sequences import is_ordered
 
 __all__ = [
     "SGD",
@@ -44,13 +46,8 @@ class Optimizer:
     slots = 0
 
     def __init__(self, parameters: Iterable[Value], lr: float) -> None:
-        must = "parameters must be a list of Values, such as model.parameters()"
-        if not isinstance(parameters, Iterable):
-            raise TypeError(f"{must}, got {parameters!r}")
-        given = list(parameters)
+        given = _listed(parameters)
         for parameter in given:
-            if not isinstance(parameter, Value):
-                raise TypeError(f"{must}, got {parameter!r} among them")
             if parameter.op is not None:
                 raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
         if not given:
@@ -163,8 +160,12 @@ class SGD(Optimizer):
         _require("momentum", momentum)
         _require("dampening", dampening)
         _require("weight_decay", weight_decay)
+        _require_flags(nesterov=nesterov, maximize=maximize)
         if nesterov and not (momentum > 0 and dampening == 0):
-            raise ValueError("nesterov needs a momentum above 0 and no dampening")
+            raise ValueError(
+                "nesterov needs a momentum above 0 and no dampening, "
+                f"got {momentum!r} and {dampening!r}"
+            )
         self.momentum, self.dampening, self.weight_decay = momentum, dampening, weight_decay
         self.nesterov, self.maximize = nesterov, maximize
 
@@ -215,6 +216,7 @@ class Adam(Optimizer):
             )
         _require("eps", eps)
         _require("weight_decay", weight_decay)
+        _require_flags(amsgrad=amsgrad, maximize=maximize)
         self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
         self.amsgrad, self.maximize = amsgrad, maximize
 
@@ -293,6 +295,7 @@ class RMSprop(Optimizer):
         _require("eps", eps)
         _require("weight_decay", weight_decay)
         _require("momentum", momentum)
+        _require_flags(centered=centered, maximize=maximize)
         self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
         self.momentum, self.centered, self.maximize = momentum, centered, maximize
 
@@ -344,7 +347,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     >>> clip_grad_norm_([x], 1.0), round(x.grad, 6)
     (5.0, 1.0)
     """
-    parameters = list(dict.fromkeys(parameters))
+    parameters = list(dict.fromkeys(_listed(parameters)))
     total: float = norm([parameter.grad for parameter in parameters])
     _set_gradients(parameters, clip_norm(max_norm))
     return total
@@ -358,7 +361,7 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     >>> clip_grad_value_([x], 1.0); x.grad
     1.0
     """
-    _set_gradients(list(parameters), clip_value(limit))
+    _set_gradients(_listed(parameters), clip_value(limit))
 
 
 def _set_gradients(
@@ -369,8 +372,26 @@ def _set_gradients(
         parameter.grad = gradient
 
 
+def _listed(parameters: Iterable[Value]) -> list[Value]:
+    """Return parameters as a list; raise `TypeError` for what they cannot be."""
+    must = "parameters must be a list of Values, such as model.parameters()"
+    if not is_ordered(parameters):
+        raise TypeError(f"{must}, got {parameters!r}")
+    given = list(parameters)
+    for parameter in given:
+        if not isinstance(parameter, Value):
+            raise TypeError(f"{must}, got {parameter!r} among them")
+    return given
+
+
+def _require_flags(**flags: Any) -> None:
+    for name, flag in flags.items():
+        if not is_bool(flag):
+            raise TypeError(f"`{name}` must be True or False, got {flag!r}")
+
+
 def _require(name: str, value: Any, below: float = math.inf) -> None:
-    if not isinstance(value, Real):
+    if not isinstance(value, Real) or is_bool(value):
         raise TypeError(f"`{name}` must be a number, got {value!r}")
     if not 0 <= float(value) < below:
         limit = f", less than {below:g}" if below < math.inf else ""

@@ -1,13 +1,15 @@
 """Learning rates over a training: functions of the step, which counts from 0.
 
 A schedule is any function `step -> learning rate`; these are the common ones, in the names of
-optax and with the curves of PyTorch's schedulers.
+optax and with the curves of PyTorch's schedulers. Rates and steps that are no numbers raise
+`TypeError` at once, negative rates and less than one step `ValueError`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 
@@ -20,6 +22,7 @@ def constant(lr: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
+    _check_rates(lr=lr)
     return lambda step: lr
 
 
@@ -29,6 +32,7 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     >>> [linear(1.0, 0.5, steps=2)(step) for step in range(4)]
     [1.0, 0.75, 0.5, 0.5]
     """
+    _check_rates(start=start, end=end)
     _check_steps(steps)
     return lambda step: end if step >= steps else start + (end - start) * (step / steps)
 
@@ -41,6 +45,7 @@ def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
     >>> [round(cosine(1.0, steps=2)(step), 9) for step in range(4)]
     [1.0, 0.5, 0.0, 0.0]
     """
+    _check_rates(start=start, end=end)
     _check_steps(steps)
     return lambda step: end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
 
@@ -51,6 +56,7 @@ def exponential(start: float, gamma: float) -> Schedule:
     >>> exponential(1.0, gamma=0.5)(3)
     0.125
     """
+    _check_rates(start=start, gamma=gamma)
     return lambda step: start * gamma**step
 
 
@@ -60,13 +66,25 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     >>> [round(warmup(constant(1.0), steps=2, start=0.5)(step), 9) for step in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
-    _check_steps(steps)
     if not callable(schedule):
-        raise TypeError(f"warmup needs a schedule, such as constant({schedule!r}), got a number")
+        such = schedule if isinstance(schedule, Real) else 0.1
+        raise TypeError(f"warmup needs a schedule, such as constant({such!r}), got {schedule!r}")
+    _check_rates(start=start)
+    _check_steps(steps)
     rise = linear(start, 1.0, steps)
     return lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
 
 
+def _check_rates(**rates: float) -> None:
+    for name, rate in rates.items():
+        if not isinstance(rate, Real) or isinstance(rate, bool):
+            raise TypeError(f"`{name}` must be a number, got {rate!r}")
+        if not 0 <= float(rate) < math.inf:
+            raise ValueError(f"`{name}` must be finite and at least 0, got {rate!r}")
+
+
 def _check_steps(steps: int) -> None:
-    if not steps >= 1:
+    if not isinstance(steps, Real) or isinstance(steps, bool):
+        raise TypeError(f"`steps` must be a number of steps, got {steps!r}")
+    if not 1 <= steps < math.inf:
         raise ValueError(f"`steps` must be at least 1, got {steps!r}")

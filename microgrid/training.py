@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from . import losses
 from .datasets import order_of_rows
 from .engine import Value, no_grad, topological_order
 from .examples import examples
@@ -95,6 +96,7 @@ def fit(
     (20, 1.0)
     """
     _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
+    _check_flags(shuffle=shuffle, progress=progress)
     _check_function("model", model, "of a row")
     _check_function("loss", loss, "of a prediction and a target")
     if schedule is not None:
@@ -288,7 +290,8 @@ class Trainer:
             raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(total)}")
         if self.clip:
             clipped = self.clip(gradients)
-            if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
+            fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
+            if not fits or not all(isinstance(g, Real) for g in clipped):
                 raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
             gradients = list(clipped)
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -392,6 +395,12 @@ def _check_arguments(
         raise TypeError(f"`compile` must be True, False or None, got {compile!r}")
 
 
+def _check_flags(**flags: Any) -> None:
+    for name, flag in flags.items():
+        if not is_bool(flag):
+            raise TypeError(f"`{name}` must be True or False, got {flag!r}")
+
+
 def _check_function(name: str, function: Any, takes: str) -> None:
     if not callable(function) or isinstance(function, type):
         raise TypeError(f"`{name}` must be a function {takes}, got {function!r}")
@@ -431,5 +440,7 @@ def _try_out(
                 if _is_of_numbers(error):
                     continue
                 kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"row {i} of `{name}` does not suit the loss: {error}") from error
+                own = getattr(loss, "__module__", None) == losses.__name__
+                takes = "" if own else "; a loss takes the prediction and the target of one row"
+                raise kind(f"row {i} of `{name}` does not suit the loss: {error}{takes}") from error
             value_of(result)

@@ -343,7 +343,9 @@ def test_a_wrong_target_within_a_list_is_refused():
     "target", [1.0, 0.5, "1", None, np.float64(1.0), [1], Value(1.0)], ids=repr
 )
 def test_cross_entropy_refuses_a_target_that_is_no_integer(target):
-    with pytest.raises(TypeError, match="cross_entropy needs an integer target, got"):
+    with pytest.raises(
+        TypeError, match="cross_entropy needs an integer target, the index of the right class, got"
+    ):
         cross_entropy([Value(0.5), Value(1.0)], target)
 
 
