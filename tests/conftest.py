@@ -1,5 +1,6 @@
 """What all tests share: which files are programs and no tests, and how long Hypothesis searches."""
 
+import pytest
 from hypothesis import settings
 
 collect_ignore = ["benchmarks", "recorded"]
@@ -8,3 +9,11 @@ settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None
 settings.register_profile("dev", deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile("ci")  # `pytest --hypothesis-profile=thorough` searches longer
+
+
+@pytest.fixture
+def no_engine(monkeypatch, tmp_path):
+    """Hide every layout engine, and give the only folder in which programs are looked for."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("microgrid.drawing.layout._bundled", lambda: None)
+    return tmp_path

@@ -57,9 +57,15 @@ def program(choices):
 def structure(graph):
     """Return the nodes and the edges, as Graphviz's own syntax has them one a line."""
     lines = [line.strip() for line in graph.body]
-    edges = [tuple(line.split(" [")[0].split(" -> ")) for line in lines if " -> " in line]
+    edges = [ends(line.split(" [")[0]) for line in lines if " -> " in line]
     nodes = [line.split(" [")[0] for line in lines if " -> " not in line and line[0] == "n"]
     return nodes, edges
+
+
+def ends(edge):
+    """Return the nodes at the ends of an edge, without the pin of an operation that it ends at."""
+    tail, head = edge.split(" -> ")
+    return tail, head.partition(":")[0]
 
 
 def texts(svg):
@@ -75,13 +81,6 @@ def pretend_engine(folder, name, script):
     program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return program
-
-
-@pytest.fixture
-def no_engine(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(layout, "_bundled", lambda: None)
-    return tmp_path
 
 
 @contextmanager

@@ -14,12 +14,24 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import MLP, Layer, Neuron, Value, dot, draw, gradients, nn, topological_order
+from microgrid.drawing import graph as drawing_graph
 from microgrid.drawing.colours import LINE, Scale
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.modules import homes_of
 from microgrid.drawing.names import models_of, names_of
+from microgrid.drawing.plan import LONG
 from tests.search import usual
-from tests.test_drawing import HOSTILE, SVG, chain, primitive, program, texts
+from tests.test_drawing import (
+    HOSTILE,
+    SVG,
+    chain,
+    ends,
+    posix,
+    pretend_engine,
+    primitive,
+    program,
+    texts,
+)
 
 graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
 
@@ -41,7 +53,7 @@ class Drawn:
                 self.titles[inside[-1]] = words(look["label"]).split("  ")[0]
             elif " -> " in head:
                 name = look.get("id", head).strip('"')
-                self.edges[name], self.looks[name] = tuple(head.split(" -> ")), look
+                self.edges[name], self.looks[name] = ends(head), look
             elif rest:
                 self.looks[head], self.frame[head] = look, inside[-1]
 
@@ -598,3 +610,161 @@ def test_the_graph_of_a_gradient_is_drawn_with_the_names_of_its_inputs():
         names=model,
     )
     assert "layers.1.neurons.0.w.0" in second.source
+
+
+# Order
+
+
+def places_of(graph):
+    """Return where the middle of each node is, as (the way of the arrows, across it)."""
+    rows = map(str.split, graph.pipe("plain", encoding="utf-8").splitlines())
+    points = {row[1]: (float(row[2]), -float(row[3])) for row in rows if row[0] == "node"}
+    sideways = graph.graph_attr["rankdir"] in ("LR", "RL")
+    return {name: (x, y) if sideways else (y, x) for name, (x, y) in points.items()}
+
+
+def lecture():
+    x1, w1, x2, w2, b = (Value(1.0, label=name) for name in ("x1", "w1", "x2", "w2", "b"))
+    return (x1 * w1 + x2 * w2 + b).tanh(), None
+
+
+def tree():
+    values = [Value(1.0, label=name) for name in "abcdefgh"]
+    while len(values) > 1:
+        values = [x * y for x, y in zip(values[::2], values[1::2], strict=True)]
+    return values[0], None
+
+
+def hidden(*sizes, framed=True):
+    model = MLP(2, [*sizes], seed=1)
+    output = model([Value(1.0, label="x.0"), Value(2.0, label="x.1")])
+    return (output[0] if isinstance(output, list) else output), model if framed else None
+
+
+ORDERED = {
+    "lecture": lecture,
+    "tree": tree,
+    "neuron": lambda: hidden(1),
+    "framed": lambda: hidden(4, 1),
+    "frameless": lambda: hidden(4, 1, framed=False),
+    "deep": lambda: hidden(3, 3, 1),
+    "wide": lambda: hidden(8, 1),
+}
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("rankdir", ["LR", "TB", "BT", "RL"])
+@pytest.mark.parametrize("build", ORDERED.values(), ids=ORDERED)
+def test_operands_and_neurons_stand_in_their_order(build, rankdir):
+    """Of each operation the leaves of its own, in one frame; of each layer the neurons."""
+    root, model = build()
+    order = topological_order(root)
+    ids, homes = ids_of(root), homes_of(order, models_of(model))
+    places = places_of(draw(root, names=model, rankdir=rankdir))
+    uses = Counter(parent for value in order for parent in value.parents)
+    layers = {}
+    for value in order:
+        own = [parent for parent in value.parents if uses[parent] == 1 and not parent.parents]
+        for frame in {homes.get(parent) for parent in own}:
+            across = [places[ids[parent]][1] for parent in own if homes.get(parent) is frame]
+            assert across == sorted(across)
+        if value.op and value.op.name == "dot":
+            along, across = places[f"{ids[value]}op"]
+            layers.setdefault(round(along, 1), []).append(across)
+    assert all(layer == sorted(layer) for layer in layers.values())
+
+
+# What is far away
+
+
+def reused(times):
+    x = Value(0.5, label="x")
+    y = x
+    for _ in range(times):
+        y = (y * 0.9 + x).tanh()
+    return y
+
+
+def recurrent(times, width=3):
+    """Return the sum of a recurrent network's last state, and its tied weights."""
+    weights = [[Value(0.1, label=f"w{i}{j}") for j in range(width)] for i in range(width)]
+    state = [Value(0.0, label=f"h{i}") for i in range(width)]
+    for _ in range(times):
+        state = [dot(row, state).tanh() for row in weights]
+    return microgrid.sum(state)
+
+
+@pytest.mark.parametrize("root", [reused(100), recurrent(20)], ids=["chain", "recurrence"])
+def test_an_operand_from_far_away_stands_beside_its_operation_again(root):
+    graph = draw(root, max_nodes=None)
+    drawn, ids = Drawn(graph), ids_of(root)
+    ranks = {}
+    passed = 0
+    for value, name in ids.items():
+        steps = [drawn.edges[f"{name}from{place}"][0] for place in range(len(value.parents))]
+        for parent, tail in zip(value.parents, steps, strict=True):
+            if tail != ids[parent]:
+                assert tail in drawn.of("again")
+                assert drawn.label(tail) == (parent.label or number_text(parent.data))
+        ranks[name] = 1 + max((ranks[ids[parent]] for parent in value.parents), default=-1)
+        long = [ranks[name] - ranks[tail] for tail in steps if ranks.get(tail)]
+        passed += sum(long) - len(long)
+    assert drawn.of("again")
+    assert passed <= LONG
+    assert "operands from far away stand beside their operation again, dashed" in graph.source
+    assert len(drawn.of("value")) == len(ids)
+
+
+def test_where_no_line_is_long_every_value_is_drawn_once():
+    assert not Drawn(draw(reused(10))).of("again")
+    _, loss = network(rows=20)
+    assert not Drawn(draw(loss, max_nodes=None)).of("again")
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("root", [reused(1250), recurrent(555)], ids=["chain", "recurrence"])
+def test_a_leaf_that_is_used_all_along_a_large_graph_is_drawn(root):
+    shown, _ = texts(draw(root).pipe("svg"))
+    assert any("more values are left out" in text for text in shown)
+
+
+def slow_engine(folder, monkeypatch, slow):
+    """Install an engine that takes for ever where the source has what a pattern finds."""
+    script = (
+        "import re, time\n"
+        "source = sys.stdin.buffer.read().decode()\n"
+        f"if re.search({slow!r}, source): time.sleep(60)\n"
+        "print(source)"
+    )
+    pretend_engine(folder, "dot", script)
+    monkeypatch.setattr(drawing_graph, "PATIENCE", 0.5)
+
+
+@posix
+def test_a_layout_that_takes_long_has_no_numbers_on_edges_and_says_so(no_engine, monkeypatch):
+    slow_engine(no_engine, monkeypatch, "∂ 1<")
+    graph = draw(chain(60) + 1.0)
+    graph.node("mine")
+    assert "∂ 1<" in graph.source
+    shown = graph.pipe(encoding="utf-8")
+    assert "∂ 1<" not in shown
+    assert "so many local derivatives are in the edges' tooltips alone" in shown
+    assert "mine" in shown
+    assert "n59 [" in shown
+
+
+@posix
+def test_a_layout_that_still_takes_long_is_of_fewer_values_and_says_so(no_engine, monkeypatch):
+    slow_engine(no_engine, monkeypatch, "n0 ")
+    shown = draw(chain(600), max_nodes=None).pipe(encoding="utf-8")
+    left_out = "540 more values are left out, where dotted lines lead"
+    assert f"{left_out}: the layout of all takes too long" in shown
+    assert "n599 [" in shown
+
+
+@posix
+def test_a_small_graph_has_all_the_time_that_it_needs(no_engine, monkeypatch):
+    slow_engine(no_engine, monkeypatch, "n0 ")
+    monkeypatch.setattr(drawing_graph, "MOST_SECONDS", 0.6)
+    with pytest.raises(RuntimeError, match=r"dot could .* takes more than 0\.6 seconds; draw a"):
+        draw(Value(1.0)).pipe()

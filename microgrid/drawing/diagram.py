@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Value, topological_order
 from ..graph import changed_leaf
@@ -22,6 +23,9 @@ __all__ = ["draw", "draw_dot"]
 DIRECTIONS = ("LR", "TB", "BT", "RL")
 MANY_EDGES = 1000  # a layout makes room for each number on an edge: 4 seconds for 2,500 of them
 MANY_VALUES = 200
+FEW_VALUES = 50  # whose layout never takes long
+FEWER = 10  # times as few are drawn if a layout takes long
+ASKED = "draw(…, max_nodes=None) draws all"
 # The notes are where one begins to read, and still legible when it all is made to fit a page.
 LARGE = {"fontsize": "20", "labeljust": "l", "labelloc": "t"}
 
@@ -41,11 +45,13 @@ def draw(
     A notebook shows it; `draw(loss).save("graph.svg")` writes it, as svg, png, pdf or dot.
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
-    box, and a root has a double border. An operation is an oval between its operands and its
-    result; two or three are numbered where their order matters. On an operand's edge stands the
-    local derivative, ∂result/∂operand. Numbers have 4 digits here, and all of them in tooltips.
-    A constant has no gradient. A line below says so if every gradient is 0, as before `backward`,
-    or if a leaf has changed since the rest was computed.
+    box, and a root has a double border. An operation is a small round box between its operands and
+    its result. Operands stand in their order; two or three are numbered where it matters, and those
+    from far away stand beside the operation again, dashed, where lines to all would be too long. On
+    an operand's edge stands the local derivative, ∂result/∂operand, unless that layout takes long.
+    Numbers have 4 digits here, and all of them in tooltips. A constant has no gradient. A line
+    below says so if every gradient is 0, as before `backward`, or if a leaf has changed since the
+    rest was computed.
 
     Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
     on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
@@ -64,7 +70,8 @@ def draw(
         format: That of `graph.render()` and `graph.pipe()`.
         rankdir: The way that the arrows go: "LR", "TB", "BT" or "RL".
         max_nodes: How many values are drawn at most, those nearest to the roots first. A line says
-            how many are left out, and dotted stubs stand where the graph goes on. None draws all.
+            how many are left out, and dotted stubs stand where the graph goes on. None draws all
+            whose layout takes no more than some seconds.
 
     Raises:
         TypeError: a root, or what to highlight, is no `Value`; there is no root; or `names` is
@@ -92,45 +99,25 @@ def draw(
     order = topological_order(*roots)
     path = _path(highlight, order)
 
-    graph = Graph(
-        values=len(order),
-        format=format,
-        graph_attr={**GRAPH, "rankdir": rankdir},
-        node_attr=NODE,
-        edge_attr=EDGE,
-    )
-    notes = [_state(order)]
     homes = homes_of(order, models)
     plan, boxes = _opened(order, set(roots), homes, depth, expand_dot, max_nodes)
-    shown = set(plan.values)
-    if max_nodes is not None and len(shown) > max_nodes:
-        first = [*roots, *(value for value in path if value in shown)]
-        shown = nearest(plan, first, max_nodes)
-        graph.left_out = len(plan.values) - len(shown)
-        notes.append(
-            f"{graph.left_out:,} more values are left out, where dotted lines lead: "
-            "draw(…, max_nodes=None) draws all"
-        )
-    steps = [plan.steps[value] for value in shown if value in plan.steps]
-    if many := sum(len(step.operands) for step in steps if not step.block) > MANY_EDGES:
-        notes.append("so many local derivatives are in the edges' tooltips alone")
-    if len(shown) > MANY_VALUES:
-        graph.attr(**LARGE)
-    graph.attr(**effort(len(shown)))
-    if any(notes):
-        graph.attr(label="\\n".join(filter(None, notes)))
-    writer = Writer(
-        plan,
-        shown,
-        ids={value: f"n{place}" for place, value in enumerate(order)},
-        names=names_of(order, names),
-        frames={v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
-        roots=set(roots),
-        path=path,
-        derivatives=not many,
+    scene = _Scene(
+        order=order,
+        plan=plan,
+        first=[*roots, *path],
+        state=_state(order),
+        format=format,
+        rankdir=rankdir,
+        writing={
+            "ids": {value: f"n{place}" for place, value in enumerate(order)},
+            "names": names_of(order, names),
+            "frames": {v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
+            "roots": set(roots),
+            "path": path,
+            "rankdir": rankdir,
+        },
     )
-    graph.body += [f"\t{line}\n" for line in writer.write()]
-    return graph
+    return scene.drawn(len(plan.values) if max_nodes is None else max_nodes)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
@@ -140,6 +127,58 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
     Graph of 3 values
     """
     return draw(root, format=format, rankdir=rankdir)
+
+
+class _Scene(NamedTuple):
+    """What is to be drawn; how much of it depends on how long its layout takes."""
+
+    order: Sequence[Value]
+    plan: Plan
+    first: Sequence[Value]
+    state: str
+    format: str
+    rankdir: str
+    writing: dict[str, Any]
+
+    def drawn(self, most: int, derivatives: bool = True, why: str = ASKED) -> Graph:
+        """Return the picture of so many values at most, with or without numbers on its edges."""
+        notes = [self.state]
+        graph = Graph(
+            values=len(self.order),
+            format=self.format,
+            graph_attr={**GRAPH, "rankdir": self.rankdir},
+            node_attr=NODE,
+            edge_attr=EDGE,
+        )
+        shown = set(self.plan.values)
+        if len(shown) > most:
+            shown = nearest(self.plan, [x for x in self.first if x in shown], most)
+            graph.left_out = len(self.plan.values) - len(shown)
+            left_out = f"{graph.left_out:,} more values are left out, where dotted lines lead"
+            notes.append(f"{left_out}: {why}")
+        steps = [self.plan.steps[value] for value in shown if value in self.plan.steps]
+        if sum(len(step.operands) for step in steps if not step.block) > MANY_EDGES:
+            derivatives = False
+        if not derivatives and any(step.operands for step in steps if not step.block):
+            notes.append("so many local derivatives are in the edges' tooltips alone")
+        writer = Writer(self.plan, shown, derivatives=derivatives, **self.writing)
+        if writer.far:
+            notes.append("operands from far away stand beside their operation again, dashed")
+        if len(shown) > MANY_VALUES:
+            graph.attr(**LARGE)
+        graph.attr(**effort(len(shown)))
+        if any(notes):
+            graph.attr(label="\\n".join(filter(None, notes)))
+        simpler = None
+        if derivatives and len(shown) > FEW_VALUES:
+            simpler = partial(self.drawn, most, derivatives=False, why=why)
+        elif len(shown) > FEW_VALUES:
+            fewer = max(FEW_VALUES, len(shown) // FEWER)
+            simpler = partial(
+                self.drawn, fewer, derivatives=False, why="the layout of all takes too long"
+            )
+        graph.write(writer.write(), simpler)
+        return graph
 
 
 def _holds_values(x: Any) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import graphviz
 
-from .layout import lay_out
+from .layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
 
+PATIENCE = 1.0  # seconds that a layout may take if there is a simpler one
 TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
 
 
@@ -22,7 +23,9 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
     As the last expression of a notebook's cell it is shown; where no engine is installed, a text
     says what to do. `save("graph.svg")` writes a picture. `values` is how many values the graph
-    has, `left_out` how many of them are too many to draw.
+    has, `left_out` how many of them are too many to draw. `simpler` makes the graph that is shown
+    instead if the layout takes long, without numbers on the edges or with fewer values; what it
+    leaves out it says.
 
     >>> graph = Graph(values=2)
     >>> graph.edge("a", "b")
@@ -30,15 +33,30 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
     Graph of 2 values
     """
 
-    def __init__(self, *args: Any, values: int = 0, left_out: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        values: int = 0,
+        left_out: int = 0,
+        simpler: Callable[[], Graph] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.values, self.left_out = values, left_out
+        self.simpler = simpler
+        self._drawn = 0
+
+    def write(self, lines: Iterable[str], simpler: Callable[[], Graph] | None = None) -> None:
+        """Add lines of DOT text, and what to show instead if their layout takes long."""
+        self.body += [f"\t{line}\n" for line in lines]
+        self.simpler, self._drawn = simpler, len(self.body)
 
     def _copy_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         return {
             **super()._copy_kwargs(**kwargs),
             "values": self.values,
             "left_out": self.left_out,
+            "simpler": self.simpler,
         }
 
     def __repr__(self) -> str:
@@ -65,14 +83,22 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
             RuntimeError: the engine failed.
         """
-        picture = lay_out(
-            self.source,
-            format or self.format,
-            engine=engine or self.engine,
-            renderer=renderer or self.renderer,
-            formatter=formatter or self.formatter,
-            neato_no_op=neato_no_op,
-        )
+        options: dict[str, Any] = {
+            "engine": engine or self.engine,
+            "renderer": renderer or self.renderer,
+            "formatter": formatter or self.formatter,
+            "neato_no_op": neato_no_op,
+        }
+        format = format or self.format
+        try:
+            seconds = PATIENCE if self.simpler else MOST_SECONDS
+            picture = lay_out(self.source, format, seconds=seconds, **options)
+        except LayoutTimeout:
+            if self.simpler is None:
+                raise
+            simpler = self.simpler()
+            simpler.body += self.body[self._drawn :]  # what was added to the graph
+            return simpler.pipe(format, encoding=encoding, **options)
         return picture if encoding is None else picture.decode(encoding)
 
     def save(

@@ -6,6 +6,7 @@ Graphviz's `dot` is used where it is installed, else graphviz-pure, which pip in
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -14,15 +15,19 @@ from graphviz import ExecutableNotFound
 from graphviz.backend.dot_command import command
 from graphviz.backend.execute import CalledProcessError, run_check
 
-__all__ = ["effort", "find_engine", "lay_out"]
+__all__ = ["LayoutTimeout", "effort", "find_engine", "lay_out", "turns_frames"]
 
-MOST_SECONDS = 30  # that a layout may take: a graph that reuses a leaf all over can take hours
+MOST_SECONDS = 30  # that a layout may take
 SMALL = 40  # values
 MISSING = (
     "drawing a graph needs a layout engine, and none is installed: "
     "install Graphviz (its `dot` must be on PATH), or `pip install graphviz-pure`, "
     "which the extra `microgrid-autodiff[draw]` brings"
 )
+
+
+class LayoutTimeout(RuntimeError):
+    """A layout takes longer than it may."""
 
 
 def find_engine() -> str | None:
@@ -44,15 +49,39 @@ def _bundled() -> str | None:
     return next((str(program) for program in programs if program.is_file()), None)
 
 
+def turns_frames(rankdir: str) -> bool:
+    """Return whether the engine draws what is inside of a frame in the opposite order.
+
+    Where nothing crosses, nodes come in the order in which they are written; but inside of a frame
+    some versions of Graphviz turn that around, for some directions of the arrows.
+    """
+    program = find_engine()
+    return program is not None and _turns_frames(program, rankdir)
+
+
+@cache
+def _turns_frames(program: str, rankdir: str) -> bool:
+    source = f"digraph {{ rankdir={rankdir} subgraph cluster_frame {{ a b }} a -> c b -> c }}"
+    try:
+        rows = [line.split() for line in lay_out(source, "plain").decode().splitlines()]
+        places = {row[1]: (float(row[2]), float(row[3])) for row in rows if row[0] == "node"}
+        (x, y), (other_x, other_y) = places["a"], places["b"]
+    except (RuntimeError, ValueError, LookupError):  # which the picture itself will meet, and say
+        return False
+    return y < other_y if rankdir in ("LR", "RL") else x > other_x
+
+
 def effort(values: int) -> dict[str, str]:
     """Return how hard the engine is to try, as attributes of a graph of so many values.
 
-    For all but small ones it is a sixth of the time, and the picture is as clear.
+    With more effort at crossings, operands would change places where that changes nothing. For all
+    but small graphs, less effort at lengths is a sixth of the time, and the picture is as clear.
 
     >>> effort(10)
-    {}
+    {'mclimit': '0.2'}
     """
-    return {"mclimit": "0.2", "nslimit": "0.2", "nslimit1": "0.5"} if values > SMALL else {}
+    most = {"nslimit": "0.2", "nslimit1": "0.5"} if values > SMALL else {}
+    return {"mclimit": "0.2", **most}
 
 
 def lay_out(
@@ -63,12 +92,14 @@ def lay_out(
     renderer: str | None = None,
     formatter: str | None = None,
     neato_no_op: bool | int | None = None,
+    seconds: float = MOST_SECONDS,
 ) -> bytes:
     """Return a picture of DOT text in a format: "svg", "png" and others, with `dot` "pdf" too.
 
     Raises:
         ValueError: Graphviz knows no such format, engine or renderer.
         graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
+        LayoutTimeout: the layout takes more than so many seconds; a `RuntimeError`.
         RuntimeError: the engine failed; what it wrote to stderr is part of the message.
     """
     _, *options = command(
@@ -86,13 +117,16 @@ def lay_out(
             input=source.encode(),
             capture_output=True,
             quiet=True,
-            timeout=MOST_SECONDS,
+            timeout=seconds,
         )
     except CalledProcessError as failure:
         said = failure.stderr.decode(errors="replace").strip()
         reason = said or f"it ended with exit status {failure.returncode}"
     except TimeoutExpired:
-        reason = f"its layout takes more than {MOST_SECONDS} seconds; draw a smaller part of it"
+        raise LayoutTimeout(
+            f"{Path(program).stem} could not draw the graph as {format}: its layout takes more "
+            f"than {seconds:g} seconds; draw a smaller part of it"
+        ) from None
     except OSError as failure:
         reason = str(failure)
     else:

@@ -14,7 +14,8 @@ Look = dict[str, str]
 
 __all__ = [
     *("CHOSEN", "EDGE", "GRAPH", "MORE", "MORE_EDGE", "NODE", "Look", "attributes", "box_look"),
-    *("frame_look", "operand_look", "operation_look", "plain_operand_look", "value_look"),
+    *("again_look", "frame_look", "operand_look", "operation_look", "pin", "plain_operand_look"),
+    "value_look",
 ]
 
 # White, as a notebook shows an SVG by itself and a dark theme would swallow the lines. Helvetica is
@@ -50,7 +51,7 @@ EDGE = {
 # Shape, border and fill all differ, so that they tell apart in grey as well.
 LEAF = {"color": "#1f5c99", "fillcolor": "#d9eafa", "style": "rounded,filled,bold"}
 CONSTANT = {"color": "#595959", "fillcolor": "#e8e8e8", "shape": "note", "style": "filled,dashed"}
-OPERATION = {"fillcolor": "#f7f7f7", "margin": "0.05,0.02", "shape": "oval"}
+OPERATION = {"fillcolor": "#f7f7f7", "margin": "0", "style": "rounded,filled"}
 RESULT = {"fillcolor": "#fff0b3"}
 BOX = {"color": "#3d6b35", "fillcolor": "#dfeeda", "margin": "0.15,0.1", "shape": "box3d"}
 FRAME = {
@@ -62,12 +63,14 @@ FRAME = {
     "margin": "8",
     "style": "rounded",
 }
+AGAIN = {"color": "#595959", "fontsize": "9", "style": "rounded,filled,dashed"}
 MORE = {"class": "more", "fontcolor": "#595959", "shape": "plaintext", "style": "solid"}
 MORE_EDGE = {"class": "more", "style": "dotted", "arrowhead": "none"}
 CHOSEN = {"color": "#c2006b", "penwidth": "3.5"}
 
 LABEL, NAME = 24, 40  # the most characters shown: what tells paths apart is at their end
 
+PIN = 3  # points, at least, from operand to operand
 TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{}</table>'
 GAP = "&#160;&#160;"  # with room for a wider font, where Helvetica has no substitute of its widths
 NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
@@ -115,16 +118,52 @@ def _numbers(numbers: dict[str, Any], ground: str | None) -> str:
     return rows
 
 
-def operation_look(made: Value) -> Look:
-    """Return the attributes of the oval of the operation that made a value."""
+def again_look(value: Value, name: str) -> Look:
+    """Return the attributes of a value that stands once more beside an operation far from it."""
+    data = number_text(value.data)
+    label = printable(name)
+    kind = "constant" if value.is_constant else "inner" if value.parents else "leaf"
+    fill = {"constant": CONSTANT, "inner": NODE, "leaf": LEAF}[kind]["fillcolor"]
+    return {
+        "label": f"<{html_text(shortened(label, LABEL) or data)}>",
+        "tooltip": tooltip_text(f"{label or kind} again: data = {exact_text(value.data)}"),
+        "class": f"again {kind}",
+        **AGAIN,
+        "fillcolor": fill,
+    }
+
+
+def operation_look(made: Value, operands: int, rankdir: str) -> Look:
+    """Return the attributes of the operation that made a value, with a pin for each operand.
+
+    The pins are cells without text at the side where the operands come in. A layout engine takes
+    it for a crossing if operands are not in the order of their pins.
+    """
     assert made.op is not None
     symbol = printable(made.op.name)
+    text = html_text(shortened(symbol)) or " "
+    size = f'width="{PIN}" height="{PIN}"'
+    pins = [f'<td port="{pin(place)}" {size}></td>' for place in range(operands)]
+    if rankdir in ("LR", "RL"):
+        middle = f'<td rowspan="{operands}" cellpadding="3">{text}</td>'
+        first, *others = [f"{p}{middle}" if i == 0 else p for i, p in enumerate(pins)]
+        if rankdir == "RL":
+            first = middle + pins[0]
+        rows = [first, *others]
+    else:
+        rows = ["".join(pins), f'<td colspan="{operands}" cellpadding="3">{text}</td>']
+        rows = rows if rankdir == "TB" else rows[::-1]
     return {
-        "label": f"<{html_text(shortened(symbol)) or ' '}>",
+        "label": f"<{TABLE.format(''.join(f'<tr>{row}</tr>' for row in rows))}>",
         "tooltip": tooltip_text(symbol),
         "class": "operation",
         **OPERATION,
     }
+
+
+def pin(place: int) -> str:
+    """Return what an operation's pin for its operand at a place is called."""
+    return f"o{place}"
 
 
 def box_look(step: Step, has_gradients: bool) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import ceil
 from typing import NamedTuple
@@ -13,9 +13,10 @@ from ..graph import recording
 from ..primitive import multiply
 from .modules import Block
 
-__all__ = ["Plan", "Step", "nearest", "planned"]
+__all__ = ["Plan", "Step", "far_operands", "nearest", "planned"]
 
 FEW = 8  # operands of one operation that are drawn before others come
+LONG = 200  # steps that all lines together may pass by; a layout engine makes room at each
 EMPTY: Mapping[Value, Block] = {}
 
 
@@ -134,3 +135,47 @@ def nearest(plan: Plan, first: Iterable[Value], most: int) -> set[Value]:
                 soon.extend(operands[:: ceil(len(operands) / FEW) or 1])
                 later.extend(operands)
     return chosen
+
+
+def far_operands(plan: Plan, shown: Set[Value]) -> set[tuple[Value, Value]]:
+    """Return the pairs of a step's first result and an operand too far away for a line to it.
+
+    The longest lines go first, all of one length together. A layout takes time and room for every
+    step that a line passes by: where one leaf is used all along a chain, that is the square of the
+    chain's length.
+
+    >>> x = Value(1.0)
+    >>> y = x * x
+    >>> far_operands(planned([x, y], {y}), {x, y})
+    set()
+    """
+    lengths: dict[int, list[tuple[Value, Value]]] = defaultdict(list)
+    ranks = _ranks(plan, shown)
+    steps = {id(plan.steps[value]): value for value in ranks if value in plan.steps}
+    for value in steps.values():
+        for operand in plan.steps[value].operands:
+            if operand in shown:
+                ends = plan.steps[value].results[0], operand
+                lengths[ranks[value] - ranks[operand] - 1].append(ends)
+    passed = sum(length * len(ends) for length, ends in lengths.items())
+    far: set[tuple[Value, Value]] = set()
+    for length in sorted(lengths, reverse=True):
+        if passed <= LONG:
+            break
+        passed -= length * len(lengths[length])
+        far.update(lengths[length])
+    return far
+
+
+def _ranks(plan: Plan, shown: Set[Value]) -> dict[Value, int]:
+    """Return how many steps lead to each value; what none makes is just before its first use."""
+    ranks: dict[Value, int] = {}
+    first: dict[Value, int] = {}
+    for value in plan.values:
+        if value not in shown or value not in plan.steps:
+            continue
+        operands = [operand for operand in plan.steps[value].operands if operand in shown]
+        ranks[value] = 1 + max((ranks.get(operand, 0) for operand in operands), default=0)
+        for operand in operands:
+            first[operand] = min(first.get(operand, ranks[value]), ranks[value])
+    return {value: ranks.get(value, first.get(value, 1) - 1) for value in shown}

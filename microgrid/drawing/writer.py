@@ -8,6 +8,7 @@ Every piece has an id and classes, which are the same in the SVG, for what is bu
 | `n7op` | `operation` | the operation that makes it |
 | `n7from0` | `operand` | the edge from its operand 0 to the operation |
 | `n7out` | `result` | the edge from the operation to it |
+| `n7again0` | `again`, and `leaf`, `constant` or `inner` | operand 0 again, that is drawn far off |
 | `n7p0` | `value inner` | product 0 of a `dot` that is spelled out; it has its own `n7p0op` … |
 | `m3` | `module` | the frame, or the box, of a module |
 | `m3from0` | `operand` | the edge to the box from operand 0 of the module |
@@ -29,25 +30,31 @@ from ..engine import Value
 from ..functional import hypot, logsumexp_, max_, min_, prod_, sum_
 from ..primitive import add, multiply
 from .colours import Scale
+from .layout import turns_frames
 from .looks import (
     CHOSEN,
     MORE,
     MORE_EDGE,
     Look,
+    again_look,
     attributes,
     box_look,
     frame_look,
     operand_look,
     operation_look,
+    pin,
     plain_operand_look,
     value_look,
 )
 from .modules import Block
-from .plan import Plan, Step
+from .plan import Plan, Step, far_operands
 
 __all__ = ["Writer"]
 
 SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of operands in any order
+
+
+SIDES = {"LR": "w", "RL": "e", "TB": "n", "BT": "s"}  # of an operation, where operands come in
 
 
 class Writer:
@@ -68,9 +75,11 @@ class Writer:
         roots: Set[Value],
         path: Sequence[Value],
         derivatives: bool,
+        rankdir: str,
     ) -> None:
         self.plan, self.shown, self.names, self.roots = plan, shown, names, roots
         self.ids, self.frames, self.derivatives = dict(ids), dict(frames), derivatives
+        self.rankdir, self.far = rankdir, far_operands(plan, shown)
         for value, step in plan.steps.items():
             for place, product in enumerate(step.products):
                 self.ids[product] = f"{ids[value]}p{place}"
@@ -78,7 +87,7 @@ class Writer:
         self.scale = Scale(value.grad for value in shown if not value.is_constant)
         self.lit = _links(path, plan)
         self.chosen = {*path, *self.lit, *chain.from_iterable(self.lit.values())}
-        self.nodes: dict[Block | None, list[str]] = {None: []}  # outside, and in each frame
+        self.nodes: dict[Block | None, list[list[str]]] = {None: []}  # outside, and in each frame
         self.edges: list[str] = []
 
     def write(self) -> list[str]:
@@ -96,11 +105,15 @@ class Writer:
                 name = self.ids[value]
                 self._edge(self._id(step), name, f"{name}out", look, value in self.lit)
         self._write_uses()
-        for block in sorted(filter(None, self.nodes), key=lambda block: -block.depth):
-            inside = [f"graph [{attributes(frame_look(block))}]", *self.nodes[block]]
-            around = self.nodes[block.parent]
-            around += [f"subgraph cluster_{block.name} {{", *(f"\t{x}" for x in inside), "}"]
-        return self.nodes[None] + self.edges
+        blocks = sorted(filter(None, self.nodes), key=lambda block: -block.depth)
+        turned = bool(blocks) and turns_frames(self.rankdir)
+        for block in blocks:
+            pieces = self.nodes[block][::-1] if turned else self.nodes[block]
+            inside = [f"graph [{attributes(frame_look(block))}]", *chain.from_iterable(pieces)]
+            self.nodes[block.parent].append(
+                [f"subgraph cluster_{block.name} {{", *(f"\t{x}" for x in inside), "}"]
+            )
+        return [*chain.from_iterable(self.nodes[None]), *self.edges]
 
     def _write_value(self, value: Value) -> None:
         ground = None if value.is_constant else self.scale.ground(value.grad)
@@ -113,19 +126,28 @@ class Writer:
         members = step.inside or {result}
         if step.made is not None:
             looks = self._operand_looks(step.made, result)
-            self._node(result, name, operation_look(step.made), result in self.lit)
+            look = operation_look(step.made, len(step.operands), self.rankdir)
+            self._node(result, name, look, result in self.lit)
         else:
             looks = [plain_operand_look() for _ in step.operands]
             look = box_look(step, self.scale.largest > 0)
             self._node(result, name, look, not members.isdisjoint(self.chosen))
         lit = {operand for member in members for operand in self.lit.get(member, ())}
-        left_out = 0
+        left_out, whole = 0, name.removesuffix("op")
+        again: dict[Value, str] = {}
         for place, (operand, look) in enumerate(zip(step.operands, looks, strict=True)):
-            if operand in self.shown:
-                edge = f"{name.removesuffix('op')}from{place}"
-                self._edge(self.ids[operand], name, edge, look, operand in lit)
-            else:
+            if operand not in self.shown:
                 left_out += 1
+                continue
+            tail = self.ids[operand]
+            if (result, operand) in self.far:
+                if operand not in again:
+                    again[operand] = f"{whole}again{place}"
+                    shown_again = again_look(operand, self.names.get(operand, ""))
+                    self._node(result, again[operand], shown_again, operand in lit)
+                tail = again[operand]
+            head = f"{name}:{pin(place)}:{SIDES[self.rankdir]}" if step.made is not None else name
+            self._edge(tail, head, f"{whole}from{place}", look, operand in lit)
         if left_out:
             self._stub(result, f"{name}more", left_out)
             self.edges.append(f"{name}more -> {name} [{attributes(MORE_EDGE)}]")
@@ -193,7 +215,7 @@ class Writer:
         while frame not in self.nodes:  # nor need the frames around it be there
             self.nodes[frame] = []
             frame = frame.parent if frame else None
-        self.nodes[block].append(f"{name} [{attributes(_lit(look, lit) | {'id': name})}]")
+        self.nodes[block].append([f"{name} [{attributes(_lit(look, lit) | {'id': name})}]"])
 
     def _edge(self, tail: str, head: str, name: str, look: Look, lit: bool) -> None:
         self.edges.append(f"{tail} -> {head} [{attributes(_lit(look, lit) | {'id': name})}]")
