@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,6 +22,7 @@ from .linearization import Linearization, is_closed
 from .primitive import CONSTANT, argument, number
 from .series import coefficients
 from .trees import Structure, flatten, map_values
+from .wrapping import Wrapped
 
 __all__ = [
     "grad",
@@ -83,14 +83,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     >>> grad(lambda p, scale: scale * p["a"] * p["b"][0])({"a": 2.0, "b": [3.0, 4.0]}, scale=10.0)
     {'a': 30.0, 'b': [20.0, 0.0]}
     """
-    both = _value_and_grad(f, argnums, has_aux, "grad")
-
-    @_like(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, derivative = both(*args, **kwargs)
-        return (derivative, value[1]) if has_aux else derivative
-
-    return gradient
+    return Gradient(f, argnums, has_aux)
 
 
 def value_and_grad(
@@ -104,7 +97,7 @@ def value_and_grad(
     >>> value_and_grad(sin)(0.0)
     (0.0, 1.0)
     """
-    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
+    return ValueAndGradient(f, argnums, has_aux)
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -116,16 +109,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 0.0]]
     """
-
-    @_like(f)
-    def matrix(*args: Any, **kwargs: Any) -> Any:
-        with recording():
-            call = _Call(f, "jacobian", args, kwargs, argnums)
-            roots, outputs = _roots(call.output, "jacobian")
-            rows = Linearization(roots, call.nodes).matrix()
-        return outputs.table(call.released(rows), call.structure)
-
-    return matrix
+    return Jacobian(f, argnums)
 
 
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -136,16 +120,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
     """
-
-    @_like(f)
-    def matrix(*args: Any, **kwargs: Any) -> Any:
-        with recording():
-            call = _Call(f, "hessian", args, kwargs, argnums)
-            gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)
-            rows = Linearization(gradient, call.nodes).matrix()
-        return call.structure.table(call.released(rows), call.structure)
-
-    return matrix
+    return Hessian(f, argnums)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -237,6 +212,78 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
     return call.released([row])[0]
 
 
+class _Transform(Wrapped):
+    """A function that computes derivatives of its `function`, as a transform returns it."""
+
+    def __init__(
+        self, f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+    ) -> None:
+        _require_function(f)
+        super().__init__(f)
+        self.argnums, self.has_aux = argnums, has_aux
+
+    def options(self) -> tuple[Any, ...]:
+        """Return what it is made with beside the function."""
+        return self.argnums, self.has_aux
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.function!r}>"
+
+    def _value_and_gradient(self, transform: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        with recording():
+            call = _Call(self.function, transform, args, kwargs, self.argnums)
+            output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
+            root = _root(output, transform)
+            linear = Linearization([root], call.nodes)
+            row = linear.pull([1])
+        (value,), row = call.released([[root], row], linear.closed)
+        derivative = call.structure.result(row)
+        if not self.has_aux:
+            return value, derivative
+        return (value, map_values(lambda v: call.released([[v]])[0][0], aux)), derivative
+
+
+class Gradient(_Transform):
+    """What `grad` returns."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the gradient of the function at the arguments."""
+        value, derivative = self._value_and_gradient("grad", args, kwargs)
+        return (derivative, value[1]) if self.has_aux else derivative
+
+
+class ValueAndGradient(_Transform):
+    """What `value_and_grad` returns."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function's value at the arguments, and its gradient."""
+        return self._value_and_gradient("value_and_grad", args, kwargs)
+
+
+class Jacobian(_Transform):
+    """What `jacobian` returns."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the derivative of each of the function's outputs by each input."""
+        with recording():
+            call = _Call(self.function, "jacobian", args, kwargs, self.argnums)
+            roots, outputs = _roots(call.output, "jacobian")
+            rows = Linearization(roots, call.nodes).matrix()
+        return outputs.table(call.released(rows), call.structure)
+
+
+class Hessian(_Transform):
+    """What `hessian` returns."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the second derivatives of the function, by each pair of inputs."""
+        with recording():
+            call = _Call(self.function, "hessian", args, kwargs, self.argnums)
+            gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)
+            rows = Linearization(gradient, call.nodes).matrix()
+        return call.structure.table(call.released(rows), call.structure)
+
+
 class _Call:
     """One call of a function, on fresh nodes in the places of what it is to be derived by."""
 
@@ -270,32 +317,6 @@ class _Call:
                 node.op = CONSTANT  # nothing else can derive by it: for others it is a number
         kind = _kind(self.nodes)
         return [[release(x, kind) for x in row] for row in rows]
-
-
-def _value_and_grad(
-    f: Function, argnums: int | Sequence[int], has_aux: bool, transform: str
-) -> Function:
-    @_like(f)
-    def both(*args: Any, **kwargs: Any) -> Any:
-        with recording():
-            call = _Call(f, transform, args, kwargs, argnums)
-            output, aux = _pair(call.output, transform) if has_aux else (call.output, None)
-            root = _root(output, transform)
-            linear = Linearization([root], call.nodes)
-            row = linear.pull([1])
-        (value,), row = call.released([[root], row], linear.closed)
-        derivative = call.structure.result(row)
-        if not has_aux:
-            return value, derivative
-        return (value, map_values(lambda v: call.released([[v]])[0][0], aux)), derivative
-
-    return both
-
-
-def _like(f: Function) -> Callable[[Function], Function]:
-    """Give a transformed function the name and signature of f, which may be a `Module`."""
-    _require_function(f)
-    return wraps(f, updated=())
 
 
 def _require_function(f: Any) -> None:

@@ -1,6 +1,7 @@
 """The laws of `compile`: arrays as in a NumPy ufunc, one of scalars in any structure."""
 
 import copy
+import functools
 import gc
 import inspect
 import math
@@ -1066,12 +1067,16 @@ def test_what_can_be_pickled_comes_back_whole(f):
         assert repr(twin.program) == repr(compiled.program)
 
 
-@pytest.mark.parametrize(
-    "f", [lambda x: x * 3.0, mg.grad(cubed), mg.hessian(cubed)], ids=["lambda", "grad", "hessian"]
-)
-def test_of_a_function_that_cannot_be_pickled_the_programs_are(f):
+LOCAL = [lambda x: x * 3.0, mg.grad(lambda x: x**3), functools.partial(lambda a, x: a * x, 2.0)]
+
+
+@pytest.mark.parametrize("f", LOCAL, ids=["lambda", "grad", "partial"])
+def test_of_a_function_that_cannot_be_pickled_the_programs_are(f, monkeypatch):
+    monkeypatch.setattr(mg.wrapping, "BY_VALUE", ())
     compiled = mg.compile(f)
     x = np.arange(3.0)
+    with pytest.raises(pickle.PicklingError, match=r"did not find .*<lambda>.* of .*; define it"):
+        pickle.dumps(compiled)
     expected = compiled(x)
     twin = pickle.loads(pickle.dumps(compiled))
     assert same(twin(x), expected)

@@ -5,13 +5,10 @@ It is traced when it is first called with arguments of a structure, and lowered 
 
 from __future__ import annotations
 
-import pickle
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import update_wrapper
+from pickle import PicklingError
 from threading import RLock
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from ..arrays.tables import adopted
 from ..engine import Value
 from ..functional import sum as sum_
 from ..trees import Structure, flatten, like
+from ..wrapping import Wrapped
 from .arguments import Arguments, Parameters, as_column
 from .c import c_source
 from .kernel import ArrayKernel
@@ -113,7 +111,7 @@ class _Entry:
         return True
 
 
-class Compiled:
+class Compiled(Wrapped):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
@@ -122,13 +120,12 @@ class Compiled:
     """
 
     def __init__(self, f: Function, shared: Any, reduce: str | None) -> None:
-        self.function: Function | None = f
+        super().__init__(f)
         self.parameters = Parameters(f)
         self.shared, self.reduce = self.parameters.require(shared), reduce
         self._entries: dict[Any, _Entry] = {}
         self._latest: _Entry | None = None
         self._fast: Any = None
-        update_wrapper(self, f, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function does, of numbers or for each row of arrays."""
@@ -218,7 +215,8 @@ class Compiled:
                 "this compiled function was pickled without its Python function, and takes "
                 "arguments of the structures alone that it was compiled for before"
             )
-        return self.function
+        function: Function = self.function
+        return function
 
     def _compiled(self, call: Arguments) -> _Entry:
         """Return what is compiled for arguments of this structure, now if not before."""
@@ -279,51 +277,29 @@ class Compiled:
             outputs.append(own)
         return _filled(_template(structure, range(len(outputs))), outputs)
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind to an instance, as a function in a class does."""
-        return self if instance is None else MethodType(self, instance)
-
-    def __copy__(self) -> Compiled:
-        return self  # as of a function, a copy is the function itself
-
-    def __deepcopy__(self, memo: Any) -> Compiled:
-        return self
+    def options(self) -> tuple[Any, ...]:
+        """Return what it is made with beside the function."""
+        return self.shared, self.reduce
 
     def __reduce__(self) -> Any:
-        name = getattr(self, "__qualname__", "")
-        if _found(self.__module__, name) is self:
-            return name  # a decorated function is found where it stands
+        if not self._entries:
+            return super().__reduce__()
         try:
-            pickle.dumps(self.function)
-            function = self.function
-        except Exception:  # what pickle raises for a function that it cannot find again
-            function = None
-        entries = [
-            (key, e.program, e.shared, e.template)
-            for key, e in self._entries.items()
-            if not function
-        ]
-        return _unpickled, (
-            function,
-            self.parameters,
-            self.shared,
-            self.reduce,
-            entries,
-        )
+            return super().__reduce__()
+        except PicklingError:
+            entries = [(key, e.program, e.shared, e.template) for key, e in self._entries.items()]
+            return _of_programs, (self.parameters, *self.options(), entries)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self, '__qualname__', repr(self.function))}>"
 
 
-def _unpickled(
-    function: Function | None,
-    parameters: Parameters,
-    shared: frozenset[Any],
-    reduce: str | None,
-    entries: list[Any],
+def _of_programs(
+    parameters: Parameters, shared: frozenset[Any], reduce: str | None, entries: list[Any]
 ) -> Compiled:
-    compiled = Compiled(function or _forgotten, (), reduce)
-    compiled.function, compiled.parameters, compiled.shared = function, parameters, shared
+    """Return a compiled function of the programs that one had whose function stayed behind."""
+    compiled = Compiled(_forgotten, (), reduce)
+    compiled.function, compiled.parameters, compiled.shared = None, parameters, shared
     for key, program, slots, template in entries:
         kernel = ArrayKernel(_each_once(program)[0], slots, reduce)
         compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
@@ -332,14 +308,6 @@ def _unpickled(
 
 def _forgotten(*args: Any) -> None:
     """Stand in for a function that could not be pickled."""
-
-
-def _found(module: str, qualname: str) -> Any:
-    """Return what has a qualified name in a module that is loaded; None if nothing has."""
-    found: Any = sys.modules.get(module)
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    return found
 
 
 def _reduced(column: Any, reduce: str) -> Any:
