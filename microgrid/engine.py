@@ -88,11 +88,12 @@ class Value(Operand):
             numbers = [parent._data for parent in operands]
         except AttributeError:
             for operand in operands:
-                if is_array(operand):
+                if isinstance(operand, Value):
+                    if operand.is_traced:
+                        return operand.record(op, operands)
+                elif type(operand) is not float and is_array(operand):
                     mapped: Value = over_arrays(op, operands)
                     return mapped
-                if isinstance(operand, Value) and operand.is_traced:
-                    return operand.record(op, operands)
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])
             numbers = [parent._data for parent in operands]
         try:

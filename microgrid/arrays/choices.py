@@ -28,7 +28,7 @@ from .rules import RULES, all_of, both, chosen, clip, data_of, is_finite, is_nan
 
 __all__: list[str] = []
 
-_equal, _either, _rint = RULES[np.equal], RULES[np.logical_or], RULES[np.rint]
+_either, _rint = RULES[np.logical_or], RULES[np.rint]
 SMALL = 0.5  # below which the series of sin(x) / x has all its digits with few terms
 
 
@@ -109,7 +109,7 @@ def _piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwa
 def _isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     def close(x: Any, y: Any, rtol: Any, atol: Any) -> Any:
         near = abs(x - y) <= atol + rtol * abs(y)
-        near = _either(both(is_finite(y), near), _equal(x, y))
+        near = _either(both(is_finite(y), near), x == y)
         return _either(near, both(is_nan(x), is_nan(y))) if equal_nan else near
 
     return each(close, a, b, rtol, atol)
@@ -136,7 +136,7 @@ def _array_equiv(a1: Any, a2: Any) -> Any:
 
 def _all_equal(a: Any, b: Any, equal_nan: bool = False) -> Any:
     def equal(x: Any, y: Any) -> Any:
-        same = _equal(x, y)
+        same = x == y
         return _either(same, both(is_nan(x), is_nan(y))) if equal_nan else same
 
     return lanes(lambda same: all_of(*same), each(equal, a, b))
@@ -144,12 +144,12 @@ def _all_equal(a: Any, b: Any, equal_nan: bool = False) -> Any:
 
 @implements(np.isposinf)
 def _isposinf(x: Any) -> Any:
-    return each(lambda x: _equal(x, math.inf), x)
+    return each(lambda x: x == math.inf, x)
 
 
 @implements(np.isneginf)
 def _isneginf(x: Any) -> Any:
-    return each(lambda x: _equal(x, -math.inf), x)
+    return each(lambda x: x == -math.inf, x)
 
 
 @implements(np.nan_to_num)
@@ -161,7 +161,7 @@ def _nan_to_num(
 
     def finite(x: Any, nan: Any, above: Any, below: Any) -> Any:
         x = chosen(is_nan(x), nan, x)
-        return chosen(_equal(x, math.inf), above, chosen(_equal(x, -math.inf), below, x))
+        return chosen(x == math.inf, above, chosen(x == -math.inf, below, x))
 
     result = each(finite, x, nan, above, below)
     if not copy and isinstance(x, np.ndarray):

@@ -192,7 +192,7 @@ def objects(x: Any) -> Any:
     made = np.asarray(x)
     if made.dtype.kind not in "biufO":
         raise TypeError(f"an array must be of real numbers, got one of dtype {made.dtype}: {x!r}")
-    return made.astype(object)
+    return made.astype(object, copy=False)
 
 
 def settled(result: Any) -> Any:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 LN2 = math.log(2.0)
-TRUTHS = frozenset(["<", "<=", "==", "!="])  # the names of primitives that give 1 or 0
+TRUTHS = frozenset(["<", "<=", "=="])  # the names of primitives that give 1 or 0
 
 
 def is_traced(x: Any) -> bool:
@@ -125,17 +125,9 @@ def _of_truths(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
     return of_truths
 
 
-def _equal(x: Any, y: Any) -> Any:
-    if is_traced(x) or is_traced(y):
-        return both(x <= y, y <= x)
-    return data_of(x) == data_of(y)
-
-
 def is_nan(x: Any) -> Any:
     """Return whether x is not a number."""
-    if is_traced(x):
-        return where(x <= x, 0.0, 1.0)
-    return bool(data_of(x) != data_of(x))
+    return x != x
 
 
 def _size(x: Any) -> Any:
@@ -193,7 +185,7 @@ def _modf(x: Any) -> tuple[Any, Any]:
 
 def _heaviside(x: Any, at_zero: Any) -> Any:
     above = chosen(x > 0, 1.0, functional.sign(x))  # which is nan, where x is
-    return chosen(x < 0, 0.0, chosen(_equal(x, 0), at_zero, above))
+    return chosen(x < 0, 0.0, chosen(x == 0, at_zero, above))
 
 
 def _fmax(x: Any, y: Any) -> Any:
@@ -233,9 +225,9 @@ RULES: dict[Any, Callable[..., Any]] = {
     np.absolute: operator.abs, np.fabs: operator.abs, np.conjugate: operator.pos,
     np.power: _power, np.float_power: _power,
     np.square: lambda x: x * x, np.reciprocal: lambda x: 1.0 / x, np.sign: functional.sign,
-    np.less: operator.lt, np.less_equal: operator.le, np.equal: _equal,
+    np.less: operator.lt, np.less_equal: operator.le, np.equal: operator.eq,
     np.greater: operator.gt, np.greater_equal: operator.ge,
-    np.not_equal: lambda x, y: _not(_equal(x, y)),
+    np.not_equal: operator.ne,
     np.logical_and: both, np.logical_or: _either, np.logical_xor: _differ, np.logical_not: _not,
     np.bitwise_and: _of_truths("&", both), np.bitwise_or: _of_truths("|", _either),
     np.bitwise_xor: _of_truths("^", _differ), np.invert: _of_truths("~", _not),
