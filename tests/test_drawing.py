@@ -2,6 +2,7 @@ import json
 import math
 import os
 import random
+import re
 import stat
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
 import microgrid
-from microgrid import Primitive, Value, dot, drawing, no_grad, topological_order
+from microgrid import Primitive, Value, dot, drawing, explore, no_grad, topological_order
 from microgrid.drawing import (
     Graph,
     Picture,
@@ -512,10 +513,39 @@ def test_render_opens_the_picture_when_asked_to(no_engine, monkeypatch):
     assert opened == [("a.svg", False), ("b.svg", True)]
 
 
-def test_save_without_a_pictures_suffix_writes_the_source(tmp_path):
+def test_the_suffix_of_dot_text_may_be_in_capitals(tmp_path):
     graph = draw(Value(1.0))
-    for name in ("graph", "graph.txt", "graph.DOT"):
-        assert Path(graph.save(tmp_path / name)).read_text(encoding="utf-8") == graph.source
+    assert Path(graph.save(tmp_path / "graph.DOT")).read_text(encoding="utf-8") == graph.source
+
+
+SAVED = {
+    "a graph is saved as .svg, .png, .pdf, .dot or .gv": draw(Value(1.0)),
+    "a page is saved as .html or .htm": explore(Value(1.0).exp()),
+    "a picture is saved as .png, .svg or .pdf": plot_history([{"epoch": 1, "loss": 1.0}]),
+    "a movie is saved as .gif": drawing.BoundaryMovie([[0, 1]], [0]),
+}
+
+
+def test_whatever_can_be_saved_is_known_here():
+    with_save = {name for name in drawing.__all__ if hasattr(getattr(drawing, name), "save")}
+    assert with_save == {type(thing).__name__ for thing in SAVED.values()}
+
+
+@pytest.mark.parametrize("name", ["no suffix", "a.txt", "a.svg.bak", "a.svg.html.gif.docx", ".svg"])
+@pytest.mark.parametrize(("message", "thing"), SAVED.items())
+def test_a_wrong_suffix_is_refused_before_any_work(message, thing, name, tmp_path, no_engine):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        thing.save(tmp_path / "folder" / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "which"), [("a.svg", 1), ("a.html", 0), ("a.png", 3), ("a.gif", 2)]
+)
+def test_what_is_a_format_of_another_thing_is_refused(name, which, tmp_path):
+    with pytest.raises(ValueError, match="is saved as"):
+        [*SAVED.values()][which].save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_save_can_leave_an_existing_file_alone(tmp_path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine import Value, topological_order
 from .arrangement import arranged, symbol_of
+from .files import format_of, write_file
 from .names import Names
 from .recomputing import listing, page_number
 from .steps import Steps
@@ -86,11 +87,13 @@ class Exploration:
         self._steps.numbers()  # raises here, and not when it is shown, if there is no derivative
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Write the page to a file, and return its path. Folders are made."""
-        path, page = Path(path), self.html()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-        return str(path)
+        """Write the page to a .html file, and return its path. Folders are made.
+
+        Raises:
+            ValueError: the suffix is another one.
+        """
+        format_of(path, "a page", ["html", "htm"])
+        return write_file(path, self.html().encode())
 
     def html(self) -> str:
         """Return the page, which is complete: it asks for no other file."""

@@ -10,12 +10,14 @@ from typing import Any
 
 import graphviz
 
+from .files import format_of, write_file
 from .layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
 
 PATIENCE = 1.0  # seconds that a layout may take if there is a simpler one
 TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
+FORMATS = ("svg", "png", "pdf", *TEXT_FORMATS)  # the usual ones; Graphviz has more
 
 
 class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
@@ -110,17 +112,18 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
     ) -> str:
         """Write a file in the format of its suffix, and return its path.
 
-        A .svg, .png, .pdf or other picture is laid out; .dot, .gv and any suffix that is no
-        picture's is the DOT text. Folders are made; if the layout fails no file is.
+        A .svg, .png, .pdf or other picture is laid out; .dot and .gv are the DOT text. Folders are
+        made; if the layout fails no file is.
 
         Raises:
+            ValueError: the suffix is that of no format.
             RuntimeError: a picture needs a layout engine, and there is none or it failed.
         """
         path = Path(directory or self.directory, filename or self.filename)
+        format = format_of(path, "a graph", FORMATS, rare=graphviz.FORMATS)
         if skip_existing and path.exists():
             return str(path)
-        format = path.suffix.removeprefix(".").lower()
-        return self._write(path, format if format in graphviz.FORMATS else "dot")
+        return self._write(path, format)
 
     def render(
         self,
@@ -161,12 +164,9 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         return str(picture)
 
     def _write(self, path: Path, format: str, **options: Any) -> str:
-        # all is in memory before the file is opened, so that a failure leaves none half-written
         content = self.source.encode() if format in TEXT_FORMATS else self.pipe(format, **options)
         assert isinstance(content, bytes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return str(path)
+        return write_file(path, content)
 
     def _repr_mimebundle_(
         self,

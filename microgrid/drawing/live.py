@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ..history import History
 from .boundary import RESOLUTION, SIZE, Boundary
 from .curves import Curves, plot_history
-from .picture import Picture, format_of
+from .picture import Picture, format_of_picture
 
 __all__ = ["LivePlot"]
 
@@ -63,7 +63,7 @@ class LivePlot:
             raise TypeError("LivePlot needs both X and y, or neither for the curves alone")
         _require_seconds(every)
         if path is not None:
-            format_of(path)
+            format_of_picture(path)
         rows = [] if X is None else [list(row) for row in X]
         self.boundary: Boundary | None = None
         if y is not None and all(len(row) == 2 for row in rows):

@@ -17,6 +17,7 @@ from PIL import Image
 from ..history import History
 from ..nn import Module
 from .boundary import RESOLUTION, SIZE, Boundary
+from .files import format_of, write_file
 
 __all__ = ["BoundaryMovie"]
 
@@ -79,20 +80,15 @@ class BoundaryMovie:
                 or no seconds, or the model cannot be drawn; see `plot_decision_boundary`.
         """
         path = Path(path)
-        if path.suffix.lower() != ".gif":
-            raise ValueError(
-                f"a movie is saved as .gif, got {str(path)!r}; "
-                f"other programs make films of it: ffmpeg -i {path.stem}.gif {path.name}"
-            )
+        films = f"; other programs make films of it: ffmpeg -i {path.stem}.gif {path.name}"
+        format_of(path, "a movie", ["gif"], hint=films)
         if frames < 2 or not seconds > 0:
             raise ValueError(f"a movie needs 2 frames and some time, got {frames} in {seconds} s")
         if not self.epochs:
             raise ValueError("no epoch was kept: train with fit(…, callbacks=[movie]) first")
         pixels = self._frames([self.epochs[i] for i in _spread(len(self.epochs), frames)])
         content = _gif(pixels, round(1000 * seconds / len(pixels)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)  # at once, so that a failure leaves no file half-written
-        return str(path)
+        return write_file(path, content)
 
     def _frames(self, epochs: list[tuple[int, float, array[float]]]) -> list[Any]:
         """Return the pixels of each epoch's picture."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from io import BytesIO
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
-__all__ = ["Picture", "format_of"]
+from .files import format_of, write_file
 
-FORMATS = ("png", "svg", "pdf")
+__all__ = ["Picture", "format_of_picture"]
 
 
 class Picture:
@@ -35,11 +34,8 @@ class Picture:
         Raises:
             ValueError: the suffix is another one.
         """
-        content = self._drawn(format_of(path))  # in memory: a failure leaves no file half-written
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return str(path)
+        format = format_of_picture(path)
+        return write_file(path, self._drawn(format))
 
     def _drawn(self, format: str) -> bytes:
         content = BytesIO()
@@ -50,9 +46,6 @@ class Picture:
         return self._drawn("png")
 
 
-def format_of(path: str | os.PathLike[str]) -> str:
+def format_of_picture(path: str | os.PathLike[str]) -> str:
     """Return the format of a picture's file by its suffix, or raise `ValueError`."""
-    format = Path(path).suffix.removeprefix(".").lower()
-    if format not in FORMATS:
-        raise ValueError(f"a picture is saved as .png, .svg or .pdf, got {str(path)!r}")
-    return format
+    return format_of(path, "a picture", ("png", "svg", "pdf"))

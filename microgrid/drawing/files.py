@@ -1,0 +1,45 @@
+"""Files that pictures and pages are written to: their format is that of the suffix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+__all__ = ["format_of", "write_file"]
+
+
+def format_of(
+    path: str | os.PathLike[str],
+    what: str,
+    formats: Sequence[str],
+    *,
+    rare: Collection[str] = (),
+    hint: str = "",
+) -> str:
+    """Return the format that a file has by its suffix; no message lists the rare ones.
+
+    Raises:
+        ValueError: the suffix is that of none, or there is none.
+
+    >>> format_of("curves.PNG", "a picture", ["png", "svg"])
+    'png'
+    >>> format_of("curves", "a picture", ["png", "svg", "pdf"])
+    Traceback (most recent call last):
+      ...
+    ValueError: a picture is saved as .png, .svg or .pdf, got 'curves'
+    """
+    format = Path(path).suffix.removeprefix(".").lower()
+    if format not in formats and format not in rare:
+        *others, last = (f".{name}" for name in formats)
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"{what} is saved as {known}, got {os.fspath(path)!r}{hint}")
+    return format
+
+
+def write_file(path: str | os.PathLike[str], content: bytes) -> str:
+    """Write a file at once, and return its path. Folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return str(path)
