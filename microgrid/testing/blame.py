@@ -90,6 +90,7 @@ def unrecorded(graph: Graph, moved: Graph) -> str:
     (inputs, (output,)), (_, (other,)) = graph, moved
     if not isinstance(output, Value):
         return f"the output is the plain number {output!r}"
+    own = set(inputs)
     nodes, others = topological_order(output), _nodes(other)
     for node in nodes:
         if node.op is stop_gradient:
@@ -98,7 +99,7 @@ def unrecorded(graph: Graph, moved: Graph) -> str:
         return "nearby, the function takes another branch"
     for node, there in zip(nodes, others, strict=True):
         for i, (x, y) in enumerate(zip(node.parents, there.parents, strict=True)):
-            if not x.parents and x not in inputs and x.data != y.data:
+            if not x.parents and x not in own and x.data != y.data:
                 if node.op is where and i == 0:
                     return "nearby, `where` takes its other branch"
                 of = operands_text(node.parents)
@@ -168,7 +169,7 @@ def _is_same(number: Any, graph: Any) -> bool:
 
 def _is_rounding(found: Finding, own: Any, graph: Any, out: Value) -> bool:
     """Return whether a partial is off by no more than rounding explains."""
-    return found.error(_float(own)) <= loss(graph, topological_order(out)).bound
+    return found.error(_float(own)) < loss(graph, topological_order(out)).bound
 
 
 def _wrong_nearby(op: Primitive, operands: list[float], moving: list[int]) -> str:
@@ -191,7 +192,7 @@ def _wrong_derivative_of_a_partial(op: Primitive, operands: list[float], moving:
     for i, j in product(moving, moving):
         own = gradients(partials[i], leaves[j]) if isinstance(partials[i], Value) else 0
         found = _examined(_partial(op, i), operands, j, own, rounding(partials[i]))
-        if found.kind == WRONG and found.error(_float(own)) > _loss(partials[i], leaves[j]):
+        if found.kind == WRONG and not found.error(_float(own)) < _loss(partials[i], leaves[j]):
             return (
                 f"its partial by operand {i}, derived by operand {j}, is {_told(own)}, "
                 f"should be {_slope(found)}"

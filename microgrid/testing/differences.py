@@ -105,7 +105,7 @@ def examine_mixed(
 
     The error of central differences is a series of even powers of the step, so that this takes
     the square of the step for the step (Romberg 1955, *Vereinfachte numerische Integration*).
-    `rounding` is the error of f at the point, what comes from rounding the inputs included.
+    `rounding` is the error of f at the point.
 
     >>> examine_mixed(lambda x: x[0] * x[1] ** 2, [1.0, 2.0], [0, 1], 4.0).kind
     'right'
@@ -119,24 +119,27 @@ def examine_mixed(
 
     @cache
     def difference(h: float) -> tuple[float, float]:
-        """Return the product of central differences, and the greatest value in it."""
-        total = greatest = 0.0
+        """Return the product of central differences, and a bound of its error, before divisions."""
+        total, values = 0.0, []
         for directions in signs:
             moved = list(point)
             for i, direction in zip(places, directions, strict=True):
                 moved[i] += direction * h * units[i]
-            y = value(partial(_constantly, f, moved), 0.0)
-            total += math.prod(directions) * y
-            greatest = max(greatest, abs(y))
-        return total / scale / (2 * h) ** order, greatest
+            values.append(value(partial(_constantly, f, moved), 0.0))
+            total += math.prod(directions) * values[-1]
+        of_outputs = max(rounding, EPSILON * max(map(abs, values)))
+        # to round an input moves f by so much of what it moves all the way
+        of_inputs = sum(math.ulp(abs(point[i]) / units[i] + h) / h for i in {*places})
+        error = of_outputs + of_inputs * (max(values) - min(values))
+        return total / len(signs), error
 
     def error(square: float) -> float:
         h = math.sqrt(square)
-        size = max(rounding, EPSILON * difference(h)[1]) * 2 / scale  # ulps of the inputs at least
-        return size / h**order * square
+        return 2 * difference(h)[1] / h**order * square / scale
 
     def raised(square: float) -> float:
-        return difference(math.sqrt(abs(square)))[0] * square if square else 0.0
+        h = math.sqrt(abs(square))
+        return difference(h)[0] / h**order * square / scale if square else 0.0
 
     return _examined(raised, 0.0, claimed, error)
 
@@ -221,7 +224,9 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
     """Return the verdict by the slopes that were found to the left and to the right."""
     unit = abs(sides[0].y) / sides[0].near
     least = FAINT * unit if abs(claimed) <= NOTHING * unit else 0.0
-    slack = NIL * unit + LEAST + _lost_digits(sides[0]) * abs(claimed)
+    slack = NIL * unit + LEAST
+    if math.isfinite(claimed):
+        slack += _lost_digits(sides[0]) * abs(claimed)
     found = [s if s and s.bound <= LOOSE * s.size(least) else None for s in found]
     slopes = sorted([slope for slope in found if slope], key=lambda slope: slope.value)
     if not slopes:

@@ -74,12 +74,12 @@ class _Place:
         """
         off = verdict.finding.error(math.nan if verdict.claimed is None else verdict.claimed)
         bound, where = self.rounding(verdict.mode)
-        if off <= bound:
+        if off < bound:
             note = f"{verdict.derivative} loses digits in {where}" if where else ""
             return replace(verdict, kind=LOSES, note=note)
         for node, kind in doubts.items():
             at_kink = kind == KINK
-            if self.is_right_beside if at_kink else off <= reach(node, self.output, self.x):
+            if self.is_right_beside if at_kink else off < reach(node, self.output, self.x):
                 op: Any = node.op
                 at = operands_text(node.parents)
                 note = f"{op.name!r} at {at} is {kind}, where the chain rule need not hold"
@@ -124,6 +124,6 @@ class _Place:
         except (ArithmeticError, ValueError):
             return ""
         beside = _Place(subject, self.places, (inputs, outputs))
-        if found.kind == WRONG and found.error(claimed) <= beside.rounding("reverse")[0]:
+        if found.kind == WRONG and found.error(claimed) < beside.rounding("reverse")[0]:
             return LOSES
         return found.kind

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from ..engine import Value
+from ..functional import dot_, sum_
 from ..graph import topological_order
 from ..primitive import Primitive, operands_text
 from .slopes import EPSILON
@@ -24,6 +25,7 @@ __all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounding"]
 
 RUNS = 12  # whose greatest deviation counts
 SAFETY = 4.0  # times that is the bound, as chance may have missed the worst signs
+UNDERFLOW = 5e-324  # the least number but 0: what is smaller may be either
 ULP = 2 * EPSILON  # what a function of the C library may be off by
 
 GROWTH = 30.0  # of an error, relative to the number, that is worth naming
@@ -103,17 +105,27 @@ def rounding(output: Any) -> float:
     (Linnainmaa 1976, *Taylor expansion of the accumulated rounding error*). The sizes of gradients
     are added up here, as errors need not cancel.
     """
-    nodes = topological_order(output) if isinstance(output, Value) else []
-    sizes: dict[Value, float] = dict.fromkeys(nodes, 0.0)
-    if nodes:
+    order = topological_order(output) if isinstance(output, Value) else []
+    sizes: dict[Value, float] = dict.fromkeys(order, 0.0)
+    if order:
         sizes[output] = 1.0
+    error = 0.0
     try:
-        for node in reversed(nodes):
+        for node in reversed(order):
+            error += EPSILON * _rounded_size(node) * sizes[node]
             for parent, share in zip(node.parents, node.chain(sizes[node]), strict=True):
                 sizes[parent] += abs(share or 0.0)
     except (ArithmeticError, ValueError):
         return 0.0  # the derivative is undefined, and will be found to be so
-    return EPSILON * sum(abs(float(node.data)) * sizes[node] for node in nodes if node.parents)
+    return error
+
+
+def _rounded_size(node: Value) -> float:
+    """Return the size by which a node is rounded: that of a sum of many terms is theirs."""
+    op: Any = node.op
+    if op is sum_ or op is dot_:
+        return float(op.forward(*[abs(parent.data) for parent in node.parents]))
+    return abs(float(node.data)) if node.parents else 0.0
 
 
 def _add(sums: dict[Value, Any], node: Value, factor: Any, partial: Any) -> None:
@@ -159,20 +171,34 @@ def _opaque(op: Primitive, i: int) -> Primitive:
 def _spreads(order: Sequence[Value]) -> dict[Value, float]:
     """Return how far each node's data is off in the worst of all runs."""
     chance = Random(0)
-    rounded = {node for node in order if node.parents and not _is_exact(node)}
-    held = {node for node in order if node.parents and _is_flat(node)}
+    errors = {node: _own_error(node) for node in order}
     spread = dict.fromkeys(order, 0.0)
     for _ in range(RUNS):
         data: dict[Value, float] = {}
         for node in order:
             data[node] = own = float(node.data)
-            if node.parents and node not in held:
+            error = errors[node]
+            if error is not None:
                 shaken = _computed(node, [data[parent] for parent in node.parents])
                 if math.isfinite(shaken):
-                    up = chance.choice((-ULP, ULP)) if node in rounded else 0.0
-                    data[node] = shaken * (1 + up)
+                    data[node] = shaken + chance.choice((-error, error))
                     spread[node] = max(spread[node], abs(data[node] - own))
     return spread
+
+
+def _own_error(node: Value) -> float | None:
+    """Return by how much rounding puts a node off its operands; None if no run changes it."""
+    if not node.parents:
+        return None
+    try:
+        partials = node.partials()
+    except (ArithmeticError, ValueError):
+        partials = (math.nan,)
+    if all(p is None or (isinstance(p, int) and not p) for p in partials):
+        return None  # it jumps, or is what it is
+    if abs(node.data) in [abs(parent.data) for parent in node.parents]:
+        return 0.0  # one of its operands, which needs no rounding
+    return max(ULP * _rounded_size(node), UNDERFLOW)
 
 
 def _computed(node: Value, operands: list[float]) -> float:
@@ -181,19 +207,6 @@ def _computed(node: Value, operands: list[float]) -> float:
         return float(op.forward(*operands))
     except (ArithmeticError, ValueError):
         return math.nan  # an operand is off its domain by a digit
-
-
-def _is_exact(node: Value) -> bool:
-    """Return whether a node is one of its operands, or less: then it was not rounded."""
-    return abs(node.data) in [abs(parent.data) for parent in node.parents]
-
-
-def _is_flat(node: Value) -> bool:
-    """Return whether nothing changes a node, unless it jumps: no digit of it is rounding's."""
-    try:
-        return not any(node.partials())
-    except (ArithmeticError, ValueError):
-        return False
 
 
 def _where(value: Value, spread: dict[Value, float], own: set[Value]) -> str:
