@@ -424,6 +424,10 @@ CASES = {
         np.linalg.det(np.stack([x, S.T]))
         np.linalg.slogdet(x)[0]
         np.linalg.slogdet(x)[1]
+        np.linalg.cholesky(x @ x.T)
+        np.linalg.cholesky(np.stack([x @ x.T, S.T @ S]))[1, 2]
+        np.linalg.matrix_power(x, 0) + x
+        np.linalg.matrix_power(x, 1)
         np.linalg.matrix_power(x, 3)
         np.linalg.matrix_power(x, -2)
         """,
@@ -669,6 +673,13 @@ def test_the_derivative_of_a_determinant_is_the_adjugate_where_it_is_zero_too(ma
     assert value_and_grad(np.linalg.det)(np.array(matrix, float))[1].tolist() == wanted
     slopes = compiled(grad(np.linalg.det), shared=0)(np.array(matrix, float))
     assert slopes.tolist() == wanted
+
+
+def test_a_matrix_without_a_root_raises_in_python_and_gives_nan_in_a_kernel():
+    matrix = np.array([[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        np.linalg.cholesky(of_values(matrix))
+    assert np.isnan(compiled(np.linalg.cholesky, shared=0)(matrix)[1, 1])
 
 
 def test_a_large_singular_determinant_has_the_adjugate_too():

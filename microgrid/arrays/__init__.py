@@ -9,6 +9,7 @@ An array that you make of `Value`s yourself is an `Array` if you make it by `arr
 `np.array`, and what `np.asarray` makes of an `Array`, is NumPy's alone. Its loops call operators
 and methods of each element, so that sums, products and `np.exp` are right; but of two that tie
 `np.maximum`, `np.max`, `np.clip` and `np.sort` give all of the gradient to one, and they hide nan.
+So it is with lists, of which NumPy makes such an array: `np.max([v, w])`.
 
 Comparisons give arrays of bools, so that `x[x > 0]` works. In a compiled function they give arrays
 of conditions, for `np.where`, `np.select`, `&`, `|`, `~` and sums; what needs the number itself

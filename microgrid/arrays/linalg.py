@@ -8,15 +8,16 @@ places are chosen by `where`.
 from __future__ import annotations
 
 import math
+import operator
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sum_
+from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..primitive import where
 from .products import sum_of_products
-from .protocol import axes_of, implements, lanes, objects, settled
+from .protocol import Array, axes_of, implements, lanes, objects, settled
 from .rules import data_of, is_traced
 
 __all__: list[str] = []
@@ -163,6 +164,47 @@ def _solve(a: Any, b: Any) -> Any:
 @implements(np.linalg.inv)
 def _inv(a: Any) -> Any:
     return _solve(_matrices(a, "inv"), np.eye(np.shape(a)[-1]))
+
+
+@implements(np.linalg.matrix_power)
+def _matrix_power(a: Any, n: Any) -> Any:
+    matrices, exponent = _matrices(a, "matrix_power").view(Array), operator.index(n)
+    if exponent < 0:
+        matrices, exponent = _inv(matrices), -exponent
+    if not exponent:
+        return np.broadcast_to(np.eye(matrices.shape[-1]), matrices.shape).copy()
+    result = matrices
+    for bit in f"{exponent:b}"[1:]:
+        result = result @ result
+        if bit == "1":
+            result = result @ matrices
+    return result
+
+
+@implements(np.linalg.cholesky)
+def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    matrices = _matrices(a, "cholesky")
+    if upper:
+        matrices = np.swapaxes(matrices, -1, -2)
+    factors = np.empty(matrices.shape, object)
+    for index in np.ndindex(matrices.shape[:-2]):
+        factors[index] = np.array(_root(matrices[index].tolist()), object)
+    return settled(np.swapaxes(factors, -1, -2) if upper else factors)
+
+
+def _root(matrix: Matrix) -> Matrix:
+    """Return the lower triangle that gives a matrix, times its transpose (Cholesky)."""
+    rows: Matrix = []
+    for i, row in enumerate(matrix):
+        own: list[Any] = []
+        for j in range(i):
+            rest = row[j] - sum_of_products(own, rows[j][:j])
+            own.append(rest / rows[j][j])
+        square = row[i] - sum_of_products(own, own)
+        if not is_traced(square) and not data_of(square) > 0:
+            raise np.linalg.LinAlgError("Matrix is not positive definite")
+        rows.append([*own, sqrt(square), *[0.0] * (len(matrix) - i - 1)])
+    return rows
 
 
 @implements(np.linalg.det)

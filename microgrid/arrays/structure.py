@@ -26,9 +26,9 @@ as_is(
     "isrealobj may_share_memory ndim real real_if_close result_type shape shares_memory size "
     "empty_like "
     # what is made of sums, products and what is declared elsewhere
-    "all alltrue amax amin any convolve correlate cross cumprod cumproduct cumsum "
+    "all amax amin any convolve correlate cross cumprod cumsum "
     "cumulative_prod cumulative_sum diff ediff1d einsum einsum_path kron max mean min "
-    "outer polyadd polyder polyint polysub polyval prod product ptp sometrue sum trace "
+    "outer polyadd polyder polyint polysub polyval prod ptp sum trace "
     "trapezoid trapz vander",
 )
 of_parts(
@@ -42,7 +42,7 @@ of_parts(np, "convolve dot inner outer tensordot vdot", operands=2)
 of_parts(np.linalg, "det inv norm slogdet solve")
 as_is(
     np.linalg,
-    "cross diagonal matmul matrix_power matrix_transpose multi_dot outer trace vecdot",
+    "cross diagonal matmul matrix_transpose multi_dot outer trace vecdot",
 )
 as_is(np.fft, "fftshift ifftshift")
 as_is(np.lib.stride_tricks, "sliding_window_view")
