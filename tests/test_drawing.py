@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from base64 import b64decode
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
@@ -32,7 +33,13 @@ from microgrid.drawing import (
     plot_decision_boundary,
     plot_history,
 )
-from microgrid.drawing.labels import html_text, number_text, printable, shortened
+from microgrid.drawing.labels import (
+    html_text,
+    isolated,
+    number_text,
+    printable,
+    shortened,
+)
 from tests.search import usual
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
@@ -305,7 +312,7 @@ def test_hostile_labels_and_primitives_are_shown_and_nothing_else(text):
     assert shown.count(shortened(printable(text))) == 2
     assert printable(text) in tooltips
     assert {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()} <= {
-        *("svg", "g", "title", "a", "text", "path", "polygon", "polyline", "ellipse"),
+        *("svg", "g", "title", "desc", "a", "text", "path", "polygon", "polyline", "ellipse"),
     }
 
 
@@ -692,6 +699,62 @@ def test_a_picture_refuses_other_suffixes(tmp_path):
     with pytest.raises(ValueError, match=r"saved as \.png, \.svg or \.pdf, got '.*curves\.docx'"):
         plot_history(RECORDS).save(tmp_path / "curves.docx")
     assert list(tmp_path.iterdir()) == []
+
+
+ODD = [*HOSTILE, "a\0b", "very " * 40 + "long", "שלום", "\u202egnp.", "$\\frac{"]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_pictures_of_any_text_are_well_formed(text, tmp_path):
+    records = [{"loss": 1.0, text: 2.0, f"val_{text}": 1.0}]
+    neuron = microgrid.Neuron(1, seed=0)
+    for picture in (
+        plot_history(records),
+        drawing.plot_network(neuron, inputs=[text], outputs=[text]),
+    ):
+        svg = Path(picture.save(tmp_path / "a.svg")).read_text(encoding="utf-8")
+        assert ET.fromstring(svg).find(f"{SVG}title").text == picture.alternative
+
+
+def test_pictures_say_in_words_what_is_to_be_seen():
+    assert plot_history(RECORDS).alternative == (
+        "Curves over the epochs: loss of training from 0.9 to 0.3, loss of validation from 1 to "
+        "0.8, accuracy of training from 0.5 to 0.9, accuracy of validation from 0.4 to 0.5."
+    )
+    assert plot_decision_boundary(curved, CORNERS, [0, 1, 0, 1], resolution=3).alternative == (
+        "Decision boundary: the regions in which a model sees each class, and 4 points, "
+        "2 of class 0, 2 of class 1."
+    )
+    network = drawing.plot_network(microgrid.MLP(2, [3, 1], seed=0))
+    said = "Network of 2 inputs, layers of 3, 1 neurons, 13 parameters."
+    assert network.alternative == said
+    shown, metadata = DisplayFormatter().format(network)
+    assert shown["image/png"].startswith(PNG)
+    assert metadata["image/png"] == {"alt": said}
+    assert Picture(network.figure).alternative == repr(network)
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("text", ODD)
+def test_a_graph_says_in_words_what_is_to_be_seen_and_is_no_wider_than_a_notebook(text):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    loss = a * b + 6.5
+    loss.label = text
+    graph = draw(loss, a)
+    said = f"Graph of 5 values: {isolated(shortened(printable(text)))} = 0.5, a = 2"
+    bundle = graph._repr_mimebundle_()
+    for svg in (bundle["image/svg+xml"], graph.pipe("svg")):
+        root = ET.fromstring(svg)
+        assert root.get("role") == "img"
+        assert root.get("aria-label") == root.find(f"{SVG}desc").text == said
+        assert root.get("style") == "max-width: 100%; height: auto"
+        assert root.get("viewBox")
+    image = ET.fromstring(bundle["text/html"].replace(">", "/>"))
+    assert image.get("alt") == said
+    assert "max-width: 100%" in image.get("style")
+    head, _, content = image.get("src").partition(",")
+    assert head == "data:image/svg+xml;base64"
+    assert b64decode(content).decode() == bundle["image/svg+xml"]
 
 
 CORNERS = [[-2.0, -1.0], [3.0, -1.0], [3.0, 2.0], [-2.0, 2.0]]

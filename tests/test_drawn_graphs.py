@@ -293,7 +293,7 @@ def test_hostile_names_and_modules_are_shown_and_nothing_else(text):
         assert {
             element.tag.removeprefix(SVG) for element in ET.fromstring(graph.pipe("svg")).iter()
         } <= {
-            *("svg", "g", "title", "a", "text", "path", "polygon", "polyline", "ellipse"),
+            *("svg", "g", "title", "desc", "a", "text", "path", "polygon", "polyline", "ellipse"),
         }
 
 

@@ -132,7 +132,7 @@ def pictured(monkeypatch, clock=None, drawing_takes=0):
     def picture(plot, model, history):
         clock.now += drawing_takes
         drawn.append(len(history))
-        return types.SimpleNamespace(_repr_png_=lambda: b"")
+        return types.SimpleNamespace(_repr_mimebundle_=lambda: ({}, {}))
 
     monkeypatch.setattr(live, "perf_counter", clock)
     monkeypatch.setattr(LivePlot, "_picture", picture)

@@ -51,7 +51,7 @@ def plot_decision_boundary(
     boundary = Boundary(X, y, resolution)
     figure = Figure(figsize=SIZE, layout="constrained")
     boundary.draw_on(figure, *boundary.logits(model))
-    return Picture(figure)
+    return Picture(figure, boundary.told())
 
 
 class Boundary:
@@ -96,6 +96,14 @@ class Boundary:
                     f"labels must be classes of the model, which has {count}, got {self.classes}"
                 )
             yield logits
+
+    def told(self) -> str:
+        """Return in words what is to be seen."""
+        counts = [f"{self.labels.count(label)} of class {label}" for label in self.classes]
+        return (
+            f"Decision boundary: the regions in which a model sees each class, and "
+            f"{len(self.points)} points, {', '.join(counts)}."
+        )
 
     def draw_on(self, figure: FigureBase, logits: Any) -> Axes:
         """Draw the regions and the data on a figure."""

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from .picture import Picture
+from .labels import number_text
+from .picture import Picture, plotted
 
 __all__ = ["COLOURS", "Curves", "plot_history"]
 
@@ -48,7 +49,7 @@ def plot_history(history: HasRecords | Iterable[Mapping[str, Any]]) -> Picture:
     rows = ceil(len(curves.panels) / columns)
     figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
     curves.draw_on(figure, columns)
-    return Picture(figure)
+    return Picture(figure, curves.told())
 
 
 class Curves:
@@ -77,10 +78,20 @@ class Curves:
         for place, (name, curves) in enumerate(self.panels.items(), start=1):
             axes = figure.add_subplot(rows, columns, place)
             _plot_curves(axes, curves)
-            axes.set_ylabel(name, parse_math=False)  # a $ in a name is a $
+            axes.set_ylabel(plotted(name), parse_math=False)  # a $ in a name is a $
             values = [value for curve in curves.values() for _, value in curve]
             if name == "loss" and min(values) > 0 and max(values) > LOG_RANGE * min(values):
                 axes.set_yscale("log")
+
+    def told(self) -> str:
+        """Return in words where each curve begins and ends."""
+        ways = [
+            f"{plotted(name)}{' of ' + what if len(curves) > 1 else ''} "
+            f"from {number_text(curve[0][1])} to {number_text(curve[-1][1])}"
+            for name, curves in self.panels.items()
+            for what, curve in curves.items()
+        ]
+        return f"Curves over the epochs: {', '.join(ways)}."
 
 
 def _curves(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..engine import Value, topological_order
 from ..graph import changed_leaf
 from .graph import Graph
-from .labels import printable, shortened, tooltip_text
+from .labels import isolated, number_text, printable, shortened, tooltip_text
 from .layout import effort
 from .looks import EDGE, GRAPH, NODE
 from .modules import Block, homes_of
@@ -24,6 +24,7 @@ DIRECTIONS = ("LR", "TB", "BT", "RL")
 MANY_EDGES = 1000  # a layout makes room for each number on an edge: 4 seconds for 2,500 of them
 MANY_VALUES = 200
 FEW_VALUES = 50  # whose layout never takes long
+MOST_ROOTS = 5  # that are told in words
 FEWER = 10  # times as few are drawn if a layout takes long
 ASKED = "draw(…, max_nodes=None) draws all"
 # The notes are where one begins to read, and still legible when it all is made to fit a page.
@@ -145,6 +146,7 @@ class _Scene(NamedTuple):
         notes = [self.state]
         graph = Graph(
             values=len(self.order),
+            description=self._results(),
             format=self.format,
             graph_attr={**GRAPH, "rankdir": self.rankdir},
             node_attr=NODE,
@@ -179,6 +181,15 @@ class _Scene(NamedTuple):
             )
         graph.write(writer.write(), simpler)
         return graph
+
+    def _results(self) -> str:
+        """Return what the first roots are called, and their numbers."""
+        roots = [value for value in self.first if value in self.writing["roots"]][:MOST_ROOTS]
+        names = [printable(self.writing["names"].get(root, "the result")) for root in roots]
+        return ", ".join(
+            f"{isolated(shortened(name))} = {number_text(root.data)}"
+            for name, root in zip(names, roots, strict=True)
+        )
 
 
 def _holds_values(x: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
 
+FIT = "max-width: 100%; height: auto"
 PATIENCE = 1.0  # seconds that a layout may take if there is a simpler one
 TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
 FORMATS = ("svg", "png", "pdf", *TEXT_FORMATS)  # the usual ones; Graphviz has more
@@ -40,12 +42,13 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         *args: Any,
         values: int = 0,
         left_out: int = 0,
+        description: str = "",
         simpler: Callable[[], Graph] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.values, self.left_out = values, left_out
-        self.simpler = simpler
+        self.description, self.simpler = description, simpler
         self._drawn = 0
 
     def write(self, lines: Iterable[str], simpler: Callable[[], Graph] | None = None) -> None:
@@ -58,12 +61,18 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             **super()._copy_kwargs(**kwargs),
             "values": self.values,
             "left_out": self.left_out,
+            "description": self.description,
             "simpler": self.simpler,
         }
 
     def __repr__(self) -> str:
         left_out = f", {self.left_out:,} of them not drawn" if self.left_out else ""
         return f"Graph of {self.values:,} value{'s' * (self.values != 1)}{left_out}"
+
+    @property
+    def alternative(self) -> str:
+        """What to read instead of looking at the picture."""
+        return f"{self!r}: {self.description}" if self.description else repr(self)
 
     def pipe(
         self,
@@ -101,6 +110,8 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             simpler = self.simpler()
             simpler.body += self.body[self._drawn :]  # what was added to the graph
             return simpler.pipe(format, encoding=encoding, **options)
+        if format == "svg":
+            picture = _described(picture, self.alternative)
         return picture if encoding is None else picture.decode(encoding)
 
     def save(
@@ -179,7 +190,17 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             bundle: dict[str, Any] = super()._repr_mimebundle_(include, exclude)
         except (RuntimeError, ValueError) as error:
             return self._explained(str(error))
+        if "image/svg+xml" in bundle and "text/html" not in (exclude or ()):
+            bundle["text/html"] = self._image(bundle["image/svg+xml"])
         return bundle
+
+    def _image(self, svg: str) -> str:
+        """Return a picture that fits a notebook's width, with what to read instead of it."""
+        source = b64encode(svg.encode()).decode()
+        return (
+            f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(self.alternative)}" '
+            f'style="{FIT}">'
+        )
 
     def _explained(self, why: str) -> dict[str, Any]:
         note = why[0].upper() + why[1:] + "."
@@ -188,3 +209,14 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             "text/html": f"<p>{html.escape(note)}</p><details><summary>The graph as DOT text"
             f"</summary><pre>{html.escape(self.source)}</pre></details>",
         }
+
+
+def _described(svg: bytes, words: str) -> bytes:
+    """Return an SVG that says in words what is to be seen, and is no wider than a page."""
+    said = html.escape(words)
+    head = f'<svg role="img" aria-label="{said}" style="{FIT}" '
+    before, svg_begins, after = svg.partition(b"<svg ")
+    attributes, ends, inside = after.partition(b">")
+    if not (svg_begins and ends):
+        return svg
+    return before + head.encode() + attributes + f">\n<desc>{said}</desc>".encode() + inside

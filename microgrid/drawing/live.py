@@ -104,7 +104,7 @@ class LivePlot:
             if self.path:
                 picture.save(self.path)
             if self._output:
-                self._output.show({"image/png": picture._repr_png_(), "text/plain": repr(picture)})
+                self._output.show(*picture._repr_mimebundle_())
         except Exception as error:  # a picture is not worth the weights
             self._failed = True
             message = f"LivePlot stopped after epoch {len(history)}, the training goes on: "
@@ -123,7 +123,7 @@ class LivePlot:
         halves: Any = figure.subfigures(1, 2, width_ratios=(CURVES, SIZE[0]))
         curves.draw_on(halves[0], columns=1)
         self.boundary.draw_on(halves[1], logits)
-        return Picture(figure)
+        return Picture(figure, f"{curves.told()} {self.boundary.told()}")
 
 
 class _Output:
@@ -133,10 +133,10 @@ class _Output:
         self.id = uuid4().hex
         self.is_there = False
 
-    def show(self, data: dict[str, Any]) -> None:
+    def show(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Show data by MIME type, instead of what was shown before."""
         publish = _kernel_shell().display_pub.publish
-        publish(data, transient={"display_id": self.id}, update=self.is_there)
+        publish(data, metadata, transient={"display_id": self.id}, update=self.is_there)
         self.is_there = True
 
 

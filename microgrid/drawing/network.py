@@ -18,7 +18,7 @@ from matplotlib.patches import Circle
 from ..engine import Value
 from ..nn import MLP, Layer, Module, Neuron
 from .labels import number_text, printable, shortened, width
-from .picture import Picture
+from .picture import Picture, plotted
 
 __all__ = ["plot_network"]
 
@@ -99,7 +99,12 @@ def plot_network(
             at = x + side * RADIUS
             axes.text(at, y, texts[neuron], ha=align, va="center", parse_math=False)
     _plot_parameters(figure, axes, layers, places)
-    return Picture(figure)
+    neurons = ", ".join(map(str, sizes[1:]))
+    parameters = len(model.parameters())
+    return Picture(
+        figure,
+        f"Network of {sizes[0]} inputs, layers of {neurons} neurons, {parameters:,} parameters.",
+    )
 
 
 def _layers(model: Any) -> list[list[Neuron]]:
@@ -118,7 +123,7 @@ def _layers(model: Any) -> list[list[Neuron]]:
 def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
     if labels is None:
         return [""] * count
-    texts = [shortened(printable(" ".join(str(label).split()))) for label in labels]
+    texts = [plotted(str(label)) for label in labels]
     if len(texts) != count:
         raise ValueError(f"`{what}` must be {count} labels, one for each, got {texts}")
     return texts

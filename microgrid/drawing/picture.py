@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 from io import BytesIO
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from .files import format_of, write_file
+from .labels import printable, shortened
 
-__all__ = ["Picture", "format_of_picture"]
+__all__ = ["Picture", "format_of_picture", "plotted"]
+
+CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 class Picture:
     """A picture of a training: shown in a notebook, saved with `save`, changed through `figure`.
 
     `figure` is a `matplotlib.figure.Figure`, made without pyplot: nothing is kept open.
+    `alternative` is what to read instead of looking at it.
 
     >>> Picture(Figure(figsize=(4, 3)))
     Picture(4 x 3 inches)
     """
 
-    def __init__(self, figure: Figure) -> None:
+    def __init__(self, figure: Figure, alternative: str = "") -> None:
         self.figure = figure
+        self.alternative = alternative or repr(self)
 
     def __repr__(self) -> str:
         across, down = self.figure.get_size_inches()
@@ -39,11 +46,25 @@ class Picture:
 
     def _drawn(self, format: str) -> bytes:
         content = BytesIO()
-        self.figure.savefig(content, format=format)
+        self.figure.savefig(content, format=format, metadata={"Title": self.alternative})
         return content.getvalue()
 
     def _repr_png_(self) -> bytes:
         return self._drawn("png")
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a notebook shows, and what it says to who does not see it."""
+        data = {"image/png": self._repr_png_(), "text/plain": repr(self)}
+        return data, {"image/png": {"alt": self.alternative}}
+
+
+def plotted(text: str) -> str:
+    r"""Return text short and on one line, without what matplotlib's font and SVG have not.
+
+    >>> plotted("two\nlines")
+    'two lines'
+    """
+    return shortened(printable(CONTROL.sub("�", " ".join(text.split()))))
 
 
 def format_of_picture(path: str | os.PathLike[str]) -> str:
