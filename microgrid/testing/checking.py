@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from .blame import blame
-from .differences import OUTSIDE, RIGHT, WRONG, Finding
+from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import excused, no_primitive
 from .report import BY_SEVERITY, GradientReport, Verdict
 from .subject import WAYS, Subject, by_graph, claims, number
@@ -43,9 +43,10 @@ def check_gradients(
     - "outside the domain": f or the derivative is undefined;
     - "too noisy to tell": rounding hides the slope.
 
-    None of these is an error. With an order of 2 or more, that derivative is also compared with
-    differences of f of the same order, as the gradient may be right at the point by chance; and the
-    gradient on floats with the gradient that is a graph.
+    None of these is an error, unless a primitive inside of f has a wrong partial at its own
+    operands. With an order of 2 or more, that derivative is also compared with differences of f of
+    the same order, as the gradient may be right at the point by chance; and the gradient that is a
+    graph is checked like that on floats.
 
     Raises:
         AssertionError: a derivative is wrong. The primitive to blame is found by checking the
@@ -68,6 +69,7 @@ def check_gradients(
     verdicts: list[Verdict] = []
     for n in range(1, order + 1):
         found = _outside(subject, n, modes) or _verdicts(subject, n, modes, verdicts, n < order)
+        found = _accused(subject, n, found)
         if any(verdict.kind == WRONG for verdict in found):
             below = {k: subject.graph(k) for k in (n - 1, 1) if 0 < k < n}
             reason = blame(subject.graph(n), *below.values())
@@ -85,6 +87,25 @@ def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
         raise ValueError(f"the order must be a whole number from 1 on, got {order!r}")
     if isinstance(modes, str) or not modes or not set(modes) <= set(WAYS):
         raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {modes!r}")
+
+
+def _accused(subject: Subject, order: int, verdicts: list[Verdict]) -> list[Verdict]:
+    """Return the verdicts, "wrong" for what is in doubt and goes through a wrong primitive.
+
+    Seen from outside of f its kink may be too near, or its noise too loud, to tell.
+    """
+    doubtful = {verdict.input for verdict in verdicts if verdict.kind in (KINK, NOISY)}
+    inputs, outputs = subject.graph(order) if doubtful else ([], [])
+    values = dict(zip(subject.inputs, inputs, strict=False))
+    if not doubtful or not blame(([values[name] for name in doubtful], outputs)):
+        return verdicts
+    wrong = {name for name in doubtful if blame(([values[name]], outputs))}
+    return [
+        replace(verdict, kind=WRONG)
+        if verdict.kind in (KINK, NOISY) and verdict.input in wrong
+        else verdict
+        for verdict in verdicts
+    ]
 
 
 def _outside(subject: Subject, order: int, modes: Sequence[str]) -> list[Verdict]:
