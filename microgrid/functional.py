@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from . import primitive
 from .engine import Value
 from .primitive import Primitive, Row, chosen, family, is_array, log, number, operand, sign, whole
+from .sequences import why_single
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -335,7 +336,7 @@ def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
             "write x.ravel() for all of its numbers"
         )
     if isinstance(xs, Value) or not isinstance(xs, Iterable):
-        raise TypeError(f"{function} needs a sequence of numbers, got {xs!r}")
+        raise TypeError(f"{function} needs a sequence of numbers, got {xs!r}{why_single(xs)}")
     operands = tuple(xs)
     if len(operands) < at_least:
         raise ValueError(f"{function} needs at least one number, got an empty sequence")

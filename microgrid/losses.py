@@ -13,7 +13,7 @@ from typing import Any
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
 from .primitive import is_bool, operand
-from .sequences import instead_of, is_number, is_sequence
+from .sequences import instead_of, is_number, is_sequence, why_single
 
 __all__ = [
     "absolute_error",
@@ -123,7 +123,10 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     (0.0, 2000.0)
     """
     if not is_sequence(logits):
-        raise TypeError(f"cross_entropy needs a list of logits, one for each class, got {logits!r}")
+        raise TypeError(
+            "cross_entropy needs a list of logits, one for each class, "
+            f"got {logits!r}{why_single(logits)}"
+        )
     if not len(logits):
         raise ValueError("cross_entropy needs at least one logit, got none")
     _require_numbers("cross_entropy", "logits", logits)
@@ -183,8 +186,9 @@ def _matching(prediction: Any, target: Any) -> str:
     """Return what to write for a prediction and a target of different shapes, if that is clear."""
     if is_number(target) and is_sequence(prediction):
         alone = len(prediction) == 1
-        return "; write prediction[0]" if alone else "; for the index of a class take cross_entropy"
-    return instead_of(target) if is_number(prediction) else ""
+        write = "write prediction[0]" if alone else "for the index of a class take cross_entropy"
+        return why_single(target) or f"; {write}"
+    return why_single(prediction) or instead_of(target) if is_number(prediction) else ""
 
 
 def _require_numbers(name: str, what: str, xs: Sequence[Any]) -> None:

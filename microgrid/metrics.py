@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from .sequences import instead_of, is_number, is_sequence
+from .sequences import instead_of, is_number, is_sequence, why_single
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 
@@ -28,7 +28,9 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
     """
     for name, rows in [("predictions", predictions), ("targets", targets)]:
         if not is_sequence(rows):
-            raise TypeError(f"accuracy needs a list of {name}, one for each row, got {rows!r}")
+            raise TypeError(
+                f"accuracy needs a list of {name}, one for each row, got {rows!r}{why_single(rows)}"
+            )
     if len(predictions) != len(targets):
         raise ValueError(
             "accuracy needs predictions and targets of one length, "

@@ -14,7 +14,7 @@ from . import functional
 from .engine import Value, zero_grad
 from .primitive import number
 from .seeding import Seed, generator
-from .sequences import is_number, is_ordered, is_sequence
+from .sequences import is_number, is_ordered, is_sequence, why_single
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -231,7 +231,8 @@ class Neuron(Module):
         inputs = x if type(x) is list else _inputs(x)
         if len(inputs) != len(self.w):
             takes = f"{len(self.w)} input{'s' * (len(self.w) > 1)}"
-            raise ValueError(f"this neuron takes {takes}, got {len(inputs)}")
+            why = why_single(inputs[0]) if len(inputs) == 1 else ""
+            raise ValueError(f"this neuron takes {takes}, got {len(inputs)}{why}")
         try:
             total = functional.dot_(*self.w, *inputs, self.b)
         except TypeError:

@@ -5,6 +5,7 @@ import functools
 import gc
 import inspect
 import math
+import operator
 import pickle
 import subprocess
 import sys
@@ -848,9 +849,47 @@ def test_a_copy_inside_of_the_function_is_a_number_of_its_own():
     assert mg.compile(mg.grad(lambda x: copy.deepcopy(x) * x))(3.0) == 3.0
 
 
-def test_a_column_that_is_taken_for_an_array_is_told_of_shared():
-    with pytest.raises(TypeError, match=r"traced number w has no parts.*`shared`"):
-        mg.compile(lambda w, x: w[0] * x)(np.array([1.0, 2.0]), 1.0)
+W = [1.0, 2.0, 3.0]
+AS_AN_ARRAY = {  # what may be done with a whole array, and not with one of its numbers
+    **{"[]": lambda x: x[0], "[:]": lambda x: x[:2], "mask": lambda x: x[x > 0.0]},
+    **{"[] =": lambda x: x.__setitem__(0, 1.0), "del": lambda x: x.__delitem__(0)},
+    **{"for": lambda x: [y + 1.0 for y in x], "*": lambda x: max(*x), "in": lambda x: 1.0 in x},
+    **{"len": len, "list": list, "sorted": sorted, "reversed": lambda x: list(reversed(x))},
+    **{"zip": lambda x: list(zip(W, x, strict=True)), "range": lambda x: x[range(len(x))]},
+    **{"builtin": sum, "max": max, "fsum": math.fsum, "x @ x": lambda x: x @ x},
+    **{"list @ x": lambda x: W @ x, "x @ list": lambda x: x @ W},
+    **{"array @ x": lambda x: np.array(W) @ x, "x @ array": lambda x: x @ np.array(W)},
+    **{f.__name__: f for f in [mg.sum, mg.mean, mg.prod, mg.max, mg.norm, mg.softmax]},
+    **{"dot": lambda x: mg.dot(W, x), "dot x": lambda x: mg.dot(x, x)},
+    **{f"np.{f.__name__}": f for f in [np.sum, np.mean, np.max, np.var, np.cumsum, np.prod]},
+    **{"np.dot": lambda x: np.dot(x, x), "np.linalg.norm": np.linalg.norm},
+    **{"model": MLP(3, [2, 1]), "neuron": mg.Neuron(3), "layer": mg.Layer(3, 2)},
+    "loss": lambda x: mg.losses.squared_error(x, W),
+    "loss of targets": lambda x: mg.losses.squared_error(W, x),
+    "cross_entropy": lambda x: mg.losses.cross_entropy(x, 0),
+    "accuracy": lambda x: mg.accuracy(x, [0, 1, 1]),
+    "in grad": mg.grad(lambda x: mg.dot(x, x)),
+    "in hessian": mg.hessian(lambda x: x[0] ** 2),
+    "of a result": lambda x: mg.sum(2.0 * x),
+    **{f".{a}": operator.attrgetter(a) for a in ["shape", "T", "ndim", "size", "dtype", "sum"]},
+    **{f".{m}()": operator.methodcaller(m) for m in ["mean", "max", "any", "copy", "tolist"]},
+}
+
+
+@pytest.mark.parametrize("f", AS_AN_ARRAY.values(), ids=AS_AN_ARRAY)
+def test_a_column_that_is_taken_for_an_array_is_told_of_shared(f):
+    told = "of an array, a compiled function sees one number for each row; .* `shared`"
+    with pytest.raises((AttributeError, TypeError, ValueError), match=told):
+        mg.compile(f)(np.array(W))
+
+
+def test_a_traced_number_has_the_attributes_of_a_value_alone():
+    def f(x):
+        assert not hasattr(x, "shape")
+        assert getattr(x, "__len__", None) is not None
+        return getattr(x, "speed", 2.0) * x
+
+    assert mg.compile(f)(3.0) == 6.0
 
 
 @pytest.mark.parametrize(

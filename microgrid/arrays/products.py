@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import dot_
+from ..sequences import why_single
 from .protocol import UFUNCS, apply_ufunc, implements, objects, settled, stored
 
 __all__ = ["sum_of_products"]
@@ -22,7 +23,11 @@ def sum_of_products(xs: list[Any], ys: list[Any]) -> Any:
 
 def _matmul(a: Any, b: Any) -> Any:
     if not a.ndim or not b.ndim:
-        raise ValueError("@ needs arrays of one dimension or more, got a single number; write *")
+        single = (b if a.ndim else a).item()
+        raise ValueError(
+            f"@ needs arrays of one dimension or more, got a single number{why_single(single)}; "
+            "write *"
+        )
     left = a[np.newaxis, :] if a.ndim == 1 else a
     right = b[:, np.newaxis] if b.ndim == 1 else b
     if left.shape[-1] != right.shape[-2]:

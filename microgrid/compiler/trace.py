@@ -194,11 +194,20 @@ class Traced(Value):
     backward = _refused("call backward", "call gradients(output, inputs), or compile grad(f)")
     refresh = _refused("call refresh", "build the graph anew")
 
-    def __getitem__(self, index: Any) -> NoReturn:
-        raise TypeError(
-            f"{self!r} has no parts: of an array, a compiled function sees one number for each "
-            "row; name the argument in `shared` for an array of numbers, or pass a list of columns"
-        )
+    # of what takes a sequence, where it is told that it got this number
+    why_single = (
+        ": of an array, a compiled function sees one number for each row; name the argument in "
+        "`shared` for an array of numbers, or pass a list of columns"
+    )
+
+    def __getitem__(self, *_: Any) -> NoReturn:
+        raise TypeError(f"{self!r} has no parts{self.why_single}")
+
+    __len__ = __setitem__ = __delitem__ = __reversed__ = __matmul__ = __rmatmul__ = __getitem__
+
+    def __getattr__(self, name: str) -> NoReturn:
+        why = "" if name.startswith("_") else self.why_single
+        raise AttributeError(f"{self!r} has no attribute {name!r}{why}", name=name, obj=self)
 
 
 @contextmanager
