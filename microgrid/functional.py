@@ -15,8 +15,19 @@ from typing import Any, TypeVar
 
 from . import primitive
 from .engine import Value
-from .primitive import Primitive, Row, chosen, family, is_array, log, number, operand, sign, whole
-from .sequences import why_single
+from .primitive import (
+    Primitive,
+    Row,
+    chosen,
+    family,
+    is_array,
+    log,
+    number,
+    operand,
+    sign,
+    whole,
+    why_single,
+)
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",

@@ -12,8 +12,8 @@ from typing import Any
 
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
-from .primitive import is_bool, operand
-from .sequences import instead_of, is_number, is_sequence, why_single
+from .primitive import is_bool, operand, why_single
+from .sequences import instead_of, is_number, is_sequence
 
 __all__ = [
     "absolute_error",

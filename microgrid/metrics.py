@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from .sequences import instead_of, is_number, is_sequence, why_single
+from .primitive import why_single
+from .sequences import instead_of, is_number, is_sequence
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 

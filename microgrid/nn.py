@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from . import functional
 from .engine import Value, zero_grad
-from .primitive import number
+from .primitive import number, why_single
 from .seeding import Seed, generator
-from .sequences import is_number, is_ordered, is_sequence, why_single
+from .sequences import is_number, is_ordered, is_sequence
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 

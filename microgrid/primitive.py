@@ -207,6 +207,11 @@ def number(x: Any, need: str = "a Value holds a real number") -> Any:
     raise TypeError(f"{need}, got {x!r} ({type(x).__name__})")
 
 
+def why_single(x: Any) -> str:
+    """Return why a number is no sequence, where there is more to say: "" of most."""
+    return getattr(x, "why_single", "")
+
+
 def is_array(x: Any) -> bool:
     """Return whether x is a NumPy array, without loading NumPy."""
     numpy = sys.modules.get("numpy")  # an array can be there only if NumPy is

@@ -8,7 +8,7 @@ from typing import Any
 
 from .primitive import is_bool
 
-__all__ = ["instead_of", "is_number", "is_ordered", "is_sequence", "why_single"]
+__all__ = ["instead_of", "is_number", "is_ordered", "is_sequence"]
 
 
 def is_sequence(x: Any) -> bool:
@@ -37,11 +37,6 @@ def is_number(x: Any) -> bool:
     (True, True, False, False)
     """
     return hasattr(x, "record") or isinstance(x, Real) or is_bool(x)
-
-
-def why_single(x: Any) -> str:
-    """Return why a number is no sequence, where there is more to say: "" of most."""
-    return getattr(x, "why_single", "")
 
 
 def instead_of(target: Any) -> str:

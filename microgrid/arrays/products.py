@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import dot_
-from ..sequences import why_single
+from ..primitive import why_single
 from .protocol import UFUNCS, apply_ufunc, implements, objects, settled, stored
 
 __all__ = ["sum_of_products"]
