@@ -6,6 +6,7 @@ the text by SymPy. So nothing has to be allowed for the rounding of floats.
 
 import math
 import re
+import sys
 from fractions import Fraction
 
 import pytest
@@ -23,6 +24,7 @@ from microgrid import (
     MLP,
     Primitive,
     Value,
+    datasets,
     family,
     formula,
     gradients,
@@ -31,7 +33,7 @@ from microgrid import (
     topological_order,
 )
 from microgrid.drawing import notation, reading
-from microgrid.drawing.spelling import identifier, latex_name
+from microgrid.drawing.spelling import identifier, latex_name, short_names
 from microgrid.testing import strategies
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.search import usual
@@ -89,6 +91,94 @@ def read(shown, number):
 
 def many_digits(x):
     return sympy.Float(x, DIGITS)
+
+
+# ---- SymPy is given the formula itself
+
+MEMBERS = [member for choice in strategies.LIBRARY for member in strategies._members(choice)]
+# SymPy has no derivative of floor, and that of 0**x is for it a product with log(0).
+UNDERIVED = {"floor", "ceil", "//", "%", "0**", *(x.name for x in MEMBERS if "round" in x.name)}
+
+
+@pytest.mark.parametrize("primitive", MEMBERS, ids=lambda primitive: primitive.name)
+@given(data=st.data())
+@usual(4)
+def test_of_every_primitive_sympy_has_the_value_and_the_derivatives(primitive, data):
+    numbers = data.draw(strategies.numbers(primitive))
+    leaves = [Value(x, label=f"a{i}") for i, x in enumerate(numbers)]
+    root = primitive(*leaves)
+    shown = formula(root).sympy()
+    point = {sympy.Symbol(x.label, real=True): sympy.Rational(x.data) for x in leaves}
+
+    def computed(expression):
+        return float(sympy.N(expression.subs(point), 40))
+
+    assert computed(shown) == pytest.approx(root.data, rel=1e-12, abs=1e-12)
+    for symbol, leaf, partial in zip(point, leaves, root.partials(), strict=True):
+        expected = pytest.approx(partial or 0.0, rel=1e-12, abs=1e-12)
+        assert computed(formula(root, by=leaf).sympy()) == expected
+        if primitive.name not in UNDERIVED and partial is not None:
+            assert computed(shown.diff(symbol)) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (microgrid.relu, 0),
+        (abs, 0),
+        (microgrid.sign, 0),
+        (lambda x: microgrid.leaky_relu(x, 0.1), sympy.Rational(1, 10)),
+        (lambda x: microgrid.elu(x, 2.0), 2),
+        (lambda x: microgrid.clip(x, 0, 1), 1),
+        (lambda x: microgrid.maximum(x, 0.0), sympy.Rational(1, 2)),
+        (lambda x: microgrid.minimum(x, 0.0), sympy.Rational(1, 2)),
+    ],
+)
+def test_at_a_kink_sympy_has_the_slope_of_this_library(function, slope):
+    symbol = sympy.Symbol("x", real=True)
+    shown = formula(function(Value(0.5, label="x"))).sympy()
+    assert shown.diff(symbol).subs(symbol, 0) == slope
+
+
+@given(strategies.programs(max_size=5))
+@usual(20)
+def test_sympy_has_the_whole_of_a_program_whatever_is_left_out(program):
+    root, leaves = traced(program)
+    with mp.workdps(DIGITS):
+        for shown, value in (
+            (formula(root, max_terms=1), root),
+            (formula(root, by=leaves[0], max_terms=1), gradients(root, leaves[0])),
+        ):
+            point = {
+                sympy.Symbol(name, real=True): sympy.Rational(leaf.data)
+                for name, leaf in shown.symbols.items()
+            }
+            found = mpf(str(sympy.N(shown.sympy().subs(point), DIGITS)))
+            assert abs(found - exact(value)) <= SAME * max(1, abs(exact(value)))
+
+
+def test_a_name_that_means_something_in_sympy_is_a_symbol():
+    leaves = [Value(2.0, label=label) for label in ("I", "E", "S", "beta", "N", "gamma")]
+    shown = formula(microgrid.prod(leaves)).sympy()
+    assert shown == sympy.prod([sympy.Symbol(x.label, real=True) for x in leaves])
+
+
+@pytest.mark.usefixtures("own_names")
+def test_a_primitive_of_a_users_own_is_an_undefined_function_of_sympy():
+    cube = Primitive("third power", lambda x: x**3, lambda out, x: (3 * x**2,))
+    assert str(formula(cube(x) + 1).sympy()) == "third_power(x) + 1"
+
+
+def test_without_sympy_an_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    monkeypatch.delitem(sys.modules, "microgrid.drawing.symbolic", raising=False)
+    with pytest.raises(ImportError, match="pip install sympy"):
+        formula(x * y).sympy()
+
+
+def test_what_is_nested_too_deeply_for_sympy_is_refused():
+    with pytest.raises(RecursionError, match="SymPy recurses"):
+        formula(repeated(microgrid.tanh, 3000)).sympy()
 
 
 # ---- mpmath computes the graph
@@ -298,7 +388,7 @@ def test_a_maximum_shares_its_slope_among_those_that_tie():
 
 def test_a_gradient_says_what_it_is_of():
     loss = x * x * y
-    assert str(formula(loss, by=y)) == "∂f/∂y = x**2"
+    assert str(formula(loss, by=y)) == "∂L/∂y = x**2"
     loss.label = "loss"
     assert formula(loss, by=(x, y)).name == "∂²loss/∂x∂y"
     assert formula(loss, by=(x, x, y)).name == "∂³loss/∂x²∂y"
@@ -311,7 +401,7 @@ def test_a_gradient_says_what_it_is_of():
 def test_what_is_derived_by_stands_under_its_own_name():
     d = a * b + c
     d.label = "d"
-    assert str(formula(d**2, by=d)) == "∂f/∂d = 2*d"
+    assert str(formula(d**2, by=d)) == "∂L/∂d = 2*d"
     assert str(formula(d, by=d)) == "∂d/∂d = 1"
     assert formula((d + x) ** 2, by=d).expression == "2*(d + x)"
 
@@ -429,18 +519,18 @@ def test_names_are_labels_then_variables_then_paths_then_numbers():
     model = MLP(1, [1], seed=0)
     inside, other = Value(1.0), Value(2.0)
     shown = formula(model([inside]) + other * x, {"model": model, "inside": inside})
-    neuron = "layers_0_neurons_0_"
-    assert list(shown.symbols) == [f"{neuron}w_0", "inside", f"{neuron}b", "x1", "x"]
-    assert str(shown) == f"{neuron}w_0*inside + {neuron}b + x1*x"
+    assert list(shown.symbols) == ["w0_0_0", "inside", "b0_0", "x1", "x"]
+    assert str(shown) == "w0_0_0*inside + b0_0 + x1*x"
+    assert shown.latex == r"w^{(0)}_{00}\,\mathrm{inside} + b^{(0)}_{0} + x_{1}\,x"
 
 
-def test_leaves_without_a_name_are_numbered_and_a_single_one_is_x():
+def test_leaves_without_a_name_are_numbered():
     p, q = Value(1.0), Value(2.0)
     assert str(formula(p * q)) == "x1*x2"
-    assert str(formula(p * p)) == "x**2"
+    assert str(formula(p * p)) == "x1**2"
     assert str(formula(p * q * x)) == "x1*x2*x"
-    assert str(formula(p * x)) == "x1*x"
-    assert str(formula(p * Value(1.0, label="x1"))) == "x*x1"
+    assert str(formula(p * Value(1.0, label="x1"))) == "x2*x1"
+    assert formula((p * x).exp() * q, by=q).name == "∂L/∂x2"
 
 
 HOSTILE = [
@@ -495,7 +585,7 @@ HOSTILE = [
 def test_hostile_names_are_told_apart_and_harmless():
     leaves = [Value(float(i + 1), label=label) for i, label in enumerate(HOSTILE)]
     root = microgrid.sum([leaf.tanh() for leaf in leaves])
-    shown = formula(root)
+    shown = formula(root, max_terms=None)
     assert all(name.isidentifier() for name in shown.symbols)
     assert len(shown.symbols) == len(HOSTILE)
     check(shown, root)
@@ -621,17 +711,61 @@ def test_a_notebook_shows_it():
     assert data["text/plain"] == repr(shown) == str(shown) == "x*y"
 
 
+# ---- networks
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("layers.0.neurons.3.w.1", ("w0_3_1", "w^{(0)}_{31}")),
+        ("layers.1.neurons.12.w.1", ("w1_12_1", "w^{(1)}_{12,1}")),
+        ("layers.1.neurons.2.b", ("b1_2", "b^{(1)}_{2}")),
+        ("neurons.3.w.1", ("w3_1", "w_{31}")),
+        ("w.0", ("w0", "w_{0}")),
+        ("b", None),
+        ("hidden.neurons.2.w.0", ("w_hidden_2_0", r"w^{(\mathrm{hidden})}_{20}")),
+        ("out.b", ("b_out", r"b^{(\mathrm{out})}")),
+    ],
+)
+def test_a_path_in_a_model_has_a_short_name(path, short):
+    assert short_names([path]).get(path) == short
+
+
+def test_paths_of_one_short_name_keep_their_own():
+    assert short_names(["a.0.w", "b.0.w", "c.1.w"]) == {"c.1.w": ("w1", "w_{1}")}
+
+
+@pytest.mark.parametrize("widths", [[1], [4, 1], [16, 16, 1]])
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_formula_of_a_network_is_short_and_says_what_is_left_out(widths, rows):
+    model = MLP(2, widths, seed=1)
+    X, targets = datasets.moons(rows, seed=1)
+    loss = losses.binary_cross_entropy([model(row) for row in X], targets)
+    for by in ((), model.layers[0].neurons[0].b):
+        shown = formula(loss, model, by=by)
+        assert len(str(shown)) < 5000
+        assert len(shown.latex) < 10_000
+        assert bool(shown.left_out) == (f"{shown.left_out:,} more parts" in shown.latex)
+        assert balanced(shown.latex)
+        assert len(shown.expression) > 10
+    whole = formula(loss, model, max_terms=None)
+    assert "…" not in str(whole)
+    assert set(map(id, whole.symbols.values())) == set(map(id, model.parameters()))
+    lines = str(whole).splitlines()
+    assert max(map(len, lines)) < (2000 if widths == [1] else 800)
+
+
 # ---- parts
 
 
 def test_what_is_long_and_shared_is_named_once():
     u = microgrid.tanh(a * b + c * x + y)
     shown = formula(u * u + u * z)
-    assert str(shown) == "u**2 + z*u\nwhere u = tanh(a*b + c*x + y)"
-    assert shown.parts == {"u": "tanh(a*b + c*x + y)"}
+    assert str(shown) == "v5**2 + z*v5\nwhere v5 = tanh(a*b + c*x + y)"
+    assert shown.parts == {"v5": "tanh(a*b + c*x + y)"}
     assert shown.latex == (
-        r"\begin{aligned} & u^{2} + z\,u \\ "
-        r"\text{where}\quad u &= \tanh\left(a\,b + c\,x + y\right) \end{aligned}"
+        r"\begin{aligned} & v_{5}^{2} + z\,v_{5} \\ "
+        r"\text{where}\quad v_{5} &= \tanh\left(a\,b + c\,x + y\right) \end{aligned}"
     )
 
 
@@ -649,9 +783,9 @@ def test_named_parts_keep_their_parentheses():
     u, v = (microgrid.tanh(a * b + c * t + t) for t in (x, y))
     product, total = u * v, -u - v
     first = str(formula(x / product + y / product + u + v)).splitlines()[0]
-    assert first == "x/(u1*u2) + y/(u1*u2) + u1 + u2"
+    assert first == "x/(v5*v10) + y/(v5*v10) + v5 + v10"
     first = str(formula(z * total + (z + total).exp() + u * v)).splitlines()[0]
-    assert first == "z*(-u1 - u2) + exp(z - u1 - u2) + u1*u2"
+    assert first == "z*(-v5 - v11) + exp(z - v5 - v11) + v5*v11"
 
 
 def test_a_condition_is_no_part():
@@ -750,11 +884,12 @@ def test_an_error_says_what_must_hold_and_what_was_got(arguments, options, error
 
 
 def test_what_has_no_label_is_not_called_as_a_leaf_that_dropped_out_is():
-    x, y = Value(2.0, label="x"), Value(3.0, label="y")
-    product = x * y
-    assert str(formula(product * product + x, by=product)) == "∂f/∂x1 = 2*x1"
-    f = Value(1.0, label="f")
-    assert str(formula(x * x + f, by=x)).startswith("∂f1/∂x = 2*x")
+    x = Value(2.0, label="x")
+    x1 = Value(4.0, label="x1")
+    square, unnamed = x * x, Value(5.0)
+    assert str(formula(square * unnamed + x1, by=square)) == "∂L/∂v1 = x2"
+    loss = Value(1.0, label="L")
+    assert str(formula(x * x + loss, by=x)).startswith("∂v2/∂x = 2*x")
 
 
 @pytest.mark.parametrize("by", [0, (0, 1)])

@@ -24,7 +24,7 @@ EAGER = {
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
-    *("matplotlib", "numpy", "pandas", "scipy", "torch", "tqdm"),
+    *("matplotlib", "numpy", "pandas", "scipy", "sympy", "torch", "tqdm"),
 ]
 
 

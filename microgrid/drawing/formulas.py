@@ -1,14 +1,15 @@
 """A `Value` as the formula that it was computed by, and its gradients as theirs.
 
-What is long and occurs more than once is a part with a name of its own, told below the formula; so
-is what would be nested too deeply to be read.
+What occurs more than once, and what would make a line too long or too deeply nested to be read, is
+a part with a name of its own and a line below the formula.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, groupby
+from math import ceil
 from numbers import Integral
 from typing import Any
 
@@ -18,15 +19,15 @@ from ..engine import Value
 from ..graph import recording, topological_order
 from ..primitive import Primitive
 from .algebra import COMPARISONS, SHORT, Algebra, Expression
-from .names import Names, names_of
+from .names import Distinct, Names, all_names, names_of, paths_of
 from .notation import WORDS, Latex, Text
 from .reading import expressions
-from .spelling import distinct, identifier, latex_name
+from .spelling import identifier, latex_name, short_names
 
 __all__ = ["Formula", "formula"]
 
 DEEP = 12  # brackets within brackets: of more nobody sees which belong together
-LONG = 100  # symbols in a line
+LONG = 60  # symbols in a line
 GIVEN = {"pi": ("pi", r"\pi"), "inf": ("inf", r"\infty"), "nan": ("nan", r"\text{nan}")}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -34,10 +35,10 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 class Formula:
     r"""A formula as text and in LaTeX, which a notebook shows.
 
-    The text is Python. With the names of microgrid's functions, and Python's own `max`, `min`,
-    `abs` and `round`, it computes the value again; SymPy reads it, given the few functions that it
-    has not (`relu`, `sigmoid`, `where(condition, x, y)`, …). A number is the decimal that it prints
-    as, or the number with a name that it is nearest to, as 3.141592653589793 is pi.
+    The text is Python: with the names of microgrid's functions, and Python's own `max`, `min`,
+    `abs` and `round`, it computes the value again, if nothing is left out. `sympy()` is the same
+    for SymPy. A number is the decimal that it prints as, or the number with a name that it is
+    nearest to, as 3.141592653589793 is pi.
 
     Args:
         value: what the formula is of.
@@ -48,7 +49,8 @@ class Formula:
     Attributes:
         name: the left side: the value's name, or its derivative's; "" if it has none.
         expression: the right side.
-        parts: the expressions of the parts by their names, each before those that it is made of.
+        parts: the expressions of the parts by their names, each before those that it is made of. A
+            part that is a value of the graph is called as in its pictures, any other u1, u2, ….
         symbols: the leaves by the names that they have here.
         left_out: how many parts are not shown.
         latex: all of it in LaTeX, for mathematics mode.
@@ -69,31 +71,36 @@ class Formula:
         max_terms: int | None = None,
     ) -> None:
         derivative, nodes = _derivative(value, by)
-        found = expressions(derivative, Algebra(), nodes, held=by)
+        found = expressions((derivative,), Algebra(), nodes, held=by)
         root = found[derivative]
         order: list[Any] = topological_order(root)  # type: ignore[arg-type]  # it has parents too
-        parts = _parts(order)
-        labels = names_of([*nodes.values(), *found], names)
-        origin = {
-            found[copy]: node for copy, node in nodes.items() if node in labels and copy in found
-        }
+        parts = _parts(order, max_terms)
+        known = [*dict.fromkeys([*topological_order(value), *by])]
+        given, called = names_of(known, names), all_names(known, names, root=value, most=None)
+        origin: dict[Expression, Value] = {}
+        for copy, node in sorted(nodes.items(), key=lambda pair: pair[1] not in given):
+            if copy in found and not node.is_constant:
+                origin.setdefault(found[copy], node)
 
-        spelled = _Spelled([labels[node] for node in nodes.values() if node in labels])
+        spelled = _Spelled(
+            [called[x] for x in known if not x.is_constant], short_names(paths_of(names).values())
+        )
         leaves = [x.name for x in order if isinstance(x.name, Value)]
-        spelled.add({leaf: labels.get(leaf, "") for leaf in [*leaves, *by]}, "x")
+        spelled.add({leaf: called[leaf] for leaf in [*leaves, *by]}, "")
         spelled.add({x.name: x.name.name for x in order if isinstance(x.name, Primitive)}, "g")
-        if by or (value in labels and root.name is not value):
-            spelled.add({value: labels.get(value, "")}, "f")
+        if by or (value in given and root.name is not value):
+            spelled.add({value: called[value]}, "")
             self.name = _left_side(spelled.text[value], [spelled.text[x] for x in by])
         else:
             self.name = ""
         for part in parts:
-            if origin.get(part) is value:
-                spelled.share(value, part)
-        spelled.add({part: labels[origin[part]] if part in origin else "" for part in parts}, "u")
+            if origin.get(part) in spelled.text:
+                spelled.share(origin[part], part)
+        spelled.add({part: called[origin[part]] if part in origin else "" for part in parts}, "u")
 
+        self._order, self._spelled = order, spelled.text
         self.symbols: dict[str, Value] = {spelled.text[leaf]: leaf for leaf in leaves}
-        shown = parts[:max_terms]
+        shown = _ends(parts, max_terms)
         self.left_out = len(parts) - len(shown)
         text = Text(spelled.text.__getitem__, set(parts), max_terms)
         self.expression = text.line(root)
@@ -107,19 +114,52 @@ class Formula:
             lines = [rf"{spelled.latex[part]} &= {latex.line(part)}" for part in shown]
             lines[0] = rf"\text{{where}}\quad {lines[0]}"
             if self.left_out:
-                lines.append(rf"& \ldots\text{{ {self.left_out:,} more parts}}")
+                gap = rf"& \ldots\text{{ {self.left_out:,} more parts }}\ldots"
+                lines.insert(ceil(len(shown) / 2), gap)
             first = self.latex if self.name else f"& {self.latex}"
             rows = r" \\ ".join([first, *lines])
             self.latex = rf"\begin{{aligned}} {rows} \end{{aligned}}"
 
+    def sympy(self) -> Any:
+        """Return the right side as an expression of SymPy, whole whatever is left out here.
+
+        Its symbols are real, and called as in `symbols`. Its numbers are exact, a float being the
+        decimal that it prints as. What SymPy has no function for, or none that it can derive, is
+        written out, `relu(x)` as a `Piecewise`; a primitive of a user's own is an undefined
+        function.
+
+        Raises:
+            ImportError: SymPy is not installed.
+            RecursionError: the formula is nested too deeply for SymPy.
+
+        >>> x = Value(0.5, label="x")
+        >>> shown = formula(x.sigmoid() + x**2).sympy()  # doctest: +SKIP
+        >>> shown.diff(sympy.Symbol("x", real=True))  # doctest: +SKIP
+        2*x + exp(-x)/(1 + exp(-x))**2
+        """
+        try:
+            from .symbolic import symbolic
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "sympy() needs sympy, which is not installed: pip install sympy"
+            ) from error
+        try:
+            return symbolic(self._order, self._spelled)
+        except RecursionError:
+            raise RecursionError(
+                "SymPy recurses, and cannot hold a formula that is nested so deeply; ask for that "
+                "of an inner value"
+            ) from None
+
     def __str__(self) -> str:
-        lines = [f"{self.name} = {self.expression}" if self.name else self.expression]
-        lines += [f"      {name} = {text}" for name, text in self.parts.items()]
+        lines = [f"      {name} = {text}" for name, text in self.parts.items()]
         if self.parts:
-            lines[1] = f"where{lines[1][5:]}"
+            lines[0] = f"where{lines[0][5:]}"
         if self.left_out:
-            lines.append(f"      … {self.left_out:,} more parts: max_terms=None shows them all")
-        return "\n".join(lines)
+            gap = f"      … {self.left_out:,} more parts: max_terms=None shows them all"
+            lines.insert(ceil(len(lines) / 2), gap)
+        first = f"{self.name} = {self.expression}" if self.name else self.expression
+        return "\n".join([first, *lines])
 
     __repr__ = __str__
 
@@ -132,21 +172,25 @@ def formula(
     names: Names = None,
     *,
     by: Value | Sequence[Value] = (),
-    max_terms: int | None = 100,
+    max_terms: int | None = 12,
 ) -> Formula:
     """Return the formula of a value, or of its derivative, simplified as one would by hand.
 
     Constants are numbers. Leaves are called by their labels, or as `names` says: a model, or a
-    mapping such as `locals()`; without either they are x1, x2, …. Nothing but the graph is asked:
-    where a condition was a plain `True` or `False`, the branch that was taken is shown. Of
-    conventions at single points, such as the slope 0 of `norm` at the origin, nothing is said, nor
-    of what guards against overflow: the formula of a softmax is that of the textbook.
+    mapping such as `locals()`; without either they are x1, x2, …. A parameter of a model has a
+    short name: `layers.0.neurons.3.w.1` is w0_3_1, and in LaTeX w^{(0)}_{31}.
+
+    Nothing but the graph is asked: where a condition was a plain `True` or `False`, the branch that
+    was taken is shown. Of conventions at single points, such as the slope 0 of `norm` at the
+    origin, nothing is said, nor of what guards against overflow: the formula of a softmax is that
+    of the textbook.
 
     Args:
         value: a node of a graph.
         names: what the values without a label are called.
         by: what to derive by; several, to derive by one after the other: `by=(x, y)` is ∂²/∂x∂y.
-        max_terms: the most terms, factors, operands and parts to show; None shows all.
+        max_terms: the most terms, factors, operands and parts to show, of more the first and the
+            last; None shows all.
 
     Raises:
         TypeError: the value is no `Value`, or what to derive by is none or a constant.
@@ -154,7 +198,7 @@ def formula(
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> formula((a * b + 6.5).tanh(), by=a)
-    ∂f/∂a = b*(1 - tanh(a*b + 6.5)**2)
+    ∂L/∂a = b*(1 - tanh(a*b + 6.5)**2)
     """
     if not isinstance(value, Value):
         raise TypeError(f"formula needs a Value, got {value!r} ({type(value).__name__})")
@@ -200,19 +244,24 @@ def _derived(value: Value, by: Sequence[Value]) -> Value:
     return value
 
 
-def _parts(order: Sequence[Expression]) -> list[Expression]:
+def _parts(order: Sequence[Expression], most: int | None) -> list[Expression]:
     """Return what has a name of its own, as it occurs, and before what it is made of."""
     uses = Counter([parent for x in order for parent in x.parents])
     sizes: dict[Expression, int] = {}
     depths: dict[Expression, int] = {}
     parts: set[Expression] = set()
-    for x in order[:-1]:
-        sizes[x] = x.own_size + sum([sizes[parent] for parent in x.parents])
-        depths[x] = 1 + max([depths[parent] for parent in x.parents], default=0)
-        is_long = depths[x] > DEEP or sizes[x] > (SHORT if uses[x] > 1 else LONG)
-        if is_long and x.name not in COMPARISONS:
+    for x in order:
+        sizes[x] = x.own_size + sum([sizes[p] for p in _ends(x.parents, most)])
+        for part, around in _nameable(x, most, sizes) if sizes[x] > LONG else ():
+            if sizes[x] > LONG:
+                parts.add(part)
+                for whole in around:
+                    sizes[whole] -= sizes[part] - 1
+        depths[x] = 1 + max([depths[p] for p in x.parents if p not in parts], default=0)
+        is_long = depths[x] > DEEP or (sizes[x] > SHORT and uses[x] > 1)
+        if is_long and x is not order[-1] and x.name not in COMPARISONS:
             parts.add(x)
-            sizes[x] = depths[x] = 1
+            sizes[x] = 1
     told = [order[-1]]
     for x in told:
         for parent in x.parents:
@@ -222,15 +271,42 @@ def _parts(order: Sequence[Expression]) -> list[Expression]:
     return [x for x in told if x in parts]
 
 
+def _ends(parts: Sequence[Expression], most: int | None) -> list[Expression]:
+    """Return what is shown of parts: the first and the last of more than so many."""
+    if most is None or len(parts) <= most:
+        return [*parts]
+    return [*parts[: ceil(most / 2)], *parts[len(parts) - most // 2 :]]
+
+
+def _nameable(
+    x: Expression, most: int | None, sizes: Mapping[Expression, int]
+) -> list[tuple[Expression, set[Expression]]]:
+    """Return what may have a name within x, the longest first, and what gets shorter by that.
+
+    Of a product it is a factor: that of a weight is what a reader knows, a neuron.
+    """
+    found = []
+    for parent in _ends(x.parents, most):
+        if sizes[parent] <= SHORT or parent.name in COMPARISONS:
+            continue
+        factors = [p for p in parent.parents if sizes[p] > SHORT and p.name not in COMPARISONS]
+        if parent.kind == "product" and factors:
+            found += [(factor, {x, parent}) for factor in factors]
+        else:
+            found.append((parent, {x}))
+    return sorted(found, key=lambda pair: sizes[pair[0]], reverse=True)
+
+
 class _Spelled:
     """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
 
-    def __init__(self, labels: Iterable[str]) -> None:
+    def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:
         # what has no label must not be called as a leaf is, be it one that has dropped out
         self._labels = {identifier(label, WORDS) for label in labels}
+        self._short = short
         self.text: dict[Any, str] = {thing: text for thing, (text, _) in GIVEN.items()}
         self.latex: dict[Any, str] = {thing: latex for thing, (_, latex) in GIVEN.items()}
-        self._taken = {*self.text.values(), *self.latex.values()}
+        self._texts, self._latexes = Distinct(self.text.values()), {*self.latex.values()}
 
     def add(self, labels: dict[Any, str], letter: str) -> None:
         """Name things by their labels, and those that have none by a letter with a number."""
@@ -242,21 +318,23 @@ class _Spelled:
         numbered: Iterator[str] = (f"{letter}{n}" for n in count(1))
         for thing in unnamed:
             candidates = chain([letter], numbered) if len(unnamed) == 1 else numbered
-            taken = self._taken | self._labels
-            self._name(thing, next(name for name in candidates if name not in taken))
+            taken = self._texts.taken
+            free = (x for x in candidates if x not in taken and x not in self._labels)
+            self._name(thing, next(free))
 
     def share(self, thing: Hashable, other: Hashable) -> None:
         """Call another thing the same."""
         self.text[other], self.latex[other] = self.text[thing], self.latex[thing]
 
     def _name(self, thing: Hashable, label: str) -> None:
-        text = distinct(identifier(label, WORDS), self._taken)
-        latex, n = latex_name(label), 1
-        while latex in self._taken and latex != text:
+        text, latex = self._short.get(label) or (identifier(label, WORDS), latex_name(label))
+        self.text[thing] = self._texts.add(text)
+        n = 1
+        while latex in self._latexes:
             n += 1
             latex = latex_name(f"{label}_{n}")
-        self.text[thing], self.latex[thing] = text, latex
-        self._taken |= {text, latex}
+        self.latex[thing] = latex
+        self._latexes.add(latex)
 
 
 def _left_side(value: str, by: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 
 __all__ = [
+    "abridged",
     "exact_text",
     "html_text",
     "isolated",
@@ -84,6 +85,16 @@ def shortened(text: str, most: int = 24) -> str:
     'activ…'
     """
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def abridged(text: str, most: int) -> str:
+    """Return text of at most so many characters, cut in the middle: what tells names apart is last.
+
+    >>> abridged("generator.layers.0.neurons.3.w.1", 20)
+    'generator…rons.3.w.1'
+    """
+    last = most // 2
+    return text if len(text) <= most else f"{text[: most - 1 - last]}…{text[len(text) - last :]}"
 
 
 def printable(text: str) -> str:

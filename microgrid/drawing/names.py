@@ -1,16 +1,99 @@
-"""What the values of a graph are called: by their labels, by variables, by a model's paths."""
+"""What the values of a graph are called, in every picture, step, path and formula of it alike.
+
+| what | is called |
+|---|---|
+| a value with a label | by that |
+| a variable or a parameter that `names` knows | by that, or by its path in the model |
+| any other constant | by its number |
+| the root, if there is one alone | `L`, for loss |
+| any other leaf | `x1`, `x2`, … |
+| any other value, which was computed | `v1`, `v2`, … |
+
+They are numbered in the topological order of the graph, so that the numbers of `v` are those in the
+listing of a compiled `Program`. Of several values with one name the second is `name_2`; a number
+that makes a name which is taken is passed over.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from ..engine import Value
 from ..nn import Module
+from .labels import abridged, number_text, printable
 
-__all__ = ["Names", "models_of", "names_of"]
+__all__ = ["Distinct", "Names", "all_names", "models_of", "names_of"]
 
 Names = Mapping[str, Any] | Module | None
+
+LONGEST = 32  # letters of a name: a path such as layers.0.neurons.15.w.15 has 24
+
+
+def all_names(
+    order: Sequence[Value],
+    names: Names = None,
+    *,
+    root: Value | None = None,
+    most: int | None = LONGEST,
+) -> dict[Value, str]:
+    """Return what each value of a graph in topological order is called, as this module says.
+
+    No two names are equal, but those of constants. Each has at most so many letters, with … in its
+    middle if it was longer; where `most` is None it is as it was given.
+
+    Raises:
+        TypeError: `names` is neither a mapping nor a model.
+
+    >>> from microgrid import topological_order
+    >>> a, x = Value(2.0, label="a"), Value(3.0)
+    >>> loss = (a * x + 1.0).tanh()
+    >>> list(all_names(topological_order(loss), root=loss).values())
+    ['a', 'x1', 'v1', '1', 'v2', 'L']
+    """
+    given = names_of(order, names)
+    spelled = given if most is None else {v: abridged(printable(x), most) for v, x in given.items()}
+    distinct = Distinct()
+    unique = {value: distinct.add(name) for value, name in spelled.items()}
+    leaves, inner = _free("x", distinct.taken), _free("v", distinct.taken)
+    found: dict[Value, str] = {}
+    for value in order:
+        if value in unique:
+            found[value] = unique[value]
+        elif value.is_constant:
+            found[value] = number_text(value.data)
+        elif value is root and "L" not in distinct.taken:
+            found[value] = "L"
+        else:
+            found[value] = next(inner if value.parents else leaves)
+    return found
+
+
+def _free(letter: str, taken: Container[str]) -> Iterator[str]:
+    return (name for n in count(1) if (name := f"{letter}{n}") not in taken)
+
+
+class Distinct:
+    """Makes names of which no two are equal.
+
+    >>> names = Distinct()
+    >>> [names.add(name) for name in ("x", "x_2", "x", "x", "y")]
+    ['x', 'x_2', 'x_3', 'x_4', 'y']
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
+        self._numbers: dict[str, Iterator[int]] = {}
+
+    def add(self, name: str) -> str:
+        """Return the name if it is free, else the first of `name_2`, `name_3` … that is."""
+        candidate = name
+        numbers = self._numbers.setdefault(name, count(2))
+        while candidate in self.taken:
+            candidate = f"{name}_{next(numbers)}"
+        self.taken.add(candidate)
+        return candidate
 
 
 def models_of(names: Names) -> dict[str, Module]:
@@ -30,7 +113,7 @@ def models_of(names: Names) -> dict[str, Module]:
 
 
 def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
-    """Return the names of those values that have one.
+    """Return the names that were given to those values that have one.
 
     A value's own label comes first. Then `names` are asked: a model, whose parameters have their
     paths, or a mapping such as `locals()`. What is no `Value` and no model in it is passed over,
@@ -48,13 +131,26 @@ def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
     for name, x in ({} if isinstance(names, Module) else _public(names)).items():
         if isinstance(x, Value):
             known.setdefault(x, name)
+    known = paths_of(names) | known
+    found = {value: _label(value) or known.get(value, "") for value in values}
+    return {value: name for value, name in found.items() if name}
+
+
+def paths_of(names: Names) -> dict[Value, str]:
+    """Return the paths of the parameters of the models among names.
+
+    If there are several models, and none is a part of another, they begin with a model's name.
+
+    Raises:
+        TypeError: `names` is neither a mapping nor a model.
+    """
+    paths: dict[Value, str] = {}
     models = models_of(names)
     for name, model in models.items():
         prefix = f"{name}." if len(models) > 1 else ""
         for path, parameter in model.named_parameters():
-            known.setdefault(parameter, prefix + path)
-    found = {value: _label(value) or known.get(value, "") for value in values}
-    return {value: name for value, name in found.items() if name}
+            paths.setdefault(parameter, prefix + path)
+    return paths
 
 
 def _label(value: Value) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .algebra import COMPARISONS, HALF, MINUS, UNIT, Expression, Number
 
-__all__ = ["CALLS", "ENCLOSED", "WORDS", "Latex", "Text"]
+__all__ = ["CALLS", "ENCLOSED", "POWER", "WORDS", "Latex", "Text", "Written"]
 
 # How strongly what is written holds together; where that is too weak it stands in parentheses.
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
@@ -169,6 +169,8 @@ def _as_atom(text: str) -> Written:
 class Text(Notation):
     """Python's own notation."""
 
+    times, over = "*", "/"
+
     def decimal(self, x: float) -> Written:
         """Write a float that is not negative."""
         return repr(x), ATOM
@@ -183,11 +185,12 @@ class Text(Notation):
         """Write a product over a product."""
         if len(above) < 2 and not below:
             return above[0] if above else ("1", ATOM)
-        numerator = "*".join([self.held(factor, PRODUCT) for factor in above]) or "1"
+        numerator = self.times.join([self.held(factor, PRODUCT) for factor in above]) or "1"
         if not below:
             return numerator, PRODUCT
-        denominator = "*".join([self.held(factor, POWER) for factor in below])
-        return f"{numerator}/{denominator if len(below) == 1 else f'({denominator})'}", PRODUCT
+        denominator = self.times.join([self.held(factor, POWER) for factor in below])
+        divisor = denominator if len(below) == 1 else f"({denominator})"
+        return f"{numerator}{self.over}{divisor}", PRODUCT
 
     def call(self, expression: Expression) -> Written:
         """Write a function of its operands, an operation or a comparison."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -169,7 +169,10 @@ NAMED: dict[float, Rule] = {
 
 
 def expressions(
-    root: Value, algebra: Algebra, nodes: Mapping[Value, Value], held: Collection[Value] = ()
+    roots: Sequence[Value],
+    algebra: Algebra,
+    nodes: Mapping[Value, Value],
+    held: Collection[Value] = (),
 ) -> dict[Value, Expression]:
     """Return the expressions of a graph's nodes, those within a sum or product left out.
 
@@ -182,8 +185,8 @@ def expressions(
         for node, named in nodes.items()
         if named in by or not (node.parents or node.is_constant)
     }
-    order = topological_order(root, known=found)
-    within = _within(order) - found.keys()
+    order = topological_order(*roots, known=found)
+    within = _within(order) - found.keys() - {*roots}
     for node in order:
         if node not in within:
             is_guard = node not in nodes and _name(node) == "where" and _holds_at_0(node, found)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Iterable
+from itertools import pairwise
 
-__all__ = ["distinct", "identifier", "latex_name"]
+__all__ = ["identifier", "latex_name", "short_names"]
 
 GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
@@ -34,19 +36,6 @@ def identifier(name: str, reserved: Container[str] = ()) -> str:
     if not text.isidentifier():
         text = f"_{text}"
     return f"{text}_" if keyword.iskeyword(text) or text in reserved else text
-
-
-def distinct(name: str, taken: Container[str]) -> str:
-    """Return the name if it is not taken, else the first of `name_2`, `name_3` … that is free.
-
-    >>> distinct("x", {"x", "x_2"})
-    'x_3'
-    """
-    candidate, count = name, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    return candidate
 
 
 def latex_name(name: str) -> str:
@@ -76,3 +65,39 @@ def _word(word: str) -> str:
     if GREEK.fullmatch(word):
         return rf"\{word}"
     return word if len(word) == 1 else rf"\mathrm{{{word}}}"
+
+
+def short_names(paths: Iterable[str]) -> dict[str, tuple[str, str]]:
+    r"""Return the short names, as text and in LaTeX, of those paths that have one of their own.
+
+    It has a parameter's word and all numbers of its path, the last but one and what comes after as
+    subscripts. Of several paths with one short name each keeps its own.
+
+    >>> short_names(["layers.0.neurons.3.w.1", "layers.12.neurons.3.b"])["layers.0.neurons.3.w.1"]
+    ('w0_3_1', 'w^{(0)}_{31}')
+    """
+    found = {path: _short(path) for path in paths}
+    uses = Counter(short[0] for short in found.values() if short)
+    return {path: short for path, short in found.items() if short and uses[short[0]] == 1}
+
+
+def _short(path: str) -> tuple[str, str] | None:
+    *words, last = re.findall(r"([^\W\d]\w*|\d+)(?:\.|$)", path) or [""]
+    after: list[str] = []
+    while words and last.isdecimal():
+        after, last = [last, *after], words.pop()
+    places = [word for word, following in pairwise([*words, ""]) if not following.isdecimal()]
+    if not last.isidentifier() or not (places or after):
+        return None
+    is_place = bool(places) and places[-1].isdecimal()
+    above, below = (places[:-1], [places[-1], *after]) if is_place else (places, after)
+    marks = [*above, *below]
+    text = f"{last}{'' if marks[0].isdecimal() else '_'}{'_'.join(marks)}"
+    latex = latex_name(last)
+    if above:
+        marks = [mark if mark.isdecimal() else latex_name(mark) for mark in above]
+        latex += rf"^{{({','.join(marks)})}}"
+    if below:
+        comma = "" if all(len(mark) == 1 for mark in below) else ","
+        latex += f"_{{{comma.join(below)}}}"
+    return text, latex

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from ..engine import Value, topological_order
 from ..graph import require_fresh, require_leaf
-from .labels import isolated, number_text, printable, shortened
-from .names import Names, names_of
+from .labels import isolated
+from .names import Names, all_names
+from .notation import POWER
+from .slopes import Spaced, slopes
 from .unnumbered import Unnumbered
-from .writing import ATOM, POWER, PRODUCT, Part, Written, filled, formula, operation, within
+from .writing import ATOM, PRODUCT, Part, Written, filled, operation
 
 __all__ = ["Edge", "Step", "Steps"]
 
@@ -66,10 +67,11 @@ class Steps:
         self.place = {value: i for i, value in enumerate(self.order)}
         self.unnumbered = Unnumbered(self.order)
         self.edges = self._edges(root)
-        self.names = _names(self.order, names)
+        self.names = [isolated(name) for name in all_names(self.order, names, root=root).values()]
         self.named: list[Written] = [
             ([name], PRODUCT if name.startswith("-") else ATOM) for name in self.names
         ]
+        self._slopes: dict[Value, list[Any]] = {}
         self.steps = [*self._forward(), *self._backward()]
 
     def _edges(self, root: Value) -> list[Edge]:
@@ -179,41 +181,28 @@ class Steps:
         n, m = len(self.order), len(self.edges)
         g, partial, share, total = n + edge.child, 2 * n + k, 2 * n + m + k, 2 * n + 2 * m + k
         root, child, parent = self.names[-1], self.names[edge.child], self.names[edge.parent]
-        local = self._formula(edge)
-        factor = within(local, POWER) if local else [f"∂{child}/∂{parent}"]
         received = f"∂{root}/∂{parent}"
-        text = [received, " += ", f"∂{root}/∂{child}", " · ", *factor]
+        text: list[Part] = [received, " += ", f"∂{root}/∂{child}", " · ", self._slope(edge)]
         text += [" = ", g, " · ", partial, " = ", share]
         if before is not None:
             text += ["; ", received, " = ", before, " + ", share, " = ", total]
         return Step(edge.parent, text, k)
 
-    def _formula(self, edge: Edge) -> Written | None:
+    def _slope(self, edge: Edge) -> str:
         """Return the partial derivative in the names of the graph, if it is short enough."""
         child = self.order[edge.child]
-        partials = self.unnumbered.partials[child]
-        if partials is None:
-            return None
-        around = (child, *child.parents)
-        known = {self.unnumbered.stand_in[v]: self.named[self.place[v]] for v in around}
-        return formula(partials[edge.operand], known)
-
-
-def _names(order: list[Value], names: Names) -> list[str]:
-    """Return what every value is called: a constant is its number, and the root is L."""
-    given = names_of(order, names)
-    taken = set(given.values())
-    if "L" not in taken:
-        given.setdefault(order[-1], "L")
-    free = (name for i in count(1) if (name := f"v{i}") not in taken)
-    return [
-        isolated(printable(shortened(given[value])))
-        if value in given
-        else number_text(value.data)
-        if value.is_constant
-        else next(free)
-        for value in order
-    ]
+        if child not in self._slopes:
+            made, partials = self.unnumbered.stand_in[child], self.unnumbered.partials[child]
+            around = {
+                self.unnumbered.stand_in[v]: self.names[self.place[v]]
+                for v in (child, *child.parents)
+            }
+            self._slopes[child] = [] if partials is None else slopes(made, partials, around, Spaced)
+        written = self._slopes[child][edge.operand] if self._slopes[child] else None
+        if written is None:
+            return f"∂{self.names[edge.child]}/∂{self.names[edge.parent]}"
+        text, level = written
+        return text if level >= POWER else f"({text})"
 
 
 def _float(x: Any) -> float:

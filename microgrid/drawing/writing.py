@@ -7,23 +7,18 @@ tuple it gets brackets if it is negative. So a text written once says what holds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ..engine import Value, topological_order
 from ..primitive import Primitive
 from .labels import number_text, printable
 
 __all__ = [
     "ATOM",
-    "POWER",
     "PRODUCT",
     "Part",
     "Written",
     "filled",
-    "formula",
     "operation",
-    "within",
 ]
 
 Part = str | int | tuple[int]
@@ -40,8 +35,6 @@ INFIX: dict[str, tuple[str, int]] = {
 ASSOCIATIVE = ("+", "*")
 LISTS = {"sum": (" + ", SUM), "prod": (" · ", PRODUCT)}
 MOST_TERMS = 4
-MOST_OPERATIONS = 6  # of a partial derivative; a longer one has no formula
-UNWRITTEN = ("where", "compare", "<", "<=", "==", "power_slope", "power_log")
 
 
 def operation(op: Primitive, operands: Sequence[Written]) -> Written:
@@ -107,33 +100,6 @@ def _dot(operands: Sequence[Written]) -> list[Part]:
     pairs = zip(operands[:n], operands[n : 2 * n], strict=True)
     terms = [[*within(x, PRODUCT), " · ", *within(y, PRODUCT)] for x, y in pairs]
     return _list([*terms, *[start for start, _ in operands[2 * n :]]], " + ")
-
-
-def formula(x: Any, known: Mapping[Value, Written]) -> Written | None:
-    """Return how the graph of x is written in terms of known values, None if it is long.
-
-    >>> a = Value(2.0)
-    >>> parts, _ = formula(1 / (a + 1), {a: (["a"], ATOM)})
-    >>> filled(parts, [])
-    '1 / (a + 1)'
-    """
-    if not isinstance(x, Value):
-        return [number_text(x)], ATOM if x >= 0 else PRODUCT
-    written = dict(known)
-    order = topological_order(x, known=known)
-    if len(order) > MOST_OPERATIONS:
-        return None
-    for node in order:
-        if not node.parents or node.op is None:
-            written[node] = formula(node.data, {}) or ([], ATOM)
-        elif node.op.name in UNWRITTEN:
-            return None
-        else:
-            operands = [written[parent] for parent in node.parents]
-            factors = [factor for factor in operands if factor[0] != ["1"]]
-            one = node.op.name == "*" and len(factors) == 1
-            written[node] = factors[0] if one else operation(node.op, operands)
-    return written[x]
 
 
 def filled(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:

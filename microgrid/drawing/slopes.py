@@ -1,0 +1,60 @@
+"""The partial derivatives of one operation as formulas, in the names of its operands and result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine import Value
+from ..primitive import Primitive
+from .algebra import Algebra, Expression
+from .labels import printable
+from .notation import Text, Written
+from .reading import expressions
+
+__all__ = ["Spaced", "slopes"]
+
+MOST = 12  # symbols, numbers and functions in a formula beside a number; a longer one is not shown
+
+
+class Spaced(Text):
+    """The notation of a board: with dots and spaces, where Python's has an asterisk."""
+
+    times, over = " · ", " / "
+
+
+def slopes(
+    made: Value, partials: tuple[Any, ...], names: Mapping[Value, str], notation: type[Text] = Text
+) -> list[Written | None]:
+    """Return how each partial derivative of an operation is written, None if that is long.
+
+    `formula` writes them so too, except that here the result has a name. `made` and `partials` are
+    graphs of the operands.
+
+    >>> from microgrid.compiler.trace import Traced
+    >>> x = Traced("x")
+    >>> y = x.tanh()
+    >>> slopes(y, y.op.partials(y, x), {x: "x", y: "y"})
+    [('1 - y**2', 1)]
+    """
+    algebra = Algebra()
+    operands = dict.fromkeys(x for x in made.parents if not x.is_constant)
+    asked = {
+        i: x if isinstance(x, Value) else Value(x).detach()
+        for i, x in enumerate(partials)
+        if x is not None
+    }
+    nodes = {**{operand: operand for operand in operands}, made: made}
+    found = expressions((made, *asked.values()), algebra, nodes, held=operands)
+    symbols = {found[made]: names[made]} if found[made].kind != "symbol" else {}
+
+    def name_of(thing: Any) -> str:
+        if isinstance(thing, Expression):
+            return symbols[thing]
+        if isinstance(thing, Primitive):
+            return printable(thing.name)
+        return names[thing] if isinstance(thing, Value) else str(thing)
+
+    writer = notation(name_of, symbols)
+    shown = {i: found[x] for i, x in asked.items() if found[x].size <= MOST}
+    return [writer.written(shown[i]) if i in shown else None for i in range(len(partials))]

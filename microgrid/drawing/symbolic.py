@@ -1,0 +1,94 @@
+"""A formula as an expression of SymPy, in functions of which SymPy knows the derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sympy
+
+from ..primitive import Primitive
+from .algebra import Expression, Number
+
+__all__ = ["FUNCTIONS", "symbolic"]
+
+ONE_HALF, ONE_THIRD = sympy.Rational(1, 2), sympy.Rational(1, 3)
+
+
+def _piecewise(condition: Any, x: Any, y: Any) -> Any:
+    return sympy.Piecewise((x, condition), (y, True))
+
+
+def _nearest(x: Any, digits: Any = 0) -> Any:
+    """Return x rounded as Python does: of two numbers that are equally near, to the even one."""
+    scaled = x * sympy.Integer(10) ** digits + ONE_HALF
+    is_tie_to_odd = sympy.Eq(scaled - 2 * sympy.floor(scaled / 2), 1)
+    return (sympy.floor(scaled) - _piecewise(is_tie_to_odd, 1, 0)) / sympy.Integer(10) ** digits
+
+
+# fmt: off
+# SymPy does not know of log(x) that it is real, and then `Abs` and `sign` have no plain derivative.
+# A slope at a kink is the library's.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(sympy, name) for name in (
+        "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
+        "atanh", "atan2", "exp", "log", "erf", "erfc", "floor")},
+    "max": sympy.Max,
+    "min": sympy.Min,
+    "abs": lambda x: sympy.Piecewise((x, x > 0), (-x, x < 0), (0, True)),
+    "sign": lambda x: sympy.Piecewise((1, x > 0), (-1, x < 0), (0, True)),
+    "ceil": sympy.ceiling,
+    "log2": lambda x: sympy.log(x, 2),
+    "log10": lambda x: sympy.log(x, 10),
+    "cbrt": lambda x: _piecewise(x >= 0, x**ONE_THIRD, -((-x) ** ONE_THIRD)),
+    "%": lambda x, y: x - y * sympy.floor(x / y),
+    "**": lambda x, y: x**y,
+    "round": _nearest,
+    "relu": lambda x: _piecewise(x > 0, x, 0),
+    "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)),
+    "softplus": lambda x: sympy.log(1 + sympy.exp(x)),
+    "leaky_relu": lambda x, slope: _piecewise(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1: _piecewise(x > 0, x, alpha * (sympy.exp(x) - 1)),
+    "clip": lambda x, low, high: sympy.Piecewise((low, x < low), (high, x > high), (x, True)),
+    "where": lambda condition, x, y: _piecewise(_holds(condition), x, y),
+    "<": sympy.StrictLessThan,
+    "<=": sympy.LessThan,
+    ">": sympy.StrictGreaterThan,
+    ">=": sympy.GreaterThan,
+}
+# fmt: on
+GIVEN = {"pi": sympy.pi, "inf": sympy.oo, "nan": sympy.nan}
+
+
+def _holds(condition: Any) -> Any:
+    is_truth = isinstance(condition, sympy.logic.boolalg.Boolean)
+    return condition if is_truth else sympy.Ne(condition, 0)
+
+
+def symbolic(order: Sequence[Expression], names: Mapping[Any, str]) -> Any:
+    """Return the last of expressions, each of which comes after its parts, as SymPy has it.
+
+    `names` are those of leaves and of a user's own primitives.
+    """
+    made: dict[Expression, Any] = {}  # of symbols that might be complex it took SymPy for ever
+    for x in order:
+        parts = [made[parent] for parent in x.parents]
+        if x.kind == "symbol":
+            known = GIVEN.get(x.name) if isinstance(x.name, str) else None
+            made[x] = sympy.Symbol(names[x.name], real=True) if known is None else known
+        elif x.kind == "call":
+            named = isinstance(x.name, Primitive)
+            make = sympy.Function(names[x.name], real=True) if named else FUNCTIONS[str(x.name)]
+            made[x] = make(*parts)
+        else:
+            weights = [_rational(weight) for weight in x.weights]
+            pairs = zip(parts, weights, strict=True)
+            if x.kind == "sum":
+                made[x] = sympy.Add(*[part * weight for part, weight in pairs])
+            else:
+                made[x] = sympy.Mul(*[part**weight for part, weight in pairs])
+    return made[order[-1]]
+
+
+def _rational(number: Number) -> Any:
+    return sympy.Rational(number.value.numerator, number.value.denominator)
