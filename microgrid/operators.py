@@ -73,8 +73,8 @@ def _numpys() -> Any:
     return tables
 
 
-def _named(ufunc: str) -> Callable[..., Any]:
-    """Return the method that NumPy calls on each element of an array of objects."""
+def by_ufunc(ufunc: str) -> Callable[..., Any]:
+    """Return the method that does what a ufunc does."""
 
     def method(self: Operand, *others: Any) -> Any:
         return _numpys().apply_named(ufunc, (self, *others))
@@ -151,10 +151,11 @@ class Operand:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _numpys().apply_ufunc(ufunc, method, inputs, kwargs)
 
-    fabs, rint, trunc, fmod = _named("fabs"), _named("rint"), _named("trunc"), _named("fmod")
-    radians, deg2rad = _named("radians"), _named("deg2rad")
-    degrees, rad2deg = _named("degrees"), _named("rad2deg")
-    __trunc__ = trunc
+    # NumPy's loops over arrays of objects call these on each element.
+    fabs, fmod, rint = by_ufunc("fabs"), by_ufunc("fmod"), by_ufunc("rint")
+    radians, deg2rad = by_ufunc("radians"), by_ufunc("deg2rad")
+    degrees, rad2deg = by_ufunc("degrees"), by_ufunc("rad2deg")
+    trunc = __trunc__ = by_ufunc("trunc")
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _numpys().apply_function(function, args, kwargs)

@@ -915,6 +915,30 @@ def test_a_single_number_is_treated_as_an_array_is(function, wanted, slope):
     assert compiled(grad(function))(np.array([2.0]))[0] == pytest.approx(slope)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x > 1) & (x < 3),
+        lambda x: (x < 2) | (x >= 3),
+        lambda x: (x < 2) ^ (x < 3),
+        lambda x: ~(x > 1) & True,
+        lambda x: np.where((x > 1) & ~(x > 2.5), x, -x),
+        lambda x: np.piecewise(x, [x > 2, x > 1], [lambda t: t * t, 7.0, lambda t: -t]),
+        lambda x: np.select([x > 2, x > 1], [x, 2 * x], -1.0),
+        lambda x: np.logical_xor(x > 1, x < 3),
+    ],
+)
+def test_conditions_on_a_column_are_those_of_numpy(function):
+    column = np.array([1.0, 3.0, 2.0, -1.0])
+    assert compiled(lambda x: function(x))(column).tolist() == (function(column) * 1.0).tolist()
+
+
+def test_bits_of_numbers_are_refused():
+    for function in (lambda x: x & 1, lambda x: 1 | x, lambda x: ~x, lambda x: (x > 1) ^ x):
+        with pytest.raises(TypeError, match="takes conditions here, such as x > 0"):
+            compiled(lambda x: function(x))(2.0)  # noqa: B023 (it is called at once)
+
+
 def test_a_comparison_of_a_numpy_number_with_a_value_is_a_bool():
     v = Value(2.0)
     assert (np.float64(1.0) < v) is True
@@ -948,11 +972,15 @@ def test_what_needs_the_numbers_is_refused_in_a_trace(function, message):
 
 
 @pytest.mark.parametrize(
-    "function", [np.sum, np.max, np.sort, np.linalg.norm, np.add.reduce, lambda x: np.dot(x, x)]
+    "function",
+    [
+        *(np.sum, np.max, np.sort, np.linalg.norm, np.add.reduce),
+        *(lambda x: np.dot(x, x), lambda x: np.ones(3) @ x, lambda x: np.matmul(x, x)),
+    ],
 )
 def test_a_column_is_no_array_to_sum_up(function):
-    message = "has no parts: of an array, a compiled function sees one number for each row"
-    with pytest.raises(TypeError, match=message):
+    message = "of an array, a compiled function sees one number for each row"
+    with pytest.raises((TypeError, ValueError), match=message):
         compiled(lambda x: function(x))(np.array(X))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,12 @@ def _piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwa
     elements = objects(x).view(Array)
     if not isinstance(condlist, (list, tuple)) and np.ndim(condlist) == elements.ndim:
         condlist = [condlist]
-    conditions = [np.broadcast_to(objects(c), elements.shape).view(Array) for c in condlist]
+    conditions: list[Any] = [
+        np.broadcast_to(objects(c), elements.shape).view(Array) for c in condlist
+    ]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
-        holds = np.logical_or.reduce(objects(conditions).view(Array), axis=0)
-        conditions.append(np.logical_not(holds))
+        conditions.append(np.logical_not(reduce(lambda x, y: np.logical_or(x, y), conditions)))
     if len(functions) != len(conditions):
         raise ValueError(
             f"piecewise needs a function for each condition, and one more at most, got "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import dot_
+from ..operators import Operand
 from ..primitive import why_single
 from .protocol import UFUNCS, apply_ufunc, implements, objects, settled, stored
 
@@ -40,8 +41,9 @@ def _matmul(a: Any, b: Any) -> Any:
     right = np.broadcast_to(right, stack + right.shape[-2:])
     product = np.empty((*stack, left.shape[-2], right.shape[-1]), object)
     for index in np.ndindex(stack):
-        columns = right[index].T.tolist()
-        for i, row in enumerate(left[index].tolist()):
+        rows = _constants_once(left[index], right[index], times=right.shape[-1]).tolist()
+        columns = _constants_once(right[index], left[index], times=left.shape[-2]).T.tolist()
+        for i, row in enumerate(rows):
             for j, column in enumerate(columns):
                 product[(*index, i, j)] = sum_of_products(row, column)
     if b.ndim == 1:
@@ -49,6 +51,14 @@ def _matmul(a: Any, b: Any) -> Any:
     if a.ndim == 1:
         product = product[..., 0, :] if b.ndim > 1 else product[..., 0]
     return product if product.ndim else product.item()
+
+
+def _constants_once(factor: Any, other: Any, times: int) -> Any:
+    """Return a factor with nodes for its plain numbers, where each of many products needs them."""
+    node = next((x for x in other.ravel().tolist() if isinstance(x, Operand)), None)
+    if node is None or times == 1:
+        return factor
+    return np.frompyfunc(lambda x: x if isinstance(x, Operand) else node._constant(x), 1, 1)(factor)
 
 
 def _matvec(a: Any, b: Any) -> Any:

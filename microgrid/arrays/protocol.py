@@ -307,8 +307,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
         numbers = list(map(_plain, inputs))
         if not any(x is None for x in numbers):
             return RULES[ufunc](*numbers)
-    if ufunc in UFUNCS or method != "__call__":
-        _require_parts(inputs[: ufunc.nin if method in ("__call__", "outer") else 1])
+    if method not in ("__call__", "outer"):
+        _require_parts([x for x in inputs[: ufunc.nin] if is_traced(x)])
     outs = kwargs.get("out", ())
     rest = {name: x for name, x in kwargs.items() if name != "out"}
     _require_floats(ufunc, rest)

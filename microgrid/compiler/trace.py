@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from .. import engine
 from ..engine import Value
 from ..graph import topological_order, unrecorded
-from ..operators import Operand
+from ..operators import Operand, by_ufunc
 from ..primitive import (
     CONSTANT,
     Primitive,
@@ -153,6 +153,12 @@ class Traced(Value):
     def __ne__(self, other: object) -> Any:
         is_equal = self.__eq__(other)
         return is_equal if is_equal is NotImplemented else where(is_equal, 0, 1)
+
+    # of conditions, as in (x > 0) & (x < 1)
+    __and__ = __rand__ = by_ufunc("bitwise_and")
+    __or__ = __ror__ = by_ufunc("bitwise_or")
+    __xor__ = __rxor__ = by_ufunc("bitwise_xor")
+    __invert__ = by_ufunc("invert")
 
     __hash__ = Value.__hash__
 
