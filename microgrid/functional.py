@@ -115,6 +115,23 @@ def _logsumexp(*xs: float) -> float:
     return highest + math.log1p(builtins.sum(rest))
 
 
+def _log_share(d: float, rest: float) -> float:
+    """Return log(share(exp(d), rest)), which keeps its digits where the share is close to 1."""
+    if d < LOG_FAR:  # exp(-d) would overflow, and exp(d) is nothing beside the rest
+        return d - math.log(rest)
+    return 0.0 - math.log1p(rest * math.exp(-d))
+
+
+def _share_partials(out: Any, x: Any, rest: Any) -> tuple[Any, ...]:
+    total = x + rest
+    return rest / total / total, -out / total
+
+
+def _log_share_partials(out: Any, d: Any, rest: Any) -> tuple[Any, ...]:
+    total = exp(d) + rest
+    return rest / total, -1 / total
+
+
 def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
     before = accumulate(xs[:-1], operator.mul, initial=1)
     after = [*accumulate(xs[:0:-1], operator.mul, initial=1)][::-1]
@@ -155,6 +172,7 @@ def _square_of_cbrt(out: Any, x: Any) -> Any:
 
 LN2, LN10, SQRT2 = math.log(2), math.log(10), math.sqrt(2)
 ERF = 2 / math.sqrt(math.pi)
+LOG_FAR = -600
 TANH_1 = math.tanh(1)  # up to there 1 - out * out has its digits
 
 cos: Primitive
@@ -206,6 +224,9 @@ max_       = Primitive("max",  _max, _extremum_partials)
 min_       = Primitive("min",  _min, _extremum_partials)
 hypot      = Primitive("hypot", math.hypot, lambda out, *xs: tuple([direction(x, out) for x in xs]))
 direction  = Primitive("direction", _direction, _direction_partials)
+# A share of a whole, whose rest is an operand of its own: 1 - out would cancel in the slopes.
+share      = Primitive("share", lambda x, rest: x / (x + rest), _share_partials)
+log_share  = Primitive("log_share", _log_share, _log_share_partials)
 logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
 # fmt: on
 
@@ -449,8 +470,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     operands = _operands(xs, "log_softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # without it large numbers lose digits: 1000 - 1000.69
     shifted = [operand(x) - highest for x in operands]
-    total = logsumexp_(*shifted)
-    return [x - total for x in shifted]
+    return [*map(log_share, shifted, _rests([exp(x) for x in shifted]))]
 
 
 def softmax(xs: Iterable[Any]) -> list[Any]:
@@ -462,8 +482,15 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
     operands = _operands(xs, "softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # exp(x) would overflow for x > 709
     powers = [exp(operand(x) - highest) for x in operands]
-    total = sum_(*powers)
-    return [power / total for power in powers]
+    return [*map(share, powers, _rests(powers))]
+
+
+def _rests(xs: list[Any]) -> list[Any]:
+    """Return for each number the sum of the others."""
+    before = [0.0, *accumulate(xs[:-1])]
+    after = [0.0, *accumulate(xs[:0:-1])][::-1]
+    inner = [x + y for x, y in zip(before[1:-1], after[1:-1], strict=True)]
+    return [after[0], *inner, before[-1]] if len(xs) > 1 else [0.0]
 
 
 _METHODS = [

@@ -83,6 +83,8 @@ FORMULAS = {
     "min": lambda *xs: min(xs),
     "hypot": lambda *xs: mp.sqrt(mp.fsum(xs, squared=True)),
     "direction": lambda x, y: x / y,
+    "share": lambda x, rest: x / (x + rest),
+    "log_share": lambda d, rest: -mp.log1p(rest * mp.exp(-d)),
     "logsumexp": lambda *xs: mp.log(mp.fsum(map(mp.exp, xs))),
 }
 # Of each family: a function of its constants that returns the member's formula.

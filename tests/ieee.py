@@ -97,6 +97,10 @@ IEEE = {
     "min": extremum(lambda best, x: best <= x),
     "hypot": hypot,
     "direction": lambda x, y: np.where(y == 0, x * y, x / y),
+    "share": lambda x, rest: x / (x + rest),
+    "log_share": lambda d, rest: np.where(
+        d < -600, d - np.log(rest), 0.0 - np.log1p(rest * np.exp(-d))
+    ),
     "logsumexp": folded(np.logaddexp),
 }
 # Of each family: a function of its constants that returns the member's.

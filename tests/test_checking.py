@@ -45,7 +45,7 @@ OPERANDS |= {
     "power_log": 2,
     "direction": 2,
 } | dict.fromkeys(["sum", "prod", "max", "min", "hypot", "logsumexp"], 3)
-OPERANDS |= {"dot": 5}
+OPERANDS |= {"dot": 5, "share": 2, "log_share": 2}
 
 each_primitive = pytest.mark.parametrize("op", PRIMITIVES, ids=lambda op: op.name)
 

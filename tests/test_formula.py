@@ -362,7 +362,7 @@ SLOPES = {  # the value, and what to derive by
     "-exp(y)*exp(x)/(exp(x) + exp(y))**2": (microgrid.softmax([x, y])[0], y),
     "where(x - clip(x, -1, 1), 0, 1)": (microgrid.clip(x, -1, 1), x),
     "exp(x)/(exp(x) + exp(y))": (microgrid.logsumexp([x, y]), x),
-    "exp(x)/(exp(x) + exp(y)) - 1": (-microgrid.log_softmax([x, y])[0], x),
+    "-exp(y)/(exp(x) + exp(y))": (-microgrid.log_softmax([x, y])[0], x),
     "x/sqrt(x**2 + y**2)": (microgrid.norm([x, y]), x),
     "-sigmoid(-x)": (losses.binary_cross_entropy(x, 1), x),
     "6": (x**3, (x, x, x)),

@@ -48,7 +48,7 @@ EXACT = {
     *("sqrt", "floor", "ceil", "relu", "argument", "stop_gradient", "max", "min", "clip_to"),
     "leaky_relu_by",
 }
-SEVERAL = {"sigmoid", "softplus", "logsumexp", "elu_by", "power", "sum", "prod", "dot"}
+SEVERAL = {"log_share", "sigmoid", "softplus", "logsumexp", "elu_by", "power", "sum", "prod", "dot"}
 
 
 def name_of(primitive):

@@ -96,23 +96,8 @@ def pairs(xs, ys):
     return list(itertools.product(xs, ys))
 
 
-OF_TWO = (
-    "+",
-    "-",
-    "*",
-    "/",
-    "//",
-    "%",
-    "**",
-    "**k",
-    "<",
-    "<=",
-    "==",
-    "compare",
-    "atan2",
-    "sech2",
-    "direction",
-)
+OF_TWO = ("+", "-", "*", "/", "//", "%", "**", "**k", "<", "<=", "==", "compare", "atan2")
+OF_TWO += ("sech2", "direction", "share", "log_share")
 OF_MANY = ("sum", "prod", "dot", "max", "min", "hypot", "logsumexp")
 
 # The ends of the floats, and what lies between; those of one operand if no other are named.
@@ -149,6 +134,8 @@ EXTREME = (
     dict.fromkeys(OF_TWO, EXTREME_TWO)
     | dict.fromkeys(OF_MANY, EXTREME_MANY)
     | dict.fromkeys(["power_slope", "power_log"], POWERS_OFF_0)
+    | {"share": [(x, y) for x, y in EXTREME_TWO if x > 0 and y >= 0 and x + y < math.inf]}
+    | {"log_share": pairs(signed(0.0, 1e-8, 0.5, 3.0, 40.0, 300.0), [0.0, *SIZES[:-1]])}
     | {"direction": [(x, y) for x, y in EXTREME_TWO if y]}  # 0 at the origin, by convention
     | {"//": DIVISIONS, "%": DIVISIONS, "**": POWERS, "**k": POWERS, "atan2": ANGLES}
     | {"where": [(c, *xs) for c in (0.0, 1.0) for xs in EXTREME_TWO[::7]]}
@@ -166,6 +153,8 @@ MODEST = (
     dict.fromkeys(OF_TWO, MODEST_TWO)
     | dict.fromkeys(OF_MANY, MODEST_MANY)
     | dict.fromkeys(["power_slope", "power_log"], POSITIVE_POWERS)
+    | {"share": pairs([0.5, 1.0, 3.0], [0.0, 0.5, 40.0])}
+    | {"log_share": pairs(signed(0.0, 0.5, 3.0), [0.0, 0.5, 40.0])}
     | {"**": [*POSITIVE_POWERS, (0.0, 3.0)]}
     | {"where": [(1.0, 2.0, 3.0), (0.0, 2.0, 3.0)]}
 )
@@ -296,6 +285,12 @@ COMPOSED = {
     "3 / x": (lambda x: 3 / x, lambda x: 3 / x),
     "hypot(1, x)": (lambda x: mg.hypot(1.0, x), lambda x: mp.sqrt(1 + x * x)),
     "2**x": (lambda x: 2**x, lambda x: mpf(2) ** x),
+    "softmax": (lambda x: mg.softmax([0.0, x])[1], sigmoid),
+    "log_softmax": (lambda x: mg.log_softmax([x, 0.0])[0], lambda x: -mp.log1p(mp.exp(-x))),
+    "softmax of three": (
+        lambda x: mg.softmax([0.5, x, -1.0])[1],
+        lambda x: 1 / (1 + (mp.exp(0.5) + mp.exp(-1)) * mp.exp(-x)),
+    ),
     "logsumexp": (lambda x: mg.logsumexp([x, 0.0]), lambda x: mp.log1p(mp.exp(x))),
     "gelu": (mg.gelu, lambda x: x * (1 + mp.erf(x / mp.sqrt(2))) / 2),
 }

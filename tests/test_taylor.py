@@ -47,6 +47,8 @@ CURVES = {
     "min": lambda f, x: f(x * x, x, x - 1),
     "hypot": lambda f, x: f(x * x, 2, x - 3),
     "direction": lambda f, x: f(x - 3, x * x + 1),
+    "share": lambda f, x: f(x * x, x + 1),
+    "log_share": lambda f, x: f(x - 3, x * x),
     "logsumexp": lambda f, x: f(x * x, 2, x - 3),
 }
 CONSTANTS = [

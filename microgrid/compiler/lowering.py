@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
+from ..functional import LOG_FAR
 from ..primitive import Primitive
 
 __all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lowering_of", "lowers"]
@@ -351,6 +352,17 @@ def _hypot(m: Any, *xs: Any) -> Any:
 @lowers("direction")
 def _direction(m: Any, x: Any, length: Any) -> Any:
     return m.select(m.equal(length, 0.0), m.mul(x, length), m.div(x, length))
+
+
+@lowers("share")
+def _share(m: Any, x: Any, rest: Any) -> Any:
+    return m.div(x, m.add(x, rest))
+
+
+@lowers("log_share")
+def _log_share(m: Any, d: Any, rest: Any) -> Any:
+    near = m.sub(0.0, m.log1p(m.mul(rest, m.exp(m.neg(d)))))
+    return m.select(m.less(d, float(LOG_FAR)), m.sub(d, m.log(rest)), near)
 
 
 @lowers("logsumexp")

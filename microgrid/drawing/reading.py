@@ -113,6 +113,8 @@ RULES: dict[str, Rule] = {
     "expm1":     lambda a, x: _minus(a, _exp(a, x), a.one),
     "log1p":     lambda a, x: _log(a, _plus(a, a.one, x)),
     "logsumexp": lambda a, *xs: _log(a, _plus(a, *[_exp(a, x) for x in xs])),
+    "share":     lambda a, x, rest: _over(a, x, _plus(a, x, rest)),
+    "log_share": lambda a, d, rest: _minus(a, d, _log(a, _plus(a, _exp(a, d), rest))),
     "sqrt":      _root,
     "sech2":     lambda a, y, x: _minus(a, a.one, a.product([(y, Number.of(2))])),
     "softsign":  lambda a, x: _over(a, x, _plus(a, a.one, a.call("abs", x))),

@@ -325,6 +325,8 @@ DOMAINS: dict[str, Domain] = {
     "hypot": Domain(REAL, several=True, kink=_origin),
     "direction": Domain(REAL, REAL, pole=_zero_divisor),
     "logsumexp": Domain(REAL, several=True),
+    "share": Domain(POSITIVE, NOT_NEGATIVE),
+    "log_share": Domain(Interval(-600, EXP_LIMIT), NOT_NEGATIVE),
     "stop_gradient": Domain(HELD),
     "constant": Domain(REAL),
     "argument": Domain(REAL),
