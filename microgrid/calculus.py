@@ -14,11 +14,12 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
 from .linearization import Linearization, is_closed
+from .nn import Module
 from .primitive import CONSTANT, argument, number
 from .series import coefficients
 from .trees import Structure, flatten, map_values
@@ -37,8 +38,13 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+Inputs = TypeVar("Inputs")  # numbers in any structure; derivatives by them have it too
 
 
+@overload
+def gradients(output: Any, inputs: Module) -> dict[str, Value]: ...
+@overload
+def gradients(output: Any, inputs: Inputs) -> Inputs: ...
 def gradients(output: Any, inputs: Any) -> Any:
     """Return the derivative of an output by each input, as `Value`s to differentiate again.
 
@@ -67,6 +73,14 @@ def gradients(output: Any, inputs: Any) -> Any:
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
 
+@overload
+def grad(f: Function, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Gradient: ...
+@overload
+def grad(
+    f: Function, argnums: int | Sequence[int] = 0, *, has_aux: Literal[True]
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function: ...
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """Return the function that computes f's gradient by the arguments of the given numbers.
 
@@ -86,9 +100,17 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     return Gradient(f, argnums, has_aux)
 
 
+@overload
+def value_and_grad(
+    f: Function, argnums: Literal[0] = 0, has_aux: Literal[False] = False
+) -> ValueAndGradient: ...
+@overload
 def value_and_grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Function:
+) -> Callable[..., tuple[Any, Any]]: ...
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """Return the function that computes f's value and its gradient, as `grad` does, together.
 
     With `has_aux` it returns `((value, aux), gradient)`.
@@ -100,7 +122,7 @@ def value_and_grad(
     return ValueAndGradient(f, argnums, has_aux)
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Jacobian:
     """Return the function that computes the derivative of each of f's outputs by each input.
 
     It has the outputs' structure, and for each the inputs'; array by array makes a matrix. The
@@ -112,6 +134,10 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return Jacobian(f, argnums)
 
 
+@overload
+def hessian(f: Function, argnums: Literal[0] = 0) -> Hessian: ...
+@overload
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function: ...
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """Return the function that computes the second derivatives of f, by each pair of inputs.
 
@@ -123,6 +149,10 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return Hessian(f, argnums)
 
 
+@overload
+def hvp(f: Function, primals: tuple[Inputs], tangents: Sequence[Any]) -> Inputs: ...
+@overload
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any: ...
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """Return f's Hessian at the primals times the tangents, for the price of two gradients or so.
 
@@ -157,7 +187,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return outputs.argument(value), outputs.result(tangent)
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
     That function takes a cotangent of the structure of f's value, and returns a tuple with the
@@ -184,6 +214,10 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     return outputs.argument(call.released([roots])[0]), pull
 
 
+@overload
+def taylor(f: Function, x: float, order: int) -> list[float]: ...
+@overload
+def taylor(f: Function, x: Value, order: int) -> list[Value]: ...
 def taylor(f: Function, x: Any, order: int) -> list[Any]:
     """Return the Taylor coefficients of a function of one number at x, up to the given order.
 
@@ -246,6 +280,12 @@ class _Transform(Wrapped):
 class Gradient(_Transform):
     """What `grad` returns."""
 
+    @overload
+    def __call__(self, x: Module, /, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    @overload
+    def __call__(self, x: Inputs, /, *args: Any, **kwargs: Any) -> Inputs: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the gradient of the function at the arguments."""
         value, derivative = self._value_and_gradient("grad", args, kwargs)
@@ -255,6 +295,14 @@ class Gradient(_Transform):
 class ValueAndGradient(_Transform):
     """What `value_and_grad` returns."""
 
+    @overload
+    def __call__(self, x: Module, /, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]: ...
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> tuple[float, float]: ...
+    @overload
+    def __call__(self, x: Value, /, *args: Any, **kwargs: Any) -> tuple[Value, Value]: ...
+    @overload
+    def __call__(self, x: Inputs, /, *args: Any, **kwargs: Any) -> tuple[Any, Inputs]: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the function's value at the arguments, and its gradient."""
         return self._value_and_gradient("value_and_grad", args, kwargs)
@@ -275,6 +323,12 @@ class Jacobian(_Transform):
 class Hessian(_Transform):
     """What `hessian` returns."""
 
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    @overload
+    def __call__(self, x: Value, /, *args: Any, **kwargs: Any) -> Value: ...
+    @overload
+    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the second derivatives of the function, by each pair of inputs."""
         with recording():

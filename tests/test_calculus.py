@@ -1356,3 +1356,58 @@ def test_scipy_finds_roots_with_our_jacobian():
         fprime2=hessian(lambda x: x * x - 2),
     )
     assert halley == pytest.approx(math.sqrt(2))
+
+
+# ---- types
+
+TYPED = """
+from typing import Any, assert_type
+
+import microgrid as mg
+from microgrid import MLP, Value
+
+
+def f(x: Any) -> Any:
+    return x**3
+
+
+@mg.grad
+def slope(x: Value) -> Value:
+    return x**3
+
+
+model, v = MLP(2, [1]), Value(2.0)
+assert_type(mg.grad(f)(2.0), float)
+assert_type(mg.grad(mg.grad(f))(2.0), float)
+assert_type(mg.grad(f)(2), float)
+assert_type(mg.grad(f)(v), Value)
+assert_type(mg.grad(f)([1.0, 2.0]), list[float])
+assert_type(mg.grad(f)({"a": 1.0}, scale=2.0), dict[str, float])
+assert_type(mg.grad(model)(model), dict[str, Any])
+assert_type(slope(2.0), float)
+assert_type(mg.value_and_grad(f)(2.0), tuple[float, float])
+assert_type(mg.value_and_grad(f)(v), tuple[Value, Value])
+assert_type(mg.value_and_grad(f)([1.0]), tuple[Any, list[float]])
+assert_type(mg.value_and_grad(f, argnums=1)(1.0, 2.0), tuple[Any, Any])
+assert_type(mg.grad(f, has_aux=True)(1.0), tuple[Any, Any])
+assert_type(mg.hessian(f)(2.0), float)
+assert_type(mg.gradients(v * v, v), Value)
+assert_type(mg.gradients(v * v, [v, v]), list[Value])
+assert_type(mg.gradients(v * v, model), dict[str, Value])
+assert_type(mg.taylor(f, 2.0, 3), list[float])
+assert_type(mg.taylor(f, v, 3), list[Value])
+assert_type(mg.hvp(f, ([1.0, 2.0],), ([1.0, 0.0],)), list[float])
+value, pull = mg.vjp(f, 2.0)
+assert_type(pull(1.0), tuple[Any, ...])
+fast = mg.compile(mg.grad(f), shared="x", reduce="mean")
+fast(1.0, x=2.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_users_file_has_types(tmp_path):
+    mypy = pytest.importorskip("mypy.api", reason="it needs the extra `dev`")
+    file = tmp_path / "user.py"
+    file.write_text(TYPED)
+    found, errors, _ = mypy.run(["--strict", f"--cache-dir={tmp_path}", str(file)])
+    assert found == "Success: no issues found in 1 source file\n", errors
