@@ -11,13 +11,14 @@ A `Value` remembers how it was computed; `backward()` leaves every gradient wher
 """
 
 import builtins
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import copying as copying  # teaches copy and pickle about graphs
-from . import engine, functional
+from . import engine, functional, mistakes
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 from .lazy import lazy
+from .mistakes import *  # noqa: F403
 
 if TYPE_CHECKING:
     from . import anomaly as anomaly
@@ -67,12 +68,20 @@ _LAZY = {  # name -> the module that it is in, or is
     for name in [module, *names.split()]
 }
 # `from microgrid import *` leaves Python's own max, min, sum and compile in their places.
-__all__ = [*engine.__all__] + [
+__all__ = [*engine.__all__, *mistakes.__all__] + [
     name for name in (*functional.__all__, *_LAZY) if not hasattr(builtins, name)
 ]
 
-__getattr__ = lazy(__name__, _LAZY)
+_lazily = lazy(__name__, _LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # which takes as long as all else here
+
+        return version("microgrid-autodiff")
+    return _lazily(name)
 
 
 def __dir__() -> list[str]:
-    return [*engine.__all__, *functional.__all__, *_LAZY]
+    return [*engine.__all__, *functional.__all__, *mistakes.__all__, *_LAZY]

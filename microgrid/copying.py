@@ -8,6 +8,7 @@ finds that list as long as the pickler (its memo) holds it, so what was shared s
 from __future__ import annotations
 
 import copyreg
+import math
 import operator
 import threading
 from typing import Any
@@ -67,7 +68,7 @@ _FIELDS = ("_data", "grad", "label", "op", "_stamp")
 def _restore(data: Any, grad: Any, label: str | None, op: Any, stamp: int) -> Value:
     node = Value.__new__(Value)
     node._data, node.grad, node.label, node.op, node._stamp = data, grad, label, op, stamp
-    node.parents = ()
+    node.parents, node._collected = (), math.inf
     return node
 
 

@@ -5,9 +5,9 @@ The chain rule stands in one place, `Value.chain`; the derivatives it multiplies
 
 from __future__ import annotations
 
+import math
 from _thread import get_ident
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Never, final
 
 from .graph import (
     no_grad,
@@ -18,6 +18,7 @@ from .graph import (
     unrecorded,
     zero_grad,
 )
+from .mistakes import Absent, refuse, refuse_subclass, warn_of_stale
 from .operators import Operand
 from .primitive import (
     CONSTANT,
@@ -44,6 +45,7 @@ def advance_clock(least: int = 0) -> int:
     return _clock
 
 
+@final
 class Value(Operand):
     """A real number that remembers how it was computed.
 
@@ -64,23 +66,45 @@ class Value(Operand):
     (True, True, False)
     """
 
-    __slots__ = ("__weakref__", "_data", "_stamp", "grad", "label", "op", "parents")
-    # Methods from `functional`, as all its functions of one operand are.
-    exp: Callable[[], Value]
-    log: Callable[[], Value]
-    relu: Callable[[], Value]
-    sigmoid: Callable[[], Value]
-    tanh: Callable[[], Value]
+    __slots__ = ("__weakref__", "_collected", "_data", "_stamp", "grad", "label", "op", "parents")
 
-    def __init__(self, data: Any, label: str | None = None) -> None:
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"a label is a string, got {label!r} ({type(label).__name__})")
+    if TYPE_CHECKING:  # `functional` makes its functions methods
+
+        def acos(self) -> Value:
+            """Return the function of this number; so do the others."""
+
+        acosh = asin = asinh = atan = atanh = cbrt = ceil = cos = cosh = erf = erfc = exp = acos
+        exp2 = expm1 = floor = gelu = log = log10 = log1p = log2 = log_sigmoid = relu = acos
+        sigmoid = sign = silu = sin = sinh = softplus = softsign = sqrt = tan = tanh = acos
+
+        def atan2(self, x: Value | float) -> Value:
+            """Return the angle of the point (x, this)."""
+
+        def hypot(self, *others: Value | float) -> Value:
+            """Return the length of the vector of this and others."""
+
+        def clip(self, min: float | None = None, max: float | None = None) -> Value:
+            """Return this, held between two constants."""
+
+        def elu(self, alpha: float = 1.0) -> Value:
+            """Return this where positive, else alpha * (exp(this) - 1)."""
+
+        def leaky_relu(self, negative_slope: float = 0.01) -> Value:
+            """Return this where positive, else negative_slope * this."""
+
+    def __init_subclass__(cls) -> None:
+        refuse_subclass(cls)
+
+    def __init__(self, data: Any, label: str | None = None, *more: Never, **options: Never) -> None:
+        if more or options or (label is not None and not isinstance(label, str)):
+            refuse(data, label, more, options)
         self._data: Any = number(data)
         self.grad: Any = type(self._data)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self.label = label
         self._stamp = _clock
+        self._collected = math.inf  # when `backward` last came by: it has not yet
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node of applying `op` to operands, plain numbers among them made constants."""
@@ -115,8 +139,10 @@ class Value(Operand):
         return node
 
     def _constant(self, x: Any) -> Value:
-        constant = Value(beside(x, type(self._data)))
-        constant.op = CONSTANT
+        constant = blank(Value)
+        constant._data = data = beside(x, type(self._data))
+        constant.grad, constant.parents, constant.op = type(data)(), (), CONSTANT
+        constant.label, constant._stamp = None, _clock
         return constant
 
     @property
@@ -204,15 +230,21 @@ class Value(Operand):
                 passed = [n for n in reversed(order) if n.parents and n.grad is not None]
                 links = [(node, node.parents, node.partials()) for node in passed]
                 watched[get_ident()].pulled(links, {node: node.grad for node in order})
+            leaves = []
             for node, grad in zip(order, before, strict=True):
                 if node.op is CONSTANT or (node.op is None and node.grad is None):
                     node.grad = grad
-                elif node.op is None and grad is not None:
-                    node.grad += grad
+                elif node.op is None:
+                    leaves.append((node, grad))
+                    if grad is not None:
+                        node.grad += grad
                 elif node.grad is None:
                     node.grad = type(node._data)()
             if {type(node.grad) for node in order} != {float}:
                 require_numbers(order)
+            warn_of_stale(leaves)
+            for leaf, _ in leaves:
+                leaf._collected = _clock
         except BaseException as error:
             for node, grad in zip(order, before, strict=True):
                 node.grad = grad
@@ -254,3 +286,11 @@ class Value(Operand):
     # micrograd's drawing code, which lives in people's notebooks, reads these two.
     _prev = property(lambda self: set(self.parents))
     _op = property(lambda self: self.op.name if self.parents else "")
+    if not TYPE_CHECKING:
+        _backward = Absent("call backward() on the root, or node.chain(node.grad) for its shares")
+        requires_grad = Absent("every leaf has a gradient; v.detach() is a constant, without one")
+        numpy = Absent("read its number as v.data")
+        zero_grad = Absent("write v.grad = 0.0, or zero_grad(leaves)")
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(type(self)) if not isinstance(vars(Value).get(name), Absent)]

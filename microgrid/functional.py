@@ -229,6 +229,11 @@ share      = Primitive("share", lambda x, rest: x / (x + rest), _share_partials)
 log_share  = Primitive("log_share", _log_share, _log_share_partials)
 logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
 # fmt: on
+erf.__doc__ = "Return the error function of x, the integral of 2 / sqrt(pi) * exp(-t*t) from 0."
+erfc.__doc__ = "Return 1 - erf(x), with all its digits where erf(x) is close to 1."
+hypot.__doc__ = (
+    "Return the length of the vector of the operands, the root of the sum of their squares."
+)
 
 
 @family

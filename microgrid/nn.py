@@ -276,7 +276,7 @@ class Layer(Module):
             for _ in range(nout)
         ]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Value | list[Value]:
         """Return the neurons' outputs for `nin` numbers."""
         inputs = _inputs(x)  # once for all neurons, which then share the constants
         outputs = [neuron(inputs) for neuron in self.neurons]
@@ -326,11 +326,12 @@ class MLP(Module):
             for i, (n_in, n_out) in enumerate(pairwise([nin, *nouts]))
         ]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Value | list[Value]:
         """Return the last layer's output for `nin` numbers."""
         for layer in self.layers:
             x = layer(x)
-        return x
+        outputs: Value | list[Value] = x
+        return outputs
 
     def __repr__(self) -> str:
         sizes = [len(layer.neurons) for layer in self.layers]

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
 from . import primitive
+from .mistakes import warn_of_rebinding
 from .primitive import Primitive, whole
 
 __all__ = ["Operand"]
@@ -37,6 +38,20 @@ def _reflected(op: Primitive) -> Callable[[Self, Any], Self]:
         if not isinstance(other, NUMBERS):
             return NotImplemented
         return self.record(op, (self._constant(other), self))
+
+    return method
+
+
+def _in_place(op: Primitive) -> Callable[[Self, Any], Self]:
+    """Return the method for `operand op= other`: a new node, as Python has it for numbers."""
+
+    def method(self: Self, other: Any) -> Any:
+        if isinstance(other, Operand):
+            return self.record(op, (self, other))
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        warn_of_rebinding(self, op.name)
+        return self.record(op, (self, self._constant(other)))
 
     return method
 
@@ -112,6 +127,8 @@ class Operand:
     __sub__, __rsub__ = _operator(primitive.subtract), _reflected(primitive.subtract)
     __mul__, __rmul__ = _operator(primitive.multiply), _reflected(primitive.multiply)
     __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
+    __iadd__, __isub__ = _in_place(primitive.add), _in_place(primitive.subtract)
+    __imul__, __itruediv__ = _in_place(primitive.multiply), _in_place(primitive.divide)
     __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
     __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
     __lt__, __le__ = _order(operator.lt), _order(operator.le)

@@ -14,6 +14,7 @@ from typing import Any
 
 from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
+from .mistakes import warn_of_no_backward
 from .primitive import is_bool
 from .sequences import is_ordered
 
@@ -65,10 +66,14 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter by its `grad`: all of them, or after an exception none.
 
+        It warns with a `GradientWarning` if no `backward` has come by the parameters.
+
         Raises:
             FloatingPointError: a parameter, or what is remembered of it, would not be finite.
         """
         before = [parameter.data for parameter in self.parameters]
+        if not any(p.grad or p._collected < math.inf for p in self.parameters):
+            warn_of_no_backward()
         moved = [self._moved(i) for i in range(len(before))]
         for i, (p, state) in enumerate(moved):
             if not all(map(math.isfinite, (p, *state))):

@@ -25,6 +25,7 @@ Partials = Callable[..., tuple[Any, ...]]
 Row = tuple[str, Forward, Partials]
 Number = TypeVar("Number")
 
+CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
 watched: dict[int, Any] = {}  # thread -> the watch of the `detect_anomaly` that it is inside
 
 
@@ -95,6 +96,19 @@ class Primitive:
         except (ArithmeticError, ValueError) as error:
             raise located(error, self.name, operands) from None
         return out if type(out) is float else number(out)
+
+    @property
+    def __text_signature__(self) -> str | None:
+        """The operands, named as by the partials: what `help` and `inspect.signature` show."""
+        code = getattr(self.partials, "__code__", None)
+        if code is None:
+            return None
+        names = code.co_varnames[1 : code.co_argcount]
+        if code.co_flags & CO_VARARGS:
+            return (
+                f"({''.join(f'{name}, ' for name in names)}*{code.co_varnames[code.co_argcount]})"
+            )
+        return f"({', '.join(names)}, /)"
 
     def require_partials(self, partials: Any, count: int) -> None:
         """Raise an error unless `partials` is a tuple of as many numbers as there are operands."""
@@ -370,6 +384,7 @@ power_log   = Primitive("power_log",   _power_log,   _power_log_partials)    # b
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on
+log.__doc__ = "Return the natural logarithm of x."  # Python's takes a base too
 
 
 @family

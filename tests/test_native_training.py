@@ -987,10 +987,6 @@ def patched(*given, **options):
     return optimizer
 
 
-class Parameter(Value):
-    __slots__ = ()
-
-
 def of_parameters(make):
     model = Line()
     model.w, model.b = make(0.5), make(0.25)
@@ -1038,7 +1034,6 @@ REFUSED = {
     "a zero_grad of its own": (lambda: {"kind": OwnZero}, "OwnZero has a `zero_grad` of its own"),
     "a patched step": (lambda: {"kind": patched}, "SGD has a `step` of its own"),
     "Fractions": (lambda: {"model": of_parameters(lambda x: Value(Fraction(x)))}, "floats"),
-    "another class": (lambda: {"model": of_parameters(Parameter)}, "floats"),
     "no lowering": (lambda: {"model": Of(ALONE)}, "'without a lowering' has no lowering"),
     "targets of two lengths": (
         lambda: {"y": [*PAIRS[:-1], [0.0]], "loss": lambda p, t: p * p * t[-1]}, "of one length"),

@@ -4,10 +4,14 @@ The formulas are those of `formulas`, and differences of numbers with hundreds o
 derivatives. Operands are moderate here; `test_precision` goes to the ends of the floats.
 """
 
+import functools
+import inspect
 import itertools
 import math
+import operator
 import os
 import pickle
+import pydoc
 import re
 import subprocess
 import sys
@@ -21,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid
-from microgrid import Primitive, Value, family
+from microgrid import Primitive, Value, family, functional
 from microgrid.primitive import exponential, located, number, power, rounded, whole
 from microgrid.testing.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
@@ -323,12 +327,30 @@ def test_a_declared_primitive_works_on_numbers_and_values_alike():
 
 
 @pytest.mark.usefixtures("own_names")
-def test_a_declared_primitive_may_be_bound_as_a_method():
-    class Number(Value):
-        twice = Primitive("twice", lambda x: 2 * x, lambda out, x: (2,))
+def test_a_declared_primitive_may_be_bound_as_a_method(monkeypatch):
+    twice = Primitive("twice", lambda x: 2 * x, lambda out, x: (2,))
+    monkeypatch.setattr(Value, "twice", twice, raising=False)
+    assert Value(3.0).twice().data == 6.0
+    assert Value.twice(3.0) == 6.0
 
-    assert Number(3.0).twice().data == 6.0
-    assert Number.twice(3.0) == 6.0
+
+def test_help_shows_a_primitives_operands_and_a_sentence():
+    assert str(inspect.signature(microgrid.sin)) == "(x, /)"
+    assert str(inspect.signature(microgrid.atan2)) == "(y, x, /)"
+    assert str(inspect.signature(microgrid.hypot)) == "(*xs)"
+    assert str(inspect.signature(Value(1.0).tanh)) == "()"
+    text = pydoc.render_doc(Value.tanh, renderer=pydoc.plaintext)
+    assert "tanh(x, /)\n    Return the hyperbolic tangent of x." in text
+    for name in functional.__all__:
+        function = getattr(microgrid, name)
+        assert [*inspect.signature(function).parameters], name
+        assert re.match(r"Return .*\.", function.__doc__), name
+
+
+def test_a_primitive_whose_partials_have_no_names_is_called_all_the_same():
+    unnamed = Primitive("unnamed", operator.neg, functools.partial(lambda out, x: (-1,)))
+    assert unnamed.__text_signature__ is None
+    assert unnamed(2.0) == -2.0
 
 
 @pytest.mark.parametrize("name", ["*", "exp", "where"])

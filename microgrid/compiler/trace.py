@@ -106,7 +106,7 @@ _BRANCH = "write where(condition, x, y) for `x if condition else y`, maximum(x, 
 _READ = "leave it in the computation, or return it as one more output"
 
 
-class Traced(Value):
+class Traced(Value):  # type: ignore[misc]  # the only subclass
     """A number that is known only when the compiled function runs: what a traced function sees."""
 
     __slots__ = ()

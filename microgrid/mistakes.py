@@ -1,0 +1,101 @@
+"""Mistakes that everybody makes once, and what to write instead: warnings, and errors of habit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, Never, NoReturn
+
+__all__ = ["GradientWarning"]
+
+
+class GradientWarning(UserWarning):
+    """A gradient is stale, is not there yet, or does not move the leaf that it should.
+
+    `backward` warns where it adds to a gradient that was collected before its leaf moved, `p -= x`
+    of a plain number where p is a leaf with a gradient, and an optimizer's `step` where no
+    `backward` came before.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", GradientWarning)  # or "ignore", or "always"
+    """
+
+
+def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
+    """Warn if `backward` adds to gradients, given beside their leaves, from before these moved."""
+    stale = [leaf for leaf, grad in leaves if grad and leaf._stamp > leaf._collected]
+    # Who sets most gradients to 0 knows of it: the others are of inputs, or of what is not trained.
+    zeroed = [leaf for leaf, grad in leaves if not grad and leaf._collected < math.inf]
+    if len(stale) <= len(zeroed):
+        return
+    it, s = ("it", "") if len(stale) == 1 else ("they", "s")
+    more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
+    name = "a leaf" if stale[0].label is None else stale[0].label
+    warnings.warn(
+        f"backward() adds to the gradient{s} of {name}{more}, collected before {it} moved: "
+        "call zero_grad() before it",
+        GradientWarning,
+        stacklevel=3,
+    )
+
+
+def warn_of_rebinding(leaf: Any, sign: str) -> None:
+    """Warn that `leaf -= number` does not move it, if it is a leaf with a gradient."""
+    is_leaf = getattr(leaf, "op", leaf) is None and not leaf.is_traced
+    if not is_leaf or not getattr(leaf, "grad", 0):
+        return
+    name = leaf.label if leaf.label and leaf.label.isidentifier() else "p"
+    warnings.warn(
+        f"`{name} {sign}= number` makes a new node and leaves the leaf as it is: write "
+        f"`{name}.data {sign}= number` to move it, or `{name} {sign} number` for a new node",
+        GradientWarning,
+        stacklevel=3,
+    )
+
+
+def warn_of_no_backward() -> None:
+    """Warn that an optimizer's step has no gradient to follow."""
+    warnings.warn(
+        "step() has no gradient to follow: call backward() on the loss before it",
+        GradientWarning,
+        stacklevel=3,
+    )
+
+
+def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) -> NoReturn:
+    """Raise `TypeError` for what a `Value` is not made of."""
+    if isinstance(label, (tuple, set)) or more or {"_children", "_op"} & options.keys():
+        why = "parents and an operation come of computing: write x + y, or a Primitive of your own"
+    elif "requires_grad" in options:
+        why = "every Value has a gradient; Value(x).detach() is a constant, which has none"
+    elif options:
+        why = f"it has no option {', '.join(options)}"
+    else:
+        raise TypeError(f"a label is a string, got {label!r} ({type(label).__name__})")
+    raise TypeError(f"a Value is made of a number and a label: {why}")
+
+
+def refuse_subclass(kind: type) -> None:
+    """Raise `TypeError` for a subclass of `Value` that is not the library's own."""
+    if kind.__module__.partition(".")[0] != __package__:
+        raise TypeError(
+            f"Value has no subclasses, got {kind.__name__}: an operation would return a plain "
+            "Value; write a function, or a class that holds Values"
+        )
+
+
+class Absent:
+    """An attribute that other engines have: asked for, it says what to write here."""
+
+    def __init__(self, instead: str) -> None:
+        self.instead = instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Never:
+        raise AttributeError(f"a Value has no {self.name}: {self.instead}")
+
+    def __set__(self, instance: object, value: object) -> None:
+        self.__get__(instance)
