@@ -735,3 +735,17 @@ def test_the_module_runs_as_a_program():
     assert (
         "MODULE:CLASS" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
     )
+
+
+def test_the_command_says_what_to_install_where_hypothesis_is_missing():
+    program = (
+        "import runpy, sys\n"
+        "sys.modules['hypothesis'] = None\n"
+        "runpy.run_module('microgrid.testing.conformance', run_name='__main__')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr == (
+        "python -m microgrid.testing.conformance: error: conformance needs hypothesis, "
+        "which is not installed: pip install 'microgrid-autodiff[test]'\n"
+    )

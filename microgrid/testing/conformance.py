@@ -34,9 +34,18 @@ from random import Random
 from typing import Any
 from unittest import SkipTest
 
-from hypothesis import HealthCheck, Phase, find, settings
-from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample
+try:
+    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis import strategies as st
+    from hypothesis.errors import NoSuchExample
+except ModuleNotFoundError:
+    if __name__ == "__main__":  # whoever runs a command is told what to install, without traceback
+        try:
+            from . import conformance  # noqa: F401  (raises)
+        except ImportError as error:
+            print(f"python -m microgrid.testing.conformance: error: {error}", file=sys.stderr)
+            sys.exit(2)
+    raise
 
 from . import laws
 
