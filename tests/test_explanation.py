@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import microgrid
@@ -180,8 +180,8 @@ def test_beside_an_infinity_no_rest_is_made_up():
     x = Value(1.0)
     y = x * math.inf + x
     assert str(explain(y, x)).splitlines()[1:] == [
-        "  inf  input → * → +  = inf · 1",
-        "    1  input → +      = 1",
+        "  inf  x1 → v1(*) → L(+)  = inf · 1",
+        "    1  x1 → L(+)          = 1",
     ]
     assert math.isnan(explain(y, x, most=1).rest.gradient)
     y = doubling(x, 1025)
@@ -306,7 +306,7 @@ def test_a_graph_without_a_way_has_the_gradient_0_and_says_so():
     found = explain(y * y, x)
     assert (found.gradient, found.paths, found.rest.number) == (0, [], 0)
     assert type(found.gradient) is Fraction
-    assert str(found) == "∂output/∂x = 0: output does not depend on x"
+    assert str(found) == "∂L/∂x = 0: L does not depend on x"
     assert "does not depend" in found._repr_html_()
 
 
@@ -344,15 +344,16 @@ def test_a_number_of_paths_too_long_to_print_prints():
     assert repr(found.rest) == "Rest(≈3.98e6020 paths, gradient=inf)"
 
 
-def test_a_chain_of_100_000_nodes_is_explained_without_recursion():
+@pytest.mark.parametrize("length", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_long_chain_is_explained_without_recursion(length):
     x = y = Value(0.5, label="x")
-    for _ in range(100_000):
+    for _ in range(length):
         y = y.sin()
     found = explain(y, x)
     y.backward()
     assert found.gradient == found.paths[0].gradient == x.grad
-    assert len(found.paths[0].nodes) == 100_001
-    assert "… 99,992 more …" in str(found)
+    assert len(found.paths[0].nodes) == length + 1
+    assert f"… {length - 7:,} more …" in str(found)
 
 
 # ---- what is refused
@@ -442,8 +443,8 @@ def test_a_text_has_a_line_for_each_path_in_columns():
     assert str(found) == repr(found)
     assert str(found).splitlines() == [
         "∂loss/∂w = -0.3005, the sum over 3 paths",
-        "  -0.4005  w → * → h → - → **2 → loss  = 2 · 0.42 · 1 · -0.4768 · 1",
-        "     0.05  w →₁ * → / → loss           = 0.5 · 0.1 · 1",
+        "  -0.4005  w → v1(*) → h → v2(-) → v3(**2) → loss  = 2 · 0.42 · 1 · -0.4768 · 1",
+        "     0.05  w →₁ v4(*) → v5(/) → loss               = 0.5 · 0.1 · 1",
         "     0.05  1 other path",
     ]
 
@@ -454,20 +455,66 @@ def test_a_path_that_does_not_fit_has_its_factors_below_and_its_middle_left_out(
     loss = losses.binary_cross_entropy([model(row) for row in X], y)
     weight = model.layers[0].neurons[3].w[1]
     text = str(explain(loss, weight, names=model)).splitlines()
-    assert text[0].startswith("∂output/∂layers.0.neurons.3.w.1 = ")
-    assert text[1].split()[1:4] == ["layers.0.neurons.3.w.1", "→", "dot"]
-    assert re.search(r"… \d more …", text[1])
-    assert text[2].split()[0] == "="
+    assert text[0].startswith("∂L/∂layers.0.neurons.3.w.1 = ")
+    assert re.fullmatch(
+        r" +0\.\d+  layers\.0\.neurons\.3\.w\.1 → v\d+\(dot\) → v\d+\(relu\) →"
+        r" layers\.1\.neurons\.\d:",
+        text[1],
+    )
+    assert re.fullmatch(r" +v\d+\(dot\) → … \d more … → .* → L\(/\)", text[2])
+    assert text[3].split()[0] == "="
     assert text[-1].endswith("54 other paths")
 
 
 def test_a_fraction_too_long_to_print_is_rounded():
     x = Value(Fraction(10**9, 10**9 + 1))
     assert str(explain(x * x, x, most=1)).splitlines() == [
-        "∂output/∂input ≈ 2, the sum over 2 paths",
-        "  ≈1  input →₁ *    = ≈1",
+        "∂L/∂x1 ≈ 2, the sum over 2 paths",
+        "  ≈1  x1 →₁ L(*)    = ≈1",
         "  ≈1  1 other path",
     ]
+
+
+def texts(found):
+    """Return the text of each path: its cell in the table, and its lines, with no lines broken."""
+    cells = re.findall(r"<tr[^>]*>.*?</tr>", found._repr_html_())[1:]
+    ways = [re.findall(r"<td[^>]*>(.*?)</td>", row)[1] for row in cells]
+    starts = re.split(r"\n  +\S+  (?=\S)", str(found))[1:]
+    lines = [" ".join(start.partition("= ")[0].split()) for start in starts]
+    return ways[: len(found.paths)], lines[: len(found.paths)]
+
+
+@usual(40)
+@given(questions())
+def test_the_texts_of_different_paths_are_different(question):
+    for most in (3, 40):
+        for shown in texts(explain(*question, most=most)):
+            assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize("length", [3, 30, 300])
+def test_they_are_where_long_paths_part_in_the_middle_alone(length):
+    x = y = Value(0.5, label="x" * 40)
+    for i in range(length):
+        y = y.tanh()
+        if abs(i - length // 2) < 4:
+            y = y * y
+            y.label = "y" * 40
+    found = explain(y, x, most=8)
+    for shown in texts(found):
+        assert len(set(shown)) == len(shown) == 8
+
+
+def test_it_is_told_which_neurons_a_path_goes_through():
+    model = MLP(2, [3, 3, 1], seed=1)
+    score = model([0.5, -1.0])
+    found = explain(score, model.layers[0].neurons[0].w[0], names={"model": model, "score": score})
+    (ways, _), neurons = texts(found), [f"layers.1.neurons.{i}:" for i in range(3)]
+    assert (
+        sorted(neuron for way in ways for neuron in neurons if neuron in way)
+        == neurons[: len(ways)]
+    )
+    assert len(ways) > 1
 
 
 HOSTILE = [
@@ -477,6 +524,7 @@ HOSTILE = [
 
 
 @usual(50)
+@example(["漢字" * 30] * 3, 3)
 @given(st.lists(st.sampled_from(HOSTILE) | st.text(), min_size=3, max_size=3), st.integers(0, 30))
 def test_any_name_keeps_to_80_columns_and_to_its_cell(labels, nodes):
     x, y = Value(1e-300, label=labels[0]), Value(-1.2345e-9)
@@ -488,7 +536,7 @@ def test_any_name_keeps_to_80_columns_and_to_its_cell(labels, nodes):
     found = explain(z, x, most=3)
     lines = str(found).split("\n")
     assert max(map(columns, lines)) <= 80
-    assert len(lines) <= 1 + 2 * 3 + 1
+    assert len(lines) <= 3 + 3 * 12 + 1
     root = ET.fromstring(found._repr_html_())
     assert {element.tag for element in root.iter()} <= {
         *("table", "caption", "thead", "tbody", "tr", "th", "td")
@@ -510,8 +558,8 @@ def test_a_table_has_a_row_for_each_path_and_the_rest_and_no_colours():
     assert root.find("caption").text == str(found).splitlines()[0]
     assert cells == [
         ["gradient", "path", "factors"],
-        ["3", "<x> →₁ * → +", "3 · 1"],
-        ["3", "<x> →₂ * → +", "3 · 1"],
+        ["3", "<x> →₁ v1(*) → L(+)", "3 · 1"],
+        ["3", "<x> →₂ v1(*) → L(+)", "3 · 1"],
         ["1", "1 other path", ""],
     ]
     assert html.escape("<x>") in page

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import html
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
 from ..engine import Value
+from ..graph import topological_order
 from ..paths import Path, all_paths, edges_between, largest_paths
 from ..primitive import number
 from .diagram import draw
 from .graph import Graph
-from .labels import exact_text, number_text, printable, shortened
-from .names import Names, names_of
+from .labels import abridged, columns, exact_text, isolated, number_text, printable, shortened
+from .modules import homes_of
+from .names import Names, all_names, models_of, names_of
+from .ways import shown_places, way_of, wrapped
 
 __all__ = ["Explanation", "Rest", "explain"]
 
 WIDTH = 80  # columns of a terminal
-# How many nodes of a path, how many letters of a name, and whether the factors are below the path
-# instead of beside it: of these the first that fits is taken.
-LAYOUTS = [(12, 24, False), *((nodes, 24, True) for nodes in range(12, 1, -1)), (2, 6, True)]
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+NODES = 12  # of a path, and of one that takes several lines
+FEWER = 8
+LETTERS, TITLE = 12, 32  # of an operation, and of a module's name
 TITLES = ("gradient", "path", "factors")
 # A notebook would take dollars in a name for the beginning of a formula. There are no colours: a
 # page has its own, light or dark.
@@ -58,8 +59,8 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
     >>> loss = (h - 1) ** 2 + w**2 / 10
     >>> explain(loss, w, names=locals())
     ∂loss/∂w = -0.3005, the sum over 2 paths
-      -0.4005  w → * → h → - → **2 → loss  = 2 · 0.42 · 1 · -0.4768 · 1
-          0.1  w → **2 → / → loss          = 1 · 0.1 · 1
+      -0.4005  w → v1(*) → h → v2(-) → v3(**2) → loss  = 2 · 0.42 · 1 · -0.4768 · 1
+          0.1  w → v4(**2) → v5(/) → loss              = 1 · 0.1 · 1
     """
     for role, value in (("output", output), ("input", input)):
         if not isinstance(value, Value):
@@ -73,14 +74,22 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
     edges = edges_between(output, input)
     gradient, total = all_paths(edges, output, input)
     paths = largest_paths(edges, output, input, int(most))
-    shown = {output, input}.union(*[path.nodes for path in paths])
+    order = [*dict.fromkeys([*topological_order(output), input])]
+    given = names_of(order, names)
+    homes = homes_of(order, models_of(names))
     return Explanation(
         output,
         input,
         gradient,
         paths,
         _rest(gradient, total, paths),
-        names_of(shown, names),
+        all_names(order, names, root=output),
+        {
+            node: shortened(printable(node.op.name), LETTERS)
+            for node in order
+            if node.op and node.parents and node not in given
+        },
+        {node: abridged(printable(home.title), TITLE) for node, home in homes.items()},
         names,
     )
 
@@ -110,17 +119,20 @@ class Explanation:
     """A gradient as a sum over paths: what `explain` returns.
 
     `gradient` is the derivative of `output` by `input`, as `backward` computes it. `paths` are the
-    largest, the largest first, and `rest` all others; `names` are those of the nodes that have one,
-    by their labels and `named_by`, which is what `explain` was given.
+    largest, the largest first, and `rest` all others; `names` are those of all values of the graph,
+    as in its pictures, `operations` those of the nodes that nobody named, and `homes` the names of
+    the modules that nodes are in; `named_by` is what `explain` was given.
 
     It prints as a text, shows as a table in a notebook, and `draw` emphasises a path in the picture
-    of the graph. Where a node is several operands of the next, the arrow has the operand's number.
+    of the graph. A node without a name of its own has its operation beside it, and where a path
+    enters a module of a model, that is told. Where a node is several operands of the next, the
+    arrow has the operand's number.
 
     >>> x = Value(2.0, label="x")
     >>> explain(x * x, x)
-    ∂output/∂x = 4, the sum over 2 paths
-      2  x →₁ *  = 2
-      2  x →₂ *  = 2
+    ∂L/∂x = 4, the sum over 2 paths
+      2  x →₁ L(*)  = 2
+      2  x →₂ L(*)  = 2
     """
 
     output: Value
@@ -129,6 +141,8 @@ class Explanation:
     paths: list[Path]
     rest: Rest
     names: dict[Value, str]
+    operations: dict[Value, str]
+    homes: dict[Value, str]
     named_by: Names
 
     def draw(self, path: int = 0, **options: Any) -> Graph:
@@ -148,71 +162,81 @@ class Explanation:
         return draw(self.output, **({"names": self.named_by, "highlight": nodes} | options))
 
     def __str__(self) -> str:
-        """Show every path on a line, or two, its middle left out where it is too long."""
-        for nodes, letters, stacked in LAYOUTS:
-            rows = self._rows(nodes, letters)
-            wide = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
-            lines = [self._head(letters)]
-            for gradient, path, factors in rows:
-                lines.append(f"  {_padding(gradient, wide[0])}{gradient}  {path}")
-                if factors and stacked:
-                    lines.append(f"  {' ' * wide[0]}  = {factors}")
-                elif factors:
-                    lines[-1] += f"{_padding(path, wide[1])}  = {factors}"
-            if max(map(_columns, lines)) <= WIDTH:
-                break
+        """Show every path on a line, or on several where they do not all fit."""
+        rows = self._rows(NODES)
+        wide = [
+            max([columns(text) for text in texts], default=0)
+            for texts in (
+                [gradient for gradient, _, _ in rows],
+                [" ".join(way) for _, way, _ in rows],
+                [_product(factors) for _, _, factors in rows],
+            )
+        ]
+        lines = wrapped(self._head(), WIDTH)
+        beside = sum(wide) + 6 <= WIDTH
+        for gradient, way, factors in rows if beside else self._rows(FEWER):
+            start, room = f"  {_padding(gradient, wide[0])}{gradient}  ", WIDTH - wide[0] - 4
+            under = " " * columns(start)
+            if beside:
+                path, product = " ".join(way), _product(factors)
+                lines.append(f"{start}{path}{_padding(path, wide[1])}  {product}".rstrip())
+            else:
+                first, *others = wrapped(way, room)
+                lines += [start + first, *[under + line for line in others]]
+                lines += [under + line for line in wrapped(_product(factors).split(), room)]
         return "\n".join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         entries: list[Path | Rest] = [*self.paths, self.rest]  # which may have no row
-        rows = zip(self._rows(nodes=12, letters=24), entries, strict=False)
-        body = "".join(_row("td", texts, exact_text(entry.gradient)) for texts, entry in rows)
-        return TABLE.format(html.escape(self._head(letters=24)), _row("th", TITLES), body)
+        rows = zip(self._rows(NODES), entries, strict=False)
+        body = "".join(
+            _row("td", (gradient, " ".join(way), " · ".join(factors)), exact_text(entry.gradient))
+            for (gradient, way, factors), entry in rows
+        )
+        return TABLE.format(html.escape(" ".join(self._head())), _row("th", TITLES), body)
 
-    def _head(self, letters: int) -> str:
-        """Return what is summed over how many paths."""
-        output, input = [
-            shortened(printable(self.names.get(value, word)), letters)
-            for value, word in ((self.output, "output"), (self.input, "input"))
-        ]
-        gradient = f"∂{output}/∂{input} = {number_text(self.gradient)}".replace("= ≈", "≈ ")
+    def _head(self) -> list[str]:
+        """Return what is summed over how many paths, in words that are not broken."""
+        output, input = [isolated(self.names[value]) for value in (self.output, self.input)]
+        gradient = [f"∂{output}/∂{input}", "=", number_text(self.gradient)]
+        if gradient[-1].startswith("≈"):
+            gradient[1:] = ["≈", gradient[-1][1:]]
         total = len(self.paths) + self.rest.number
         if not total:
-            return f"{gradient}: {output} does not depend on {input}"
-        return f"{gradient}, the sum over {_counted(total, 'path')}"
+            return [
+                *gradient[:-1],
+                f"{gradient[-1]}:",
+                output,
+                *["does", "not", "depend", "on"],
+                input,
+            ]
+        return [
+            *gradient[:-1],
+            f"{gradient[-1]},",
+            "the",
+            "sum",
+            "over",
+            *_counted(total, "path").split(),
+        ]
 
-    def _rows(self, nodes: int, letters: int) -> list[tuple[str, str, str]]:
+    def _rows(self, most: int) -> list[tuple[str, list[str], list[str]]]:
         """Return the gradient, the way and the factors of each path, then what the rest is."""
         rows = [
             (
                 number_text(path.gradient),
-                self._way(path, nodes, letters),
-                " · ".join(_thinned(path.factors, nodes - 1, number_text, "…")) or "1",
+                *way_of(path, places, self.names, self.operations, self.homes),
             )
-            for path in self.paths
+            for path, places in zip(self.paths, shown_places(self.paths, most), strict=True)
         ]
         if self.rest.number:
-            others = _counted(self.rest.number, "other path")
-            rows.append((number_text(self.rest.gradient), others, ""))
+            others = _counted(self.rest.number, "other path").split()
+            rows.append((number_text(self.rest.gradient), others, []))
         elif number_text(self.gradient - self.rest.gradient) != number_text(self.gradient):
-            rows.append((number_text(self.rest.gradient), "rounded off by the sum", ""))
+            rounded = ["rounded", "off", "by", "the", "sum"]
+            rows.append((number_text(self.rest.gradient), rounded, []))
         return rows
-
-    def _way(self, path: Path, nodes: int, letters: int) -> str:
-        """Return the names of a path's nodes, and by which operand where there are several."""
-
-        def step(i: int) -> str:
-            node, parent = path.nodes[i], path.nodes[i - 1]
-            symbol = node.op.name if node.op and node.parents else "input"
-            name = shortened(printable(self.names.get(node, symbol)), letters)
-            if i == 0:
-                return name
-            several = sum([operand is parent for operand in node.parents]) > 1
-            return f"→{str(path.places[i - 1] + 1).translate(SUBSCRIPTS) * several} {name}"
-
-        return " ".join(_thinned(range(len(path.nodes)), nodes, step, "→ … {:,} more …"))
 
 
 def _rest(gradient: Any, total: int, paths: list[Path]) -> Rest:
@@ -232,13 +256,8 @@ def _row(tag: str, texts: Iterable[str], tooltip: str = "") -> str:
     return f'<tr title="{tooltip}">{"".join(cells)}</tr>'
 
 
-def _thinned(items: Any, most: int, text: Callable[[Any], str], gap: str) -> list[str]:
-    """Return texts of items, the middle of more than so many left out."""
-    if len(items) <= most:
-        return [text(item) for item in items]
-    last = most // 2
-    shown = [text(item) for item in (*items[: most - last], *items[len(items) - last :])]
-    return [*shown[: most - last], gap.format(len(items) - most), *shown[most - last :]]
+def _product(factors: list[str]) -> str:
+    return f"= {' · '.join(factors)}" if factors else ""
 
 
 def _counted(n: int, what: str) -> str:
@@ -247,9 +266,4 @@ def _counted(n: int, what: str) -> str:
 
 
 def _padding(text: str, width: int) -> str:
-    return " " * (width - _columns(text))
-
-
-def _columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return len(text) + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return " " * (width - columns(text))

@@ -13,6 +13,7 @@ import graphviz
 
 __all__ = [
     "abridged",
+    "columns",
     "exact_text",
     "html_text",
     "isolated",
@@ -87,14 +88,30 @@ def shortened(text: str, most: int = 24) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes.
+
+    >>> columns("漢a")
+    3
+    """
+    return len(text) + sum([unicodedata.east_asian_width(character) in "WF" for character in text])
+
+
 def abridged(text: str, most: int) -> str:
-    """Return text of at most so many characters, cut in the middle: what tells names apart is last.
+    """Return text of so many columns, cut in the middle: what tells names apart is at their end.
 
     >>> abridged("generator.layers.0.neurons.3.w.1", 20)
     'generator…rons.3.w.1'
     """
-    last = most // 2
-    return text if len(text) <= most else f"{text[: most - 1 - last]}…{text[len(text) - last :]}"
+    if columns(text) <= most:
+        return text
+    last = len(text)
+    while columns(text[last - 1 :]) <= most // 2:
+        last -= 1
+    first = 0
+    while columns(text[: first + 1]) < most - columns(text[last:]):
+        first += 1
+    return f"{text[:first]}…{text[last:]}"
 
 
 def printable(text: str) -> str:

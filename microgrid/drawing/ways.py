@@ -1,0 +1,105 @@
+"""A path through a graph as text: the nodes that it goes through, where from and by which operand.
+
+Of long paths the middle is left out, but never where two of them part: no two texts are equal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..engine import Value
+from ..paths import Path
+from .labels import columns, isolated, number_text
+
+__all__ = ["shown_places", "way_of", "wrapped"]
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def shown_places(paths: Sequence[Path], most: int) -> list[list[int]]:
+    """Return the places of the nodes that are shown of each path.
+
+    They are where it parts from another, and else about so many of both its ends.
+    """
+    return [
+        _filled(forks, len(path.nodes), most)
+        for forks, path in zip(_forks(paths), paths, strict=True)
+    ]
+
+
+def _forks(paths: Sequence[Path]) -> list[set[int]]:
+    """Return for each path the places at which others take another way for the first time."""
+    places: list[set[int]] = [set() for _ in paths]
+    groups = [([*range(len(paths))], 1)]
+    while groups:
+        group, at = groups.pop()
+        while len(group) > 1:
+            ways = defaultdict(list)
+            for i in group:
+                path = paths[i]
+                ways[id(path.nodes[at]), path.places[at - 1]].append(i)
+            if len(ways) > 1:
+                for i in group:
+                    places[i].add(at)
+                groups += [(same, at + 1) for same in ways.values()]
+                break
+            at += 1
+    return places
+
+
+def _filled(forks: set[int], length: int, most: int) -> list[int]:
+    shown = forks | {0, length - 1}
+    for i in range(1, length // 2 + 1):
+        for place in (i, length - 1 - i):
+            if len(shown) < most and 0 <= place < length:
+                shown.add(place)
+        if len(shown) >= most:
+            break
+    # what is left out is at least as long as the words that say so
+    return [i for i in range(length) if i in shown or {i - 1, i + 1} <= shown]
+
+
+def way_of(
+    path: Path,
+    places: Sequence[int],
+    names: Mapping[Value, str],
+    operations: Mapping[Value, str],
+    homes: Mapping[Value, str],
+) -> tuple[list[str], list[str]]:
+    """Return the words for the nodes of a path at those places, and the factors that lead there.
+
+    `operations` are those that stand beside a name, and `homes` has the name of the module that a
+    node is in: it is told where a path enters it.
+    """
+    words, factors, before, home = [], [], -1, ""
+    for place in places:
+        node, arrow = path.nodes[place], "→ "
+        if place > before + 1:
+            words.append(f"→ … {place - before - 1:,} more …")
+            factors.append("…")
+        if place:
+            parent = path.nodes[place - 1]
+            if sum([operand is parent for operand in node.parents]) > 1:
+                arrow = f"→{str(path.places[place - 1] + 1).translate(SUBSCRIPTS)} "
+            factors.append(number_text(path.factors[place - 1]))
+        name = isolated(names[node])
+        entered = homes.get(node, "")
+        if entered and entered != home and not names[node].startswith(f"{entered}."):
+            words.append(f"{arrow}{entered}:")
+            arrow = ""
+        operation = f"({operations[node]})" if node in operations and place else ""
+        words.append(f"{arrow * bool(place)}{name}{operation}")
+        before, home = place, entered
+    return words, factors or ["1"]
+
+
+def wrapped(words: Iterable[str], room: int) -> list[str]:
+    """Return lines of so many columns, or of one word that is longer."""
+    lines: list[str] = []
+    for word in words:
+        if lines and columns(lines[-1]) + 1 + columns(word) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
