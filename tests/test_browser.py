@@ -410,3 +410,29 @@ def test_in_jupyterlab_python_computes_and_without_anywidget_the_frame_does(brow
         type_into(framed, "a", "1")
         framed.get_by_text("v1 = log(a) = log(1) = 0").first.wait_for()
         assert frame.locator("h1").is_hidden()
+
+
+def test_a_page_made_of_a_notebook_shows_the_steps_without_a_network(browser, tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="it comes with the extra `test`")
+    pytest.importorskip(
+        "nbconvert", reason="nbconvert comes with JupyterLab, in the extra `browser`"
+    )
+    drawing = "from microgrid import draw\ndraw(loss, names=locals())"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (CELLS[0], drawing)]
+    )
+    nbformat.write(notebook, tmp_path / "steps.ipynb")
+    convert = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "steps.ipynb"]
+    subprocess.run(convert, cwd=tmp_path, check=True, capture_output=True)
+    page = browser.new_page(viewport={"width": 800, "height": 1000})
+    page.context.set_offline(True)
+    page.goto(f"file://{tmp_path / 'steps.html'}")
+    frame = page.frame_locator("iframe").locator(".microgrid-explore")
+    frame.wait_for()
+    frame.focus()
+    lines = lines_by(frame, lambda: page.keyboard.press("ArrowRight"))
+    assert lines == str(explore(small()[2])).splitlines()
+    picture = page.locator("img[alt^='Graph of 6 values: loss = -16']")
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert picture.bounding_box()["width"] <= 800
+    page.close()

@@ -453,18 +453,66 @@ def test_without_anywidget_a_notebook_shows_the_page_in_a_frame(monkeypatch):
     assert bundle["text/plain"].startswith("a = 2\n")
 
 
+class Shell:
+    """Stands in for the shell of a notebook's kernel, and keeps what is published."""
+
+    kernel = None
+
+    def __init__(self):
+        self.shown, self.display_pub = [], self
+
+    def publish(self, data, metadata, transient, update):
+        self.shown.append((transient["display_id"], update, data))
+
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def test_a_notebook_shows_the_page_until_a_front_end_answers_for_the_widget(monkeypatch):
+    pytest.importorskip("anywidget", reason="the widget is anywidget's")
+    shell = Shell()
+    monkeypatch.setattr("microgrid.drawing.notebook.kernel_shell", lambda: shell)
+    monkeypatch.setattr("microgrid.drawing.exploration.kernel_shell", lambda: shell)
+    exploration = explore(small()[2])
+    exploration._ipython_display_()
+    page = exploration._repr_mimebundle_()
+    ((first, update, data),) = shell.shown
+    assert (update, data) == (False, page)
+    assert VIEW not in page
+    exploration.widget._handle_custom_msg({"ready": True}, [])
+    _, (second, update, data) = shell.shown
+    assert (second, update) == (first, True)
+    assert data[VIEW]["model_id"] == exploration.widget.model_id
+    assert data["text/html"] == page["text/html"]
+    exploration._ipython_display_()  # a second output, of the same widget
+    assert [update for _, update, _ in shell.shown] == [False, True, False, True]
+    assert len({place for place, *_ in shell.shown}) == 2
+
+
+def test_where_no_kernel_is_ipython_asks_for_the_bundle():
+    with pytest.raises(NotImplementedError):
+        explore(small()[2])._ipython_display_()
+
+
+@pytest.mark.slow  # it starts a kernel
+def test_a_notebook_that_is_run_without_a_front_end_keeps_the_page():
+    import nbformat
+    from nbclient import NotebookClient
+
+    cell = nbformat.v4.new_code_cell(
+        "from microgrid import Value, explore\nexplore(Value(2.0, label='a').exp())"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    (output,) = notebook.cells[0].outputs
+    assert set(output.data) == {"text/html", "text/plain"}
+    assert output.data["text/html"].startswith("<iframe srcdoc=")
+
+
 def test_with_anywidget_what_is_typed_is_computed_by_python():
     pytest.importorskip("anywidget", reason="the widget is anywidget's")
     a, _, loss = small()
-    exploration = explore(loss)
-    bundle = exploration._repr_mimebundle_()
-    widget = exploration.widget
-    shown = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
-    assert (
-        shown
-        == widget.model_id
-        == exploration._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]["model_id"]
-    )
+    widget = explore(loss).widget
     assert widget.graph["names"] == ["a", "b", "v1", "v2", "4", "L"]
     sent = []
     widget.send = sent.append

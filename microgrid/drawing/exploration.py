@@ -15,6 +15,7 @@ from ..engine import Value, topological_order
 from .arrangement import arranged, symbol_of
 from .files import format_of, write_file
 from .names import Names
+from .notebook import Output, kernel_shell
 from .recomputing import listing, page_number
 from .steps import Steps
 
@@ -180,10 +181,22 @@ class Exploration:
         return Widget(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Return what a notebook shows: the widget where it can, else the page in a frame."""
+        """Return the page in a frame, which every notebook and every page made of one shows."""
         page = FRAME.format(html.escape(self.html()), UNTRUSTED)
-        bundle = {"text/plain": str(self), "text/html": page}
-        return bundle if self.widget is None else self.widget.view() | bundle
+        return {"text/plain": str(self), "text/html": page}
+
+    def _ipython_display_(self) -> None:
+        """Show the page, and the widget in its place as soon as a front end answers for it.
+
+        Where nobody answers, as when nbconvert runs a notebook, the page stays: it needs neither a
+        kernel nor a network, and the widget would be blank.
+        """
+        if kernel_shell() is None or self.widget is None:
+            raise NotImplementedError  # whereupon IPython asks for the bundle
+        output, page = Output(), self._repr_mimebundle_()
+        output.show(page)
+        view = self.widget.view()
+        self.widget.when_ready(lambda: output.show(view | page))
 
     def __str__(self) -> str:
         return "\n".join(self._steps.lines())

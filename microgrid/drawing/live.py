@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
 from numbers import Real
 from time import perf_counter
 from typing import Any, Self
-from uuid import uuid4
 
 from matplotlib.figure import Figure
 
 from ..history import History
 from .boundary import RESOLUTION, SIZE, Boundary
 from .curves import Curves, plot_history
+from .notebook import Output, kernel_shell
 from .picture import Picture, format_of_picture
 
 __all__ = ["LivePlot"]
@@ -72,7 +71,7 @@ class LivePlot:
         self._start()
 
     def _start(self) -> None:
-        self._output = _Output() if _kernel_shell() else None
+        self._output = Output() if kernel_shell() else None
         self._latest: tuple[Any, History] | None = None  # not drawn yet
         self._due = 0.0
         self._failed = False
@@ -126,27 +125,6 @@ class LivePlot:
         return Picture(figure, f"{curves.told()} {self.boundary.told()}")
 
 
-class _Output:
-    """An output of a notebook that is changed in place."""
-
-    def __init__(self) -> None:
-        self.id = uuid4().hex
-        self.is_there = False
-
-    def show(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        """Show data by MIME type, instead of what was shown before."""
-        publish = _kernel_shell().display_pub.publish
-        publish(data, metadata, transient={"display_id": self.id}, update=self.is_there)
-        self.is_there = True
-
-
 def _require_seconds(every: Any) -> None:
     if not isinstance(every, Real) or not float(every) >= 0:
         raise ValueError(f"`every` must be a number of seconds, at least 0, got {every!r}")
-
-
-def _kernel_shell() -> Any:
-    """Return IPython's shell if a notebook's kernel runs it, else None, as in a terminal."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    return shell if hasattr(shell, "kernel") else None

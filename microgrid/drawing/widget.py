@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,25 @@ class Widget(anywidget.AnyWidget):
     def __init__(self, exploration: Exploration) -> None:
         super().__init__(graph=exploration.graph, numbers=exploration.numbers())
         self._exploration = exploration
-        self.on_msg(self._edited)
+        self._is_ready, self._waiting = False, list[Callable[[], None]]()
+        self.on_msg(self._told)
 
-    def _edited(self, _: Any, edit: dict[str, Any], __: Any) -> None:
+    def when_ready(self, show: Callable[[], None]) -> None:
+        """Call a function once a front end has loaded the widget."""
+        if self._is_ready:
+            show()
+        else:
+            self._waiting.append(show)
+
+    def _told(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        if "leaf" in message:
+            self._edited(message)
+        else:
+            self._is_ready = True
+            while self._waiting:
+                self._waiting.pop()()
+
+    def _edited(self, edit: dict[str, Any]) -> None:
         try:
             self._exploration.change(edit["leaf"], edit["text"])
         except (ArithmeticError, ValueError) as error:

@@ -564,4 +564,9 @@ export function page(el, state) {
   }).observe(document.body);
 }
 
-export default { render };
+/** Tell Python that there is a front end, which can show the widget. */
+function initialize({ model }) {
+  model.send({ ready: true });
+}
+
+export default { initialize, render };
