@@ -444,6 +444,29 @@ def test_every_value_has_a_box_and_every_operand_its_curve():
         assert 0 < down < height
 
 
+@pytest.mark.dot
+def test_what_is_used_all_along_a_chain_stands_beside_its_operations_again():
+    x = y = Value(0.5, label="x")
+    for _ in range(60):
+        y = (y * 0.9 + x).tanh()
+    order = topological_order(y)
+    places = {value: place for place, value in enumerate(order)}
+    values = explore(y).graph["picture"]["values"]
+    again = [place for value in values for place, _ in value.get("again", ())]
+    assert set(again) == {places[x]}
+    assert 20 < len(again) < 60
+    for drawn, value in zip(values, order, strict=True):
+        boxes = dict(drawn.get("again", ()))
+        starts = [curve[:2] for curve in drawn.get("operands", ())]
+        heights = [curve[-1] for curve in drawn.get("operands", ())]
+        assert heights == sorted(heights)  # operands come in from above to below, in their order
+        for parent, (left, top) in zip(value.parents, starts, strict=True):
+            place = places[parent]
+            across, down, width, height = boxes.get(place, values[place]["box"])
+            assert abs(left - across) <= width / 2 + 1
+            assert abs(top - down) <= height / 2 + 1
+
+
 def test_without_anywidget_a_notebook_shows_the_page_in_a_frame(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.delitem(sys.modules, "microgrid.drawing.widget", raising=False)

@@ -13,6 +13,8 @@ from typing import Any
 from ..engine import Value
 from .labels import number_text, printable, shortened, width
 from .layout import effort, lay_out
+from .looks import pin
+from .plan import far_operands, planned
 
 __all__ = ["arranged", "symbol_of"]
 
@@ -26,8 +28,10 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
     """Return the places of all boxes and the ways of all edges, in points from the top left.
 
     Of each value there is its box, `[x of the middle, y of the middle, width, height]`, and where
-    it was computed the box of its `operation`, the curves of its operands to that, and the last
-    curve from there to the value. A curve is a start, then three points for each Bezier segment.
+    it was computed the box of its operation, `oval`, the curves of its operands to that, and the
+    last curve from there to the value. A curve is a start, then three points for each Bezier
+    segment. What is too far away for a line to the operation stands beside it `again`, in boxes by
+    the place of the value.
 
     Raises:
         RuntimeError: there is no layout engine, or it failed.
@@ -38,14 +42,24 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
     '*'
     """
     place = {value: i for i, value in enumerate(order)}
+    far = far_operands(planned(order, {order[-1]}), set(order))
     lines = ["digraph {", 'rankdir="LR" nodesep="0.15" ranksep="0.35"', 'node [fixedsize="true"]']
     lines += ['edge [arrowsize="0.6"]']
     lines += [f'{name}="{limit}"' for name, limit in effort(len(order)).items()]
     for i, value in enumerate(order):
         lines.append(_box(f"n{i}", "box", *_size(value, names[i])))
         if value.parents:
-            lines.append(_box(f"n{i}op", "oval", width(symbol_of(value), SIZE) + 16, 22))
-            lines += [f"n{place[parent]} -> n{i}op" for parent in value.parents]
+            lines.append(_operation(i, value))
+            tails = {}
+            for parent in value.parents:
+                tails[parent] = f"n{place[parent]}"
+                if (value, parent) in far:
+                    tails[parent] = f"n{i}again{place[parent]}"
+            again = [parent for parent in tails if (value, parent) in far]
+            lines += [_box(tails[parent], "box", *_small(names[place[parent]])) for parent in again]
+            lines += [
+                f"{tails[parent]} -> n{i}op:{pin(k)}:w" for k, parent in enumerate(value.parents)
+            ]
             lines.append(f"n{i}op -> n{i}")
     return _read(lay_out("\n".join([*lines, "}"]), "plain").decode(), order, place)
 
@@ -59,6 +73,19 @@ def _size(value: Value, name: str) -> tuple[float, float]:
     if value.is_constant:
         return width(number_text(value.data), SIZE) + 12, LINE + 8
     return max(width(name, SIZE) + 14, LEAST_WIDTH), 3 * LINE + 8
+
+
+def _small(name: str) -> tuple[float, float]:
+    return width(name, SIZE) + 12, LINE + 4
+
+
+def _operation(i: int, value: Value) -> str:
+    """Return the oval of an operation, with a pin at its left for each operand, in their order."""
+    across, down = width(symbol_of(value), SIZE) + 16, 22
+    rows = "".join(f'<tr><td port="{pin(k)}"></td></tr>' for k in range(len(value.parents)))
+    look = 'border="0" cellborder="0" cellspacing="0" cellpadding="0" fixedsize="true"'
+    label = f'<<table {look} width="{across}" height="{down}">{rows}</table>>'
+    return _box(f"n{i}op", "oval", across, down).replace("]", f" label={label}]")
 
 
 def _box(name: str, shape: str, across: float, down: float) -> str:
@@ -81,15 +108,24 @@ def _read(plain: str, order: Sequence[Value], place: dict[Value, int]) -> dict[s
             size = [round(float(x) * POINTS, 1) for x in row[3:5]]
             boxes[row[0]] = [*points(row[1:3]), *size]
         elif kind == "edge":
-            curves[row[0], row[1]].append(points(row[3 : 3 + 2 * int(row[2])]))
+            ends = row[0], row[1].partition(":")[0]
+            curves[ends].append(points(row[3 : 3 + 2 * int(row[2])]))
     values = []
     for i, value in enumerate(order):
         drawn: dict[str, Any] = {"box": boxes[f"n{i}"]}
         if value.parents:
             drawn["symbol"] = symbol_of(value)
             drawn["oval"] = boxes[f"n{i}op"]
+            tails = [f"n{place[parent]}" for parent in value.parents]
+            copies = [f"n{i}again{place[parent]}" for parent in value.parents]
             drawn["operands"] = [
-                curves[f"n{place[parent]}", f"n{i}op"].pop(0) for parent in value.parents
+                curves[copy if copy in boxes else tail, f"n{i}op"].pop(0)
+                for tail, copy in zip(tails, copies, strict=True)
+            ]
+            drawn["again"] = [
+                [place[parent], boxes[copy]]
+                for parent, copy in dict(zip(value.parents, copies, strict=True)).items()
+                if copy in boxes
             ]
             (drawn["result"],) = curves[f"n{i}op", f"n{i}"]
         values.append(drawn)

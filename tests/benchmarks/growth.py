@@ -49,6 +49,7 @@ BIG = 126  # the network of 80,000 scalar operations
 MOST_SECONDS, MOST_MEGABYTES = 8.0, 1024.0  # of compiling it
 MOST_SPREAD = 2.0  # of the time of an operation, as programs grow: linear, nearly
 MEGABYTE = 2**20
+MANY_VALUES, MOST_DRAWING = 5_000, 3.0  # seconds of drawing so many values
 
 
 class Point(NamedTuple):
@@ -165,6 +166,39 @@ def large(options: argparse.Namespace) -> None:
             print(f"  target: {size['operations']:,} operations", end=" ")
             print(verdict(size["compile"], MOST_SECONDS, " s"), end="; ")
             print(verdict(size["memory"], MOST_MEGABYTES, " MB"))
+
+
+# Pictures
+
+
+def reused(values: int) -> microgrid.Value:
+    """Return a chain of about so many values, each of which uses one leaf again."""
+    x = y = microgrid.Value(0.5)
+    for _ in range(values // 4):
+        y = (y * 0.9 + x).tanh()
+    return y
+
+
+def straight(values: int) -> microgrid.Value:
+    """Return a chain of so many values."""
+    y = microgrid.Value(0.5)
+    for _ in range(values - 1):
+        y = y.tanh()
+    return y
+
+
+def pictures(options: argparse.Namespace) -> None:
+    """Print what it takes from a graph to its SVG."""
+    print("\npictures: from a graph to its SVG, as a notebook shows it")
+    print("  values     a chain   a leaf used all along it")
+    for values in (500, 5_000, 50_000):
+        seconds = []
+        for build in (straight, reused):
+            root = build(values)
+            seconds.append(median_of(lambda root=root: microgrid.draw(root).pipe("svg")))
+        print(f"  {values:6,}  {length(seconds[0])}                 {length(seconds[1])}")
+        if values <= MANY_VALUES:
+            print(f"  target: {values:,} values", verdict(max(seconds), MOST_DRAWING, " s"))
 
 
 # Curves

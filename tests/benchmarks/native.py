@@ -24,7 +24,7 @@ import numpy as np
 import microgrid
 from microgrid import MLP, fit, hessian, losses, optim, schedules, value_and_grad
 
-from .growth import growth, large
+from .growth import growth, large, pictures
 from .sides import (
     INPUTS,
     Side,
@@ -462,7 +462,7 @@ def measure(row: Row, options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and draw the picture."""
     parts = {row.name: lambda options, row=row: measure(row, options) for row in ROWS}
-    parts |= {"large": large, "growth": growth}
+    parts |= {"large": large, "pictures": pictures, "growth": growth}
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.native", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"these alone: {', '.join(parts)}")
     parser.add_argument("--quick", action="store_true", help="few rounds, sizes and rows")

@@ -287,6 +287,11 @@ function drawn({ picture, names, kinds }) {
       part.operands = value.operands.map(arrow);
       part.result = arrow(value.result);
       svg.append(...part.operands, part.result, part.operation);
+      for (const [place, [x, y, width, height]] of value.again) {
+        const at = { x: x - width / 2, y: y - height / 2, width, height, rx: 6 };
+        const name = text(x, y + 4, "middle", names[place]);
+        svg.append(shape("g", { class: `again ${kinds[place]}` }, shape("rect", at), name));
+      }
     }
     svg.append(part.group);
     return part;
