@@ -21,6 +21,7 @@ __all__ = ["arranged", "symbol_of"]
 POINTS = 72  # an inch has
 SIZE = 11  # of the letters, in points
 LINE = 15
+INSET = 4  # points that an arrow may reach into the oval's corners
 LEAST_WIDTH = 100  # "grad" and a number such as -0.1234
 
 
@@ -81,10 +82,11 @@ def _small(name: str) -> tuple[float, float]:
 
 def _operation(i: int, value: Value) -> str:
     """Return the oval of an operation, with a pin at its left for each operand, in their order."""
-    across, down = width(symbol_of(value), SIZE) + 16, 22
-    rows = "".join(f'<tr><td port="{pin(k)}"></td></tr>' for k in range(len(value.parents)))
-    look = 'border="0" cellborder="0" cellspacing="0" cellpadding="0" fixedsize="true"'
-    label = f'<<table {look} width="{across}" height="{down}">{rows}</table>>'
+    across, down, operands = width(symbol_of(value), SIZE) + 16, 22, len(value.parents)
+    size = f'width="{across - INSET}" height="{max(down // operands, 1)}"'
+    rows = "".join(f'<tr><td port="{pin(k)}" {size}></td></tr>' for k in range(operands))
+    look = 'border="0" cellborder="0" cellspacing="0" cellpadding="0"'
+    label = f"<<table {look}>{rows}</table>>"
     return _box(f"n{i}op", "oval", across, down).replace("]", f" label={label}]")
 
 
