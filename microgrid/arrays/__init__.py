@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy
 
 if TYPE_CHECKING:
-    from .protocol import Array as Array
+    from .elements import Array as Array
+    from .elements import array as array
+    from .elements import mapped as mapped
     from .protocol import apply_function as apply_function
     from .protocol import apply_ufunc as apply_ufunc
-    from .protocol import array as array
-    from .protocol import mapped as mapped
 
 __all__ = ["Array", "apply_function", "apply_ufunc", "array", "mapped"]
 

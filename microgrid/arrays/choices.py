@@ -12,19 +12,8 @@ import numpy as np
 
 from .. import primitive
 from ..functional import sin
-from .protocol import (
-    Array,
-    adopted,
-    any_traced,
-    apply_ufunc,
-    each,
-    implements,
-    known,
-    lanes,
-    objects,
-    settled,
-    stored,
-)
+from .elements import Array, adopted, any_traced, each, known, lanes, objects, settled, stored
+from .protocol import apply_ufunc, implements
 from .rules import RULES, all_of, both, chosen, clip, data_of, is_finite, is_nan, is_traced
 
 __all__: list[str] = []

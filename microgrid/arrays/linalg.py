@@ -16,8 +16,9 @@ import numpy as np
 
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..primitive import where
+from .elements import Array, axes_of, lanes, objects, settled
 from .products import sum_of_products
-from .protocol import Array, axes_of, implements, lanes, objects, settled
+from .protocol import implements
 from .rules import data_of, is_traced
 
 __all__: list[str] = []

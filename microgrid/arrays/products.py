@@ -10,7 +10,8 @@ import numpy as np
 from ..functional import dot_
 from ..operators import Operand
 from ..primitive import why_single
-from .protocol import UFUNCS, apply_ufunc, implements, objects, settled, stored
+from .elements import objects, settled, stored
+from .protocol import UFUNCS, apply_ufunc, implements
 
 __all__ = ["sum_of_products"]
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..functional import max_, min_, stop_gradient, sum_
 from ..operators import Operand
 from ..primitive import where
-from .protocol import Array, implements, known, lanes, objects, settled, stored
+from .elements import Array, known, lanes, objects, settled, stored
+from .protocol import implements
 from .rules import all_of, any_of, chosen, data_of, is_nan, is_traced
 
 __all__: list[str] = []

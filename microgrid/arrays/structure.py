@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .protocol import Array, adopted, as_is, implements, objects, of_parts
+from .elements import Array, adopted, objects
+from .protocol import as_is, implements, of_parts
 
 __all__: list[str] = []
 

@@ -1,0 +1,277 @@
+"""The array: NumPy's, of objects; and what goes through its elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..operators import NUMBERS, Operand
+from ..primitive import Primitive
+from .rules import data_of, is_traced
+
+__all__ = [
+    "Array", "adopted", "any_traced", "array", "axes_of", "each", "known", "lanes", "mapped",
+    "objects", "rows", "settled", "stored",
+]  # fmt: skip
+
+
+class Array(np.ndarray[Any, Any]):
+    """An array of `Value`s and numbers, which NumPy's functions treat by this library's rules.
+
+    Transforms and `compile` hand it to the functions that they are given; `array` makes one.
+
+    >>> from microgrid import Value
+    >>> x = array([Value(3.0), 1.0])
+    >>> x, (x * x).sum()
+    (Array([3., 1.]), Value(data=10.0, grad=0.0))
+    """
+
+    __array_ufunc__: Any = Operand.__array_ufunc__
+    __array_function__: Any = Operand.__array_function__
+
+    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
+        """Return what an operation makes of each element."""
+        return mapped(op, operands)
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return _getitem(self, index)
+        except IndexError:
+            _require_known_index(index)
+            raise
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        try:
+            _setitem(self, index, item)
+        except IndexError:
+            _require_known_index(index)
+            raise
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist()) if self.ndim == 1 else _iter(self)
+
+    def argmax(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.argmax`."""
+        return np.argmax(self, *args, **kwargs)
+
+    def argmin(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.argmin`."""
+        return np.argmin(self, *args, **kwargs)
+
+    def argsort(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.argsort`."""
+        return np.argsort(self, *args, **kwargs)
+
+    def argpartition(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.argpartition`."""
+        return np.argpartition(self, *args, **kwargs)
+
+    def searchsorted(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.searchsorted`."""
+        return np.searchsorted(self, *args, **kwargs)
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """Sort in place."""
+        self[...] = np.sort(self, *args, **kwargs)
+
+    def partition(self, *args: Any, **kwargs: Any) -> None:
+        """Partition in place."""
+        self[...] = np.partition(self, *args, **kwargs)
+
+    def clip(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.clip`."""
+        if not args and not {"a_min", "a_max"} & kwargs.keys():
+            args = kwargs.pop("min", None), kwargs.pop("max", None)
+        return np.clip(self, *(args if len(args) > 1 else (*args, None)), **kwargs)
+
+    def round(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.round`."""
+        return np.round(self, *args, **kwargs)
+
+    def dot(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as `np.dot`."""
+        return np.dot(self, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return self._text(np.array_repr)
+
+    def __str__(self) -> str:
+        return self._text(np.array_str)
+
+    def _text(self, show: Callable[[Any], str]) -> str:
+        if self.dtype == object:
+            try:
+                return show(known(self, "its text").view(Array))
+            except TypeError:
+                names = np.empty(self.shape, object)
+                names[...] = np.frompyfunc(_name, 1, 1)(objects(self))
+                with np.printoptions(formatter={"object": str}):
+                    return show(names.view(Array)).replace(", dtype=object", "")
+        return show(self.view(np.ndarray))
+
+
+_getitem, _setitem, _iter = np.ndarray.__getitem__, np.ndarray.__setitem__, np.ndarray.__iter__
+
+
+def _name(x: Any) -> str:
+    return str(x.label or repr(x)) if is_traced(x) else repr(data_of(x))
+
+
+def array(numbers: Any) -> Array:
+    """Return an array of numbers and `Value`s, from one or from nested lists of them.
+
+    `np.array` of `Value`s makes an array on which NumPy's own loops work: they know nothing of
+    derivatives, and `np.maximum`, for example, hides nan.
+
+    Raises:
+        TypeError: something in it is neither a number nor a `Value`.
+
+    >>> import numpy as np
+    >>> from microgrid import Value
+    >>> x = Value(1.0)
+    >>> np.maximum(array([x, 2.0]), 1.0).sum().backward()
+    >>> x.grad  # the number 1.0 ties with it, and has the other half
+    0.5
+    """
+    made = np.array(numbers, object)
+    for x in made.ravel().tolist():
+        if not isinstance(x, (Operand, *NUMBERS, np.bool_)):
+            raise TypeError(f"an array is of numbers and Values, got {x!r} ({type(x).__name__})")
+    return made.view(Array)
+
+
+def objects(x: Any) -> Any:
+    """Return a number, an array or nested lists of them as NumPy's own array of objects."""
+    if type(x) is Array:
+        return x.view(np.ndarray)
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError("a masked array has no number in some places; write x.filled(nan)")
+    made: Any = np.empty((), object)
+    if isinstance(x, Operand):
+        made[()] = x
+        return made
+    made = np.asarray(x)
+    if made.dtype.kind not in "biufO":
+        raise TypeError(f"an array must be of real numbers, got one of dtype {made.dtype}: {x!r}")
+    return made.astype(object, copy=False)
+
+
+def settled(result: Any) -> Any:
+    """Return an array of objects as what it is: of truth values, of floats, or an `Array`."""
+    if isinstance(result, tuple):
+        return tuple(map(settled, result))
+    if not isinstance(result, np.ndarray) or result.dtype != object:
+        return result
+    kinds = set(map(type, result.ravel().tolist()))
+    if kinds <= {float}:
+        return result.astype(float)
+    if kinds <= {bool, np.bool_}:
+        return result.astype(bool)
+    return result.view(Array)
+
+
+def adopted(result: Any) -> Any:
+    """Return what code of NumPy made of arrays of objects, with `Array`s for them."""
+    if isinstance(result, (list, tuple)):
+        parts = [adopted(part) for part in result]
+        is_named = hasattr(result, "_fields")
+        return type(result)(*parts) if is_named else type(result)(parts)
+    if isinstance(result, np.ndarray) and result.dtype == object:
+        if not result.ndim:
+            return result.item()
+        return result if type(result) is Array else result.view(Array)
+    return result
+
+
+def any_traced(*xs: Any) -> bool:
+    """Return whether a number somewhere in arrays is not known yet."""
+    return any(any(map(is_traced, objects(x).ravel().tolist())) for x in xs)
+
+
+def known(x: Any, use: str, instead: str = "leave it to Python, outside of the function") -> Any:
+    """Return the numbers in an array as floats; raise `TypeError` if nobody knows them yet."""
+    elements = objects(x)
+    if any_traced(elements):
+        raise TypeError(
+            f"a compiled function must not ask for {use}: it depends on numbers that have no value "
+            f"until the kernel runs; {instead}"
+        )
+    numbers = list(map(data_of, elements.ravel().tolist()))
+    return np.array(numbers, float).reshape(elements.shape)
+
+
+def mapped(function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """Return what a function of numbers makes of each element of arrays, which broadcast.
+
+    >>> from microgrid import hypot
+    >>> mapped(hypot, (np.array([3.0, 6.0]), np.array([[4.0], [8.0]])))
+    array([[ 5.        ,  7.21110255],
+           [ 8.54400375, 10.        ]])
+    """
+    with np.errstate(all="ignore"):  # the numbers of Python warn of nothing
+        return settled(np.frompyfunc(function, len(operands), 1)(*map(objects, operands)))
+
+
+def each(function: Callable[..., Any], *operands: Any) -> Any:
+    """Return the same, of operands that are given one by one."""
+    return mapped(function, operands)
+
+
+def rows(x: Any, axis: Any = None) -> Any:
+    """Return an array with the elements along an axis, several, or all as its last dimension."""
+    elements = objects(x)
+    if axis is None:
+        return elements.ravel()
+    axes = [_axis(a, elements.ndim) for a in axes_of(axis)]
+    kept = [a for a in range(elements.ndim) if a not in axes]
+    shape = [elements.shape[a] for a in kept]
+    count = math.prod([elements.shape[a] for a in axes])
+    return elements.transpose(kept + axes).reshape((*shape, count))
+
+
+def lanes(
+    function: Callable[[list[Any]], Any], x: Any, axis: Any = None, keepdims: bool = False
+) -> Any:
+    """Return what a function makes of the list of elements along an axis, several, or all."""
+    elements = rows(x, axis)
+    result = np.empty(elements.shape[:-1], object)
+    for index in np.ndindex(result.shape):
+        result[index] = function(elements[index].tolist())
+    if keepdims:
+        shape = np.shape(x)
+        over = range(len(shape)) if axis is None else [_axis(a, len(shape)) for a in axes_of(axis)]
+        result = result.reshape([1 if i in over else n for i, n in enumerate(shape)])
+    return settled(result) if result.ndim else result.item()
+
+
+def stored(result: Any, out: Any) -> Any:
+    """Return a result, in the array for it if the caller gave one."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def axes_of(axis: Any) -> tuple[int, ...]:
+    """Return one axis or several as a tuple."""
+    return axis if isinstance(axis, tuple) else (axis,)
+
+
+def _axis(axis: Any, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return int(axis) % ndim
+
+
+def _require_known_index(index: Any) -> None:
+    """Raise `TypeError` for a condition on numbers that nobody knows yet."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, Array) and any_traced(part) for part in parts):
+        raise TypeError(
+            "a compiled function must not choose elements by a condition: how many there are would "
+            "depend on numbers that have no value until the kernel runs; write np.where(x > 0, x, "
+            "0.0) for x[x > 0], and x = np.where(x > 0, x, 0.0) for x[x <= 0] = 0.0"
+        )
