@@ -141,7 +141,7 @@ def advice(what: str, operands: tuple[Any, ...]) -> str | None:
     name, x = what.removeprefix("the derivative of "), operands[0]
     made_by = [_name(x), *map(_name, getattr(x, "parents", ()))]
     stable = "it neither overflows nor underflows"
-    if name == "log" and made_by[0] == "/" and "exp" in made_by[1:]:
+    if name == "log" and made_by[0] in ("/", "share") and "exp" in made_by[1:]:
         return f"write log_softmax(xs) for the log of a softmax: {stable}"
     if name == "log" and made_by[0] == "sigmoid":
         return f"write log_sigmoid(x) for log(sigmoid(x)): {stable}"

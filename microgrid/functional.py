@@ -450,6 +450,8 @@ def min(xs: Iterable[Any]) -> Any:
 def norm(xs: Iterable[Any]) -> Any:
     """Return the Euclidean length of a vector; its gradient at the origin is 0.
 
+    That gradient has no derivative at the origin: it raises. The length's square is `dot(x, x)`.
+
     >>> norm([3.0, 4.0])
     5.0
     """
