@@ -469,6 +469,65 @@ def test_results_have_the_functions_own_structure(f):
     assert type(compiled(x)) is type(f(x))
 
 
+ROWS = 3
+QUARTERS = st.integers(-20, 20).map(lambda n: n / 4)
+COLUMNS = st.lists(QUARTERS, min_size=ROWS, max_size=ROWS).map(np.array)
+ARRAYS = st.lists(QUARTERS, min_size=1, max_size=4).map(np.array)
+
+
+def trees_of(atoms):
+    return st.recursive(
+        atoms,
+        lambda trees: (
+            st.lists(trees, max_size=3)
+            | st.lists(trees, max_size=3).map(tuple)
+            | st.dictionaries(st.sampled_from(["a", "b", 1]), trees, max_size=3)
+            | st.builds(Point, trees, trees)
+        ),
+        max_leaves=6,
+    )
+
+
+def as_python_does(structures):
+    """Return a function that asks all numbers of two arguments, and gives back the second."""
+    w, x = structures
+
+    def f(shared, rows):
+        weights, own = mg.trees.flatten(shared), mg.trees.flatten(rows)
+        assert (weights[1].paths, own[1].paths) == (w.paths, x.paths)
+        total = mg.sum([*weights[0], *own[0], 0.5])
+        return own[1].argument([2.0 * number + 1.0 for number in own[0]]), total, {"pair": (total,)}
+
+    return f
+
+
+@given(trees_of(QUARTERS | ARRAYS), trees_of(QUARTERS | COLUMNS), st.booleans())
+@usual(60)
+def test_arguments_of_any_structure_are_computed_as_python_does_row_by_row(w, x, has_values):
+    columns, structure = mg.trees.flatten(x, lambda part: isinstance(part, np.ndarray))
+    has_columns = any(isinstance(column, np.ndarray) for column in columns)
+    rows = [
+        structure.argument([c[i] if isinstance(c, np.ndarray) else c for c in columns])
+        for i in range(ROWS if has_columns else 1)
+    ]
+    f = as_python_does([mg.trees.flatten(w)[1], mg.trees.flatten(rows[0])[1]])
+    expected = [mg.trees.flatten(f(w, row)) for row in rows]
+    if has_values:
+        numbers, outer = mg.trees.flatten(w)
+        w = outer.argument([Value(number) for number in numbers])
+    found, result = mg.trees.flatten(
+        mg.compile(f, shared="shared")(w, x), lambda part: isinstance(part, np.ndarray)
+    )
+    zeros = [0.0] * len(found)
+    assert result.result(zeros) == expected[0][1].result(zeros)
+    for k, column in enumerate(found):
+        numbers = [
+            number.data if isinstance(number, Value) else number for number in np.ravel(column)
+        ]
+        assert np.shape(column) == ((ROWS,) if has_columns else ())
+        assert numbers == [float(scalars[k]) for scalars, _ in expected]
+
+
 def test_an_array_that_is_returned_has_its_dimensions_behind_those_of_the_rows():
     f = mg.compile(lambda x, y: np.array([[x, y], [y, x], [x, x]]))
     x = np.arange(5.0)
