@@ -386,7 +386,7 @@ def test_partials_that_cannot_be_derived_are_caught_at_order_2():
     op = Primitive("square", lambda x: x * x, taken_out, made_by=(abs, ()))
     check_gradients(op, 1.5)
     told = accusation(op, 1.5, order=2)
-    assert "∂²square/∂x[0]∂x[0]" in told
+    assert "∂²square/∂x∂x" in told
     assert "to blame is 'square': at 1.5 its partial by operand 0, derived by operand 0, " in told
     assert told.endswith("is 0, should be 2")
 
@@ -518,7 +518,7 @@ def test_each_mode_is_checked_by_itself(monkeypatch):
     assert kinds(microgrid.sin, 0.5, modes=["reverse"]) == [RIGHT]
     told = accusation(microgrid.sin, 0.5)
     assert "gradients of sin: 1 wrong, 1 right" in told
-    assert "∂sin/∂x[0]  forward  wrong    -0.87758256" in told
+    assert "∂sin/∂x     forward  wrong    -0.87758256" in told
 
 
 def test_reverse_mode_is_both_backward_and_vjp(monkeypatch):
@@ -568,7 +568,7 @@ class Line(Module):
         (lambda x: x * x, (np.float32(3.0),), ["x"]),
         (lambda line: line(3.0) ** 2, (Line(),), ["line.slope", "line.offset"]),
         (lambda p: Line().with_parameters(p)(3.0), (Line().parameters(),), ["p[0]", "p[1]"]),
-        (microgrid.atan2, (1.0, 2.0), ["x[0]", "x[1]"]),
+        (microgrid.atan2, (1.0, 2.0), ["y", "x"]),
         (lambda x: x.tanh(), (0.5,), ["x"]),
         (lambda x: 3 if x > 0 else x, (0.5,), ["x"]),
     ],

@@ -202,6 +202,9 @@ HARD = [
     (lambda x: x - mg.floor(x), [2.0, 2 - 1e-12, 0.3], 2),
     (lambda x: mg.floor(1e4 * x) / 1e4, [0.12345, 0.5], 2),
     (lambda x: (x % 0.1) * 3, [0.25, 0.2, 1e-9], 2),
+    (lambda x: mg.atan2(-1747.6 % x % -1747.6, -2.9), [7.5e-7], 1),
+    (lambda x: x // 1e-9, [0.3, 1e9 + 0.5], 2),
+    (lambda x: 5.0 // x + x % 1e-9, [1e-9, 3e-7], 1),
     (lambda x: abs(mg.sin(x)) ** 3, [0.0, math.pi, 1.0], 3),
     # deep, wide and used often
     (deep, [0.5, 1e-3], 1),

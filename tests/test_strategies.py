@@ -494,7 +494,13 @@ def test_differences_agree_with_the_gradients_of_programs(program):
     assert not has_a_wrong_gradient(program)
 
 
-@pytest.mark.parametrize("name", ["wrong tanh", "wrong product"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wrong tanh",
+        pytest.param("wrong product", marks=pytest.mark.slow),  # the same, with two operands
+    ],
+)
 def test_a_wrong_primitive_among_the_others_shrinks_to_a_call_of_it(planted, name):
     program = find(programs(primitives=[*LIBRARY, planted[name]]), has_a_wrong_gradient)
     assert re.findall("    t.*", str(program))[0].startswith(

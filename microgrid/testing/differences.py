@@ -54,6 +54,7 @@ class Finding:
     `measured` is the slope found and `bound` its greatest error; where the slopes to the left and
     to the right differ there is none. They are None where f is undefined, or they do not settle.
     `decay` is the power of h by which the Taylor remainder falls, None where it is all rounding.
+    `step` is the smallest on which the measured slope rests.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class Finding:
     left: float | None = None
     right: float | None = None
     decay: float | None = None
+    step: float | None = None
 
     def error(self, claimed: float) -> float:
         """Return by how much a claimed number is off at least: inf if it is no number.
@@ -88,7 +90,7 @@ def examine(f: Function, x: float, claimed: float, rounding: float = 0.0) -> Fin
     >>> examine(math.sin, 1.0, 1.0001 * math.cos(1.0)).kind
     'wrong'
     >>> examine(abs, 0.0, 0.5)
-    Finding(kind='at a kink', measured=None, bound=None, left=-1.0, right=1.0, decay=1.0)
+    Finding(kind='at a kink', measured=None, bound=None, left=-1.0, right=1.0, decay=1.0, step=None)
     """
     error = rounding if math.isfinite(rounding) else 0.0
     return _examined(f, x, claimed, lambda h: error)
@@ -246,6 +248,7 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
         left,
         right,
         min((power for power in powers if power is not None), default=None),
+        abs(best.step) if best else None,
     )
 
 

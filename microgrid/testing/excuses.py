@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -12,8 +12,8 @@ from typing import Any
 from ..engine import Value
 from ..graph import topological_order
 from ..primitive import operands_text
-from .blame import reach, undecided, unrecorded
-from .differences import KINK, LOSES, RIGHT, WRONG
+from .blame import has_kink_within, reach, undecided, unrecorded
+from .differences import KINK, LOSES, NOISY, RIGHT, WRONG
 from .report import Verdict
 from .rounding import loss, pulled, pushed
 from .subject import Graph, Subject, backward, number
@@ -84,7 +84,39 @@ class _Place:
                 at = operands_text(node.parents)
                 note = f"{op.name!r} at {at} is {kind}, where the chain rule need not hold"
                 return replace(verdict, kind=kind, note=note)
+        try:
+            turning = next(self.turning_within(verdict.step, off), None)
+        except (ArithmeticError, ValueError):
+            turning = None  # a step leaves the domain
+        if turning is not None:
+            op = turning.op
+            at = operands_text(turning.parents)
+            note = f"{op.name!r} at {at} has a kink nearer than differences can see"
+            return replace(verdict, kind=NOISY, note=note)
         return verdict
+
+    def turning_within(self, step: float | None, off: float) -> Iterator[Value]:
+        """Yield the nodes that have a kink within the step of a difference, and spoil it."""
+        tangents = {self.x: 1.0}
+        for node in (
+            topological_order(self.output) if step and isinstance(self.output, Value) else ()
+        ):
+            moving = [tangents.get(parent, 0.0) for parent in node.parents]
+            if not step or not any(moving):
+                continue
+            partials = node.partials()
+            slope = sum([t * float(p or 0) for t, p in zip(moving, partials, strict=True)])
+            tangents[node] = slope
+            op: Any = node.op
+            operands = [float(parent.data) for parent in node.parents]
+            if has_kink_within(op, operands, step * max(map(abs, moving))):
+                chords = []
+                for h in (-step, step):
+                    moved = [x + h * t for x, t in zip(operands, moving, strict=True)]
+                    chords.append((op.forward(*moved) - float(node.data)) / h)
+                onwards = abs(number(pulled(self.output, node)))
+                if onwards * max(abs(chord - slope) for chord in chords) > off / 4:
+                    yield node
 
     def rounding(self, mode: str) -> tuple[float, str]:
         """Return a bound of the rounding error of the derivative, and where it comes from."""

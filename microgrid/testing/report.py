@@ -26,6 +26,7 @@ class Verdict:
     say, to within `bound`; `left` and `right` are the one-sided slopes, which a table shows where
     they differ. The Taylor remainder falls
     as the step to the power `decay`: 2 or more if right, 1 if wrong, None if it is all rounding.
+    The measured slope rests on differences over `step` and more.
     `note` says why, where the numbers do not.
     """
 
@@ -40,12 +41,15 @@ class Verdict:
     left: float | None = None
     right: float | None = None
     decay: float | None = None
+    step: float | None = None
     note: str = ""
 
     @property
     def finding(self) -> Finding:
         """What differences say, without what was claimed."""
-        return Finding(self.kind, self.measured, self.bound, self.left, self.right, self.decay)
+        return Finding(
+            self.kind, self.measured, self.bound, self.left, self.right, self.decay, self.step
+        )
 
 
 @dataclass(frozen=True)
