@@ -154,7 +154,8 @@ def test_no_kink_is_nearer_than_the_distance_to_the_nearest(primitive):
     law()
 
 
-@each_of([p for p in STRAIGHT if p.name != "clip(1, 1)"])  # whose kink has a flat line around it
+# around the kink of these two is a flat line
+@each_of([p for p in STRAIGHT if p.name not in ("clip(1, 1)", "==")])
 def test_the_nearest_kink_is_one(primitive):
     @a_few
     @given(numbers(primitive))
