@@ -317,7 +317,7 @@ def test_a_neuron_has_its_parameters_its_sums_and_its_activations_and_nothing_el
         elif value.op.name == "dot":
             assert drawn.title(name) == drawn.title(f"{name}op") == names[value.parents[0]]
     for value, name in ids.items():  # the loss is outside, and the output of each neuron inside
-        users = [user for user in ids if value in user.parents]
+        users = [user for user in ids if value in {*user.parents}]
         if value.parents and any(user.op.name == "dot" for user in users):
             assert drawn.title(name).startswith("layers.0.neurons.")
     outputs = [

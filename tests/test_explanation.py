@@ -34,6 +34,7 @@ from microgrid import (
 from microgrid.drawing import Explanation, explanation
 from microgrid.paths import Path
 from microgrid.testing.strategies import programs
+from tests.nodes import same
 from tests.search import usual
 
 ALL = 10**6  # more paths than any graph here has that is explained whole
@@ -149,7 +150,7 @@ def test_the_largest_are_found_where_factors_above_and_below_1_meet(layers):
 def test_x_times_x_has_two_paths_that_differ_by_the_operand():
     x = Value(3.0, label="x")
     first, second = explain(x * x, x).paths
-    assert first.nodes == second.nodes
+    assert same(first.nodes, second.nodes)
     assert (first.places, second.places) == ((0,), (1,))
     assert (first.gradient, second.gradient) == (3.0, 3.0)
 
@@ -583,7 +584,7 @@ def test_a_path_is_highlighted_in_the_drawing(monkeypatch):
         ((y,), {"highlight": found.paths[0].nodes, "names": names}),
         ((y,), {"highlight": found.paths[1].nodes, "names": None, "rankdir": "TB"}),
     ]
-    assert found.paths[0].nodes != found.paths[1].nodes
+    assert not same(found.paths[0].nodes, found.paths[1].nodes)
     monkeypatch.undo()
     for path in range(3):
         emphasised = microgrid.draw(y, names=names, highlight=found.paths[path].nodes)
