@@ -36,6 +36,12 @@ from tests.test_drawing import (
 graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let a busy machine lay out what an idle one does at once."""
+    monkeypatch.setattr(drawing_graph, "PATIENCE", drawing_graph.MOST_SECONDS)
+
+
 class Drawn:
     """The DOT text of a graph, taken apart: attributes, edges and frames by id."""
 
@@ -737,7 +743,7 @@ def slow_engine(folder, monkeypatch, slow):
         "print(source)"
     )
     pretend_engine(folder, "dot", script)
-    monkeypatch.setattr(drawing_graph, "PATIENCE", 0.5)
+    monkeypatch.setattr(drawing_graph, "PATIENCE", 1.5)
 
 
 @posix
