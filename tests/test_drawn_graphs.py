@@ -680,6 +680,19 @@ def test_operands_and_neurons_stand_in_their_order(build, rankdir):
     assert all(layer == sorted(layer) for layer in layers.values())
 
 
+@pytest.mark.dot
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+def test_the_boxes_of_a_layer_stand_in_the_order_of_its_neurons(rankdir):
+    root, model = hidden(5, 4, 1)
+    graph = draw(root, names=model, depth=2, rankdir=rankdir)
+    places, layers = places_of(graph), {}
+    for name in sorted(Drawn(graph).of("module"), key=lambda name: int(name[1:])):
+        along, across = places[name]
+        layers.setdefault(round(along, 1), []).append(across)
+    assert sorted(map(len, layers.values())) == [1, 4, 5]
+    assert all(layer == sorted(layer) for layer in layers.values())
+
+
 # What is far away
 
 

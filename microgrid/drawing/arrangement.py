@@ -59,7 +59,8 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
             again = [parent for parent in tails if (value, parent) in far]
             lines += [_box(tails[parent], "box", *_small(names[place[parent]])) for parent in again]
             lines += [
-                f"{tails[parent]} -> n{i}op:{pin(k)}:w" for k, parent in enumerate(value.parents)
+                f"{tails[parent]} -> n{i}op:{pin(k, len(value.parents))}:w"
+                for k, parent in enumerate(value.parents)
             ]
             lines.append(f"n{i}op -> n{i}")
     return _read(lay_out("\n".join([*lines, "}"]), "plain").decode(), order, place)
@@ -84,7 +85,8 @@ def _operation(i: int, value: Value) -> str:
     """Return the oval of an operation, with a pin at its left for each operand, in their order."""
     across, down, operands = width(symbol_of(value), SIZE) + 16, 22, len(value.parents)
     size = f'width="{across - INSET}" height="{max(down // operands, 1)}"'
-    rows = "".join(f'<tr><td port="{pin(k)}" {size}></td></tr>' for k in range(operands))
+    pins = dict.fromkeys(pin(k, operands) for k in range(operands))
+    rows = "".join(f'<tr><td port="{name}" {size}></td></tr>' for name in pins)
     look = 'border="0" cellborder="0" cellspacing="0" cellpadding="0"'
     label = f"<<table {look}>{rows}</table>>"
     return _box(f"n{i}op", "oval", across, down).replace("]", f" label={label}]")

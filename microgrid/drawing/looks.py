@@ -53,7 +53,7 @@ LEAF = {"color": "#1f5c99", "fillcolor": "#d9eafa", "style": "rounded,filled,bol
 CONSTANT = {"color": "#595959", "fillcolor": "#e8e8e8", "shape": "note", "style": "filled,dashed"}
 OPERATION = {"fillcolor": "#f7f7f7", "margin": "0", "style": "rounded,filled"}
 RESULT = {"fillcolor": "#fff0b3"}
-BOX = {"color": "#3d6b35", "fillcolor": "#dfeeda", "margin": "0.15,0.1", "shape": "box3d"}
+BOX = {"color": "#3d6b35", "fillcolor": "#dfeeda", "margin": "0", "shape": "box3d"}
 FRAME = {
     "bgcolor": "#f4f8f2",
     "color": "#9db896",
@@ -71,6 +71,7 @@ CHOSEN = {"color": "#c2006b", "penwidth": "3.5"}
 LABEL, NAME = 24, 40  # the most characters shown: what tells paths apart is at their end
 
 PIN = 3  # points, at least, from operand to operand
+MOST_PINS = 100
 TABLE = '<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{}</table>'
 GAP = "&#160;&#160;"  # with room for a wider font, where Helvetica has no substitute of its widths
 NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
@@ -134,39 +135,47 @@ def again_look(value: Value, name: str) -> Look:
 
 
 def operation_look(made: Value, operands: int, rankdir: str) -> Look:
-    """Return the attributes of the operation that made a value, with a pin for each operand.
-
-    The pins are cells without text at the side where the operands come in. A layout engine takes
-    it for a crossing if operands are not in the order of their pins.
-    """
+    """Return the attributes of the operation that made a value."""
     assert made.op is not None
     symbol = printable(made.op.name)
     text = html_text(shortened(symbol)) or " "
-    size = f'width="{PIN}" height="{PIN}"'
-    pins = [f'<td port="{pin(place)}" {size}></td>' for place in range(operands)]
-    if rankdir in ("LR", "RL"):
-        middle = f'<td rowspan="{operands}" cellpadding="3">{text}</td>'
-        first, *others = [f"{p}{middle}" if i == 0 else p for i, p in enumerate(pins)]
-        if rankdir == "RL":
-            first = middle + pins[0]
-        rows = [first, *others]
-    else:
-        rows = ["".join(pins), f'<td colspan="{operands}" cellpadding="3">{text}</td>']
-        rows = rows if rankdir == "TB" else rows[::-1]
     return {
-        "label": f"<{TABLE.format(''.join(f'<tr>{row}</tr>' for row in rows))}>",
+        "label": _pinned(text, 3, operands, rankdir),
         "tooltip": tooltip_text(symbol),
         "class": "operation",
         **OPERATION,
     }
 
 
-def pin(place: int) -> str:
-    """Return what an operation's pin for its operand at a place is called."""
-    return f"o{place}"
+def _pinned(content: str, padding: int, operands: int, rankdir: str) -> str:
+    """Return a label with a pin for each operand, at the side where the arrows come in.
+
+    The pins are cells without text. A layout engine takes it for a crossing if operands are not in
+    the order of their pins.
+    """
+    size = f'width="{PIN}" height="{PIN}"'
+    names = dict.fromkeys(pin(place, operands) for place in range(operands))
+    pins = [f'<td port="{name}" {size}></td>' for name in names] or ["<td></td>"]
+    if rankdir in ("LR", "RL"):
+        middle = f'<td rowspan="{len(pins)}" cellpadding="{padding}">{content}</td>'
+        first = pins[0] + middle if rankdir == "LR" else middle + pins[0]
+        rows = [first, *pins[1:]]
+    else:
+        middle = f'<td colspan="{len(pins)}" cellpadding="{padding}">{content}</td>'
+        rows = ["".join(pins), middle] if rankdir == "TB" else [middle, "".join(pins)]
+    return f"<{TABLE.format(''.join(f'<tr>{row}</tr>' for row in rows))}>"
 
 
-def box_look(step: Step, has_gradients: bool) -> Look:
+def pin(place: int, operands: int) -> str:
+    """Return what the pin for an operand is called; very many operands share them.
+
+    >>> pin(1, operands=2), pin(999, operands=1000)
+    ('o1', 'o99')
+    """
+    return f"o{place * MOST_PINS // operands if operands > MOST_PINS else place}"
+
+
+def box_look(step: Step, has_gradients: bool, rankdir: str) -> Look:
     """Return the attributes of a collapsed module."""
     assert step.block is not None
     gradients = [value.grad for value in step.inside if not value.parents]
@@ -180,8 +189,9 @@ def box_look(step: Step, has_gradients: bool) -> Look:
         f"<tr><td>{GREY.format(html_text(shortened(printable(line), 40)))}</td></tr>"
         for line in lines
     )
+    words = TABLE.format(_title(title, NAME) + rows)
     return {
-        "label": f"<{TABLE.format(_title(title, NAME) + rows)}>",
+        "label": _pinned(words, 7, len(step.operands), rankdir),
         "tooltip": tooltip_text(printable("; ".join(filter(None, [title, *lines])))),
         "class": "module",
         **BOX,

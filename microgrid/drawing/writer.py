@@ -130,7 +130,7 @@ class Writer:
             self._node(result, name, look, result in self.lit)
         else:
             looks = [plain_operand_look() for _ in step.operands]
-            look = box_look(step, self.scale.largest > 0)
+            look = box_look(step, self.scale.largest > 0, self.rankdir)
             self._node(result, name, look, not members.isdisjoint(self.chosen))
         lit = {operand for member in members for operand in self.lit.get(member, ())}
         left_out, whole = 0, name.removesuffix("op")
@@ -146,7 +146,7 @@ class Writer:
                     shown_again = again_look(operand, self.names.get(operand, ""))
                     self._node(result, again[operand], shown_again, operand in lit)
                 tail = again[operand]
-            head = f"{name}:{pin(place)}:{SIDES[self.rankdir]}" if step.made is not None else name
+            head = f"{name}:{pin(place, len(step.operands))}:{SIDES[self.rankdir]}"
             self._edge(tail, head, f"{whole}from{place}", look, operand in lit)
         if left_out:
             self._stub(result, f"{name}more", left_out)
