@@ -206,6 +206,9 @@ CASES = {
         np.array_equal(x, V[:3]) * 1.0
         np.array_equiv(x, V) * 1.0
         np.linspace(x[0], x[1], 5)
+        np.linspace(x[0], x[1], 1)
+        np.sort(x[:0])
+        np.var(x, ddof=1)
         np.linspace(x[:2], 2.0, 4, endpoint=False)
         np.linspace(x[0], 1.0, 4, retstep=True)[1]
         np.logspace(x[0], x[1], 4)

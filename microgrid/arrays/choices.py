@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import reduce
@@ -163,7 +164,7 @@ def _nan_to_num(
 
 @implements(np.round, np.around)
 def _round(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    scale = 10.0 ** abs(decimals)
+    scale = 10.0 ** abs(operator.index(decimals))
 
     def rounded(x: Any) -> Any:
         if decimals == 0:

@@ -104,8 +104,8 @@ def _takes_objects_alone(ufunc: Any) -> bool:
 def _no_rule(function: Any) -> str:
     name = function.__name__
     own = name if name in functional.__all__ else {"expit": "sigmoid"}.get(name)
-    advice = f"; there is microgrid.{own}" if own else ""
-    return f"{name} has no derivative here{advice}: it takes arrays of floats alone, not of Values"
+    advice = f"; write microgrid.{own}" if own else ""
+    return f"{name} has no derivative here, it takes arrays of floats alone, not of Values{advice}"
 
 
 def _require_floats(ufunc: Any, kwargs: dict[str, Any]) -> None:

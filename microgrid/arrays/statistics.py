@@ -60,8 +60,10 @@ def _in_order(numbers: list[Any]) -> list[Any]:
     for _, group in groupby(ordered, key=data_of):
         tied = list(group)
         result += [max_(*tied)] * len(tied) if len(tied) > 1 else tied
-    known_numbers = n - sum(map(is_nan, numbers))
-    return result[:known_numbers] + [max_(*numbers)] * (n - known_numbers)  # which is nan
+    missing = sum(map(is_nan, numbers))
+    if missing:
+        result[n - missing :] = [max_(*numbers)] * missing  # which is nan
+    return result
 
 
 def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
@@ -380,12 +382,17 @@ def _nanstd(a: Any, *args: Any, **kwargs: Any) -> Any:
 
 @implements(np.var)
 def _var(a: Any, *args: Any, **kwargs: Any) -> Any:
-    return np.atleast_1d(objects(a)).view(Array).var(*args, **kwargs)
+    return np.atleast_1d(objects(a)).view(Array).var(*args, **_with_ddof(kwargs))
 
 
 @implements(np.std)
 def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
-    return np.atleast_1d(objects(a)).view(Array).std(*args, **kwargs)
+    return np.atleast_1d(objects(a)).view(Array).std(*args, **_with_ddof(kwargs))
+
+
+def _with_ddof(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords with the array API's `correction` under its name of old."""
+    return {"ddof" if name == "correction" else name: x for name, x in kwargs.items()}
 
 
 @implements(np.average)

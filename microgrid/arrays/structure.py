@@ -143,11 +143,14 @@ def _linspace(
     axis: int = 0,
     **device: Any,
 ) -> Any:
+    if num < 0:
+        raise ValueError(f"a number of samples is 0 or more, got {num}")
     pieces = num - 1 if endpoint else num
     first, last = np.broadcast_arrays(objects(start), objects(stop))
     width = np.subtract(first.view(Array), last.view(Array)) * -1.0
     step = width / pieces if pieces > 0 else width * np.nan
-    places = [i * objects(step) + first for i in range(num)]
+    between = objects(step if pieces > 0 else width)
+    places = [i * between + first for i in range(num)]
     if endpoint and num > 1:
         places[-1] = last
     if not num:
