@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import linecache
 import operator
-import os
-import sys
 from _thread import get_ident
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import Any
 from weakref import ref
 
+from .callers import line_of_caller
 from .engine import Value
-from .primitive import Primitive, operand_text, operands_text, watched
+from .primitive import Primitive, of_branches, operand_text, operands_text, watched
 
 __all__ = ["detect_anomaly"]
 
-PACKAGE = f"{Path(__file__).parent}{os.sep}"
 Links = Iterable[tuple[Value, Iterable[Value], Iterable[Any]]]
 
 
@@ -65,7 +60,7 @@ class _Watch:
 
     def made(self, node: Value, op: Primitive, operands: tuple[Value, ...]) -> None:
         """Remember the line that made a node; raise if it is not finite and its operands are."""
-        line, key = _users_line(), id(node)
+        line, key = line_of_caller(), id(node)
         self.lines[key] = line, ref(node, lambda _: self.lines.pop(key, None))
         if not _finite(node) and all(map(_finite, operands)):
             raise FloatingPointError(
@@ -75,7 +70,7 @@ class _Watch:
 
     def explanation(self, what: str, operands: tuple[Any, ...], node: Value | None) -> str:
         """Return the lines to add to an error that an operation, or its derivative, raised."""
-        line = _users_line() if node is None else self._line(node)
+        line = line_of_caller() if node is None else self._line(node)
         return _told(line) + _told(advice(what, operands))
 
     def asked(self, node: Value, partials: Iterable[Any]) -> None:
@@ -165,10 +160,7 @@ def advice(what: str, operands: tuple[Any, ...]) -> str | None:
             "instead: it asks for no slope of what it leaves out, and 0 times infinity is nan"
         )
     if name in ("log", "sqrt", "/", "log2", "log10", "log1p", "asin", "acos") or name[:2] == "**":
-        return (
-            f"both branches of a where are computed: if {name} stands in the one that is not "
-            "chosen, give it an operand that is safe there, as in log(where(x > 0, x, 1))"
-        )
+        return of_branches(name)
     return None
 
 
@@ -192,20 +184,3 @@ def _finite(x: Any) -> bool:
 
 def _told(text: str | None) -> str:
     return f"\n  {text}" if text else ""
-
-
-def _users_line() -> str:
-    """Return the line of code outside of this package, and of NumPy, that is being executed."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame and _is_inside(frame):
-        frame = frame.f_back
-    if frame is None:
-        return ""
-    name, number = frame.f_code.co_filename, frame.f_lineno
-    code = linecache.getline(name, number, frame.f_globals).strip()
-    return f"made in line {number} of {name}" + (f": {code}" if code else "")
-
-
-def _is_inside(frame: FrameType) -> bool:
-    module = str(frame.f_globals.get("__name__"))
-    return frame.f_code.co_filename.startswith(PACKAGE) or module.startswith("numpy.")

@@ -195,6 +195,6 @@ def _require_numbers(name: str, what: str, xs: Sequence[Any]) -> None:
     for i, x in enumerate(xs):
         if not is_number(x):
             raise TypeError(
-                f"{name}: entry {i} of the {what} must be a number, got {x!r} "
+                f"{name}: entry {i} of the {what} must be a real number, got {x!r} "
                 f"({type(x).__name__}){ROWS * is_sequence(x)}"
             )

@@ -351,8 +351,10 @@ def _inputs(x: Any) -> list[Any]:
     except TypeError:
         i, item = next((i, item) for i, item in enumerate(row) if not is_number(item))
         raise TypeError(
-            f"entry {i} of a model's row must be a number, got {item!r} ({type(item).__name__})"
-            + "; a model takes one row: [model(row) for row in X]" * is_sequence(item)
+            f"entry {i} of a model's row must be a real number, got {item!r} "
+            f"({type(item).__name__})"
+            + "; a model takes one row: [model(row) for row in X]"
+            * is_sequence(item)
         ) from None
 
 

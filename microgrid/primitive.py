@@ -169,7 +169,8 @@ def located(
 ) -> Exception:
     """Return an error of the same built-in type that names the operation and its operands.
 
-    Its `operation` is what was asked for, of `node` if that is a derivative.
+    Its `operation` is what was asked for, of `node` if that is a derivative. Where the code that
+    asked for it has a `where`, the error says that both branches are computed.
 
     >>> from microgrid import Value
     >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
@@ -182,11 +183,26 @@ def located(
     kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
     reason = str(error.args[-1]) if error.args else kind.__name__
     reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
+    from .callers import calls_where  # which only an error needs
+
     watch = watched.get(get_ident())
-    more = watch.explanation(what, operands, node) if watch else ""
+    if watch:
+        more = watch.explanation(what, operands, node)
+    elif what.startswith("the derivative") or not calls_where():
+        more = ""
+    else:
+        more = f"\n  {of_branches(what)}"
     found = kind(f"{what} of {operands_text(operands)}: {reason}{more}")
     found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's own ValueError
     return found
+
+
+def of_branches(name: str) -> str:
+    """Return what to write where an operation fails in the branch of a `where` not chosen."""
+    return (
+        f"both branches of a where are computed: if {name} stands in the one that is not chosen, "
+        "give it an operand that is safe there, as in log(where(x > 0, x, 1))"
+    )
 
 
 def operands_text(operands: Iterable[Any]) -> str:

@@ -223,7 +223,7 @@ def test_a_compiled_function_of_a_number_of_any_type_is_that_of_the_float(name):
 @pytest.mark.parametrize("name", OF_THREE)
 @pytest.mark.parametrize("x", [Decimal(1), 1j, "1", None], ids=repr)
 def test_a_function_of_what_is_no_number_is_refused(name, x):
-    told = "real number|not supported|sequence of numbers|two numbers|be a number|a condition"
+    told = "real number|not supported|sequence of numbers|two numbers|a condition"
     with pytest.raises((TypeError, ValueError), match=told):
         OF_THREE[name](x, x, x)
 

@@ -146,7 +146,8 @@ def test_no_module_stands_in_a_circle_of_imports():
 @pytest.mark.parametrize(
     ("module", "below"),
     [
-        ("primitive", {"arrays.tables"}),  # when it is given a NumPy array, and only then
+        # when it is given a NumPy array, or has an error to explain, and only then
+        ("primitive", {"arrays.tables", "callers"}),
         ("graph", {"primitive"}),
         ("mistakes", set()),
         ("operators", {"primitive", "mistakes", "arrays.tables"}),  # when NumPy asks
