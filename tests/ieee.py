@@ -26,6 +26,8 @@ def magnitude(primitive, xs, result):
         return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
     if primitive.name in ("sum", "logsumexp"):
         return max(map(abs, [*xs, result]))
+    if primitive.name == "log_share" and xs[1] < 0:  # no share has such a rest: its log cancels
+        return max(abs(result), 1 / abs(1 + xs[1] * math.exp(-xs[0])))
     return abs(result)
 
 
