@@ -77,9 +77,13 @@ _lazily = lazy(__name__, _LAZY)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version  # which takes as long as all else here
+        # which takes as long to load as all else here
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("microgrid-autodiff")
+        try:
+            return version("microgrid-autodiff")
+        except PackageNotFoundError:
+            raise AttributeError("microgrid has a __version__ where it is installed") from None
     return _lazily(name)
 
 

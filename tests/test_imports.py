@@ -1,6 +1,7 @@
 """What imports what: the core stands on the standard library, folders are extras, no circle."""
 
 import ast
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -208,6 +209,16 @@ def test_a_module_is_loaded_when_it_is_first_touched(name):
         f"print(*[name for name in {THIRD_PARTY} if name in sys.modules])"
     )
     assert printed.split() == ["False", f"microgrid.{name}", "True"]
+
+
+def test_the_version_is_that_of_the_installed_package(monkeypatch):
+    assert microgrid.__version__ == importlib.metadata.version("microgrid-autodiff")
+
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert not hasattr(microgrid, "__version__")  # run from a folder, without pip
 
 
 def test_the_public_names_are_there_and_listed():
