@@ -162,6 +162,10 @@ def deep(x):
     return x
 
 
+def huber(x):
+    return x * x / 2 if abs(x) < 1 else abs(x) - 0.5
+
+
 HARD = [
     # digits cancel
     (lambda x: (mg.exp(x) - 1) / x, [1e-5, 1e-7, 1e-9, -1e-6], 1),
@@ -206,6 +210,9 @@ HARD = [
     (lambda x: x // 1e-9, [0.3, 1e9 + 0.5], 2),
     (lambda x: 5.0 // x + x % 1e-9, [1e-9, 3e-7], 1),
     (lambda x: abs(mg.sin(x)) ** 3, [0.0, math.pi, 1.0], 3),
+    (huber, [1 - 1e-9, 1 + 1e-12, -1 + 1e-6], 2),
+    (lambda x, y: mg.relu(x) * abs(y), [(2.7e-68, 2.4), (1e-9, -1e-9)], 2),
+    (lambda x, y: mg.softsign(mg.elu(x, 0.5) * y), [(3e-253, 2.4), (1e-8, 1.0)], 2),
     # deep, wide and used often
     (deep, [0.5, 1e-3], 1),
     (newton_root, [2.0, 1e-3], 2),
