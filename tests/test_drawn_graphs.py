@@ -13,13 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid
-from microgrid import MLP, Layer, Neuron, Value, dot, draw, gradients, nn, topological_order
+from microgrid import (
+    MLP,
+    Layer,
+    Neuron,
+    Value,
+    dot,
+    draw,
+    explain,
+    formula,
+    gradients,
+    nn,
+    topological_order,
+)
+from microgrid.compiler.program import Program
 from microgrid.drawing import graph as drawing_graph
 from microgrid.drawing.colours import LINE, Scale
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.modules import homes_of
-from microgrid.drawing.names import models_of, names_of
+from microgrid.drawing.names import all_names, models_of, names_of
 from microgrid.drawing.plan import LONG
+from microgrid.drawing.steps import Steps
 from tests.search import usual
 from tests.test_drawing import (
     HOSTILE,
@@ -132,11 +146,52 @@ def test_the_edge_of_an_operand_says_the_partial_by_it_and_what_it_brings_back(r
                 assert look["tooltip"].endswith(f' = {partial!r}{share}"')
 
 
+@given(graphs)
+def test_every_value_has_one_name_in_pictures_steps_paths_and_formulas(root):
+    names = all_names(topological_order(root), root=root)
+    drawn = Drawn(draw(root))
+    for value, node in ids_of(root).items():
+        if not value.is_constant:
+            assert words(drawn.looks[node]["label"]).split()[0] == names[value]
+            assert drawn.looks[node]["tooltip"].startswith(f'"{names[value]}: ')
+    assert len({name for value, name in names.items() if not value.is_constant}) == sum(
+        not value.is_constant for value in names
+    )
+    if any(not value.parents and not value.is_constant for value in names):
+        shown = Steps(root).names
+        assert shown == list(names.values())
+    for value in (value for value in names if not value.is_constant):
+        assert explain(root, value).names == names
+        left = formula(root, by=value).name
+        assert left == f"∂{names[root]}/∂{names[value]}"
+
+
+def test_names_are_numbered_as_in_the_listing_of_a_program():
+    x, y = Value(1.0, label="x"), Value(2.0, label="y")
+    root = (x * y + 2.0).exp() * x
+    listed = Program.from_values([root], [x, y]).names()
+    found = all_names(topological_order(root))
+    assert {"v1", "v2", "v3", "v4"} <= {*listed}
+    assert [name for name in found.values() if name in listed] == [
+        name for name in (*listed[:2], *listed[2:]) if name in found.values()
+    ]
+
+
+def test_values_of_one_label_are_told_apart_in_a_picture():
+    first, second = Value(1.0, label="w"), Value(2.0, label="w")
+    shown = Drawn(draw(first * second))
+    assert [words(shown.looks[name]["label"]).split()[0] for name in ("n0", "n1", "n2")] == [
+        *("w", "w_2", "L")
+    ]
+    assert explain(first * second, second).names[second] == "w_2"
+
+
 def test_the_tooltip_of_a_derivative_has_the_names():
     x = Value(3.0, label="x")
     y = x * 2.0
     assert "∂y/∂x = 2.0" in draw(y, names={"y": y}).source
-    assert "∂result/∂x = 2.0" in draw(y).source
+    assert "∂L/∂x = 2.0" in draw(y).source
+    assert "∂v1/∂x1 = 2.0" in draw((Value(1.0) * 2.0).exp()).source
 
 
 def test_a_derivative_that_is_none_or_cannot_be_computed_is_drawn_all_the_same():
@@ -158,7 +213,7 @@ def test_more_derivatives_than_can_be_laid_out_are_in_the_tooltips_alone():
     assert "local derivatives are in the edges' tooltips" in graph.source
     drawn = Drawn(graph)
     assert all("label" not in drawn.looks[name] for name in drawn.of("operand"))
-    assert graph.source.count("∂result/∂operand") == 1002
+    assert graph.source.count("∂L/∂x") == 1002
 
 
 # Colours
@@ -396,7 +451,7 @@ def test_the_edges_of_a_box_are_those_of_its_values_with_what_is_outside():
     first = {tail for tail, head in drawn.edges.values() if head == min(drawn.of("module"))}
     assert first == set(x)
     hidden = {head for tail, head in drawn.edges.values() if tail == min(drawn.of("module"))}
-    assert {words(drawn.looks[name]["label"])[:4] for name in hidden} == {"data"}
+    assert {words(drawn.looks[name]["label"]).split()[0] for name in hidden} == {"v2", "v4", "v6"}
     assert len(hidden) == 3
 
 

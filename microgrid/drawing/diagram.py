@@ -14,7 +14,7 @@ from .labels import isolated, number_text, printable, shortened, tooltip_text
 from .layout import effort
 from .looks import EDGE, GRAPH, NODE
 from .modules import Block, homes_of
-from .names import Names, models_of, names_of
+from .names import Names, all_names, models_of, names_of
 from .plan import Plan, nearest, planned
 from .writer import Writer
 
@@ -46,13 +46,15 @@ def draw(
     A notebook shows it; `draw(loss).save("graph.svg")` writes it, as svg, png, pdf or dot.
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
-    box, and a root has a double border. An operation is a small round box between its operands and
-    its result. Operands stand in their order; two or three are numbered where it matters, and those
-    from far away stand beside the operation again, dashed, where lines to all would be too long. On
-    an operand's edge stands the local derivative, ∂result/∂operand, unless that layout takes long.
-    Numbers have 4 digits here, and all of them in tooltips. A constant has no gradient. A line
-    below says so if every gradient is 0, as before `backward`, or if a leaf has changed since the
-    rest was computed.
+    box, and a root has a double border. What nobody named has a small grey name, which is that of
+    `explain`, `explore` and `formula` too: `microgrid.drawing.names` says how they are made.
+
+    An operation is a small round box between its operands and its result. Operands stand in their
+    order; two or three are numbered where it matters, and those from far away stand beside the
+    operation again, dashed, where lines to all would be too long. On an operand's edge stands the
+    local derivative, ∂result/∂operand, unless that layout takes long. Numbers have 4 digits here,
+    and all of them in tooltips. A constant has no gradient. A line below says so if every gradient
+    is 0, as before `backward`, or if a leaf has changed since the rest was computed.
 
     Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
     on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
@@ -111,7 +113,8 @@ def draw(
         rankdir=rankdir,
         writing={
             "ids": {value: f"n{place}" for place, value in enumerate(order)},
-            "names": names_of(order, names),
+            "names": _shown_names(order, names, roots),
+            "given": names_of(order, names),
             "frames": {v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
             "roots": set(roots),
             "path": path,
@@ -190,6 +193,13 @@ class _Scene(NamedTuple):
             f"{isolated(shortened(name))} = {number_text(root.data)}"
             for name, root in zip(names, roots, strict=True)
         )
+
+
+def _shown_names(order: list[Value], names: Names, roots: Sequence[Value]) -> dict[Value, str]:
+    """Return what values are called, but constants that are just numbers."""
+    root = roots[0] if len(roots) == 1 else None
+    given, called = names_of(order, names), all_names(order, names, root=root, most=None)
+    return {x: name for x, name in called.items() if x in given or not x.is_constant}
 
 
 def _holds_values(x: Any) -> bool:

@@ -6,8 +6,18 @@ from typing import Any
 
 from ..engine import Value
 from .colours import largest_size
-from .labels import exact_text, html_text, number_text, printable, shortened, tooltip_text, width
+from .labels import (
+    abridged,
+    exact_text,
+    html_text,
+    number_text,
+    printable,
+    shortened,
+    tooltip_text,
+    width,
+)
 from .modules import Block
+from .names import LONGEST
 from .plan import Step
 
 Look = dict[str, str]
@@ -68,7 +78,6 @@ MORE = {"class": "more", "fontcolor": "#595959", "shape": "plaintext", "style": 
 MORE_EDGE = {"class": "more", "style": "dotted", "arrowhead": "none"}
 CHOSEN = {"color": "#c2006b", "penwidth": "3.5"}
 
-LABEL, NAME = 24, 40  # the most characters shown: what tells paths apart is at their end
 
 PIN = 3  # points, at least, from operand to operand
 MOST_PINS = 100
@@ -78,8 +87,11 @@ NUMBER = '<tr><td bgcolor="white">{}</td></tr>'
 GREY = '<font color="#595959" point-size="9">{}</font>'
 
 
-def value_look(value: Value, name: str, is_root: bool, ground: str | None) -> Look:
-    """Return the attributes of a value's node; `ground` is the colour of its gradient."""
+def value_look(value: Value, name: str, is_given: bool, is_root: bool, ground: str | None) -> Look:
+    """Return the attributes of a value's node; `ground` is the colour of its gradient.
+
+    A name that was not given to it is small and grey.
+    """
     numbers = {"data": value.data}
     if not value.is_constant:
         numbers["grad"] = value.grad
@@ -87,7 +99,7 @@ def value_look(value: Value, name: str, is_root: bool, ground: str | None) -> Lo
     exact = ", ".join(f"{key} = {exact_text(x)}" for key, x in numbers.items())
     kind = "constant" if value.is_constant else "inner" if value.parents else "leaf"
     look = {"constant": CONSTANT, "inner": {}, "leaf": LEAF}[kind]
-    title = _title(label, LABEL if value.label else NAME)
+    title = _title(label, is_given)
     if is_root:
         look = {**(look or RESULT), "peripheries": "2"}
     return {
@@ -98,10 +110,12 @@ def value_look(value: Value, name: str, is_root: bool, ground: str | None) -> Lo
     }
 
 
-def _title(label: str, most: int) -> str:
+def _title(label: str, is_given: bool = True) -> str:
     if not label:
         return ""
-    short = shortened(label, most)
+    short = abridged(label, LONGEST)
+    if not is_given:
+        return f'<tr><td colspan="2">{GREY.format(html_text(short))}</td></tr>'
     space = "" if label.isascii() else f' width="{width(short, size=11)}"'
     return f'<tr><td colspan="2"{space}><b>{html_text(short)}</b></td></tr>'
 
@@ -126,7 +140,7 @@ def again_look(value: Value, name: str) -> Look:
     kind = "constant" if value.is_constant else "inner" if value.parents else "leaf"
     fill = {"constant": CONSTANT, "inner": NODE, "leaf": LEAF}[kind]["fillcolor"]
     return {
-        "label": f"<{html_text(shortened(label, LABEL) or data)}>",
+        "label": f"<{html_text(abridged(label, LONGEST) or data)}>",
         "tooltip": tooltip_text(f"{label or kind} again: data = {exact_text(value.data)}"),
         "class": f"again {kind}",
         **AGAIN,
@@ -189,7 +203,7 @@ def box_look(step: Step, has_gradients: bool, rankdir: str) -> Look:
         f"<tr><td>{GREY.format(html_text(shortened(printable(line), 40)))}</td></tr>"
         for line in lines
     )
-    words = TABLE.format(_title(title, NAME) + rows)
+    words = TABLE.format(_title(title) + rows)
     return {
         "label": _pinned(words, 7, len(step.operands), rankdir),
         "tooltip": tooltip_text(printable("; ".join(filter(None, [title, *lines])))),

@@ -24,7 +24,7 @@ from ..engine import Value
 from ..nn import Module
 from .labels import abridged, number_text, printable
 
-__all__ = ["Distinct", "Names", "all_names", "models_of", "names_of"]
+__all__ = ["LONGEST", "Distinct", "Names", "all_names", "models_of", "names_of"]
 
 Names = Mapping[str, Any] | Module | None
 

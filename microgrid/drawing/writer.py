@@ -22,7 +22,7 @@ is highlighted has the class `chosen` as well.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence, Set
 from itertools import chain, pairwise
 from typing import Any
 
@@ -60,8 +60,8 @@ SIDES = {"LR": "w", "RL": "e", "TB": "n", "BT": "s"}  # of an operation, where o
 class Writer:
     """Writes what is shown of a plan: values and steps as nodes, edges, frames of open modules.
 
-    `ids`, `names` and `frames` are those of values; `path` is what to highlight. Without
-    `derivatives`, these stand in the tooltips alone.
+    `ids`, `names` and `frames` are those of values, of which some were `given` their names; `path`
+    is what to highlight. Without `derivatives`, these stand in the tooltips alone.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Writer:
         *,
         ids: Mapping[Value, str],
         names: Mapping[Value, str],
+        given: Container[Value],
         frames: Mapping[Value, Block | None],
         roots: Set[Value],
         path: Sequence[Value],
@@ -79,7 +80,7 @@ class Writer:
     ) -> None:
         self.plan, self.shown, self.names, self.roots = plan, shown, names, roots
         self.ids, self.frames, self.derivatives = dict(ids), dict(frames), derivatives
-        self.rankdir, self.far = rankdir, far_operands(plan, shown)
+        self.given, self.rankdir, self.far = given, rankdir, far_operands(plan, shown)
         for value, step in plan.steps.items():
             for place, product in enumerate(step.products):
                 self.ids[product] = f"{ids[value]}p{place}"
@@ -121,7 +122,9 @@ class Writer:
 
     def _write_value(self, value: Value) -> None:
         ground = None if value.is_constant else self.scale.ground(value.grad)
-        look = value_look(value, self.names.get(value, ""), value in self.roots, ground)
+        look = value_look(
+            value, self.names.get(value, ""), value in self.given, value in self.roots, ground
+        )
         self._node(value, self.ids[value], look, value in self.chosen)
 
     def _write_step(self, step: Step) -> None:
