@@ -23,6 +23,7 @@ from tests.search import usual
 # of C's library and a rounding or two, and in a kernel one of its functions of vectors.
 ULPS, OF_A_KERNEL = 4, 8
 BITS = 400
+SLACK = mpf(2) ** -200  # what is left of such a difference's own error is the square of its step
 
 
 def formula_of(op):
@@ -76,8 +77,8 @@ def bits_for(xs):
 
 def slope(program, xs, i):
     step = mp.ldexp(1, -mp.prec // 2 + 50)
-    shifted = [x + step * (i == j) for j, x in enumerate(xs)]
-    return (exactly(program, shifted) - exactly(program, xs)) / step
+    above, below = ([x + side * (i == j) for j, x in enumerate(xs)] for side in (step, -step))
+    return (exactly(program, above) - exactly(program, below)) / (2 * step)
 
 
 @given(programs(max_size=8))
@@ -93,13 +94,13 @@ def test_every_number_of_a_program_and_of_its_gradient_is_in_its_bounds(program)
         for node in order:
             assert abs(node.data - exact[node]) <= error[node], (node.op, node.parents)
         for root, number in zip(roots, truth, strict=True):
-            assert abs(root.data - number) <= error[root], (root, number)
+            assert abs(root.data - number) <= error[root] + SLACK, (root, number)
         _, error = enclosed(order, OF_A_KERNEL, given)
         both = mg.compile(mg.value_and_grad(program, range(len(xs))))
         value, gradient = both(*[np.array([x]) for x in program.point])
         for found, root, number in zip([value, *gradient], roots, truth, strict=True):
             (of_kernel,) = np.broadcast_to(found, 1).tolist()
-            assert abs(of_kernel - number) <= error[root], (root, of_kernel, number)
+            assert abs(of_kernel - number) <= error[root] + SLACK, (root, of_kernel)
 
 
 # ---- the tester is tested
