@@ -1,14 +1,23 @@
 """What all tests share: which files are programs and no tests, and how long Hypothesis searches."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
 collect_ignore = ["benchmarks", "recorded"]
 
+settings.register_profile("short", max_examples=20, derandomize=True, deadline=None)
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
-settings.load_profile("ci")  # `pytest --hypothesis-profile=thorough` searches longer
+settings.load_profile("short")  # `pytest --hypothesis-profile=thorough` searches longer
+
+
+def pytest_collection_finish():
+    """Keep the collected tests out of the garbage collector's walks, which they would make long."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

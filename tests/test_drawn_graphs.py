@@ -829,6 +829,7 @@ def test_a_layout_that_takes_long_has_no_numbers_on_edges_and_says_so(no_engine,
     assert "n59 [" in shown
 
 
+@pytest.mark.slow
 @posix
 def test_a_layout_that_still_takes_long_is_of_fewer_values_and_says_so(no_engine, monkeypatch):
     slow_engine(no_engine, monkeypatch, "n0 ")

@@ -460,7 +460,9 @@ def test_an_exact_program_is_refused_primitives_that_are_not():
 
 
 # A condition needs two numbers that differ: what they are computed by may not be the simplest.
-@pytest.mark.parametrize(("name", "most"), [("acosh", 1), ("where", 5)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("acosh", 1), pytest.param("where", 5, marks=pytest.mark.slow)]
+)
 def test_a_program_that_needs_one_primitive_shrinks_to_it_and_what_it_needs(name, most):
     def has(program):
         return any(node.op in members(name) for node in graph(program)[0])
