@@ -95,6 +95,9 @@ def written(lines, point):
     }
 
 
+# NumPy 2.5 deprecates it, and still has it.
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+
 CASES = {
     **ufuncs("absolute negative positive fabs square reciprocal sign exp exp2 expm1 sin cos", V),
     **ufuncs("tan arctan sinh cosh tanh arcsinh floor ceil trunc rint fix cbrt conjugate", V),
