@@ -44,14 +44,12 @@ def _reflected(op: Primitive) -> Callable[[Self, Any], Self]:
 
 def _in_place(op: Primitive) -> Callable[[Self, Any], Self]:
     """Return the method for `operand op= other`: a new node, as Python has it for numbers."""
+    plain = _operator(op)
 
     def method(self: Self, other: Any) -> Any:
-        if isinstance(other, Operand):
-            return self.record(op, (self, other))
-        if not isinstance(other, NUMBERS):
-            return NotImplemented
-        warn_of_rebinding(self, op.name)
-        return self.record(op, (self, self._constant(other)))
+        if isinstance(other, NUMBERS):
+            warn_of_rebinding(self, op.name)
+        return plain(self, other)
 
     return method
 
