@@ -87,7 +87,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
     gradient. Keyword arguments are passed on.
 
-    Raises, when called:
+    Raises when called:
         TypeError: f returns something else, or an argument is nothing to differentiate by.
         IndexError: there is no argument of such a number.
         ValueError: one argument is named twice.

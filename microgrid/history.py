@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "Record"]
 
+#: What is recorded of an epoch: a number by its name.
 Record = dict[str, float]
 
 

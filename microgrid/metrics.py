@@ -11,6 +11,7 @@ from .sequences import instead_of, is_number, is_sequence
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 
+#: A number for predictions and targets, both lists over the same rows.
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
 
 

@@ -13,6 +13,7 @@ from numbers import Real
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 
+#: The learning rate by the step, which counts from 0.
 Schedule = Callable[[int], float]
 
 

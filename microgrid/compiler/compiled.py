@@ -65,7 +65,7 @@ def compile(
         TypeError: f is no function, or `shared` names no arguments.
         ValueError: `reduce` is something else.
 
-    Raises, when called:
+    Raises when called:
         TypeError: f branches on a number or reads it, a primitive has no lowering, or an argument
             is not of real numbers.
         ValueError: columns are of shapes that do not broadcast.

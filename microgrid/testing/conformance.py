@@ -590,6 +590,7 @@ def _random_programs(engine: Engine) -> Iterator[Case]:
         )
 
 
+#: The laws of every engine, from the simplest on.
 LAWS: tuple[Law, ...] = (
     *_book(laws.LAWS),
     *map(_function_law, laws.FUNCTIONS.strip().splitlines()),
@@ -617,6 +618,7 @@ LAWS: tuple[Law, ...] = (
         _random_programs,
     ),
 )
+#: What a small engine may do without.
 MANNERS: tuple[Law, ...] = tuple(_book(laws.MANNERS))
 
 

@@ -60,11 +60,16 @@ class Interval:
         return math.inf if self.held else max(min(x - self.low, self.high - x), 0.0)
 
 
+#: All numbers.
 REAL = Interval()
+#: Those above 0.
 POSITIVE = Interval(low=0.0)
+#: Those from 0 on.
 NOT_NEGATIVE = Interval(low=0.0, closed=True)
+#: Any number, in a place that nothing is differentiated by.
 HELD = Interval(held=True)
-CONDITION = Interval(0.0, 1.0, closed=True, held=True)  # 0 where it does not hold, 1 where it does
+#: 0 where a condition does not hold, 1 where it does.
+CONDITION = Interval(0.0, 1.0, closed=True, held=True)
 
 
 class Domain:
@@ -341,7 +346,7 @@ FAMILIES: dict[str, Family] = {
     "clip_to": Family(_clip, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
 }
 
-# The names of the library's own primitives and families.
+#: The names of the library's own primitives and families.
 LIBRARY = (*DOMAINS, *FAMILIES)
 
 

@@ -1,7 +1,7 @@
 """Strategies for Hypothesis: numbers in a primitive's domain, primitives, and random programs.
 
 What is drawn depends on the table of domains alone: a primitive of your own needs a row in it,
-which `declare_domain` writes.
+which `declare_domain` writes:
 
     from microgrid import Primitive
     from microgrid.testing import check_gradients, strategies
@@ -69,7 +69,7 @@ Drawn = TypeVar("Drawn")
 # A primitive, a family (what `family` returned), or the name of either.
 Choice = Primitive | Callable[..., Primitive] | str
 
-# Of the library's primitives, the ones that turn Fractions into Fractions.
+#: Of the library's primitives, the ones that turn Fractions into Fractions.
 RATIONAL = (
     *("+", "-", "*", "/", "neg", "abs", "%", "relu", "sign", "floor", "ceil", "compare", "where"),
     *("sum", "prod", "dot", "max", "min", "power", "rounded", "leaky_relu_by", "clip_to"),

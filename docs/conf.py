@@ -1,0 +1,94 @@
+"""How Sphinx builds the reference and the lessons: `python -m sphinx -W --keep-going docs site`."""
+
+import importlib
+import re
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+from microgrid import functional
+
+HERE = Path(__file__).parent
+
+project = "microgrid"
+author = "the microgrid maintainers"
+release = version = metadata.version("microgrid-autodiff")
+language = "en"
+html_show_copyright = False
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["lessons/pictures"]
+
+# A docstring's single backticks are code, and a link where they hold one of the library's names.
+default_role = "py:obj"
+autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
+napoleon_custom_sections = [("Raises when called", "params_style")]
+autodoc_type_aliases = {"Scalar": "float | Value"}
+python_use_unqualified_type_names = True
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+
+# The lessons are kept without their outputs: they are run here, and again once they have changed.
+nb_execution_mode = "cache"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "microgrid"
+
+MODULES = [
+    "anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "engine", "functional",
+    "history", "losses", "metrics", "mistakes", "nn", "optim", "schedules", "testing",
+    "testing.conformance", "testing.strategies", "training",
+]  # fmt: skip
+
+
+def copy_lessons() -> None:
+    """Put the notebooks and the README's pictures where Sphinx looks for pages: in this folder."""
+    shutil.copytree(HERE.parent / "notebooks", HERE / "lessons", dirs_exist_ok=True)
+
+
+def mark_up(app, what, name, obj, options, lines):
+    """Let |x|, *args, `Value`s and indented code be what a reader of plain text takes them for."""
+    in_code = False
+    for i, line in enumerate(lines):
+        in_code = in_code and (not line or line.startswith("    "))
+        if not in_code and not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(`+[^`]*`+)", line)
+            for k in range(0, len(parts), 2):
+                escaped = re.sub(r"([|*])", r"\\\1", parts[k])
+                parts[k] = re.sub(r"^(?=\w)", r"\\ ", escaped) if k else escaped
+            lines[i] = "".join(parts)
+            if line.endswith(":") and "".join(lines[i + 1 : i + 3]).startswith("    "):
+                in_code = not lines[i + 1]  # else it is a section, such as Args
+                lines[i] += ":" if in_code else ""
+
+
+def leave_out_methods(app, what, name, obj, skip, options):
+    """Leave out the methods that are functions of `functional`, where they are described."""
+    if what == "class" and getattr(functional, name, None) is obj:
+        return True
+    return None
+
+
+def require_all_names(app, exception):
+    """Fail if a public name is on no page."""
+    if exception or app.builder.name != "html":
+        return
+    shown = {name.split(".")[-1] for name in app.env.get_domain("py").objects}
+    for module in MODULES:
+        names = importlib.import_module(f"microgrid.{module}").__all__
+        if missing := [name for name in names if name not in shown]:
+            raise ValueError(
+                f"microgrid.{module}: {', '.join(missing)} on no page of docs/reference"
+            )
+
+
+def setup(app):
+    """Connect the functions above."""
+    copy_lessons()
+    app.connect("autodoc-process-docstring", mark_up, priority=400)  # before napoleon
+    app.connect("autodoc-skip-member", leave_out_methods)
+    app.connect("build-finished", require_all_names)
