@@ -1,7 +1,55 @@
-"""Ctrl-C at any line: what is called again and again is interrupted one line later each time."""
+"""Ctrl-C, or an exception, wherever it can come: what is called is cut one point later each time.
 
-import itertools
+A point is a line, or an instruction, that is run in watched code. There are two ways to cut:
+`signalled` lets a signal arrive, which Python hands on where it looks for one, as in earnest;
+`failing` raises an exception at once, as if that line had failed.
+"""
+
+import ctypes
+import dis
+import functools
+import signal
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hypothesis import settings
+
+from microgrid.interrupts import uninterrupted
+
+
+@dataclass
+class Run:
+    """What became of a call: its result, the exception that ended it, and how many points it met.
+
+    It has both if the signal came too late to cut it.
+    """
+
+    result: object = None
+    error: BaseException | None = None
+    points: int = 0
+
+
+def in_files_of(*parts):
+    """Return a function that tells whether code is of the files of modules, classes, functions."""
+    modules = [sys.modules.get(getattr(part, "__module__", None), part) for part in parts]
+    files = {module.__file__ for module in modules}
+    return lambda code: code.co_filename in files
+
+
+def traversed(function, is_watched, event="line"):
+    """Call a function; return how many lines, or instructions (`"opcode"`), of watched code ran."""
+    return signalled(function, (), is_watched, event).points
+
+
+def thinned(points, count=40):
+    """Return about so many of many points in the default run, all in those that search longer.
+
+    They are spread evenly, and not by a step that a loop of so many lines would share.
+    """
+    if settings().max_examples >= 60 or points <= count:
+        return range(points)
+    return sorted({int(i * points / (count + 0.618)) for i in range(count)} | {points - 1})
 
 
 def interrupted(function, line, is_watched):
@@ -9,19 +57,103 @@ def interrupted(function, line, is_watched):
 
     `is_watched` tells of a code object whether its lines count.
     """
-    lines = itertools.count()
+    run = failing(function, line, is_watched)
+    if run.error is not None:
+        raise run.error
+    return run.result
+
+
+def failing(function, point, is_watched, error=KeyboardInterrupt):
+    """Call a function, with an exception raised at the n-th line of watched code, if there is one.
+
+    Lines that are run while SIGINT is held back do not count, nor the end of a `with` statement,
+    which is no call: nothing can be raised there.
+    """
+    run = Run()
 
     def trace(frame, event, _):
         if not is_watched(frame.f_code):
             return None
-        if event == "line" and next(lines) == line:
-            sys.settrace(None)
-            raise KeyboardInterrupt
+        if event == "line" and not _is_held() and frame.f_lasti not in _ends(frame.f_code):
+            run.points += 1
+            if run.points - 1 == point:
+                sys.settrace(None)
+                raise error
         return trace
 
+    with _tracing(trace):
+        return _run(function, run)
+
+
+def signalled(function, points, is_watched, event="line"):
+    """Call a function, and let SIGINT arrive at these points that it meets in watched code.
+
+    The handler is Python's own, which raises `KeyboardInterrupt`.
+    """
+    run = Run()
+
+    def trace(frame, kind, _):
+        if not is_watched(frame.f_code):
+            return None
+        frame.f_trace_opcodes = True
+        if kind == event:
+            run.points += 1
+            if run.points - 1 in points:
+                return _arrive  # from this instruction on, until it is handled
+        return trace
+
+    def handle(number, frame):
+        back = frame
+        while back is not None:
+            if back.f_trace is _arrive:
+                back.f_trace = trace
+            back = back.f_back
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with _tracing(trace):
+            return _run(function, run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# A trace function that is C all the way: of one in Python the handler would be called there. What
+# it is called with is left in the registers.
+_arrive = ctypes.PYFUNCTYPE(None, ctypes.py_object, ctypes.py_object, ctypes.py_object)(
+    ("PyErr_SetInterrupt", ctypes.pythonapi)
+)
+
+
+def _run(function, run):
+    try:
+        run.result = function()
+        sys.settrace(None)  # a signal that came at the very end is handled here
+    except BaseException as error:
+        run.error = error
+    return run
+
+
+@contextmanager
+def _tracing(trace):
     outer = sys.gettrace()
     sys.settrace(trace)
     try:
-        return function()
+        yield
     finally:
         sys.settrace(outer)
+
+
+def _is_held():
+    return isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), uninterrupted)
+
+
+@functools.cache
+def _ends(code):
+    """Return where a `with` statement hands three times None to `__exit__`."""
+    found = list(dis.get_instructions(code))
+    return {
+        three[0].offset
+        for three in zip(found, found[1:], found[2:], strict=False)
+        if all(i.opname == "LOAD_CONST" and i.argval is None for i in three)
+    }

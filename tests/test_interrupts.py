@@ -11,6 +11,7 @@ import pytest
 import microgrid
 from microgrid import Value
 from microgrid.interrupts import call_each, uninterrupted
+from tests.interrupts import failing, in_files_of, signalled, traversed
 
 
 @pytest.fixture
@@ -97,3 +98,69 @@ def test_calls_in_one_go_are_not_parted_by_a_signal():
         signal.signal(signal.SIGALRM, before)
     assert after > 0
     assert set(seen) <= {0.0, float(count)}
+
+
+# ---- the tracers, by which other tests cut their way through the package
+
+
+HERE = in_files_of(test_calls_in_one_go_are_not_parted_by_a_signal)
+
+
+def _noted(log):
+    log.append(1)
+    with lock:
+        log.append(2)
+        with uninterrupted():
+            log.append(3)
+            log.append(4)
+    for i in (5, 6):
+        log.append(i)
+    return log
+
+
+lock = threading.Lock()
+
+
+@pytest.mark.parametrize("event", ["line", "opcode"])
+def test_a_signal_arrives_at_each_point_and_is_handled_where_python_looks_for_it(event):
+    ends = []
+    for point in range(traversed(lambda: _noted([]), HERE, event)):
+        log = []
+        run = signalled(lambda log=log: _noted(log), {point}, HERE, event)
+        assert isinstance(run.error, KeyboardInterrupt), point
+        assert not lock.locked(), point
+        ends.append(len(log))
+    assert sorted(set(ends)) == [0, 1, 2, 4, 5, 6]  # all of them, but not between 3 and 4
+    if event == "line":
+        assert ends == sorted(ends)
+
+
+def test_two_signals_arrive_one_after_the_other():
+    def twice(log):
+        try:
+            _noted(log)
+        finally:
+            log.append("first")
+            log.append("second")
+
+    ends = []
+    for first in range(traversed(lambda: twice([]), HERE) - 1):
+        for gap in (1, 2, 3, 4):
+            log = []
+            run = signalled(lambda log=log: twice(log), {first, first + gap}, HERE)
+            assert isinstance(run.error, KeyboardInterrupt)
+            ends.append(log)
+    assert [1, 2, "first"] in ends  # the second cut the clean-up after the first
+    assert [1, 2, 3, 4, "first"] in ends
+    assert [1, 2, 3, "first"] not in ends
+
+
+def test_an_exception_is_raised_at_each_line_that_is_not_held():
+    logs = [[] for _ in range(traversed(lambda: _noted([]), HERE))]
+    runs = [
+        failing(lambda log=log: _noted(log), i, HERE, MemoryError) for i, log in enumerate(logs)
+    ]
+    cut = [log for run, log in zip(runs, logs, strict=True) if run.error]
+    assert {len(log) for log in cut} == {0, 1, 2, 4, 5, 6}
+    assert all(isinstance(run.error, MemoryError) or run.result is not None for run in runs)
+    assert not lock.locked()
