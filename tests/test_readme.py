@@ -1,4 +1,4 @@
-"""The README is a promise: its code runs, and its picture is what the library draws."""
+"""README and guide are a promise: their code runs, and the pictures are the library's."""
 
 import ast
 import code
@@ -13,10 +13,26 @@ from tests.pictures import FOLDER, pictures
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+}
 
 
-each_block = pytest.mark.parametrize("block", BLOCKS, ids=[f"block{i}" for i in range(len(BLOCKS))])
+def found(pattern, flags=0):
+    """Return a test's parameters: the pages with what a pattern matches in each."""
+    return [
+        pytest.param(page, match, id=f"{page}-{i}")
+        for page, text in PAGES.items()
+        for i, match in enumerate(re.findall(pattern, text, flags))
+    ]
+
+
+BLOCKS = [
+    pytest.param(*parameter.values[1:], id=parameter.id)
+    for parameter in found(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+]
+each_block = pytest.mark.parametrize("block", BLOCKS)
 PROMISED = "#> "  # begins a line that the code above it prints
 
 
@@ -53,7 +69,7 @@ def test_a_block_pasted_into_an_interpreter_prints_what_it_says(block, capsys):
 
 
 def test_the_first_block_draws_the_first_picture():
-    names = run_as_cell(BLOCKS[0])
+    names = run_as_cell(*BLOCKS[0].values)
     assert names["draw"](names["loss"]).source == pictures()["graph.svg"].source
 
 
@@ -64,13 +80,21 @@ def test_the_pictures_are_those_that_the_library_draws(name):
         assert f">{number}<" in picture, "make the pictures again: python -m tests.pictures"
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(((?!https?:)[^)#]+)\)", README))
-def test_a_link_leads_somewhere(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize(("page", "path"), found(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)"))
+def test_a_link_leads_somewhere(page, path):
+    assert ((ROOT / page).parent / path).exists()
 
 
-@pytest.mark.parametrize("module", re.findall(r"`(\w+\.py|\w+/)`", README))
-def test_a_file_that_is_named_exists(module):
+@pytest.mark.parametrize(("page", "heading"), found(r"\]\((?!https?:)([^)#]*#[^)]+)\)"))
+def test_a_link_leads_to_a_heading(page, heading):
+    path, _, anchor = heading.partition("#")
+    text = ((ROOT / page).parent / path if path else ROOT / page).read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    assert anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
+
+
+@pytest.mark.parametrize(("page", "module"), found(r"`(\w+\.py|\w+/)`"))
+def test_a_file_that_is_named_exists(page, module):
     assert (ROOT / "microgrid" / module).exists()
 
 

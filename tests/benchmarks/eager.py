@@ -1,6 +1,6 @@
 """The engine in Python, side by side with micrograd in one process.
 
-`python -m tests.benchmarks.eager` prints medians and ratios; the README quotes them. micrograd
+`python -m tests.benchmarks.eager` prints medians and ratios; the guide quotes them. micrograd
 comes with the extra `test`; without it the rows that need it say so.
 """
 

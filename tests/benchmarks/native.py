@@ -1,7 +1,7 @@
 """Native kernels, side by side with C, JAX, PyTorch, CasADi and micrograd in one process.
 
 `python -m tests.benchmarks.native` prints medians and ratios, says which targets are met, and draws
-how times grow; the README quotes them. What is not installed is named and left out. Before anything
+how times grow; the guide quotes them. What is not installed is named and left out. Before anything
 is timed, all sides must have computed the same numbers.
 """
 

@@ -1,6 +1,6 @@
 """What derivatives cost, in units of the function that is derived.
 
-`python -m tests.benchmarks.transforms` prints medians and ratios; the README quotes them. All times
+`python -m tests.benchmarks.transforms` prints medians and ratios; the guide quotes them. All times
 of a line are taken in turns, in one process.
 """
 
