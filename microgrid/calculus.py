@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
+from .checks import require_bools, require_whole_numbers, shown
 from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
 from .linearization import Linearization, is_closed
@@ -66,9 +67,9 @@ def gradients(output: Any, inputs: Any) -> Any:
     nodes, structure = flatten(inputs)
     for node in nodes:
         if not isinstance(node, Value):
-            raise TypeError(f"gradients needs Values to derive by, got the number {node!r}")
+            raise TypeError(f"gradients needs Values to derive by, got the number {shown(node)}")
         if node.is_constant:
-            raise ValueError(f"gradients needs Values to derive by, got the constant {node!r}")
+            raise ValueError(f"gradients needs Values to derive by, got the constant {shown(node)}")
     derivatives = _gradient_graph(_constant_or_value(output), nodes)
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
@@ -227,16 +228,15 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
 
     Raises:
         TypeError: f returns no single scalar, or x is none.
-        ValueError: the order is no whole number from 0 on.
+        TypeError, ValueError: the order is no integer, at least 0.
 
     >>> from microgrid import exp
     >>> taylor(exp, 0.0, 4)
     [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
     """
-    if not isinstance(order, Integral) or isinstance(order, bool) or order < 0:
-        raise ValueError(f"the order must be a whole number from 0 on, got {order!r}")
+    require_whole_numbers(order=order, least=0)
     if not isinstance(x, (Value, Real)):
-        raise TypeError(f"taylor needs a single number or Value to expand at, got {x!r}")
+        raise TypeError(f"taylor needs a single number or Value to expand at, got {shown(x)}")
     with recording():
         call = _Call(f, "taylor", (x,), {}, 0)
         root, (variable,) = _root(call.output, "taylor"), call.nodes
@@ -254,6 +254,7 @@ class _Transform(Wrapped):
     ) -> None:
         _require_function(f)
         super().__init__(f)
+        require_bools(has_aux=has_aux)
         self.argnums, self.has_aux = argnums, has_aux
 
     def options(self) -> tuple[Any, ...]:
@@ -375,7 +376,7 @@ class _Call:
 
 def _require_function(f: Any) -> None:
     if not callable(f):
-        raise TypeError(f"a transform needs a function, got {f!r} ({type(f).__name__})")
+        raise TypeError(f"a transform needs a function, got {shown(f)} ({type(f).__name__})")
 
 
 def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list[int]:
@@ -384,7 +385,7 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
     if not isinstance(given, (list, tuple, range)) or not all(
         isinstance(i, Integral) for i in given
     ):
-        raise TypeError(f"argnums must be a whole number, or a tuple of them, got {argnums!r}")
+        raise TypeError(f"argnums must be a whole number, or a tuple of them, got {shown(argnums)}")
     for i in given:
         if not -count <= i < count:
             raise IndexError(
@@ -393,7 +394,7 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
             )
     positions = [i % count for i in given]
     if len(set(positions)) < len(positions):
-        raise ValueError(f"argnums must name each argument once, got {argnums!r}")
+        raise ValueError(f"argnums must name each argument once, got {shown(argnums)}")
     return positions
 
 
@@ -435,7 +436,7 @@ def _pair(output: Any, transform: str) -> tuple[Any, Any]:
 def _told(output: Any) -> str:
     if isinstance(output, (list, tuple, dict)):
         return f"a {type(output).__name__} of {len(output)}"
-    return f"{output!r} ({type(output).__name__})"
+    return f"{shown(output)} ({type(output).__name__})"
 
 
 def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
@@ -444,7 +445,7 @@ def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any])
         if not isinstance(given, (list, tuple)):
             raise TypeError(
                 f"{transform} needs {name} in a tuple, one for each argument of the function, "
-                f"got {given!r}; write ({name[:-1]},)"
+                f"got {shown(given)}; write ({name[:-1]},)"
             )
     return _matching("the tangents", tuple(tangents), flatten(tuple(primals))[1])
 

@@ -13,11 +13,12 @@ even of the right kind, before anything is drawn.
 import csv
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
+from .checks import require_bools, require_numbers, require_whole_numbers, shown
 from .seeding import Seed, generator
 from .sequences import is_ordered, is_sequence
 
@@ -76,7 +77,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: Seed =
     >>> sorted((label, math.hypot(*row)) for row, label in zip(X, y))
     [(0, 1.0), (0, 1.0), (1, 0.25), (1, 0.25)]
     """
-    _check(factor=factor)
+    require_numbers(factor=factor, above=0, below=1)
 
     def point(label: int, i: int, size: int) -> list[float]:
         radius, t = float(factor) if label else 1.0, math.tau * i / size
@@ -97,7 +98,8 @@ def spirals(
     >>> [y.count(label) for label in range(3)]
     [30, 30, 30]
     """
-    _check(arms=arms, turns=turns)
+    require_whole_numbers(arms=arms, least=2)
+    require_numbers(turns=turns)
 
     def point(arm: int, i: int, size: int) -> list[float]:
         # The first point is already off the origin, which would belong to every arm.
@@ -131,12 +133,13 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
     >>> all((sum(row) > 13.5) == label for row, label in zip(X, y))
     True
     """
-    _check(n=n, spread=spread)
+    require_whole_numbers(n=n)
+    require_numbers(spread=spread)
     random = generator(seed)
     if isinstance(centers, Iterable):
         points = _rows("centers", centers)
     else:
-        _check(centers=centers)
+        require_whole_numbers(centers=centers, instead="a list of points")
         points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(centers)]
     return _scatter(lambda label, i, size: points[label], n, len(points), spread, random)
 
@@ -189,7 +192,8 @@ def split(
     (14, 6, 3, 3)
     """
     n = _paired(X, y)
-    _check(test=test, stratify=stratify)
+    require_numbers(test=test, above=0, below=1)
+    require_bools(stratify=stratify)
     # 0.55 * 100 is 55.00000000000001, which but for the inner rounding would be 56 rows.
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
@@ -232,7 +236,8 @@ def batches(
     [[0, 1], [2, 3], [4]]
     """
     n = _paired(X, y)
-    _check(size=size, shuffle=shuffle)
+    require_whole_numbers(size=size)
+    require_bools(shuffle=shuffle)
     order = order_of_rows(n, shuffle, generator(seed))
     parts = (order[start : start + size] for start in range(0, n, size))
     return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
@@ -297,7 +302,8 @@ def _scatter(
     point: Callable[[int, int, int], list[float]], n: int, classes: int, noise: float, seed: Seed
 ) -> Labelled:
     """Shuffle n noisy points; `point(label, i, size)` is the i-th of a class's `size` points."""
-    _check(n=n, noise=noise)
+    require_whole_numbers(n=n)
+    require_numbers(noise=noise)
     random = generator(seed)
     sizes = [(n + label) // classes for label in range(classes)]
     places = [(label, i) for label in range(classes) for i in range(sizes[label])]
@@ -309,37 +315,12 @@ def _scatter(
     return X, [label for label, _ in places]
 
 
-# What an argument must be, by its name: the kind, the words for it, the range.
-ARGUMENTS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
-    "n": (Integral, "an integer, at least 1", lambda x: x >= 1),
-    "size": (Integral, "an integer, at least 1", lambda x: x >= 1),
-    "noise": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
-    "spread": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
-    "turns": (Real, "a finite number, at least 0", lambda x: 0 <= x < math.inf),
-    "factor": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
-    "test": (Real, "a number above 0 and below 1", lambda x: 0 < x < 1),
-    "arms": (Integral, "an integer, at least 2", lambda x: x >= 2),
-    "centers": (Integral, "an integer, at least 1, or a list of points", lambda x: x >= 1),
-    "stratify": (bool, "True or False", lambda x: True),
-    "shuffle": (bool, "True or False", lambda x: True),
-}
-
-
-def _check(**arguments: object) -> None:
-    for name, value in arguments.items():
-        kind, must, holds = ARGUMENTS[name]
-        # A bool is an integer to Python, and a slip here: `batches(X, y, True)`.
-        fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-        if not fits or not holds(value):
-            error = ValueError if fits else TypeError
-            raise error(f"`{name}` must be {must}, got {value!r} ({type(value).__name__}).")
-
-
 def _paired(X: Indexable[object], y: Indexable[object]) -> int:
     for name, rows in (("X", X), ("y", y)):
         if not isinstance(rows, str) and not is_sequence(rows):
             raise TypeError(
-                f"`{name}` must be a list or an array, with a length and an order, got {rows!r}."
+                f"`{name}` must be a list or an array, with a length and an order, "
+                f"got {shown(rows)}."
             )
     if len(X) != len(y):
         raise ValueError(f"`X` and `y` must be of one length, got {len(X)} and {len(y)}.")
@@ -349,18 +330,21 @@ def _paired(X: Indexable[object], y: Indexable[object]) -> int:
 def _rows(name: str, rows: Matrix, width: int | None = None) -> list[list[float]]:
     matrix: list[list[float]] = []
     if not is_ordered(rows):
-        raise TypeError(f"`{name}` must be a list or an array of rows, got {rows!r}.")
+        raise TypeError(f"`{name}` must be a list or an array of rows, got {shown(rows)}.")
     for i, row in enumerate(rows):
         numbers = list(row) if is_ordered(row) else []
         for x in numbers:
             if not isinstance(x, Real):
                 raise TypeError(
-                    f"row {i} of `{name}` must be plain numbers, got {x!r} ({type(x).__name__})."
+                    f"row {i} of `{name}` must be plain numbers, "
+                    f"got {shown(x)} ({type(x).__name__})."
                 )
         values = [float(x) for x in numbers]
         width = width or max(len(values), 1)
         if len(values) != width or not all(map(math.isfinite, values)):
-            raise ValueError(f"row {i} of `{name}` must be {width} finite numbers, got {row!r}.")
+            raise ValueError(
+                f"row {i} of `{name}` must be {width} finite numbers, got {shown(row)}."
+            )
         matrix.append(values)
     if not matrix:
         raise ValueError(f"`{name}` must hold at least one row, got none.")

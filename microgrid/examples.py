@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from .checks import shown
 from .engine import Value
 
 __all__ = ["examples"]
@@ -44,7 +45,7 @@ def _rows(name: str, X: Iterable[Any]) -> list[list[float]]:
     for i, row in enumerate(_iterated(name, X)):
         if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
             raise TypeError(
-                f"row {i} of `{name}` must be a sequence of numbers, got {row!r}"
+                f"row {i} of `{name}` must be a sequence of numbers, got {shown(row)}"
                 + ("; for one input to a row write [[x] for x in X]" * isinstance(row, Real))
             )
         place = f"row {i}, column {{}} of `{name}`"
@@ -78,7 +79,7 @@ def _iterated(name: str, data: Any) -> Iterator[Any]:
             raise TypeError
         items: Iterator[Any] = iter(data)
     except TypeError:
-        raise TypeError(f"`{name}` must be a sequence, got {data!r}") from None
+        raise TypeError(f"`{name}` must be a sequence, got {shown(data)}") from None
     return items
 
 
@@ -89,7 +90,7 @@ def _finite(place: str, x: Any) -> float:
         x = x.item()  # a NumPy scalar
     if x is not None and not isinstance(x, Real):
         raise TypeError(
-            f"{place} must be a plain number, got {x!r} ({type(x).__name__})"
+            f"{place} must be a plain number, got {shown(x)} ({type(x).__name__})"
             + "; number the classes: [classes.index(label) for label in y]" * isinstance(x, str)
         )
     try:
@@ -98,6 +99,6 @@ def _finite(place: str, x: Any) -> float:
         finite = False
     if x is None or not finite:
         raise ValueError(
-            f"{place} must be a finite number, got {x!r}; drop or fill what is missing"
+            f"{place} must be a finite number, got {shown(x)}; drop or fill what is missing"
         )
     return int(x) if isinstance(x, Integral) else float(x)

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from . import primitive
+from .checks import shown
 from .engine import Value
 from .primitive import (
     Primitive,
@@ -373,7 +374,7 @@ def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
             "write x.ravel() for all of its numbers"
         )
     if isinstance(xs, Value) or not isinstance(xs, Iterable):
-        raise TypeError(f"{function} needs a sequence of numbers, got {xs!r}{why_single(xs)}")
+        raise TypeError(f"{function} needs a sequence of numbers, got {shown(xs)}{why_single(xs)}")
     operands = tuple(xs)
     if len(operands) < at_least:
         raise ValueError(f"{function} needs at least one number, got an empty sequence")

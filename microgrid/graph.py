@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .checks import shown
 from .primitive import CONSTANT
 
 if TYPE_CHECKING:
@@ -93,14 +94,16 @@ def require_numbers(order: list[Value]) -> None:
             if any(hasattr(partial, "record") for partial in partials):
                 raise TypeError(
                     f"the partials of {node.op.name} must be numbers where its operands are, "
-                    f"got {partials!r}"
+                    f"got {shown(partials)}"
                 )
 
 
 def zero_grad(leaves: Iterable[Value]) -> None:
     """Set the `grad` of every given `Value` to 0."""
     if not isinstance(leaves, Iterable):
-        raise TypeError(f"zero_grad needs a list of Values, got {leaves!r}; write zero_grad([x])")
+        raise TypeError(
+            f"zero_grad needs a list of Values, got {shown(leaves)}; write zero_grad([x])"
+        )
     for leaf in leaves:
         leaf.grad = type(leaf.data)()
 

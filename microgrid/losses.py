@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any
 
+from .checks import require_numbers, shown
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
-from .primitive import is_bool, operand, why_single
+from .primitive import operand, why_single
 from .sequences import instead_of, is_number, is_sequence
 
 __all__ = [
@@ -54,10 +54,7 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
     >>> huber(0.5, 0.0), huber(3.0, 0.0)
     (0.125, 2.5)
     """
-    if not isinstance(delta, Real) or is_bool(delta):
-        raise TypeError(f"`delta` must be a positive number, got {delta!r}")
-    if not delta > 0:
-        raise ValueError(f"`delta` must be positive, got {delta!r}")
+    require_numbers(delta=delta, above=0, finite=False)
 
     def one(p: Any, t: Any) -> Any:
         error = p - t
@@ -125,7 +122,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     if not is_sequence(logits):
         raise TypeError(
             "cross_entropy needs a list of logits, one for each class, "
-            f"got {logits!r}{why_single(logits)}"
+            f"got {shown(logits)}{why_single(logits)}"
         )
     if not len(logits):
         raise ValueError("cross_entropy needs at least one logit, got none")
@@ -139,7 +136,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     except TypeError:
         raise TypeError(
             "cross_entropy needs an integer target, the index of the right class, "
-            f"got {target!r}{instead_of(target)}"
+            f"got {shown(target)}{instead_of(target)}"
         ) from None
     if not 0 <= index < len(logits):
         raise ValueError(
@@ -175,7 +172,7 @@ def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, tar
     if not sequences or len(prediction) != len(target):
         raise ValueError(
             f"{name}: prediction and target must be two numbers or two sequences of one length, "
-            f"got {prediction!r} and {target!r}{_matching(prediction, target)}"
+            f"got {shown(prediction)} and {shown(target)}{_matching(prediction, target)}"
         )
     _require_numbers(name, "prediction", prediction)
     _require_numbers(name, "target", target)
@@ -195,6 +192,6 @@ def _require_numbers(name: str, what: str, xs: Sequence[Any]) -> None:
     for i, x in enumerate(xs):
         if not is_number(x):
             raise TypeError(
-                f"{name}: entry {i} of the {what} must be a real number, got {x!r} "
+                f"{name}: entry {i} of the {what} must be a real number, got {shown(x)} "
                 f"({type(x).__name__}){ROWS * is_sequence(x)}"
             )

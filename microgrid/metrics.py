@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from .checks import shown
 from .primitive import why_single
 from .sequences import instead_of, is_number, is_sequence
 
@@ -31,7 +32,8 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
     for name, rows in [("predictions", predictions), ("targets", targets)]:
         if not is_sequence(rows):
             raise TypeError(
-                f"accuracy needs a list of {name}, one for each row, got {rows!r}{why_single(rows)}"
+                f"accuracy needs a list of {name}, one for each row, "
+                f"got {shown(rows)}{why_single(rows)}"
             )
     if len(predictions) != len(targets):
         raise ValueError(
@@ -49,23 +51,23 @@ def _is_right(i: int, prediction: Any, target: Any) -> bool:
         if not is_number(target) or target not in (-1, 0, 1):
             raise ValueError(
                 "accuracy: a number says class 1, or else 0 or -1; got the target "
-                f"{target!r} in row {i}{instead_of(target)}"
+                f"{shown(target)} in row {i}{instead_of(target)}"
             )
         return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
     if not is_sequence(prediction) or not all(map(is_number, prediction)):
         raise TypeError(
             "accuracy needs predictions that are numbers or lists of logits, "
-            f"got {prediction!r} in row {i}"
+            f"got {shown(prediction)} in row {i}"
         )
     if len(prediction) < 2:
         raise ValueError(
             "accuracy needs a logit for each class, at least two, or a single number, "
-            f"got {prediction!r} in row {i}"
+            f"got {shown(prediction)} in row {i}"
         )
     if not is_number(target) or target not in range(len(prediction)):
         raise ValueError(
             f"accuracy needs a target from 0 to {len(prediction) - 1}, the index of the right "
-            f"class, got {target!r} in row {i}{instead_of(target)}"
+            f"class, got {shown(target)} in row {i}{instead_of(target)}"
         )
     if any(not x <= x for x in prediction):  # nan is the greatest of nothing
         return False
@@ -80,11 +82,13 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
         ValueError: two have one name, or one that of another column.
     """
     if not isinstance(metrics, (list, tuple)):
-        raise TypeError(f"`metrics` must be a list of functions, got {metrics!r}")
+        raise TypeError(f"`metrics` must be a list of functions, got {shown(metrics)}")
     named: dict[str, Metric] = {}
     for metric in metrics:
         if not callable(metric):
-            raise TypeError(f"`metrics` must be functions (predictions, targets), got {metric!r}")
+            raise TypeError(
+                f"`metrics` must be functions (predictions, targets), got {shown(metric)}"
+            )
         name = getattr(metric, "__name__", type(metric).__name__)
         if name in {"epoch", "loss", "lr", *named} or name.startswith("val_"):
             raise ValueError(
@@ -106,6 +110,6 @@ def measured(
     for name, metric in metrics.items():
         number = metric(predictions, targets)
         if not isinstance(number, Real):
-            raise TypeError(f"the metric {name} must return a number, got {number!r}")
+            raise TypeError(f"the metric {name} must return a number, got {shown(number)}")
         numbers[f"{prefix}{name}"] = number
     return numbers

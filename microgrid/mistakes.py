@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Never, NoReturn
 
+from .checks import shown
+
 __all__ = ["GradientWarning"]
 
 
@@ -72,7 +74,7 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
     elif options:
         why = f"it has no option {', '.join(options)}"
     else:
-        raise TypeError(f"a label is a string, got {label!r} ({type(label).__name__})")
+        raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
     raise TypeError(f"a Value is made of a number and a label: {why}")
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from itertools import pairwise
 from numbers import Integral, Real
 from random import Random
-from typing import Any, Self
+from typing import Any, Never, Self
 
 from . import functional
+from .checks import require_bools, require_whole_numbers, shown
 from .engine import Value, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
@@ -97,7 +98,9 @@ class Module:
             TypeError: the state holds something other than numbers.
         """
         if not isinstance(state, Mapping):
-            raise TypeError(f"the state must be a mapping from paths to numbers, got {state!r}")
+            raise TypeError(
+                f"the state must be a mapping from paths to numbers, got {shown(state)}"
+            )
         own = self._by_path()
         _require_paths(self, own.keys(), state.keys())
         numbers = {name: number(data, f"{name} must be a number") for name, data in state.items()}
@@ -121,7 +124,7 @@ class Module:
         if not isinstance(parameters, Mapping) and not is_ordered(parameters):
             raise TypeError(
                 "the parameters must be a list of numbers or a mapping from paths, "
-                f"got {parameters!r}"
+                f"got {shown(parameters)}"
             )
         if isinstance(parameters, Mapping):
             names = {id(parameter): name for name, parameter in self._by_path().items()}
@@ -200,7 +203,8 @@ class Neuron(Module):
     `random.Random` to draw from, or None for other weights each time.
 
     Raises:
-        ValueError: `nin` is less than 1, a name is unknown, or it is called with other than `nin`
+        TypeError: a size is no integer, or `nonlin` neither True nor False.
+        ValueError: a size is less than 1, a name is unknown, or it is called with other than `nin`
             inputs.
 
     >>> neuron = Neuron(2, activation="tanh", seed=0)
@@ -217,9 +221,8 @@ class Neuron(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        _check_size("nin", nin)
-        if nonlin not in (True, False):
-            raise TypeError(f"`nonlin` must be True or False, got {nonlin!r}; use activation=")
+        require_whole_numbers(nin=nin)
+        require_bools(nonlin=nonlin)
         draw, random = _named("init", init, INITS), generator(seed)
         known = _named("activation", activation, ACTIVATIONS)
         self.activation = known if nonlin else linear
@@ -264,7 +267,8 @@ class Layer(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        _check_size("nout", nout)
+        require_whole_numbers(nin=nin, nout=nout)
+        require_bools(nonlin=nonlin)
         draw: Callable[..., float] = _named("init", init, INITS)
         random = generator(seed)
 
@@ -303,20 +307,12 @@ class MLP(Module):
         self,
         nin: int,
         nouts: Iterable[int] | None = None,
-        *,
+        *more: Never,
         activation: Activation = "relu",
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        sizes: Any = nin
-        if nouts is None and is_sequence(sizes) and len(sizes) > 1:
-            write = f"MLP({sizes[0]}, {list(sizes[1:])})"
-            raise TypeError(f"`nin` must be the number of inputs, got {sizes!r}; write {write}")
-        if nouts is None or not is_ordered(nouts):
-            raise TypeError(
-                f"`nouts` must be a list of the layers' sizes, as in MLP(2, [16, 1]), got {nouts!r}"
-            )
-        nouts = list(nouts)
+        nouts = _sizes(nin, nouts, more)
         if not nouts:
             raise ValueError("`nouts` must name at least one layer's size, got none.")
         random = generator(seed)
@@ -339,28 +335,40 @@ class MLP(Module):
         return f"MLP({len(first.w)}, {sizes}, activation={_name(first.activation)!r})"
 
 
+def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:
+    """Return the layers' sizes as a list; raise `TypeError` for what they cannot be."""
+    if nouts is None and is_sequence(nin) and len(nin) > 1:
+        first, *others = nin
+        raise TypeError(
+            f"`nin` must be the number of inputs, got {shown(nin)}; "
+            f"write MLP({shown(first)}, {shown(others)})"
+        )
+    if nouts is None or not is_ordered(nouts) or more:
+        such = [nouts, *more] if isinstance(nouts, Integral) else [16, 1]
+        raise TypeError(
+            f"`nouts` must be a list of the layers' sizes, got {shown(nouts)}; "
+            f"write MLP({shown(nin)}, {shown(such)})"
+        )
+    return list(nouts)
+
+
 def _inputs(x: Any) -> list[Any]:
     """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
     if isinstance(x, Value):
         return [x]
     if not isinstance(x, Real) and not is_ordered(x):
-        raise TypeError(f"a model takes one row, a list of numbers, got {x!r}")
+        raise TypeError(f"a model takes one row, a list of numbers, got {shown(x)}")
     row = [x] if isinstance(x, Real) else list(x)
     try:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
     except TypeError:
         i, item = next((i, item) for i, item in enumerate(row) if not is_number(item))
         raise TypeError(
-            f"entry {i} of a model's row must be a real number, got {item!r} "
+            f"entry {i} of a model's row must be a real number, got {shown(item)} "
             f"({type(item).__name__})"
             + "; a model takes one row: [model(row) for row in X]"
             * is_sequence(item)
         ) from None
-
-
-def _check_size(name: str, size: int) -> None:
-    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"`{name}` must be an integer, at least 1, got {size!r}.")
 
 
 def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
@@ -368,7 +376,7 @@ def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
         return choice
     if not isinstance(choice, str) or choice not in table:
         raise ValueError(
-            f"`{what}` must be a function or one of {', '.join(table)}, got {choice!r}"
+            f"`{what}` must be a function or one of {', '.join(table)}, got {shown(choice)}"
         )
     return table[choice]
 

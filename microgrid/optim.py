@@ -12,11 +12,11 @@ from itertools import chain
 from numbers import Real
 from typing import Any
 
+from .checks import require_bools, require_numbers, require_whole_numbers, shown
 from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
 from .mistakes import warn_of_no_backward
-from .primitive import is_bool
-from .sequences import is_ordered
+from .sequences import is_ordered, is_sequence
 
 __all__ = [
     "SGD",
@@ -53,7 +53,7 @@ class Optimizer:
                 raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
         if not given:
             raise ValueError("an optimizer needs at least one parameter, got none")
-        _require("lr", lr)
+        require_numbers(lr=lr)
         self.parameters = list(dict.fromkeys(given))
         self.lr = lr
         self.steps = 0
@@ -128,8 +128,8 @@ class Optimizer:
         for x in [state["lr"], state["steps"], *chain.from_iterable(rows)]:
             if not isinstance(x, Real):
                 raise TypeError(f"the state must hold nothing but numbers, got {x!r}")
-        _require("lr", state["lr"])
-        _require("steps", state["steps"])
+        require_numbers(lr=state["lr"])
+        require_whole_numbers(steps=state["steps"], least=0)
         self.lr, self.steps, self.state = state["lr"], state["steps"], rows
 
     def __repr__(self) -> str:
@@ -162,10 +162,8 @@ class SGD(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        _require("momentum", momentum)
-        _require("dampening", dampening)
-        _require("weight_decay", weight_decay)
-        _require_flags(nesterov=nesterov, maximize=maximize)
+        require_numbers(momentum=momentum, dampening=dampening, weight_decay=weight_decay)
+        require_bools(nesterov=nesterov, maximize=maximize)
         if nesterov and not (momentum > 0 and dampening == 0):
             raise ValueError(
                 "nesterov needs a momentum above 0 and no dampening, "
@@ -212,16 +210,12 @@ class Adam(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        shares = isinstance(betas, Sequence) and all(
-            isinstance(b, Real) and 0 <= b < 1 for b in betas
-        )
-        if not shares or len(betas) != 2:
-            raise ValueError(
-                f"`betas` must be two numbers of at least 0, less than 1, got {betas!r}"
-            )
-        _require("eps", eps)
-        _require("weight_decay", weight_decay)
-        _require_flags(amsgrad=amsgrad, maximize=maximize)
+        if not is_sequence(betas) or len(betas) != 2:
+            raise TypeError(f"`betas` must be two numbers, got {shown(betas)}")
+        for beta in betas:
+            require_numbers(betas=beta, below=1)
+        require_numbers(eps=eps, weight_decay=weight_decay)
+        require_bools(amsgrad=amsgrad, maximize=maximize)
         self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
         self.amsgrad, self.maximize = amsgrad, maximize
 
@@ -296,11 +290,9 @@ class RMSprop(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(parameters, lr)
-        _require("alpha", alpha, below=1)
-        _require("eps", eps)
-        _require("weight_decay", weight_decay)
-        _require("momentum", momentum)
-        _require_flags(centered=centered, maximize=maximize)
+        require_numbers(alpha=alpha, below=1)
+        require_numbers(eps=eps, weight_decay=weight_decay, momentum=momentum)
+        require_bools(centered=centered, maximize=maximize)
         self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
         self.momentum, self.centered, self.maximize = momentum, centered, maximize
 
@@ -325,7 +317,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     >>> [round(g, 6) for g in clip_norm(1.0)([3.0, 4.0])], clip_norm(9.0)([3.0, 4.0])
     ([0.6, 0.8], [3.0, 4.0])
     """
-    _require("max_norm", max_norm)
+    require_numbers(max_norm=max_norm)
 
     def clipped(gradients: Sequence[Any]) -> list[Any]:
         scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
@@ -340,7 +332,7 @@ def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
     >>> clip_value(1.0)([3.0, -0.5])
     [1.0, -0.5]
     """
-    _require("limit", limit)
+    require_numbers(limit=limit)
     return lambda gradients: [clip(g, -limit, limit) for g in gradients]
 
 
@@ -381,23 +373,9 @@ def _listed(parameters: Iterable[Value]) -> list[Value]:
     """Return parameters as a list; raise `TypeError` for what they cannot be."""
     must = "parameters must be a list of Values, such as model.parameters()"
     if not is_ordered(parameters):
-        raise TypeError(f"{must}, got {parameters!r}")
+        raise TypeError(f"{must}, got {shown(parameters)}")
     given = list(parameters)
     for parameter in given:
         if not isinstance(parameter, Value):
-            raise TypeError(f"{must}, got {parameter!r} among them")
+            raise TypeError(f"{must}, got {shown(parameter)} among them")
     return given
-
-
-def _require_flags(**flags: Any) -> None:
-    for name, flag in flags.items():
-        if not is_bool(flag):
-            raise TypeError(f"`{name}` must be True or False, got {flag!r}")
-
-
-def _require(name: str, value: Any, below: float = math.inf) -> None:
-    if not isinstance(value, Real) or is_bool(value):
-        raise TypeError(f"`{name}` must be a number, got {value!r}")
-    if not 0 <= float(value) < below:
-        limit = f", less than {below:g}" if below < math.inf else ""
-        raise ValueError(f"`{name}` must be at least 0{limit}, got {value!r}")

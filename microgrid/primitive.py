@@ -15,6 +15,8 @@ from numbers import Integral, Rational, Real
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
+from .checks import is_bool, shown
+
 if TYPE_CHECKING:
     from .engine import Value
 
@@ -62,7 +64,7 @@ class Primitive:
         if not isinstance(name, str) or not callable(forward) or not callable(partials):
             raise TypeError(
                 "a primitive needs a name and two functions, forward and partials, "
-                f"got {name!r}, {forward!r} and {partials!r}"
+                f"got {shown(name)}, {shown(forward)} and {shown(partials)}"
             )
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
         self.__name__, self.__doc__ = name, forward.__doc__
@@ -115,12 +117,12 @@ class Primitive:
         if type(partials) is not tuple or len(partials) != count:
             kind = ValueError if type(partials) is tuple else TypeError
             must = f"the partials of {self.name} must be a tuple of {count}"
-            raise kind(f"{must}, one for each operand, got {partials!r}")
+            raise kind(f"{must}, one for each operand, got {shown(partials)}")
         for i, partial in enumerate(partials):
             if not (partial is None or isinstance(partial, Real) or hasattr(partial, "record")):
                 raise TypeError(
-                    f"the partials of {self.name} must be real numbers, or None, got {partial!r} "
-                    f"({type(partial).__name__}) by operand {i}"
+                    f"the partials of {self.name} must be real numbers, or None, "
+                    f"got {shown(partial)} ({type(partial).__name__}) by operand {i}"
                 )
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -228,13 +230,16 @@ def operand_text(x: Any) -> str:
 
 def number(x: Any, need: str = "a Value holds a real number") -> Any:
     """Return x as a float, a `Fraction` as it is; raise `TypeError` for what is no real number."""
-    if isinstance(x, (float, int)):
-        return float(x)
-    if isinstance(x, Rational) and not isinstance(x, Integral):
-        return x
-    if isinstance(x, Real) or is_bool(x):
-        return float(x)
-    raise TypeError(f"{need}, got {x!r} ({type(x).__name__})")
+    try:
+        if isinstance(x, (float, int)):
+            return float(x)
+        if isinstance(x, Rational) and not isinstance(x, Integral):
+            return x
+        if isinstance(x, Real) or is_bool(x):
+            return float(x)
+    except OverflowError:
+        raise OverflowError(f"{need} that a float can hold, got {shown(x)}") from None
+    raise TypeError(f"{need}, got {shown(x)} ({type(x).__name__})")
 
 
 def why_single(x: Any) -> str:
@@ -255,14 +260,11 @@ def over_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
     return mapped(op, operands)
 
 
-def is_bool(x: Any) -> bool:
-    """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
-    return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
-
-
 def beside(x: Any, kind: type) -> Any:
     """Return a plain number to compute with beside others of a kind: an int stays exact."""
-    return kind(x) if isinstance(x, (int, Integral)) else number(x)
+    if kind is not float and isinstance(x, (int, Integral)):
+        return kind(x)
+    return number(x, "an operand is a real number")
 
 
 def plain(operands: Sequence[Any], need: str) -> tuple[Any, ...]:

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
+from .checks import require_numbers, shown
+
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 
 #: The learning rate by the step, which counts from 0.
@@ -23,7 +25,7 @@ def constant(lr: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    _check_rates(lr=lr)
+    require_numbers(lr=lr)
     return lambda step: lr
 
 
@@ -33,8 +35,8 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     >>> [linear(1.0, 0.5, steps=2)(step) for step in range(4)]
     [1.0, 0.75, 0.5, 0.5]
     """
-    _check_rates(start=start, end=end)
-    _check_steps(steps)
+    require_numbers(start=start, end=end)
+    require_numbers(steps=steps, least=1)
     return lambda step: end if step >= steps else start + (end - start) * (step / steps)
 
 
@@ -46,8 +48,8 @@ def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
     >>> [round(cosine(1.0, steps=2)(step), 9) for step in range(4)]
     [1.0, 0.5, 0.0, 0.0]
     """
-    _check_rates(start=start, end=end)
-    _check_steps(steps)
+    require_numbers(start=start, end=end)
+    require_numbers(steps=steps, least=1)
     return lambda step: end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
 
 
@@ -57,7 +59,7 @@ def exponential(start: float, gamma: float) -> Schedule:
     >>> exponential(1.0, gamma=0.5)(3)
     0.125
     """
-    _check_rates(start=start, gamma=gamma)
+    require_numbers(start=start, gamma=gamma)
     return lambda step: start * gamma**step
 
 
@@ -69,23 +71,10 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     """
     if not callable(schedule):
         such = schedule if isinstance(schedule, Real) else 0.1
-        raise TypeError(f"warmup needs a schedule, such as constant({such!r}), got {schedule!r}")
-    _check_rates(start=start)
-    _check_steps(steps)
+        raise TypeError(
+            f"warmup needs a schedule, such as constant({such!r}), got {shown(schedule)}"
+        )
+    require_numbers(start=start)
+    require_numbers(steps=steps, least=1)
     rise = linear(start, 1.0, steps)
     return lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
-
-
-def _check_rates(**rates: float) -> None:
-    for name, rate in rates.items():
-        if not isinstance(rate, Real) or isinstance(rate, bool):
-            raise TypeError(f"`{name}` must be a number, got {rate!r}")
-        if not 0 <= float(rate) < math.inf:
-            raise ValueError(f"`{name}` must be finite and at least 0, got {rate!r}")
-
-
-def _check_steps(steps: int) -> None:
-    if not isinstance(steps, Real) or isinstance(steps, bool):
-        raise TypeError(f"`steps` must be a number of steps, got {steps!r}")
-    if not 1 <= steps < math.inf:
-        raise ValueError(f"`steps` must be at least 1, got {steps!r}")

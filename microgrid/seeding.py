@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from random import Random
+
+from .checks import require_whole_numbers
 
 __all__ = ["Seed", "generator"]
 
@@ -22,11 +23,5 @@ def generator(seed: Seed) -> Random:
     if seed is None or isinstance(seed, Random):
         return seed or Random()
     # Python's generator drops the sign, so that -1 would be the same seed as 1.
-    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        error = ValueError if whole else TypeError
-        raise error(
-            "`seed` must be an integer, at least 0, a `random.Random` or None, "
-            f"got {seed!r} ({type(seed).__name__})."
-        )
+    require_whole_numbers(seed=seed, least=0, instead="a random.Random or None")
     return Random(int(seed))

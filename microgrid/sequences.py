@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any
 
-from .primitive import is_bool
+from .checks import is_bool
 
 __all__ = ["instead_of", "is_number", "is_ordered", "is_sequence"]
 

@@ -7,10 +7,17 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple
 
 from . import losses
+from .checks import (
+    is_bool,
+    require_bools,
+    require_functions,
+    require_whole_numbers,
+    shown,
+)
 from .datasets import order_of_rows
 from .engine import Value, no_grad, topological_order
 from .examples import examples
@@ -18,7 +25,7 @@ from .functional import sum as sum_
 from .history import History, Record
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
-from .primitive import is_bool, operand_text, operands_text
+from .primitive import operand_text, operands_text
 from .schedules import Schedule
 from .seeding import Seed, generator
 
@@ -96,13 +103,13 @@ def fit(
     (20, 1.0)
     """
     _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
-    _check_flags(shuffle=shuffle, progress=progress)
-    _check_function("model", model, "of a row")
-    _check_function("loss", loss, "of a prediction and a target")
+    require_bools(shuffle=shuffle, progress=progress)
+    require_functions(model=model, takes="of a row")
+    require_functions(loss=loss, takes="of a prediction and a target")
     if schedule is not None:
-        _check_function("schedule", schedule, "of the step")
+        require_functions(schedule=schedule, takes="of the step")
     if clip is not None:
-        _check_function("clip", clip, "of a list of gradients")
+        require_functions(clip=clip, takes="of a list of gradients")
     named_metrics = metrics_by_name(metrics)
     rows, targets = examples(X, y)
     held_out = _held_out(validation, len(rows[0]))
@@ -272,7 +279,7 @@ class Trainer:
         if self.schedule:
             rate = self.schedule(self.steps)
             if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
-                raise ValueError(f"`schedule` must return a rate of at least 0, got {rate!r}")
+                raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
             self.optimizer.lr = float(rate)
 
     def step(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, list[Any]]:
@@ -292,7 +299,9 @@ class Trainer:
             clipped = self.clip(gradients)
             fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
             if not fits or not all(isinstance(g, Real) for g in clipped):
-                raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
+                raise TypeError(
+                    f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}"
+                )
             gradients = list(clipped)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -323,7 +332,7 @@ def _plain(prediction: Any) -> Any:
 def value_of(loss: Any) -> Value:
     """Return a loss; raise `TypeError` if it is no `Value`."""
     if not isinstance(loss, Value):
-        raise TypeError(f"the loss must be a Value that depends on parameters, got {loss!r}")
+        raise TypeError(f"the loss must be a Value that depends on parameters, got {shown(loss)}")
     return loss
 
 
@@ -378,39 +387,25 @@ def _bar(progress: bool, epochs: int, steps: int) -> Any:
 def _check_arguments(
     epochs: Any, batch_size: Any, optimizer: Any, callbacks: Any, compile: Any
 ) -> None:
-    size = 1 if batch_size is None else batch_size
-    for name, count in [("epochs", epochs), ("batch_size", size)]:
-        if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"`{name}` must be an integer, at least 1, got {count!r}")
+    require_whole_numbers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             "`optimizer` must be made with the parameters to move, such as "
-            f"optim.Adam(model.parameters(), lr=0.01), got {optimizer!r}"
+            f"optim.Adam(model.parameters(), lr=0.01), got {shown(optimizer)}"
         )
     if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"`callbacks` must be a list of functions, got {callbacks!r}")
+        raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
     for callback in callbacks:
-        _check_function("callbacks", callback, "of the model and the history")
-    if compile is not None and not isinstance(compile, bool):
-        raise TypeError(f"`compile` must be True, False or None, got {compile!r}")
-
-
-def _check_flags(**flags: Any) -> None:
-    for name, flag in flags.items():
-        if not is_bool(flag):
-            raise TypeError(f"`{name}` must be True or False, got {flag!r}")
-
-
-def _check_function(name: str, function: Any, takes: str) -> None:
-    if not callable(function) or isinstance(function, type):
-        raise TypeError(f"`{name}` must be a function {takes}, got {function!r}")
+        require_functions(callbacks=callback, takes="of the model and the history")
+    if compile is not None:
+        require_bools(compile=compile, instead="None")
 
 
 def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None:
     if validation is None:
         return None
     if not isinstance(validation, (list, tuple)) or len(validation) != 2:
-        raise TypeError(f"`validation` must be a pair (X, y), got {validation!r}")
+        raise TypeError(f"`validation` must be a pair (X, y), got {shown(validation)}")
     X, y = validation
     rows, targets = examples(X, y, name="validation ")
     if len(rows[0]) != width:

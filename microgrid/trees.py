@@ -13,6 +13,7 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
+from .checks import shown
 from .engine import Value
 from .nn import Module
 from .primitive import is_array
@@ -109,7 +110,7 @@ def flatten(
         return _join(tree, range(len(tree)), is_scalar)
     raise TypeError(
         "an argument to differentiate by must be a number, a Value, an array of numbers, a Module, "
-        f"or a list, tuple or dict of these, got {tree!r} ({type(tree).__name__})"
+        f"or a list, tuple or dict of these, got {shown(tree)} ({type(tree).__name__})"
     )
 
 

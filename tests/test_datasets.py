@@ -166,7 +166,11 @@ def test_noise_is_the_standard_deviation_around_the_curve(draw):
         (lambda: xor(noise=math.nan), ValueError, "`noise` must be a finite number.* got nan"),
         (lambda: moons(noise="a"), TypeError, "`noise` must be a finite number.* got 'a' .str."),
         (lambda: circles(factor=1), ValueError, "`factor` must be .* below 1, got 1"),
-        (lambda: circles(factor=0.0), ValueError, "`factor` must be a number above 0 .* got 0.0"),
+        (
+            lambda: circles(factor=0.0),
+            ValueError,
+            "`factor` must be .* above 0 .* got 0.0",
+        ),
         (lambda: spirals(arms=1), ValueError, "`arms` must be an integer, at least 2, got 1"),
         (lambda: spirals(turns=-1), ValueError, "`turns` must be .* at least 0, got -1"),
         (lambda: blobs(spread=-1), ValueError, "`spread` must be .* at least 0, got -1"),

@@ -882,7 +882,7 @@ def test_data_that_does_not_fit_is_refused(X, y, message):
 
 
 def test_a_resolution_of_1_is_refused():
-    with pytest.raises(ValueError, match="resolution must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="`resolution` must be an integer, at least 2, got 1"):
         plot_decision_boundary(curved, CORNERS, [0, 1, 0, 1], resolution=1)
 
 

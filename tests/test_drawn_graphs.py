@@ -502,7 +502,8 @@ def test_depth_is_checked():
     neuron = Neuron(1, seed=0)
     y = neuron(1.0)
     for wrong in (-1, 1.5, "1"):
-        with pytest.raises(ValueError, match="depth must be a whole number from 0, or None, got"):
+        must = "`depth` must be an integer, at least 0, or None, got"
+        with pytest.raises((TypeError, ValueError), match=must):
             draw(y, names=neuron, depth=wrong)
     with pytest.raises(ValueError, match=r"depth .* needs one: draw\(…, names=model\)"):
         draw(y, names={"y": y}, depth=1)
@@ -652,7 +653,8 @@ def test_a_picture_of_a_graph_over_the_limit_says_how_many_values_are_left_out(n
 
 @pytest.mark.parametrize("wrong", [0, -5, 2.5, "all"])
 def test_max_nodes_is_checked(wrong):
-    with pytest.raises(ValueError, match="max_nodes must be a whole number from 1, or None, got"):
+    must = "`max_nodes` must be an integer, at least 1, or None, got"
+    with pytest.raises((TypeError, ValueError), match=must):
         draw(Value(1.0), max_nodes=wrong)
 
 

@@ -877,7 +877,7 @@ def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
             (x,),
             {"max_terms": 0},
             ValueError,
-            "max_terms must be a whole number of at least 1, or None for all, got 0",
+            "`max_terms` must be an integer, at least 1, or None for all, got 0",
         ),
         ((x,), {"names": [x]}, TypeError, "`names` must be a mapping"),
         ((x * 2.0,), {"by": (x * 2.0).parents[1]}, TypeError, "no constants, got Value"),

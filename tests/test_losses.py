@@ -389,7 +389,7 @@ def test_an_empty_prediction_is_refused(loss, target):
 @given(st.floats())
 def test_huber_refuses_a_delta_that_is_not_positive(delta):
     assume(not delta > 0)
-    with pytest.raises(ValueError, match="`delta` must be positive, got"):
+    with pytest.raises(ValueError, match="`delta` must be a number, above 0, got"):
         huber(0.5, 0.0, delta)
 
 

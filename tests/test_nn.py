@@ -152,7 +152,8 @@ def test_one_output_is_a_value_and_more_are_a_list():
     ids=["Neuron", "Layer-nin", "Layer-nout", "MLP-nin", "MLP-last", "MLP-first"],
 )
 def test_a_size_that_is_no_positive_integer_is_refused(make, name, size):
-    with pytest.raises(ValueError, match=f"`({name})` must be an integer, at least 1, got"):
+    refused = ValueError if isinstance(size, int) else TypeError
+    with pytest.raises(refused, match=f"`({name})` must be an integer, at least 1, got"):
         make(size)
 
 

@@ -461,7 +461,7 @@ NOT_NEGATIVE = [
 )
 @pytest.mark.parametrize("value", [-1e-9, -1, math.nan])
 def test_a_negative_option_is_refused(kind, option, value):
-    with pytest.raises(ValueError, match=rf"`{option}` must be at least 0, got {value}"):
+    with pytest.raises(ValueError, match=rf"`{option}` must be .* at least 0, got {value}"):
         kind([Value(1.0)], **{option: value})
 
 
@@ -476,13 +476,16 @@ def test_a_rate_that_is_no_number_is_refused(lr):
     "betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, math.nan), (0.9,), (0.9, 0.9, 0.9), 0.9]
 )
 def test_betas_are_two_shares(kind, betas):
-    with pytest.raises((ValueError, TypeError), match="`betas` must be two numbers"):
+    with pytest.raises(
+        (ValueError, TypeError),
+        match=r"`betas` must be (two|a finite) number",
+    ):
         kind([Value(1.0)], betas=betas)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.0, math.nan])
 def test_alpha_is_a_share(alpha):
-    with pytest.raises(ValueError, match="`alpha` must be at least 0, less than 1, got"):
+    with pytest.raises(ValueError, match=r"`alpha` must be .* at least 0 and below 1, got"):
         RMSprop([Value(1.0)], alpha=alpha)
 
 
@@ -627,13 +630,13 @@ def test_no_gradients_stay_none(clip):
 @pytest.mark.parametrize("limit", [-1.0, math.nan])
 @pytest.mark.parametrize("clip", [optim.clip_norm, optim.clip_value])
 def test_a_negative_limit_is_refused(clip, limit):
-    with pytest.raises(ValueError, match=r"`(max_norm|limit)` must be at least 0, got"):
+    with pytest.raises(ValueError, match=r"`(max_norm|limit)` must be .* at least 0, got"):
         clip(limit)
 
 
 @pytest.mark.parametrize("clip", [optim.clip_grad_norm_, optim.clip_grad_value_])
 def test_a_refused_limit_leaves_the_gradients(clip):
     parameters = with_gradients(3.0, -4.0)
-    with pytest.raises(ValueError, match="must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="must be a finite number, at least 0, got -1"):
         clip(parameters, -1.0)
     assert [p.grad for p in parameters] == [3.0, -4.0]

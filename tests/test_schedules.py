@@ -145,7 +145,7 @@ def test_warmups_and_schedules_nest():
 )
 @pytest.mark.parametrize("steps", [0, -1, 0.5, math.nan])
 def test_less_than_one_step_is_refused(make, steps):
-    with pytest.raises(ValueError, match=f"`steps` must be at least 1, got {steps}"):
+    with pytest.raises(ValueError, match=f"`steps` must be .* at least 1, got {steps}"):
         make(steps)
 
 

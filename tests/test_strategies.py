@@ -271,8 +271,12 @@ def test_operands_shrink_to_simple_numbers(name, simplest):
         ("floor", {"from_kink": 0.6}, "floor has, got none that are .* 0.6 from every kink"),
         ("asin", {"from_edge": 1.1}, "asin has, got none that are 1.1 from every edge"),
         ("acosh", {"max_magnitude": 1}, "acosh has, .* and at most 1 from 0"),
-        ("log", {"from_edge": -1}, "from_edge needs a distance, .* got -1"),
-        ("log", {"from_kink": math.nan}, "from_kink needs a distance, .* got nan"),
+        ("log", {"from_edge": -1}, "`from_edge` must be .* at least 0, got -1"),
+        (
+            "log",
+            {"from_kink": math.nan},
+            "`from_kink` must be .* at least 0, got nan",
+        ),
         ("never declared", {}, "no primitive is named 'never declared'"),
     ],
 )

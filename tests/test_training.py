@@ -843,10 +843,10 @@ OTHER = optim.SGD([Value(1.0)])
 MISTAKES = {
     "no epochs": ({"epochs": 0}, ValueError, "`epochs` must be an integer, at least 1, got 0"),
     "epochs less than 0": ({"epochs": -3}, ValueError, "`epochs` must be .* got -3"),
-    "half an epoch": ({"epochs": 0.5}, ValueError, "`epochs` must be an integer"),
-    "True epochs": ({"epochs": True}, ValueError, "`epochs` must be an integer.* got True"),
+    "half an epoch": ({"epochs": 0.5}, TypeError, "`epochs` must be an integer"),
+    "True epochs": ({"epochs": True}, TypeError, "`epochs` must be an integer.* got True"),
     "batches of none": ({"batch_size": 0}, ValueError, "`batch_size` must be .* got 0"),
-    "batches of a half": ({"batch_size": 2.0}, ValueError, "`batch_size` must be an integer"),
+    "batches of a half": ({"batch_size": 2.0}, TypeError, "`batch_size` must be an integer"),
     "a class for an optimizer": ({"optimizer": optim.SGD}, TypeError, "`optimizer` must be made"),
     "a name for an optimizer": ({"optimizer": "adam"}, TypeError, "`optimizer` must be made with"),
     "an optimizer of others": (

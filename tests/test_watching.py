@@ -570,9 +570,9 @@ def infinite():
             MLP(2, [1]),
             {"most": 2},
             ValueError,
-            "`most` must be .* at least 3 neurons, got 2",
+            "`most` must be an integer, at least 3, got 2",
         ),
-        (MLP(2, [1]), {"most": 3.5}, ValueError, "`most` must be a whole number"),
+        (MLP(2, [1]), {"most": 3.5}, TypeError, "`most` must be an integer"),
         (infinite(), {}, ValueError, r"layers.0.neurons.1.w.0 must have finite .* grad=inf"),
     ],
 )

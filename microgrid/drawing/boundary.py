@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
+from ..checks import require_whole_numbers
 from ..engine import Value, no_grad
 from ..nn import Module
 from .curves import COLOURS
@@ -66,8 +67,7 @@ class Boundary:
             )
         if not self.points:
             raise ValueError("plot_decision_boundary needs at least one row, got none")
-        if resolution < 2:
-            raise ValueError(f"resolution must be at least 2, got {resolution!r}")
+        require_whole_numbers(resolution=resolution, least=2)
         self.classes = sorted(set(self.labels))
         self.signed = self.classes[0] < 0
         if self.signed and not {-1, 1}.issuperset(self.classes):

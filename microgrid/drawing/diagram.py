@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from numbers import Integral
 from typing import Any, NamedTuple
 
+from ..checks import require_whole_numbers, shown
 from ..engine import Value, topological_order
 from ..graph import changed_leaf
 from .graph import Graph
@@ -91,11 +91,13 @@ def draw(
     for root in roots:
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
-            raise TypeError(f"draw needs Values, got {root!r} ({type(root).__name__}){hint}")
+            raise TypeError(f"draw needs Values, got {shown(root)} ({type(root).__name__}){hint}")
     if rankdir not in DIRECTIONS:
         raise ValueError(f"unknown rankdir {rankdir!r} (must be one of {', '.join(DIRECTIONS)})")
-    _require_whole("depth", depth, 0)
-    _require_whole("max_nodes", max_nodes, 1)
+    if depth is not None:
+        require_whole_numbers(depth=depth, least=0, instead="None")
+    if max_nodes is not None:
+        require_whole_numbers(max_nodes=max_nodes, instead="None")
     models = models_of(names)
     if depth is not None and not models:
         raise ValueError("depth says how deep a model is open, and needs one: draw(…, names=model)")
@@ -206,22 +208,18 @@ def _holds_values(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and any(isinstance(item, Value) for item in x)
 
 
-def _require_whole(name: str, x: Any, least: int) -> None:
-    if x is not None and (not isinstance(x, Integral) or x < least):
-        raise ValueError(f"{name} must be a whole number from {least}, or None, got {x!r}")
-
-
 def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
     if isinstance(highlight, Value) or not isinstance(highlight, Iterable):
-        raise TypeError(f"highlight needs a list of Values, got {highlight!r}; write [value]")
+        raise TypeError(f"highlight needs a list of Values, got {shown(highlight)}; write [value]")
     path, known = list(highlight), set(order)
     for value in path:
         if not isinstance(value, Value):
             raise TypeError(
-                f"highlight needs a list of Values, got {value!r} ({type(value).__name__}) in it"
+                "highlight needs a list of Values, "
+                f"got {shown(value)} ({type(value).__name__}) in it"
             )
         if value not in known:
-            raise ValueError(f"what to highlight must be in the graph, got {value!r}")
+            raise ValueError(f"what to highlight must be in the graph, got {shown(value)}")
     return path
 
 

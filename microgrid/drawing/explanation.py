@@ -6,9 +6,9 @@ import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral
 from typing import Any
 
+from ..checks import require_whole_numbers, shown
 from ..engine import Value
 from ..graph import topological_order
 from ..paths import Path, all_paths, edges_between, largest_paths
@@ -50,7 +50,7 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
 
     Raises:
         TypeError: the output or the input is no `Value`, or `names` neither a mapping nor a model.
-        ValueError: the input is a constant, or `most` no whole number from 1 on.
+        ValueError: the input is a constant, or `most` less than 1.
         RuntimeError: a leaf has changed since it was used.
         ArithmeticError, ValueError: a partial does not exist, as that of sqrt at 0.
 
@@ -65,12 +65,11 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
     for role, value in (("output", output), ("input", input)):
         if not isinstance(value, Value):
             raise TypeError(
-                f"explain needs a Value as its {role}, got {value!r} ({type(value).__name__})"
+                f"explain needs a Value as its {role}, got {shown(value)} ({type(value).__name__})"
             )
     if input.is_constant:
         raise ValueError(f"explain needs a Value to derive by, got the constant {input!r}")
-    if not isinstance(most, Integral) or isinstance(most, bool) or most < 1:
-        raise ValueError(f"`most` must be a whole number of paths from 1 on, got {most!r}")
+    require_whole_numbers(most=most)
     edges = edges_between(output, input)
     gradient, total = all_paths(edges, output, input)
     paths = largest_paths(edges, output, input, int(most))

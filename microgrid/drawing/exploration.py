@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from ..checks import require_whole_numbers, shown
 from ..engine import Value, topological_order
 from .arrangement import arranged, symbol_of
 from .files import format_of, write_file
@@ -64,7 +65,9 @@ def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) ->
     ∂L/∂b += ∂L/∂L · a = 1 · 2 = 2
     """
     if not isinstance(root, Value):
-        raise TypeError(f"explore needs a Value, got {root!r} ({type(root).__name__})")
+        raise TypeError(f"explore needs a Value, got {shown(root)} ({type(root).__name__})")
+    if max_nodes is not None:
+        require_whole_numbers(max_nodes=max_nodes, instead="None")
     count = len(topological_order(root))
     if max_nodes is not None and count > max_nodes:
         raise ValueError(

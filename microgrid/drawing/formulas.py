@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, groupby
 from math import ceil
-from numbers import Integral
 from typing import Any
 
 from ..calculus import gradients
+from ..checks import require_whole_numbers, shown
 from ..compiler.trace import Traced
 from ..engine import Value
 from ..graph import recording, topological_order
@@ -201,12 +201,9 @@ def formula(
     ∂L/∂a = b*(1 - tanh(a*b + 6.5)**2)
     """
     if not isinstance(value, Value):
-        raise TypeError(f"formula needs a Value, got {value!r} ({type(value).__name__})")
-    is_whole = isinstance(max_terms, Integral) and not isinstance(max_terms, bool)
-    if max_terms is not None and not (is_whole and max_terms >= 1):
-        raise ValueError(
-            f"max_terms must be a whole number of at least 1, or None for all, got {max_terms!r}"
-        )
+        raise TypeError(f"formula needs a Value, got {shown(value)} ({type(value).__name__})")
+    if max_terms is not None:
+        require_whole_numbers(max_terms=max_terms, instead="None for all")
     inputs = tuple(by) if isinstance(by, Sequence) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from numbers import Integral
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
+from ..checks import require_whole_numbers
 from ..engine import Value
 from ..nn import MLP, Layer, Module, Neuron
 from .labels import number_text, printable, shortened, width
@@ -67,8 +67,7 @@ def plot_network(
     Picture(6.4 x 4 inches)
     """
     layers = _layers(model)
-    if not isinstance(most, Integral) or most < 3:
-        raise ValueError(f"`most` must be a whole number of at least 3 neurons, got {most!r}")
+    require_whole_numbers(most=most, least=3)
     for path, parameter in model.named_parameters():
         if not (isfinite(parameter.data) and isfinite(parameter.grad)):
             raise ValueError(f"{path} must have finite data and gradient, got {parameter!r}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from ..checks import require_whole_numbers, shown
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import excused, no_primitive
@@ -83,10 +84,9 @@ def check_gradients(
 
 
 def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
-    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
-        raise ValueError(f"the order must be a whole number from 1 on, got {order!r}")
+    require_whole_numbers(order=order)
     if isinstance(modes, str) or not modes or not set(modes) <= set(WAYS):
-        raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {modes!r}")
+        raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {shown(modes)}")
 
 
 def _accused(subject: Subject, order: int, verdicts: list[Verdict]) -> list[Verdict]:

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ..checks import require_numbers
 from ..primitive import CONSTANT, Primitive, argument
 from .domains import (
     CONDITION,
@@ -110,9 +111,7 @@ def numbers(
     """
     if isinstance(primitive, str):
         primitive = Primitive.named(primitive)
-    for name, distance in [("from_edge", from_edge), ("from_kink", from_kink)]:
-        if not 0 <= distance < math.inf:
-            raise ValueError(f"{name} needs a distance, finite and at least 0, got {distance!r}")
+    require_numbers(from_edge=from_edge, from_kink=from_kink)
     domain = domain_of(primitive)
 
     def keeps(xs: tuple[Any, ...]) -> bool:

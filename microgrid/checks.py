@@ -1,0 +1,145 @@
+"""What an argument must be: a switch, a whole number, a number in a range, a function.
+
+Each is asked for here alone, and refused in one wording: what must hold, and what was got.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from reprlib import Repr
+from typing import Any
+
+__all__ = [
+    "is_bool",
+    "is_finite",
+    "require_bools",
+    "require_functions",
+    "require_numbers",
+    "require_whole_numbers",
+    "shown",
+]
+
+
+def is_bool(x: Any) -> bool:
+    """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
+    return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
+
+
+def require_bools(*, instead: str = "", **switches: Any) -> None:
+    """Raise `TypeError` for a switch that is not True or False.
+
+    `instead` names what else it might have been.
+
+    >>> require_bools(shuffle="no")
+    Traceback (most recent call last):
+        ...
+    TypeError: `shuffle` must be True or False, got 'no' (str)
+    """
+    for name, x in switches.items():
+        if not is_bool(x):
+            raise _wrong_kind(name, f"True, False or {instead}" if instead else "True or False", x)
+
+
+def require_whole_numbers(*, least: int = 1, instead: str = "", **counts: Any) -> None:
+    """Raise `TypeError` for what is no whole number, `ValueError` for one below the least.
+
+    `instead` names what else they might have been.
+
+    >>> require_whole_numbers(epochs=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: `epochs` must be an integer, at least 1, got 0
+    """
+    must = f"an integer, at least {least}" + (f", or {instead}" if instead else "")
+    for name, x in counts.items():
+        # a bool is an int to Python, and a slip here: batches(X, y, True)
+        if not isinstance(x, Integral) or is_bool(x):
+            raise _wrong_kind(name, must, x)
+        if x < least:
+            raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
+
+
+def require_numbers(
+    *,
+    least: float = 0,
+    above: float | None = None,
+    below: float | None = None,
+    finite: bool = True,
+    **numbers: Any,
+) -> None:
+    """Raise `TypeError` for what is no real number, `ValueError` for one that is out of the range.
+
+    `above`, if given, is in the place of `least`.
+
+    >>> require_numbers(alpha=1.5, below=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: `alpha` must be a finite number, at least 0 and below 1, got 1.5
+    """
+    limits = f"at least {least:g}" if above is None else f"above {above:g}"
+    must = f"a {'finite ' * finite}number, {limits}" + (
+        f" and below {below:g}" if below is not None else ""
+    )
+    for name, x in numbers.items():
+        if not isinstance(x, Real) or is_bool(x):
+            raise _wrong_kind(name, must, x)
+        number: Any = x
+        is_high_enough = number >= least if above is None else number > above
+        is_held = is_finite(x) or not finite
+        if not (is_held and is_high_enough and (below is None or number < below)):
+            raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
+
+
+def require_functions(*, takes: str, **functions: Any) -> None:
+    """Raise `TypeError` for what is no function; `takes` says of what it must be one.
+
+    >>> require_functions(schedule=0.1, takes="of the step")
+    Traceback (most recent call last):
+        ...
+    TypeError: `schedule` must be a function of the step, got 0.1 (float)
+    """
+    for name, x in functions.items():
+        if not callable(x) or isinstance(x, type):
+            raise _wrong_kind(name, f"a function {takes}", x)
+
+
+def is_finite(x: Any) -> bool:
+    """Return whether a real number is one that a float can hold.
+
+    >>> is_finite(1e308), is_finite(10**400)
+    (True, False)
+    """
+    try:
+        return math.isfinite(x)
+    except OverflowError:
+        return False
+
+
+def shown(x: Any) -> str:
+    """Return what an error shows of an argument: its repr in one line, cut where it is long.
+
+    >>> shown("no"), shown([0.0] * 100), shown(10**400)
+    ("'no'", '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...]', 'an int of 401 digits')
+    """
+    return " ".join(_short.repr(x).split())
+
+
+class _Short(Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        digits = int(math.log10(abs(x) or 1)) + 1
+        return repr(x) if digits <= 40 else f"an int of {digits} digits"
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        try:
+            return super().repr_instance(x, level)
+        except RecursionError:
+            return object.__repr__(x)
+
+
+_short = _Short()
+_short.maxstring = _short.maxother = 120
+
+
+def _wrong_kind(name: str, must: str, x: Any) -> TypeError:
+    return TypeError(f"`{name}` must be {must}, got {shown(x)} ({type(x).__name__})")
