@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from .interrupts import uninterrupted
+from .locks import loading
+
 __all__ = ["lazy"]
 
 
@@ -28,7 +31,8 @@ def lazy(
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            module = import_module(f".{places[name]}", package)
+            with loading, uninterrupted():
+                module = import_module(f".{places[name]}", package)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in needs:

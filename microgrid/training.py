@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from numbers import Real
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import sum as sum_
 from .history import History, Record
+from .interrupts import call_each, interrupted_once, uninterrupted
+from .locks import loading
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
 from .primitive import operand_text, operands_text
@@ -35,6 +37,7 @@ NOT_MOVED = (
     "The parameters are as they were before this step. A lower learning rate, standardised "
     "inputs or `clip` may help."
 )
+NOT_BEGUN = "interrupted before the first epoch"
 WORTH_COMPILING = 200  # rows: going through so many in Python takes longer than compiling does
 MOVED = "The parameters are as this epoch's steps left them."
 
@@ -85,7 +88,9 @@ def fit(
             asked for many steps ahead, and while model and loss are traced, for a moment, no other
             thread can compute with the parameters.
 
-    Ctrl-C ends the training; the history so far is returned.
+    Ctrl-C ends the training: the weights are those of the last whole step, and the history of the
+    epochs that were finished, and measured, is returned. Ctrl-C again within a second is the same
+    one; after that, it cuts short what a callback still does as it is left.
 
     Raises:
         TypeError, ValueError: an argument is wrong, found before the first step.
@@ -102,6 +107,41 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
+    history = None
+    try:
+        with interrupted_once() as interrupts:
+            history = History(ended=NOT_BEGUN)
+            _train(
+                *(history, interrupts, model, X, y, loss, optimizer, epochs, batch_size, shuffle),
+                *(seed, validation, metrics, schedule, clip, callbacks, progress, compile),
+            )
+    except KeyboardInterrupt:
+        if history is None:
+            return History(ended=NOT_BEGUN)
+    return history
+
+
+def _train(
+    history: History,
+    interrupts: interrupted_once,
+    model: Any,
+    X: Any,
+    y: Any,
+    loss: Any,
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int | None,
+    shuffle: bool,
+    seed: Seed,
+    validation: Any,
+    metrics: Sequence[Metric],
+    schedule: Schedule | None,
+    clip: Any,
+    callbacks: Sequence[Any],
+    progress: bool,
+    compile: bool | None,
+) -> None:
+    """Do what `fit` says, and note down what is measured."""
     _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
     require_bools(shuffle=shuffle, progress=progress)
     require_functions(model=model, takes="of a row")
@@ -119,33 +159,51 @@ def fit(
     random = generator(seed)
     size = len(rows) if batch_size is None else batch_size
     orders = (order_of_rows(len(rows), shuffle, random) for _ in range(epochs))
-    history = History()
-    trainer: Any = Trainer(model, loss, optimizer, schedule, clip, (rows, targets), size, history)
-    try:
-        if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
-            trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
-        with (
-            _entered(callbacks),
-            _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar,
-            closing(trainer.epochs(orders, 1)) as outcomes,
-        ):
+    measures = bool(named_metrics or held_out)
+    trainer: Any = Trainer(
+        *(model, loss, optimizer, schedule, clip, (rows, targets), size, history, not measures)
+    )
+    if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
+        trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
+
+    def train() -> None:
+        with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
             trainer.bar = bar
-            for outcome in outcomes:
+            for outcome in trainer.epochs(orders, 1):
                 epoch, record = outcome.epoch, outcome.record()
                 record |= measured(named_metrics, outcome.predictions, outcome.targets)
                 if held_out:
                     with no_grad(), _placed(f"epoch {epoch}, validation", history, MOVED):
                         record["val_loss"], predictions = trainer.measure(*held_out)
                     record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
-                history.records.append(record)
+                if measures:
+                    history.records.append(record)
                 if bar:
                     bar.show(epoch, record)
                 if _called(callbacks, model, history):
                     history.ended = f"a callback ended it after epoch {epoch}"
                     break
+
+    try:
+        history.ended = ""
+        entered = [c for c in callbacks if isinstance(c, AbstractContextManager)]
+        _inside(entered, train, interrupts)
     except KeyboardInterrupt:
         history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
-    return history
+
+
+def _inside(
+    entered: Sequence[Any], train: Callable[[], None], interrupts: interrupted_once
+) -> None:
+    """Train inside of context managers; hold Ctrl-C back as each begins to be left."""
+    try:
+        if not entered:
+            train()
+        else:
+            with entered[0]:  # no stack, which an interrupt may come to between enter and push
+                _inside(entered[1:], train, interrupts)
+    finally:
+        interrupts.hold()
 
 
 def _compiled(
@@ -159,7 +217,8 @@ def _compiled(
         )
     if missing:
         return trainer
-    from .compiler.fitting import NativeTrainer
+    with loading, uninterrupted():
+        from .compiler.fitting import NativeTrainer
 
     try:
         return NativeTrainer(trainer, held_out, predicts, has_callbacks, insists)
@@ -182,15 +241,6 @@ def _called(
     answers = [callback(model, history) for callback in callbacks]
     # NumPy's bools too, but not the number of characters that a callback has written
     return any(is_bool(answer) and answer for answer in answers)
-
-
-def _entered(callbacks: Sequence[Any]) -> ExitStack:
-    """Enter those callbacks that are context managers; return what leaves them."""
-    with ExitStack() as stack:
-        for callback in callbacks:
-            if isinstance(callback, AbstractContextManager):
-                stack.enter_context(callback)
-        return stack.pop_all()
 
 
 class Outcome(NamedTuple):
@@ -220,9 +270,11 @@ class Trainer:
         examples: tuple[Sequence[list[float]], Sequence[Any]],
         batch_size: int,
         history: History,
+        notes: bool,
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule, self.clip, self.history = schedule, clip, history
+        self.schedule, self.clip = schedule, clip
+        self.history, self.notes = history, notes
         self.rows, self.targets = examples
         self.batch_size = batch_size
         self.steps = 0
@@ -235,26 +287,37 @@ class Trainer:
         """
         for epoch, order in enumerate(orders, start=first):
             losses, predictions = [], []
-            for start in range(0, len(order), self.batch_size):
-                part = order[start : start + self.batch_size]
-                self.set_rate()
-                loss, outputs = self.step_on(part, epoch, start // self.batch_size + 1)
-                losses += [loss] * len(part)
-                predictions += outputs
-                self.advance(1)
-            mean_loss = math.fsum(losses) / len(losses)
             targets = [self.targets[i] for i in order]
-            yield Outcome(epoch, mean_loss, self.optimizer.lr, predictions, targets)
+            for place, start in enumerate(range(0, len(order), self.batch_size), start=1):
+                part = order[start : start + self.batch_size]
+                self.optimizer.lr = self.rate(self.steps)
+                with self.placed(epoch, place):
+                    loss, outputs, gradients = self.derive(part)
+                    with uninterrupted():
+                        self.move(gradients)
+                        losses += [loss] * len(part)
+                        predictions += outputs
+                        if len(losses) == len(order):
+                            mean_loss = math.fsum(losses) / len(losses)
+                            rate = self.optimizer.lr
+                            outcome = Outcome(epoch, mean_loss, rate, predictions, targets)
+                            self.note(outcome)
+                self.advance(1)
+            yield outcome
+
+    def note(self, outcome: Outcome) -> None:
+        """Note an epoch down, as its last step is taken: unless more is to be measured of it."""
+        if self.notes:
+            self.history.records.append(outcome.record())
 
     def advance(self, steps: int) -> None:
         """Show that steps were taken."""
         if self.bar:
             self.bar.update(steps)
 
-    def step_on(self, part: Sequence[int], epoch: int, place: int) -> tuple[float, list[Any]]:
-        """Take the step of a batch, the rows of the given numbers."""
-        with _placed(f"epoch {epoch}, batch {place}", self.history, NOT_MOVED):
-            return self.step([self.rows[i] for i in part], [self.targets[i] for i in part])
+    def placed(self, epoch: int, place: int) -> AbstractContextManager[None]:
+        """Say of an error of the numbers which batch it comes of."""
+        return _placed(f"epoch {epoch}, batch {place}", self.history, NOT_MOVED)
 
     def measure(
         self, rows: Sequence[list[float]], targets: Sequence[Any]
@@ -274,16 +337,18 @@ class Trainer:
             raise FloatingPointError(f"the loss is {total.data}: {_first_not_finite(total)}")
         return total, [_plain(prediction) for prediction in predictions]
 
-    def set_rate(self) -> None:
-        """Give the optimizer the schedule's rate for the next step."""
-        if self.schedule:
-            rate = self.schedule(self.steps)
-            if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
-                raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
-            self.optimizer.lr = float(rate)
+    def rate(self, step: int) -> float:
+        """Return the rate of a step: the schedule's, or else the optimizer's own."""
+        if not self.schedule:
+            return self.optimizer.lr
+        rate = self.schedule(step)
+        if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
+            raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
+        return float(rate)
 
-    def step(self, rows: Sequence[list[float]], targets: Sequence[Any]) -> tuple[float, list[Any]]:
-        """Move the parameters once; return the loss and the predictions from before."""
+    def derive(self, part: Sequence[int]) -> tuple[float, list[Any], list[float]]:
+        """Return the loss, the predictions and the gradients of a batch: rows of these numbers."""
+        rows, targets = [self.rows[i] for i in part], [self.targets[i] for i in part]
         total, predictions = self.forward(rows, targets)
         parameters = self.optimizer.parameters
         self.optimizer.zero_grad()
@@ -303,11 +368,13 @@ class Trainer:
                     f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}"
                 )
             gradients = list(clipped)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+        return total.data / len(rows), predictions, gradients
+
+    def move(self, gradients: Sequence[float]) -> None:
+        """Take a step by these gradients."""
+        call_each(vars(Value)["grad"].__set__, self.optimizer.parameters, gradients)
         self.optimizer.step()
         self.steps += 1
-        return total.data / len(rows), predictions
 
 
 class Unmoved(ValueError):

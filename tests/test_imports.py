@@ -21,9 +21,8 @@ IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rg
 # What `import microgrid` may load; the rest waits until it is touched.
 EAGER = {
     *("microgrid", "microgrid.checks", "microgrid.copying", "microgrid.engine"),
-    "microgrid.functional",
-    *("microgrid.graph", "microgrid.lazy", "microgrid.mistakes", "microgrid.operators"),
-    "microgrid.primitive",
+    *("microgrid.functional", "microgrid.graph", "microgrid.interrupts", "microgrid.lazy"),
+    *("microgrid.locks", "microgrid.mistakes", "microgrid.operators", "microgrid.primitive"),
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),

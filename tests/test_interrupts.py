@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import microgrid
-from microgrid import Value
-from microgrid.interrupts import call_each, uninterrupted
+from microgrid import Value, interrupts
+from microgrid.interrupts import call_each, interrupted_once, uninterrupted
 from tests.interrupts import failing, in_files_of, signalled, traversed
 
 
@@ -164,3 +164,61 @@ def test_an_exception_is_raised_at_each_line_that_is_not_held():
     assert {len(log) for log in cut} == {0, 1, 2, 4, 5, 6}
     assert all(isinstance(run.error, MemoryError) or run.result is not None for run in runs)
     assert not lock.locked()
+
+
+def arrive():
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_after_an_interrupt_others_are_held_back_for_a_second_and_dropped(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(interrupts, "monotonic", lambda: now[0])
+    with interrupted_once():
+        with pytest.raises(KeyboardInterrupt):
+            arrive()
+        now[0] += 0.9
+        arrive()
+        now[0] += 0.2
+        with pytest.raises(KeyboardInterrupt):  # who waits can interrupt what hangs
+            arrive()
+        arrive()
+
+
+def test_what_begins_to_be_left_is_not_interrupted_for_a_second(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(interrupts, "monotonic", lambda: now[0])
+    with interrupted_once() as interrupted:
+        interrupted.hold()
+        arrive()
+        now[0] += 1.1
+        with pytest.raises(KeyboardInterrupt):
+            arrive()
+
+
+def test_a_handler_that_raises_nothing_is_told_of_every_signal(came):
+    handler = signal.getsignal(signal.SIGINT)
+    with interrupted_once():
+        arrive()
+        with uninterrupted():
+            arrive()
+            assert came == [signal.SIGINT]
+        assert came == [signal.SIGINT] * 2
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_is_uninterrupted_inside_is_whole_and_interrupted_once():
+    done = []
+
+    def work():
+        with uninterrupted():
+            arrive()
+            done.append("whole")
+        done.append("never")
+
+    before = signal.getsignal(signal.SIGINT)
+    with interrupted_once():
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        arrive()
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is before

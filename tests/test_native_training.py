@@ -150,13 +150,13 @@ def assert_close(one, other, path=""):
 @contextmanager
 def python_steps():
     """Give a list with an entry for every step that is taken in Python meanwhile."""
-    taken, step = [], training.Trainer.step
+    taken, derive = [], training.Trainer.derive
 
     def counted(self, *given):
         taken.append(self.steps)
-        return step(self, *given)
+        return derive(self, *given)
 
-    with patch.object(training.Trainer, "step", counted):
+    with patch.object(training.Trainer, "derive", counted):
         yield taken
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pickle import PicklingError
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from .. import engine
 from ..arrays.tables import adopted
 from ..engine import Value
 from ..functional import sum as sum_
+from ..interrupts import uninterrupted
+from ..locks import compiling
 from ..trees import Structure, flatten, like
 from ..wrapping import Wrapped
 from .arguments import Arguments, Parameters, as_column
@@ -33,7 +34,6 @@ MOST_KERNELS = 64  # of one function: for arguments of so many structures
 MOST_ON_STACK = 256  # inputs of a call without any detour: threads may have little stack
 
 Function = Callable[..., Any]
-_compiling = RLock()  # one for all: a function that is traced may call another compiled one
 
 
 def compile(
@@ -220,7 +220,7 @@ class Compiled(Wrapped):
 
     def _compiled(self, call: Arguments) -> _Entry:
         """Return what is compiled for arguments of this structure, now if not before."""
-        with _compiling:
+        with compiling:
             return self._known(call.key) or self._enter(call)
 
     def _known(self, key: Any) -> _Entry | None:
@@ -244,15 +244,16 @@ class Compiled(Wrapped):
         template = _template(structure, places)
         known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
         kernel = known[0].kernel if known else ArrayKernel(each_once, shared, self.reduce)
-        while len(self._entries) >= MOST_KERNELS:
-            del self._entries[next(iter(self._entries))]
         entry = _Entry(program, shared, template, kernel, captured, clock)
-        self._entries[call.key] = entry
-        count = len(call.columns)
+        count, fast = len(call.columns), self._fast
         is_plain = call.key == ((), *[None] * count) and count <= MOST_ON_STACK
         is_single = type(template) is int and len(kernel.text.written) == 1
         if is_plain and is_single and not shared and not self.reduce:
-            self._fast = (count, *kernel.single(), entry)
+            fast = (count, *kernel.single(), entry)
+        with uninterrupted():
+            while len(self._entries) >= MOST_KERNELS:
+                del self._entries[next(iter(self._entries))]
+            self._entries[call.key], self._fast = entry, fast
         return entry
 
     def _of_values(self, call: Arguments) -> Any:

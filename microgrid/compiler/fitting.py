@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine import Value
 from ..graph import no_grad, unrecorded
+from ..interrupts import uninterrupted
 from ..optim import Optimizer
 from ..primitive import watched
 from ..training import Outcome, Trainer, not_compiled
@@ -61,7 +62,11 @@ class NativeTrainer:
         self.trainer.bar = self.bar
         orders = iter(orders)
         while self.steps and (some := list(islice(orders, self._epochs_at_once()))):
-            yield from self._taken(_Epochs(self, self.steps, some, first))
+            epochs = _Epochs(self, self.steps, some, first)
+            for e in range(len(some)):
+                while len(epochs.outcomes) <= e:
+                    self._take(epochs)
+                yield epochs.outcomes[e]
             first += len(some)
             if self.has_callbacks:
                 self._look()
@@ -91,47 +96,39 @@ class NativeTrainer:
         steps = math.ceil(rows / self.trainer.batch_size)
         return max(1, min(self.most_steps // steps, MOST_ROWS // rows))
 
-    def _taken(self, epochs: _Epochs) -> Generator[Outcome, None, None]:
-        """Take the steps of some epochs."""
-        history = self.trainer.history
-        try:
-            for e in range(len(epochs.orders)):
-                while epochs.finished <= e:
-                    self._take(epochs)
-                epochs.steps.write()
-                yield epochs.outcome(e)
-        finally:
-            # Ctrl-C may come in a native call, or while its epochs are noted down one by one: the
-            # steps are taken all the same
-            epochs.steps.write()
-            if not self.one_by_one:
-                missing = range(len(history) + 1 - epochs.first, epochs.finished)
-                history.records += [epochs.outcome(e).record() for e in missing]
-
     def _take(self, epochs: _Epochs) -> None:
         """Take steps natively; if not one can be taken, take it in Python."""
-        done, rates = epochs.done, epochs.rates
+        done, rates, trainer = epochs.done, epochs.rates, self.trainer
         if len(rates) == done:
             rates += self._rates(min(self.most_steps, len(epochs.sizes) - done))
-        begin = time.perf_counter()
-        taken = epochs.run(done, min(done + self.most_steps, len(rates)))
-        elapsed = time.perf_counter() - begin
+        end = min(done + self.most_steps, len(rates))
+        with uninterrupted():
+            begin = time.perf_counter()
+            taken = epochs.run(done, end)
+            elapsed = time.perf_counter() - begin
+            trainer.optimizer.lr = rates[min(done + taken, len(rates) - 1)]
+            if taken:
+                epochs.steps.write()
+                trainer.steps += taken
+                epochs.note()
+            if taken < end - done:
+                trainer.optimizer.zero_grad()  # the kernel has left what may be no numbers
         if taken:
             self.most_steps = max(1, min(int(SECONDS * taken / max(elapsed, 1e-9)), 2**20))
-        self.trainer.optimizer.lr = rates[min(done + taken, len(rates) - 1)]
-        self.trainer.steps += taken
-        self.trainer.advance(taken)
-        if not taken:
+            trainer.advance(taken)
+        else:
             self._replay(epochs, done)
 
     def _replay(self, epochs: _Epochs, k: int) -> None:
         """Take step k in Python: it raises an error that names the operation, if it fails there."""
         epoch, place, batch = epochs.batch(k)
-        epochs.steps.write()
-        self.trainer.optimizer.zero_grad()  # the kernel has left what may be no numbers
-        loss, predictions = self.trainer.step_on(batch, epoch, place)
-        epochs.set(k, loss, predictions if self.predicts else [])
-        epochs.steps.read()
+        with self.trainer.placed(epoch, place):
+            loss, predictions, gradients = self.trainer.derive(batch)
+            with uninterrupted():
+                self.trainer.move(gradients)
+                epochs.steps.read()
+                epochs.set(k, loss, predictions if self.predicts else [])
+                epochs.note()
         self.trainer.advance(1)
 
     def _rates(self, count: int) -> list[float]:
@@ -139,14 +136,11 @@ class NativeTrainer:
         rates: list[float] = []
         taken = self.trainer.steps
         try:
-            for self.trainer.steps in range(taken, taken + count):
-                self.trainer.set_rate()
-                rates.append(self.trainer.optimizer.lr)
+            for step in range(taken, taken + count):
+                rates.append(self.trainer.rate(step))
         except Exception:
             if not rates:
                 raise
-        finally:
-            self.trainer.steps = taken
         return rates
 
     def _look(self) -> None:
@@ -182,17 +176,13 @@ class _Epochs:
         self.sizes = [min(size, rows - at) for at in self.starts] * len(orders)
         self.rates: list[float] = []  # as far as the schedule was asked
         self.losses = np.zeros(len(self.sizes))
+        self.outcomes: list[Outcome] = []  # of the epochs that are finished
         self.before = steps.taken
 
     @property
     def done(self) -> int:
         """The number of steps that were taken."""
         return self.steps.taken - self.before
-
-    @property
-    def finished(self) -> int:
-        """The number of epochs of which all steps were taken."""
-        return self.done // len(self.starts)
 
     def run(self, begin: int, end: int) -> int:
         """Take steps natively; return how many could be taken."""
@@ -212,8 +202,13 @@ class _Epochs:
         for i, prediction in enumerate(predictions, start=self.firsts[k]):
             self.outs[:, i] = flatten(prediction)[0]
 
-    def outcome(self, e: int) -> Outcome:
-        """Return what an epoch came to."""
+    def note(self) -> None:
+        """Note down what the epochs came to that are finished now."""
+        for e in range(len(self.outcomes), self.done // len(self.starts)):
+            self.outcomes.append(self._outcome(e))
+            self.trainer.note(self.outcomes[e])
+
+    def _outcome(self, e: int) -> Outcome:
         own = slice(e * len(self.starts), (e + 1) * len(self.starts))
         losses = zip(self.losses[own].tolist(), self.sizes[own], strict=True)
         loss = math.fsum(loss * rows for loss, rows in losses) / len(self.trainer.rows)

@@ -9,16 +9,38 @@ import ctypes
 import ctypes.util
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 
+from ..interrupts import uninterrupted
+from ..locks import compiling
 from .lowering import FUNCTIONS
 
 __all__ = ["Code", "Machine", "require", "this_machine"]
+
+
+Answer = TypeVar("Answer")
+
+
+def _asked_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Ask llvmlite, and remember the answer.
+
+    It is asked by one thread at a time, and not interrupted: it would leave its own lock held, or
+    free memory twice.
+    """
+
+    @cache
+    @wraps(question)
+    def ask(*arguments: Any) -> Answer:
+        with compiling, uninterrupted():
+            return question(*arguments)
+
+    return ask
 
 
 @dataclass(frozen=True)
@@ -42,7 +64,7 @@ class Machine:
 
         The names are those of the vector function ABI: `_ZGVeN8v_exp` is exp of 8 doubles.
         """
-        isa = _ISAS.get((llvm.get_default_triple().partition("-")[0], self.width))
+        isa = _ISAS.get((_triple().partition("-")[0], self.width))
         if not self.vector_library or isa is None or function == "fmod":
             return None
         name = f"_ZGV{isa}N{self.width}{'v' * FUNCTIONS[function]}_{function}"
@@ -50,7 +72,7 @@ class Machine:
 
     def convention(self) -> str:
         """Return the calling convention of vector functions, as LLVM writes it."""
-        return "aarch64_vector_pcs " if llvm.get_default_triple().startswith("aarch64") else ""
+        return "aarch64_vector_pcs " if _triple().startswith("aarch64") else ""
 
 
 _ISAS = {
@@ -62,7 +84,14 @@ _ISAS = {
 }
 
 
-@cache
+@_asked_once
+def _triple() -> str:
+    """Return what LLVM calls this processor, its vendor and its system."""
+    triple: str = llvm.get_default_triple()
+    return triple
+
+
+@_asked_once
 def this_machine() -> Machine:
     """Return the processor that this runs on."""
     _set_up()
@@ -80,7 +109,12 @@ def this_machine() -> Machine:
 _HELD: list[ctypes.CDLL] = []
 
 
-@cache
+@_asked_once
+def _target() -> Any:
+    return llvm.Target.from_triple(_triple())
+
+
+@_asked_once
 def _set_up() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -93,7 +127,7 @@ def _set_up() -> None:
             continue  # not on this system: its functions are looked for one by one
 
 
-@cache
+@_asked_once
 def _is_there(name: str) -> bool:
     _set_up()
     return llvm.address_of_symbol(name) is not None
@@ -108,21 +142,28 @@ def require(function: str, primitive: str) -> None:
         )
 
 
+_abandoned: deque[Any] = deque()  # engines of code that is gone, to be closed
+
+
 class Code:
     """Machine code in memory, for as long as this lives."""
 
     def __init__(self, ir: str, machine: Machine) -> None:
-        _set_up()
-        module = llvm.parse_assembly(ir, llvm.create_context())
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=machine.name, features=machine.features, opt=1, jit=True
-        )
-        self._engine = llvm.create_mcjit_compiler(module, target)
-        self._engine.finalize_object()
-        # Were the engine freed by Python's collector, with whatever cycle this is in, it might be
-        # freed after its context, and crash.
-        finalizer = weakref.finalize(self, self._engine.close)
-        finalizer.atexit = False  # a thread may still run the code then
+        with compiling, uninterrupted():
+            _set_up()
+            while _abandoned:
+                _abandoned.popleft().close()
+            module = llvm.parse_assembly(ir, llvm.create_context())
+            target = _target().create_target_machine(
+                cpu=machine.name, features=machine.features, opt=1, jit=True
+            )
+            self._engine = llvm.create_mcjit_compiler(module, target)
+            self._engine.finalize_object()
+            # Were the engine freed by Python's collector, with whatever cycle this is in, it might
+            # be freed after its context, and crash; were it closed there, in whatever thread and
+            # at whatever line that is, an interrupt would be lost, or LLVM's lock be waited for.
+            finalizer = weakref.finalize(self, _abandoned.append, self._engine)
+            finalizer.atexit = False  # a thread may still run the code then
 
     def function(self, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
         """Return a function of the code, of the given ctypes; a call releases the GIL."""
@@ -132,5 +173,6 @@ class Code:
 
     def address(self, name: str) -> int:
         """Return where a function begins."""
-        address: int = self._engine.get_function_address(name)
+        with compiling, uninterrupted():
+            address: int = self._engine.get_function_address(name)
         return address

@@ -9,17 +9,19 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from ..calculus import gradients
-from ..engine import Value
+from ..engine import Value, advance_clock
 from ..graph import topological_order
+from ..interrupts import call_each, uninterrupted
 from ..optim import Optimizer
 from ..training import require_dependence, value_of
 from ..trees import flatten
@@ -180,21 +182,20 @@ class NativeSteps:
     def write(self) -> None:
         """Put the parameters, their gradients and what is remembered back into the optimizer.
 
-        If no step was taken since, nothing is changed: somebody else may have set them. After a
-        Ctrl-C meanwhile it can be called again.
+        If no step was taken since, nothing is changed: somebody else may have set them.
         """
         if self.taken == self._written:
             return
         optimizer = self.optimizer
-        count, slots = len(optimizer.parameters), optimizer.slots
-        numbers = self.shared[:count].tolist()
-        for parameter, x, g in zip(
-            optimizer.parameters, numbers, self.gradients.tolist(), strict=True
-        ):
-            parameter.data, parameter.grad = x, g
+        count, slots, state = len(optimizer.parameters), optimizer.slots, optimizer.state
         if slots:
-            optimizer.state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
-        optimizer.steps = self._written = self.taken
+            state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
+        with uninterrupted():
+            _set("_data", optimizer.parameters, self.shared[:count].tolist())
+            _set("_stamp", optimizer.parameters, repeat(advance_clock()))
+            _set("grad", optimizer.parameters, self.gradients.tolist())
+            optimizer.state, optimizer.steps = state, self.taken
+            self._written = self.taken
 
     def is_current(self) -> bool:
         """Return whether model, loss, clipping and rule still are what was compiled.
@@ -319,11 +320,12 @@ def _without_draws() -> Iterator[None]:
     if sys.getprofile():  # somebody else watches, and is not to be disturbed
         yield
         return
-    try:
-        sys.setprofile(watch)
-        yield
-    finally:
-        sys.setprofile(None)
+    with uninterrupted():
+        try:
+            sys.setprofile(watch)
+            yield
+        finally:
+            sys.setprofile(None)
 
 
 def _with_room(count: int) -> Any:
@@ -340,3 +342,8 @@ def _in_places(template: Any, numbers: Sequence[float]) -> Any:
     if type(template) is int:
         return numbers[template]
     return [_in_places(part, numbers) for part in template]
+
+
+def _set(slot: str, nodes: Sequence[Value], numbers: Iterable[Any]) -> None:
+    """Set a slot of all nodes in one go, so that no other thread sees some set and others not."""
+    call_each(vars(Value)[slot].__set__, nodes, numbers)

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 from .. import engine
 from ..engine import Value
 from ..graph import topological_order, unrecorded
+from ..interrupts import uninterrupted
+from ..locks import compiling
 from ..operators import Operand, by_ufunc
 from ..primitive import (
     CONSTANT,
@@ -226,16 +228,17 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
     >>> program([5.0][0]), x.data
     ([15.0], 2.0)
     """
-    data = {leaf: leaf._data for leaf in leaves}
-    try:
-        for leaf in data:
-            del leaf._data
-            leaf.__class__ = Traced
-        yield
-    finally:
-        for leaf, number in data.items():
-            leaf.__class__ = Value
-            leaf._data = number
+    with compiling, uninterrupted():
+        data = {leaf: leaf._data for leaf in leaves}
+        try:
+            for leaf in data:
+                del leaf._data
+                leaf.__class__ = Traced
+            yield
+        finally:
+            for leaf, number in data.items():
+                leaf.__class__ = Value
+                leaf._data = number
 
 
 def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
