@@ -446,7 +446,7 @@ def _bar(progress: bool, epochs: int, steps: int) -> Any:
     if find_spec("tqdm") is None:
         print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
         return nullcontext()
-    from .drawing.progress import Bar
+    from .drawing.training.progress import Bar
 
     return Bar(epochs, steps)
 

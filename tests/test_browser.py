@@ -322,7 +322,7 @@ CELLS = [
     "print('python has', a.data, loss.data)",
     "import sys\n"
     "sys.modules['anywidget'] = None\n"
-    "del sys.modules['microgrid.drawing.widget']\n"
+    "del sys.modules['microgrid.drawing.stepper.widget']\n"
     "explore(log(a) * 1.0)",
 ]
 

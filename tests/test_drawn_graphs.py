@@ -27,13 +27,13 @@ from microgrid import (
     topological_order,
 )
 from microgrid.compiler.program import Program
-from microgrid.drawing import graph as drawing_graph
 from microgrid.drawing.colours import LINE, Scale
+from microgrid.drawing.graphs import graph as drawing_graph
+from microgrid.drawing.graphs.modules import homes_of
+from microgrid.drawing.graphs.plan import LONG
 from microgrid.drawing.labels import number_text
-from microgrid.drawing.modules import homes_of
 from microgrid.drawing.names import all_names, models_of, names_of
-from microgrid.drawing.plan import LONG
-from microgrid.drawing.steps import Steps
+from microgrid.drawing.stepper.steps import Steps
 from tests.search import usual
 from tests.test_drawing import (
     HOSTILE,

@@ -31,7 +31,8 @@ from microgrid import (
     topological_order,
     where,
 )
-from microgrid.drawing import Explanation, explanation
+from microgrid.drawing import Explanation
+from microgrid.drawing.paths import explanation
 from microgrid.paths import Path
 from microgrid.testing.strategies import programs
 from tests.nodes import same

@@ -19,12 +19,12 @@ from microgrid import MLP, Primitive, Value, explore, formula, topological_order
 from microgrid.compiler.lowering import FUNCTIONS, lowering_of
 from microgrid.compiler.trace import Traced
 from microgrid.drawing import layout
-from microgrid.drawing.exploration import STATIC
+from microgrid.drawing.formulas.slopes import Spaced, slopes
 from microgrid.drawing.labels import number_text
-from microgrid.drawing.recomputing import listing
-from microgrid.drawing.slopes import Spaced, slopes
-from microgrid.drawing.steps import Steps
-from microgrid.drawing.unnumbered import Unnumbered
+from microgrid.drawing.stepper.exploration import STATIC
+from microgrid.drawing.stepper.recomputing import listing
+from microgrid.drawing.stepper.steps import Steps
+from microgrid.drawing.stepper.unnumbered import Unnumbered
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
 from tests.ieee import magnitude
@@ -469,7 +469,7 @@ def test_what_is_used_all_along_a_chain_stands_beside_its_operations_again():
 
 def test_without_anywidget_a_notebook_shows_the_page_in_a_frame(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    monkeypatch.delitem(sys.modules, "microgrid.drawing.widget", raising=False)
+    monkeypatch.delitem(sys.modules, "microgrid.drawing.stepper.widget", raising=False)
     bundle = explore(small()[2])._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html"}
     assert bundle["text/html"].startswith("<iframe srcdoc=")
@@ -495,7 +495,7 @@ def test_a_notebook_shows_the_page_until_a_front_end_answers_for_the_widget(monk
     pytest.importorskip("anywidget", reason="the widget is anywidget's")
     shell = Shell()
     monkeypatch.setattr("microgrid.drawing.notebook.kernel_shell", lambda: shell)
-    monkeypatch.setattr("microgrid.drawing.exploration.kernel_shell", lambda: shell)
+    monkeypatch.setattr("microgrid.drawing.stepper.exploration.kernel_shell", lambda: shell)
     exploration = explore(small()[2])
     exploration._ipython_display_()
     page = exploration._repr_mimebundle_()

@@ -32,8 +32,8 @@ from microgrid import (
     no_grad,
     topological_order,
 )
-from microgrid.drawing import notation, reading
-from microgrid.drawing.spelling import identifier, latex_name, short_names
+from microgrid.drawing.formulas import notation, reading
+from microgrid.drawing.formulas.identifiers import identifier, latex_name, short_names
 from microgrid.testing import strategies
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.search import usual
@@ -171,7 +171,7 @@ def test_a_primitive_of_a_users_own_is_an_undefined_function_of_sympy():
 
 def test_without_sympy_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sympy", None)
-    monkeypatch.delitem(sys.modules, "microgrid.drawing.symbolic", raising=False)
+    monkeypatch.delitem(sys.modules, "microgrid.drawing.formulas.symbolic", raising=False)
     with pytest.raises(ImportError, match="pip install sympy"):
         formula(x * y).sympy()
 

@@ -171,7 +171,9 @@ def test_an_empty_history_does_not_plot():
 
 
 def test_without_matplotlib_plotting_says_what_to_install(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("microgrid.drawing.curves")]:
+    for name in [
+        name for name in sys.modules if name.startswith("microgrid.drawing.training.curves")
+    ]:
         monkeypatch.delitem(sys.modules, name)
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)

@@ -144,6 +144,31 @@ def test_no_module_stands_in_a_circle_of_imports():
         imported = {name: needs for name, needs in imported.items() if name not in free}
 
 
+ROOMS = sorted({file.parent for file in IN_FOLDERS if file.parent.parent != PACKAGE})
+
+
+def room_of(module):
+    """Return the room that a module is in, a folder of a folder, or None if it is in none."""
+    room = PACKAGE.joinpath(*module.split(".")[1:3])
+    return room if room in ROOMS else None
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: f"{room.parent.name}/{room.name}")
+def test_a_room_holds_at_most_nine_files(room):
+    assert len([file for file in room.glob("*.py") if file.name != "__init__.py"]) <= 9
+
+
+def test_rooms_import_each_other_one_way_alone_and_are_imported_from_above_alone():
+    arrows = {
+        (file.parent, room_of(module))
+        for file in IN_FOLDERS
+        for _, module, *_ in imports(file)
+        if file.name != "__init__.py" and room_of(module)
+    }
+    assert [(a, b) for a, b in arrows if a != b and (b, a) in arrows] == []
+    assert [(a, b) for a, b in arrows if a == b.parent] == []
+
+
 @pytest.mark.parametrize(
     ("module", "below"),
     [

@@ -18,16 +18,9 @@ from PIL import Image
 
 from microgrid import MLP, Layer, Module, Neuron, Value, accuracy, fit, losses, optim
 from microgrid.datasets import moons
-from microgrid.drawing import (
-    BoundaryMovie,
-    LivePlot,
-    boundary,
-    live,
-    movie,
-    plot_decision_boundary,
-    plot_network,
-)
-from microgrid.drawing.network import GRADIENTS, WIDEST
+from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
+from microgrid.drawing.training import boundary, live, movie
+from microgrid.drawing.training.network import GRADIENTS, WIDEST
 from tests.search import usual
 
 X, Y = moons(12, seed=0)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from ..lazy import lazy
 
 if TYPE_CHECKING:
-    from .boundary import plot_decision_boundary
-    from .curves import plot_history
-    from .diagram import draw, draw_dot
-    from .explanation import Explanation, explain
-    from .exploration import Exploration, explore
-    from .formulas import Formula, formula
-    from .graph import Graph
-    from .live import LivePlot
-    from .movie import BoundaryMovie
-    from .network import plot_network
+    from .formulas.formula import Formula, formula
+    from .graphs.diagram import draw, draw_dot
+    from .graphs.graph import Graph
+    from .paths.explanation import Explanation, explain
     from .picture import Picture
+    from .stepper.exploration import Exploration, explore
+    from .training.boundary import plot_decision_boundary
+    from .training.curves import plot_history
+    from .training.live import LivePlot
+    from .training.movie import BoundaryMovie
+    from .training.network import plot_network
 
 __all__ = [
     "BoundaryMovie",
@@ -41,17 +41,17 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        **dict.fromkeys(["draw", "draw_dot"], "diagram"),
-        **dict.fromkeys(["Explanation", "explain"], "explanation"),
-        **dict.fromkeys(["Exploration", "explore"], "exploration"),
-        **dict.fromkeys(["Formula", "formula"], "formulas"),
-        "Graph": "graph",
+        **dict.fromkeys(["draw", "draw_dot"], "graphs.diagram"),
+        **dict.fromkeys(["Explanation", "explain"], "paths.explanation"),
+        **dict.fromkeys(["Exploration", "explore"], "stepper.exploration"),
+        **dict.fromkeys(["Formula", "formula"], "formulas.formula"),
+        "Graph": "graphs.graph",
         "Picture": "picture",
-        "BoundaryMovie": "movie",
-        "LivePlot": "live",
-        "plot_decision_boundary": "boundary",
-        "plot_history": "curves",
-        "plot_network": "network",
+        "BoundaryMovie": "training.movie",
+        "LivePlot": "training.live",
+        "plot_decision_boundary": "training.boundary",
+        "plot_history": "training.curves",
+        "plot_network": "training.network",
     },
     {
         "graphviz": "graphviz",

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..checks import require_whole_numbers, shown
-from ..engine import Value
-from ..graph import topological_order
-from ..paths import Path, all_paths, edges_between, largest_paths
-from ..primitive import number
-from .diagram import draw
-from .graph import Graph
-from .labels import abridged, columns, exact_text, isolated, number_text, printable, shortened
-from .modules import homes_of
-from .names import Names, all_names, models_of, names_of
+from ...checks import require_whole_numbers, shown
+from ...engine import Value
+from ...graph import topological_order
+from ...paths import Path, all_paths, edges_between, largest_paths
+from ...primitive import number
+from ..graphs.diagram import draw
+from ..graphs.graph import Graph
+from ..graphs.modules import homes_of
+from ..labels import abridged, columns, exact_text, isolated, number_text, printable, shortened
+from ..names import Names, all_names, models_of, names_of
 from .ways import shown_places, way_of, wrapped
 
 __all__ = ["Explanation", "Rest", "explain"]

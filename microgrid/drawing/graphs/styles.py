@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine import Value
-from .colours import largest_size
-from .labels import (
+from ...engine import Value
+from ..colours import largest_size
+from ..labels import (
     abridged,
     exact_text,
     html_text,
@@ -16,8 +16,8 @@ from .labels import (
     tooltip_text,
     width,
 )
+from ..names import LONGEST
 from .modules import Block
-from .names import LONGEST
 from .plan import Step
 
 Look = dict[str, str]

@@ -10,14 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine import Value, topological_order
-from ..graph import require_fresh, require_leaf
-from .labels import isolated
-from .names import Names, all_names
-from .notation import POWER
-from .slopes import Spaced, slopes
+from ...engine import Value, topological_order
+from ...graph import require_fresh, require_leaf
+from ..formulas.notation import POWER
+from ..formulas.slopes import Spaced, slopes
+from ..labels import isolated
+from ..names import Names, all_names
+from .lines import ATOM, PRODUCT, Part, Written, filled, operation
 from .unnumbered import Unnumbered
-from .writing import ATOM, PRODUCT, Part, Written, filled, operation
 
 __all__ = ["Edge", "Step", "Steps"]
 

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from ..checks import require_whole_numbers
-from ..engine import Value
-from ..nn import MLP, Layer, Module, Neuron
-from .labels import number_text, printable, shortened, width
-from .picture import Picture, plotted
+from ...checks import require_whole_numbers
+from ...engine import Value
+from ...nn import MLP, Layer, Module, Neuron
+from ..labels import number_text, printable, shortened, width
+from ..picture import Picture, plotted
 
 __all__ = ["plot_network"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine import Value
-from ..primitive import Primitive
+from ...engine import Value
+from ...primitive import Primitive
+from ..labels import printable
 from .algebra import Algebra, Expression
-from .labels import printable
 from .notation import Text, Written
 from .reading import expressions
 

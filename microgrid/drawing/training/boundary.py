@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
-from ..checks import require_whole_numbers
-from ..engine import Value, no_grad
-from ..nn import Module
+from ...checks import require_whole_numbers
+from ...engine import Value, no_grad
+from ...nn import Module
+from ..picture import Picture
 from .curves import COLOURS
-from .picture import Picture
 
 __all__ = ["RESOLUTION", "SIZE", "Boundary", "plot_decision_boundary"]
 
@@ -162,7 +162,7 @@ def _kernel(model: Model) -> Any:
     if not isinstance(model, Module):
         return None  # of a function it is not known what else its answer depends on
     try:
-        from ..compiler import compile
+        from ...compiler import compile
     except ImportError:
         return None
     return compile(lambda p, x1, x2: model.with_parameters(p)([x1, x2]), shared="p")

@@ -11,8 +11,8 @@ from typing import Any
 
 import graphviz
 
-from .files import format_of, write_file
-from .layout import MOST_SECONDS, LayoutTimeout, lay_out
+from ..files import format_of, write_file
+from ..layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
 

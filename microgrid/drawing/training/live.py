@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from matplotlib.figure import Figure
 
-from ..history import History
+from ...history import History
+from ..notebook import Output, kernel_shell
+from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary
 from .curves import Curves, plot_history
-from .notebook import Output, kernel_shell
-from .picture import Picture, format_of_picture
 
 __all__ = ["LivePlot"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..engine import Value
-from ..paths import Path
-from .labels import columns, isolated, number_text
+from ...engine import Value
+from ...paths import Path
+from ..labels import columns, isolated, number_text
 
 __all__ = ["shown_places", "way_of", "wrapped"]
 

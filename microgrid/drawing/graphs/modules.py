@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..engine import Value
-from ..graph import recording, topological_order
-from ..nn import Module, Neuron
+from ...engine import Value
+from ...graph import recording, topological_order
+from ...nn import Module, Neuron
 
 __all__ = ["Block", "homes_of"]
 

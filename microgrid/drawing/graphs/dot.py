@@ -26,12 +26,14 @@ from collections.abc import Container, Mapping, Sequence, Set
 from itertools import chain, pairwise
 from typing import Any
 
-from ..engine import Value
-from ..functional import hypot, logsumexp_, max_, min_, prod_, sum_
-from ..primitive import add, multiply
-from .colours import Scale
-from .layout import turns_frames
-from .looks import (
+from ...engine import Value
+from ...functional import hypot, logsumexp_, max_, min_, prod_, sum_
+from ...primitive import add, multiply
+from ..colours import Scale
+from ..layout import turns_frames
+from .modules import Block
+from .plan import Plan, Step, far_operands
+from .styles import (
     CHOSEN,
     MORE,
     MORE_EDGE,
@@ -46,8 +48,6 @@ from .looks import (
     plain_operand_look,
     value_look,
 )
-from .modules import Block
-from .plan import Plan, Step, far_operands
 
 __all__ = ["Writer"]
 

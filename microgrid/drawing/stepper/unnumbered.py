@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..compiler.trace import Traced
-from ..engine import Value
-from ..graph import recording
+from ...compiler.trace import Traced
+from ...engine import Value
+from ...graph import recording
 
 __all__ = ["Unnumbered"]
 

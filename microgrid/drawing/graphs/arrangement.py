@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine import Value
-from .labels import number_text, printable, shortened, width
-from .layout import effort, lay_out
-from .looks import pin
+from ...engine import Value
+from ..labels import number_text, printable, shortened, width
+from ..layout import effort, lay_out
 from .plan import far_operands, planned
+from .styles import pin
 
 __all__ = ["arranged", "symbol_of"]
 

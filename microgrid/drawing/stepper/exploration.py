@@ -11,12 +11,12 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from ..checks import require_whole_numbers, shown
-from ..engine import Value, topological_order
-from .arrangement import arranged, symbol_of
-from .files import format_of, write_file
-from .names import Names
-from .notebook import Output, kernel_shell
+from ...checks import require_whole_numbers, shown
+from ...engine import Value, topological_order
+from ..files import format_of, write_file
+from ..graphs.arrangement import arranged, symbol_of
+from ..names import Names
+from ..notebook import Output, kernel_shell
 from .recomputing import listing, page_number
 from .steps import Steps
 

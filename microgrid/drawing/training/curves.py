@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from .labels import number_text
-from .picture import Picture, plotted
+from ..labels import number_text
+from ..picture import Picture, plotted
 
 __all__ = ["COLOURS", "Curves", "plot_history"]
 

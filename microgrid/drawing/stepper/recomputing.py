@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..compiler.lowering import Emitter, lowering_of
-from ..compiler.program import Program
-from ..engine import Value
-from ..primitive import CONSTANT
+from ...compiler.lowering import Emitter, lowering_of
+from ...compiler.program import Program
+from ...engine import Value
+from ...primitive import CONSTANT
 
 __all__ = ["CONDITIONS", "listing", "page_number"]
 

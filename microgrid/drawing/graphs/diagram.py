@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..checks import require_whole_numbers, shown
-from ..engine import Value, topological_order
-from ..graph import changed_leaf
+from ...checks import require_whole_numbers, shown
+from ...engine import Value, topological_order
+from ...graph import changed_leaf
+from ..labels import isolated, number_text, printable, shortened, tooltip_text
+from ..layout import effort
+from ..names import Names, all_names, models_of, names_of
+from .dot import Writer
 from .graph import Graph
-from .labels import isolated, number_text, printable, shortened, tooltip_text
-from .layout import effort
-from .looks import EDGE, GRAPH, NODE
 from .modules import Block, homes_of
-from .names import Names, all_names, models_of, names_of
 from .plan import Plan, nearest, planned
-from .writer import Writer
+from .styles import EDGE, GRAPH, NODE
 
 __all__ = ["draw", "draw_dot"]
 
@@ -59,7 +59,7 @@ def draw(
     Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
     on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
     where it is below 0, and thin and grey where nothing comes back. For what is built on the SVG,
-    its pieces have ids and classes, which `microgrid.drawing.writer` lists.
+    its pieces have ids and classes, which `microgrid.drawing.graphs.dot` lists.
 
     Args:
         *roots: What to draw; what they share is drawn once.

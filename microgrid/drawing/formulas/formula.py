@@ -12,17 +12,17 @@ from itertools import chain, count, groupby
 from math import ceil
 from typing import Any
 
-from ..calculus import gradients
-from ..checks import require_whole_numbers, shown
-from ..compiler.trace import Traced
-from ..engine import Value
-from ..graph import recording, topological_order
-from ..primitive import Primitive
+from ...calculus import gradients
+from ...checks import require_whole_numbers, shown
+from ...compiler.trace import Traced
+from ...engine import Value
+from ...graph import recording, topological_order
+from ...primitive import Primitive
+from ..names import Distinct, Names, all_names, names_of, paths_of
 from .algebra import COMPARISONS, SHORT, Algebra, Expression
-from .names import Distinct, Names, all_names, names_of, paths_of
+from .identifiers import identifier, latex_name, short_names
 from .notation import WORDS, Latex, Text
 from .reading import expressions
-from .spelling import identifier, latex_name, short_names
 
 __all__ = ["Formula", "formula"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..primitive import Primitive
-from .labels import number_text, printable
+from ...primitive import Primitive
+from ..labels import number_text, printable
 
 __all__ = [
     "ATOM",

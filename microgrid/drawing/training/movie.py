@@ -14,10 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..history import History
-from ..nn import Module
+from ...history import History
+from ...nn import Module
+from ..files import format_of, write_file
 from .boundary import RESOLUTION, SIZE, Boundary
-from .files import format_of, write_file
 
 __all__ = ["BoundaryMovie"]
 

@@ -1,0 +1,1 @@
+"""A graph as mathematics: expressions, simplified, as text, in LaTeX and for SymPy."""

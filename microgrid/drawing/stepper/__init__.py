@@ -1,0 +1,1 @@
+"""Backpropagation to step through: its steps, and the page that shows them."""
