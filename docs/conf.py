@@ -39,8 +39,8 @@ html_theme = "furo"
 html_title = "microgrid"
 
 MODULES = [
-    "anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "engine", "functional",
-    "history", "losses", "metrics", "mistakes", "nn", "optim", "schedules", "testing",
+    "anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "engine", "files",
+    "functional", "history", "losses", "metrics", "mistakes", "nn", "optim", "schedules", "testing",
     "testing.conformance", "testing.strategies", "training",
 ]  # fmt: skip
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from . import MLP, Value, accuracy, datasets, fit, losses, no_grad, optim
+from .commands import Parser, exit_code
+from .files import require_writable
 from .history import History
+
+PROGRAM = "python -m microgrid"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,14 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
+    return exit_code(PROGRAM, lambda: _command(arguments))
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    options = _options(arguments)
     pictures: list[Path] = []
     try:
-        options = _options(arguments)
         for example in [options.data] if options.data else EXAMPLES:
             EXAMPLES[example](options, pictures)
-    except KeyboardInterrupt:
-        print("interrupted")
-        return 130
     finally:
         if pictures:
             print(f"\npictures in {options.out}:")
@@ -34,15 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Leave with one line; argparse would print the usage as well."""
-        self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
-
-
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
-        prog="python -m microgrid",
+    parser = Parser(
+        prog=PROGRAM,
         description="Train a network on the moons and one on the penguins, and draw the boundary "
         "between the moons, the curves of both trainings, and one neuron's graph with gradients.",
     )
@@ -64,8 +62,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=options.out).close()
+        require_writable(options.out / "neuron.svg")
     except OSError as error:
         parser.error(f"cannot write to the folder {str(options.out)!r}: {error.strerror}")
     try:

@@ -1,11 +1,17 @@
 """The command line, as a person meets it."""
 
+import os
+import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from microgrid.__main__ import main
+from microgrid.commands import exit_code
+from microgrid.testing import conformance
+from tests.disks import limited, posix
 
 
 def run(*arguments, cwd):
@@ -113,3 +119,69 @@ def test_without_a_layout_engine_the_neuron_is_dot_text(tmp_path, capsys, monkey
     assert "neuron: as DOT text, since" in capsys.readouterr().out
     assert "digraph" in (tmp_path / "neuron.dot").read_text(encoding="utf-8")
     assert not (tmp_path / "neuron.svg").exists()
+
+
+PENGUINS = ("--data", "penguins", "--epochs", "1")
+
+
+@posix
+def test_a_picture_that_does_not_fit_is_one_line_and_exit_code_2(tmp_path, capsys):
+    old = tmp_path / "penguins-curves.png"
+    old.write_bytes(b"as it was")
+    with limited(50):
+        assert main([*PENGUINS, "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "penguins: accuracy" in out
+    assert re.fullmatch(r"python -m microgrid: error: .*make room.*: '.*-curves\.png'\n", err)
+    assert old.read_bytes() == b"as it was"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_folder_in_the_place_of_a_picture_is_one_line_and_exit_code_2(tmp_path, capsys):
+    (tmp_path / "penguins-curves.png").mkdir()
+    assert main([*PENGUINS, "--out", str(tmp_path)]) == 2
+    assert "name a file inside that folder: '" in capsys.readouterr().err
+
+
+def full():
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def unread():
+    """Return a pipe whose reader has left, as `head` does when it has enough."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+FULL = (full, 2, "cannot print: No space left on device")
+UNREAD = (unread, 141, "")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("opened", "code", "said"), [FULL, UNREAD] if os.path.exists("/dev/full") else [UNREAD]
+)
+def test_what_cannot_be_printed_is_one_line_and_exit_code_2(
+    opened, code, said, tmp_path, monkeypatch, capsys
+):
+    def told(program):
+        return f"python -m {program}: error: {said}\n" if said else ""
+
+    stdout = opened()
+    command = [sys.executable, "-m", "microgrid", *PENGUINS, "--out", tmp_path]
+    done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, told("microgrid"))
+    with os.fdopen(stdout, "w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        monkeypatch.setattr(conformance, "check", lambda engine: SimpleNamespace(failures={}))
+        assert conformance.main(["microgrid:Value"]) == code
+    assert capsys.readouterr().err == told("microgrid.testing.conformance")
+
+
+def test_ctrl_c_in_a_command_is_one_word_and_exit_code_130(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert exit_code("python -m an.example", interrupted) == 130
+    assert capsys.readouterr().err == "interrupted\n"

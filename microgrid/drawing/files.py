@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-__all__ = ["format_of", "write_file"]
+from ..files import require_writable, write_file
+
+__all__ = ["format_of", "save_drawn"]
 
 
 def format_of(
@@ -37,9 +39,7 @@ def format_of(
     return format
 
 
-def write_file(path: str | os.PathLike[str], content: bytes) -> str:
-    """Write a file at once, and return its path. Folders are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return str(path)
+def save_drawn(path: str | os.PathLike[str], draw: Callable[[], bytes]) -> str:
+    """Write what a function draws, and return the file's path; it draws if that can be written."""
+    require_writable(path)
+    return write_file(path, draw())

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .files import format_of, write_file
+from .files import format_of, save_drawn
 from .labels import printable, shortened
 
 __all__ = ["Picture", "format_of_picture", "plotted"]
@@ -42,7 +42,7 @@ class Picture:
             ValueError: the suffix is another one.
         """
         format = format_of_picture(path)
-        return write_file(path, self._drawn(format))
+        return save_drawn(path, lambda: self._drawn(format))
 
     def _drawn(self, format: str) -> bytes:
         content = BytesIO()

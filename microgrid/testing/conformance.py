@@ -12,7 +12,6 @@ that program. The laws themselves are in `laws`; here they are read, run and rep
 
 from __future__ import annotations
 
-import argparse
 import ast
 import importlib
 import importlib.util
@@ -34,6 +33,7 @@ from random import Random
 from typing import Any
 from unittest import SkipTest
 
+from ..commands import Parser, exit_code
 from . import laws
 
 __all__ = ["LAWS", "MANNERS", "Case", "Failure", "Law", "Report", "check", "main"]
@@ -42,6 +42,7 @@ Engine = Callable[..., Any]
 
 # An engine may compose an operation of a few others, each rounded; a wrong derivative is far off.
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
+PROGRAM = "python -m microgrid.testing.conformance"
 LINES = 2_000_000  # that an engine may run for one program: one of Fractions needs 1.3 million
 PROGRAMS = 25  # random ones of each size: of all sizes, a walk in a wrong order fails one in ten
 SIZES = range(1, 13)
@@ -719,8 +720,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m microgrid.testing.conformance",
+    return exit_code(PROGRAM, lambda: _command(arguments))
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    parser = Parser(
+        prog=PROGRAM,
         description="Say which laws of automatic differentiation a class keeps, and which not.",
     )
     parser.add_argument("engine", metavar="MODULE:CLASS", help="as in student:Value")

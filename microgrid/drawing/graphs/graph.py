@@ -11,7 +11,7 @@ from typing import Any
 
 import graphviz
 
-from ..files import format_of, write_file
+from ..files import format_of, save_drawn
 from ..layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
@@ -175,9 +175,11 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         return str(picture)
 
     def _write(self, path: Path, format: str, **options: Any) -> str:
-        content = self.source.encode() if format in TEXT_FORMATS else self.pipe(format, **options)
-        assert isinstance(content, bytes)
-        return write_file(path, content)
+        def drawn() -> bytes:
+            picture = self.source if format in TEXT_FORMATS else self.pipe(format, **options)
+            return picture.encode() if isinstance(picture, str) else picture
+
+        return save_drawn(path, drawn)
 
     def _repr_mimebundle_(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...checks import require_whole_numbers, shown
 from ...engine import Value, topological_order
-from ..files import format_of, write_file
+from ..files import format_of, save_drawn
 from ..graphs.arrangement import arranged, symbol_of
 from ..names import Names
 from ..notebook import Output, kernel_shell
@@ -97,7 +97,7 @@ class Exploration:
             ValueError: the suffix is another one.
         """
         format_of(path, "a page", ["html", "htm"])
-        return write_file(path, self.html().encode())
+        return save_drawn(path, lambda: self.html().encode())
 
     def html(self) -> str:
         """Return the page, which is complete: it asks for no other file."""

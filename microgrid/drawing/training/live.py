@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from matplotlib.figure import Figure
 
+from ...files import require_writable
 from ...history import History
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
@@ -28,8 +29,8 @@ class LivePlot:
     """Shows curves and a classifier's decision boundary while `fit` runs: one of its `callbacks`.
 
     A notebook shows one picture, which changes in place; the last one stays. Anywhere else, give
-    the `path` of a .png, .svg or .pdf file, which is written anew each time, as many viewers
-    notice: without it nothing is drawn.
+    the `path` of a .png, .svg or .pdf file, which is replaced each time, as many viewers notice:
+    without it nothing is drawn. Who reads the file always finds a whole picture.
 
     The boundary is drawn if `X` and `y` are given, and the rows have two inputs; labels are those
     of `plot_decision_boundary`. A picture comes at most every so many seconds, and drawing takes a
@@ -42,6 +43,7 @@ class LivePlot:
         TypeError: only one of X and y is given.
         ValueError: rows of two inputs, or their labels, cannot be drawn, the path has another
             suffix, or `every` is no number of seconds.
+        OSError: the file cannot be written; found when it is made, and again before the first step.
 
     >>> from microgrid import MLP, datasets, fit, losses, optim
     >>> X, y = datasets.moons(20)
@@ -61,16 +63,18 @@ class LivePlot:
         if (X is None) != (y is None):
             raise TypeError("LivePlot needs both X and y, or neither for the curves alone")
         _require_seconds(every)
+        self.every, self.path = every, path
         if path is not None:
             format_of_picture(path)
         rows = [] if X is None else [list(row) for row in X]
         self.boundary: Boundary | None = None
         if y is not None and all(len(row) == 2 for row in rows):
             self.boundary = Boundary(rows, y, RESOLUTION)
-        self.every, self.path = every, path
         self._start()
 
     def _start(self) -> None:
+        if self.path is not None:
+            require_writable(self.path)
         self._output = Output() if kernel_shell() else None
         self._latest: tuple[Any, History] | None = None  # not drawn yet
         self._due = 0.0
@@ -96,7 +100,7 @@ class LivePlot:
     def _draw(self) -> None:
         if self._latest is None or self._failed or not (self._output or self.path):
             return
-        (model, history), self._latest = self._latest, None
+        model, history = self._latest
         begin = perf_counter()
         try:
             picture = self._picture(model, history)
@@ -108,6 +112,7 @@ class LivePlot:
             self._failed = True
             message = f"LivePlot stopped after epoch {len(history)}, the training goes on: "
             warnings.warn(f"{message}{type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
+        self._latest = None  # only now: after Ctrl-C in between, it is drawn at the end
         end = perf_counter()
         self._due = end + max(self.every, PAUSE * (end - begin))
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ...history import History
 from ...nn import Module
-from ..files import format_of, write_file
+from ..files import format_of, save_drawn
 from .boundary import RESOLUTION, SIZE, Boundary
 
 __all__ = ["BoundaryMovie"]
@@ -86,9 +86,12 @@ class BoundaryMovie:
             raise ValueError(f"a movie needs 2 frames and some time, got {frames} in {seconds} s")
         if not self.epochs:
             raise ValueError("no epoch was kept: train with fit(…, callbacks=[movie]) first")
-        pixels = self._frames([self.epochs[i] for i in _spread(len(self.epochs), frames)])
-        content = _gif(pixels, round(1000 * seconds / len(pixels)))
-        return write_file(path, content)
+
+        def drawn() -> bytes:
+            pixels = self._frames([self.epochs[i] for i in _spread(len(self.epochs), frames)])
+            return _gif(pixels, round(1000 * seconds / len(pixels)))
+
+        return save_drawn(path, drawn)
 
     def _frames(self, epochs: list[tuple[int, float, array[float]]]) -> list[Any]:
         """Return the pixels of each epoch's picture."""

@@ -1,0 +1,60 @@
+"""What the command lines share: one line for an error, and the exit codes that shells know."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+__all__ = ["Parser", "exit_code"]
+
+FAILED = 2
+INTERRUPTED, NOT_READ = 130, 141  # as if SIGINT or, after `| head`, SIGPIPE had ended it
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of arguments whose errors are one line; argparse would print the usage as well."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with one line on stderr and exit code 2."""
+        self.exit(FAILED, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def exit_code(program: str, command: Callable[[], int]) -> int:
+    """Run a command and return its exit code: 2 if a file, or what it prints, cannot be written.
+
+    >>> exit_code("python -m an.example", lambda: 0)
+    0
+    """
+    try:
+        try:
+            return command()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return INTERRUPTED
+    except OSError as error:
+        what = str(error)
+        if error.filename is None:
+            what = f"cannot print: {error.strerror}"
+            _leave_stdout()
+        if isinstance(error, BrokenPipeError):
+            return NOT_READ
+        _complain(f"{program}: error: {what}")
+        return FAILED
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):
+        print(line, file=sys.stderr)
+
+
+def _leave_stdout() -> None:
+    """Let what is still to be printed go nowhere; at its end Python would try, and complain."""
+    with suppress(OSError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
