@@ -12,15 +12,15 @@ even of the right kind, before anything is drawn.
 
 import csv
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from numbers import Real
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from .checks import require_bools, require_numbers, require_whole_numbers, shown
+from .examples import rows_of_numbers
 from .seeding import Seed, generator
-from .sequences import is_ordered, is_sequence
+from .sequences import instead_of, is_ordered, paired, single
 
 __all__ = [
     "Penguins",
@@ -39,14 +39,6 @@ Labelled: TypeAlias = tuple[list[list[float]], list[int]]
 Matrix: TypeAlias = Iterable[Iterable[float]]
 T = TypeVar("T")
 U = TypeVar("U")
-Item = TypeVar("Item", covariant=True)
-
-
-class Indexable(Protocol[Item]):
-    """What has a length and gives an item for an index: a list, a tuple, an array."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Item: ...
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
@@ -136,11 +128,12 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
     require_whole_numbers(n=n)
     require_numbers(spread=spread)
     random = generator(seed)
-    if isinstance(centers, Iterable):
-        points = _rows("centers", centers)
+    given: Any = centers
+    if is_ordered(given):
+        points = rows_of_numbers("centers", given)
     else:
-        require_whole_numbers(centers=centers, instead="a list of points")
-        points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(centers)]
+        require_whole_numbers(centers=given, instead="a list of points")
+        points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(given)]
     return _scatter(lambda label, i, size: points[label], n, len(points), spread, random)
 
 
@@ -178,69 +171,72 @@ def penguins() -> Penguins:
 
 
 def split(
-    X: Indexable[T], y: Indexable[U], test: float = 0.25, seed: Seed = 0, stratify: bool = False
+    X: Iterable[T], y: Iterable[U], test: float = 0.25, seed: Seed = 0, stratify: bool = False
 ) -> tuple[list[T], list[T], list[U], list[U]]:
     """The rows are shuffled and parted into `X_train, X_test, y_train, y_test`.
 
-    `test` is the share of the test part, rounded up to a whole row. With `stratify` each class of
-    `y` has that share of its rows there, to within one; without it `y` may hold anything. Raises
-    `ValueError` unless `X` and `y` are of one length, 0 < `test` < 1, and each part gets a row
-    (with `stratify`: of every class).
+    `X` and `y` are lists, arrays, data frames or other iterables, of anything; they go by position,
+    and the rows of an array or a frame come as lists. `test` is the share of the test part, rounded
+    up to a whole row. With `stratify` each class of `y` has that share of its rows there, to within
+    one. Raises `ValueError` unless `X` and `y` are of one length, 0 < `test` < 1, and each part
+    gets a row (with `stratify`: of every class), and `TypeError` if they have no order.
 
     >>> X_train, X_test, y_train, y_test = split(*moons(20), test=0.3, stratify=True)
     >>> len(X_train), len(X_test), y_test.count(0), y_test.count(1)
     (14, 6, 3, 3)
     """
-    n = _paired(X, y)
+    rows, targets = paired("X", X, "y", y)
     require_numbers(test=test, above=0, below=1)
     require_bools(stratify=stratify)
+    n = len(rows)
     # 0.55 * 100 is 55.00000000000001, which but for the inner rounding would be 56 rows.
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
         raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows.")
+    classes = [*map(single, targets)] if stratify else []
+    _require_classes(classes)
     random = generator(seed)
     order = grouped = random.sample(range(n), n)
     if stratify:
-        if not all(isinstance(y[i], Hashable) for i in order):
-            raise TypeError(
-                "`stratify` needs classes in `y`, such as ints, got a list or an array for each "
-                "row; of targets in a column take y.ravel(), or [t for [t] in y]."
-            )
-        place = {y[i]: k for k, i in enumerate(order)}
-        grouped = sorted(order, key=lambda i: place[y[i]])
+        place = {classes[i]: k for k, i in enumerate(order)}
+        grouped = sorted(order, key=lambda i: place[classes[i]])
     # Even steps through the rows grouped by class meet every class in proportion, to within one
     # row; from a random start, because a fixed one would favour the class it falls in.
     start = random.randrange(n)
     chosen = {grouped[(start + k * n) // n_test] for k in range(n_test)}
     train_rows = [i for i in order if i not in chosen]
     test_rows = [i for i in order if i in chosen]
-    y_train, y_test = [y[i] for i in train_rows], [y[i] for i in test_rows]
-    if stratify and (alone := set(y_train) ^ set(y_test)):
+    if stratify and (alone := {classes[i] for i in train_rows} ^ {classes[i] for i in test_rows}):
         raise ValueError(
             "`stratify` must leave each part a row of every class, got a part with none of class "
             f"{min(alone, key=repr)!r}; change `test` or use stratify=False."
         )
-    return [X[i] for i in train_rows], [X[i] for i in test_rows], y_train, y_test
+    return (
+        [rows[i] for i in train_rows],
+        [rows[i] for i in test_rows],
+        [targets[i] for i in train_rows],
+        [targets[i] for i in test_rows],
+    )
 
 
 def batches(
-    X: Indexable[T], y: Indexable[U], size: int, shuffle: bool = True, seed: Seed = 0
+    X: Iterable[T], y: Iterable[U], size: int, shuffle: bool = True, seed: Seed = 0
 ) -> Iterator[tuple[list[T], list[U]]]:
     """The rows come in batches of `size`, the last one perhaps shorter, each row exactly once.
 
-    An integer `seed` gives the same order every time; for a new one in each epoch, make a
-    `random.Random` once and pass that. Raises `ValueError` unless `X` and `y` are of one length and
-    `size` >= 1.
+    `X` and `y` are as in `split`. An integer `seed` gives the same order every time; for a new one
+    in each epoch, make a `random.Random` once and pass that. Raises `ValueError` unless `X` and `y`
+    are of one length and `size` >= 1.
 
-    >>> [y_batch for X_batch, y_batch in batches("abcde", [0, 1, 2, 3, 4], 2, shuffle=False)]
-    [[0, 1], [2, 3], [4]]
+    >>> [y_batch for X_batch, y_batch in batches([[5], [6], [7]], [0, 1, 2], 2, shuffle=False)]
+    [[0, 1], [2]]
     """
-    n = _paired(X, y)
+    rows, targets = paired("X", X, "y", y)
     require_whole_numbers(size=size)
     require_bools(shuffle=shuffle)
-    order = order_of_rows(n, shuffle, generator(seed))
-    parts = (order[start : start + size] for start in range(0, n, size))
-    return (([X[i] for i in part], [y[i] for i in part]) for part in parts)
+    order = order_of_rows(len(rows), shuffle, generator(seed))
+    parts = (order[start : start + size] for start in range(0, len(rows), size))
+    return (([rows[i] for i in part], [targets[i] for i in part]) for part in parts)
 
 
 def order_of_rows(n: int, shuffle: bool, random: Random) -> Sequence[int]:
@@ -269,13 +265,23 @@ class StandardScaler:
 
     def fit(self, X: Matrix) -> Self:
         """Measure the columns of `X`, the training rows and no others; return the scaler itself."""
-        columns = list(zip(*_rows("X", X), strict=True))
-        self.mean = [math.fsum(column) / len(column) for column in columns]
-        self.scale = []
-        for mean, column in zip(self.mean, columns, strict=True):
-            deviation = math.dist(column, [mean] * len(column)) / math.sqrt(len(column))
+        columns = list(zip(*rows_of_numbers("X", X), strict=True))
+        means, scales = [], []
+        for j, column in enumerate(columns):
+            try:
+                mean = math.fsum(column) / len(column)
+                deviation = math.dist(column, [mean] * len(column)) / math.sqrt(len(column))
+            except OverflowError:
+                deviation = math.inf
+            if not math.isfinite(deviation):
+                raise OverflowError(
+                    f"column {j} of `X` must have a sum and a deviation that a float can hold, "
+                    f"got numbers up to {max(map(abs, column))!r}; divide it first"
+                )
+            means.append(mean)
             # The mean of a constant may be off in its last bit: dividing by that would blow it up.
-            self.scale.append(deviation if deviation > 4 * math.ulp(mean) else 1.0)
+            scales.append(deviation if deviation > 4 * math.ulp(mean) else 1.0)
+        self.mean, self.scale = means, scales
         return self
 
     def transform(self, X: Matrix) -> list[list[float]]:
@@ -284,7 +290,7 @@ class StandardScaler:
 
     def fit_transform(self, X: Matrix) -> list[list[float]]:
         """Return the rows of `X` transformed by what was measured on them."""
-        rows = _rows("X", X)
+        rows = rows_of_numbers("X", X)
         return self.fit(rows).transform(rows)
 
     def inverse_transform(self, X: Matrix) -> list[list[float]]:
@@ -294,7 +300,11 @@ class StandardScaler:
     def _aligned(self, X: Matrix) -> list[list[tuple[float, float, float]]]:
         if not hasattr(self, "mean"):
             raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first.")
-        rows = _rows("X", X, len(self.mean))
+        rows = rows_of_numbers("X", X)
+        if len(rows[0]) != len(self.mean):
+            raise ValueError(
+                f"`X` must have the {len(self.mean)} columns that were fitted, got {len(rows[0])}"
+            )
         return [list(zip(row, self.mean, self.scale, strict=True)) for row in rows]
 
 
@@ -315,37 +325,12 @@ def _scatter(
     return X, [label for label, _ in places]
 
 
-def _paired(X: Indexable[object], y: Indexable[object]) -> int:
-    for name, rows in (("X", X), ("y", y)):
-        if not isinstance(rows, str) and not is_sequence(rows):
+def _require_classes(y: Sequence[Any]) -> None:
+    for i, target in enumerate(y):
+        try:
+            hash(target)
+        except TypeError:
             raise TypeError(
-                f"`{name}` must be a list or an array, with a length and an order, "
-                f"got {shown(rows)}."
-            )
-    if len(X) != len(y):
-        raise ValueError(f"`X` and `y` must be of one length, got {len(X)} and {len(y)}.")
-    return len(X)
-
-
-def _rows(name: str, rows: Matrix, width: int | None = None) -> list[list[float]]:
-    matrix: list[list[float]] = []
-    if not is_ordered(rows):
-        raise TypeError(f"`{name}` must be a list or an array of rows, got {shown(rows)}.")
-    for i, row in enumerate(rows):
-        numbers = list(row) if is_ordered(row) else []
-        for x in numbers:
-            if not isinstance(x, Real):
-                raise TypeError(
-                    f"row {i} of `{name}` must be plain numbers, "
-                    f"got {shown(x)} ({type(x).__name__})."
-                )
-        values = [float(x) for x in numbers]
-        width = width or max(len(values), 1)
-        if len(values) != width or not all(map(math.isfinite, values)):
-            raise ValueError(
-                f"row {i} of `{name}` must be {width} finite numbers, got {shown(row)}."
-            )
-        matrix.append(values)
-    if not matrix:
-        raise ValueError(f"`{name}` must hold at least one row, got none.")
-    return matrix
+                "`stratify` needs classes in `y`, such as ints, "
+                f"got {shown(target)} in row {i}{instead_of(target)}"
+            ) from None

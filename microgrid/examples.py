@@ -5,100 +5,119 @@ Every error names the row and the column, before any training begins.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from .checks import shown
-from .engine import Value
+from .checks import is_finite, shown
+from .sequences import (
+    is_missing,
+    is_of_dates,
+    is_ordered,
+    listed,
+    names_of_columns,
+    require_one_length,
+    single,
+)
 
-__all__ = ["examples"]
+__all__ = ["examples", "rows_of_numbers"]
 
 
 def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> tuple[list[Any], list[Any]]:
     """Return the rows of X as lists of floats, and the targets: each a number or a list of them.
 
-    X and y are lists, arrays, data frames or other iterables; whole numbers in y stay ints. `name`
-    goes before "X" and "y" in errors.
+    X and y are lists, arrays, data frames, tensors or other iterables, and go by position; whole
+    numbers in y stay ints. `name` goes before "X" and "y" in errors.
 
     Raises:
         ValueError: there are no rows, they differ in width or are not as many as the targets, or a
             number is missing or not finite.
-        TypeError: something is not a plain number.
+        TypeError: something is not a plain number, or has no order.
 
     >>> examples([(1, 2)], [1])
     ([[1.0, 2.0]], [1])
     """
-    rows, targets = _rows(f"{name}X", X), _targets(f"{name}y", y)
-    if not rows:
-        raise ValueError(f"`{name}X` must have at least one row, got none")
-    if len(rows) != len(targets):
-        raise ValueError(
-            f"`{name}X` and `{name}y` must be of one length, got {len(rows)} and {len(targets)}"
-        )
+    rows, targets = rows_of_numbers(f"{name}X", X), _targets(f"{name}y", y)
+    require_one_length(f"{name}X", rows, f"{name}y", targets)
     return rows, targets
 
 
-def _rows(name: str, X: Iterable[Any]) -> list[list[float]]:
+def rows_of_numbers(name: str, X: Iterable[Any]) -> list[list[float]]:
+    """Return rows as lists of floats, all of one width; raises as `examples` does."""
+    cells = _Cells(name, X, "leave the column out, or number its values")
     rows: list[list[float]] = []
-    for i, row in enumerate(_iterated(name, X)):
-        if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Iterable):
+    for i, row in enumerate(listed(X, f"`{name}` must be a list or an array of rows")):
+        if isinstance(row, Real):
             raise TypeError(
-                f"row {i} of `{name}` must be a sequence of numbers, got {shown(row)}"
-                + ("; for one input to a row write [[x] for x in X]" * isinstance(row, Real))
+                f"row {i} of `{name}` must be a list of numbers, got {row!r}; for one input to a "
+                f"row write [[x] for x in {name}]"
             )
-        place = f"row {i}, column {{}} of `{name}`"
-        rows.append([float(_finite(place.format(j), x)) for j, x in enumerate(row)])
-        if not rows[0]:
+        entries = listed(row, f"row {i} of `{name}` must be a list of numbers")
+        rows.append([float(cells.number(x, i, j)) for j, x in enumerate(entries)])
+        if not entries:
             raise ValueError(f"row {i} of `{name}` must have at least one column, got none")
-        if len(rows[i]) != len(rows[0]):
+        width = len(rows[0])
+        if len(entries) != width:
             raise ValueError(
-                f"row {i} of `{name}` must have {len(rows[0])} columns, as the rows before it, "
-                f"got {len(rows[i])}"
+                f"row {i} of `{name}` must have {width} column{'s' * (width > 1)}, as the rows "
+                f"before it, got {len(entries)}"
             )
+    if not rows:
+        raise ValueError(f"`{name}` must have at least one row, got none")
     return rows
 
 
 def _targets(name: str, y: Iterable[Any]) -> list[Any]:
+    cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
     targets: list[Any] = []
-    for i, target in enumerate(_iterated(name, y)):
-        if isinstance(target, Iterable) and not isinstance(target, (str, bytes, Mapping)):
-            place = f"row {i}, column {{}} of `{name}`"
-            targets.append([_finite(place.format(j), x) for j, x in enumerate(target)])
+    for i, target in enumerate(listed(y, f"`{name}` must be a list or an array of targets")):
+        if is_ordered(target):
+            entries = listed(target, f"row {i} of `{name}` must be a number or a list of them")
+            targets.append([cells.number(x, i, j) for j, x in enumerate(entries)])
         else:
-            targets.append(_finite(f"row {i} of `{name}`", target))
+            targets.append(cells.number(target, i))
     return targets
 
 
-def _iterated(name: str, data: Any) -> Iterator[Any]:
-    if hasattr(data, "to_numpy"):  # a pandas frame, which would iterate over its columns' names
-        data = data.to_numpy()
-    try:
-        if isinstance(data, (str, bytes, Mapping)):
-            raise TypeError
-        items: Iterator[Any] = iter(data)
-    except TypeError:
-        raise TypeError(f"`{name}` must be a sequence, got {shown(data)}") from None
-    return items
+class _Cells:
+    """What is in the rows of data: names its place where it is no number."""
 
+    def __init__(self, name: str, data: Any, instead_of_text: str) -> None:
+        self.name, self.instead_of_text = name, instead_of_text
+        self.columns = names_of_columns(data)
 
-def _finite(place: str, x: Any) -> float:
-    if getattr(x, "mask", False):  # NumPy's masked, which is missing
-        x = None
-    elif hasattr(x, "item") and not isinstance(x, Value) and not getattr(x, "ndim", 0):
-        x = x.item()  # a NumPy scalar
-    if x is not None and not isinstance(x, Real):
-        raise TypeError(
-            f"{place} must be a plain number, got {shown(x)} ({type(x).__name__})"
-            + "; number the classes: [classes.index(label) for label in y]" * isinstance(x, str)
-        )
-    try:
-        finite = x is not None and math.isfinite(x)
-    except OverflowError:  # an int beyond the greatest float
-        finite = False
-    if x is None or not finite:
-        raise ValueError(
-            f"{place} must be a finite number, got {shown(x)}; drop or fill what is missing"
-        )
-    return int(x) if isinstance(x, Integral) else float(x)
+    def number(self, x: Any, row: int, column: int | None = None) -> float:
+        """Return what stands in a row, or in one of its columns, as an int or a float."""
+        if type(x) is float and x - x == 0:
+            return x
+        x = single(x)
+        if is_missing(x) or (isinstance(x, Real) and not is_finite(x)):
+            advice = "; drop or fill what is missing" * (is_missing(x) or x != x)
+            place = self._place(row, column)
+            raise ValueError(f"{place} must be a finite number, got {shown(x)}{advice}")
+        if not isinstance(x, Real) or is_of_dates(x):
+            raise TypeError(
+                f"{self._place(row, column)} must be a plain number, got {shown(x)} "
+                f"({type(x).__name__}){self._instead_of(x)}"
+            )
+        return int(x) if isinstance(x, Integral) else float(x)
+
+    def _place(self, row: int, column: int | None) -> str:
+        if column is None:
+            return f"row {row} of `{self.name}`"
+        called = f" ({self.columns[column]!r})" if column < len(self.columns) else ""
+        return f"row {row}, column {column}{called} of `{self.name}`"
+
+    def _instead_of(self, x: Any) -> str:
+        """Return what to write for what is no number, "" where that is not clear."""
+        if hasattr(x, "record"):
+            return "; write x.data"
+        if is_of_dates(x):
+            return ""
+        for kind in (int, float) if isinstance(x, str) else (float,):
+            try:
+                kind(x)
+            except Exception:  # which may be of any type
+                continue
+            return f"; write {kind.__name__}(x)"
+        return f"; {self.instead_of_text}" * isinstance(x, str)

@@ -14,7 +14,6 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from . import primitive
-from .checks import shown
 from .engine import Value
 from .primitive import (
     Primitive,
@@ -27,8 +26,8 @@ from .primitive import (
     operand,
     sign,
     whole,
-    why_single,
 )
+from .sequences import listed, require_all_numbers, single
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -373,12 +372,16 @@ def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
             f"{function} needs a sequence of numbers, got an array of {xs.ndim} dimensions; "
             "write x.ravel() for all of its numbers"
         )
-    if isinstance(xs, Value) or not isinstance(xs, Iterable):
-        raise TypeError(f"{function} needs a sequence of numbers, got {shown(xs)}{why_single(xs)}")
-    operands = tuple(xs)
+    operands = tuple(listed(xs, f"{function} needs a sequence of numbers"))
+    if not _PLAIN.issuperset(map(type, operands)):
+        operands = tuple(map(single, operands))
+        require_all_numbers(f"{function}: entry {{}}", operands, or_arrays=True)
     if len(operands) < at_least:
         raise ValueError(f"{function} needs at least one number, got an empty sequence")
     return operands
+
+
+_PLAIN = frozenset([float, Value])
 
 
 def sum(xs: Iterable[Any]) -> Any:

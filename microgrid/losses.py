@@ -13,7 +13,15 @@ from .checks import require_numbers, shown
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
 from .primitive import operand, why_single
-from .sequences import instead_of, is_number, is_sequence
+from .sequences import (
+    instead_of,
+    is_number,
+    is_ordered,
+    is_sequence,
+    listed,
+    require_all_numbers,
+    single,
+)
 
 __all__ = [
     "absolute_error",
@@ -119,15 +127,11 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
     (0.0, 2000.0)
     """
-    if not is_sequence(logits):
-        raise TypeError(
-            "cross_entropy needs a list of logits, one for each class, "
-            f"got {shown(logits)}{why_single(logits)}"
-        )
-    if not len(logits):
+    xs = [*map(single, listed(logits, "cross_entropy needs a list of logits, one for each class"))]
+    if not xs:
         raise ValueError("cross_entropy needs at least one logit, got none")
-    _require_numbers("cross_entropy", "logits", logits)
-    xs = [*map(operand, logits)]
+    require_all_numbers("cross_entropy: entry {} of the logits", xs, ROWS)
+    xs = [*map(operand, xs)]
     if isinstance(target, Value) and target.is_traced:
         right = _chosen(xs, target)
         return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
@@ -138,10 +142,10 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
             "cross_entropy needs an integer target, the index of the right class, "
             f"got {shown(target)}{instead_of(target)}"
         ) from None
-    if not 0 <= index < len(logits):
+    if not 0 <= index < len(xs):
         raise ValueError(
-            f"cross_entropy needs a target from 0 to {len(logits) - 1}, got {index}"
-            + "; classes count from 0" * (index == len(logits))
+            f"cross_entropy needs a target from 0 to {len(xs) - 1}, got {index}"
+            + "; classes count from 0" * (index == len(xs))
         )
     if len(xs) == 1:
         return xs[0] - xs[0]
@@ -168,15 +172,20 @@ def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, tar
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
     if is_number(prediction) and is_number(target):
         return one(operand(prediction), operand(target))
-    sequences = is_sequence(prediction) and is_sequence(target)
-    if not sequences or len(prediction) != len(target):
-        raise ValueError(
-            f"{name}: prediction and target must be two numbers or two sequences of one length, "
-            f"got {shown(prediction)} and {shown(target)}{_matching(prediction, target)}"
-        )
-    _require_numbers(name, "prediction", prediction)
-    _require_numbers(name, "target", target)
-    return mean([one(operand(p), operand(t)) for p, t in zip(prediction, target, strict=True)])
+    if is_ordered(prediction) and is_ordered(target):
+        ps, ts = _entries(prediction), _entries(target)
+        if len(ps) == len(ts):
+            require_all_numbers(f"{name}: entry {{}} of the prediction", ps, ROWS)
+            require_all_numbers(f"{name}: entry {{}} of the target", ts, ROWS)
+            return mean([one(operand(p), operand(t)) for p, t in zip(ps, ts, strict=True)])
+    raise ValueError(
+        f"{name}: prediction and target must be two numbers or two sequences of one length, "
+        f"got {shown(prediction)} and {shown(target)}{_matching(prediction, target)}"
+    )
+
+
+def _entries(sequence: Any) -> list[Any]:
+    return [*map(single, listed(sequence, "it must be a list"))]
 
 
 def _matching(prediction: Any, target: Any) -> str:
@@ -186,12 +195,3 @@ def _matching(prediction: Any, target: Any) -> str:
         write = "write prediction[0]" if alone else "for the index of a class take cross_entropy"
         return why_single(target) or f"; {write}"
     return why_single(prediction) or instead_of(target) if is_number(prediction) else ""
-
-
-def _require_numbers(name: str, what: str, xs: Sequence[Any]) -> None:
-    for i, x in enumerate(xs):
-        if not is_number(x):
-            raise TypeError(
-                f"{name}: entry {i} of the {what} must be a real number, got {shown(x)} "
-                f"({type(x).__name__}){ROWS * is_sequence(x)}"
-            )

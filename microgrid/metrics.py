@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 from .checks import shown
-from .primitive import why_single
-from .sequences import instead_of, is_number, is_sequence
+from .sequences import instead_of, is_number, listed, paired, single
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 
@@ -16,11 +15,11 @@ __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
 
 
-def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
+def accuracy(predictions: Iterable[Any], targets: Iterable[Any]) -> float:
     """Return the share of rows whose class is right.
 
     A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
-    logits says the class of the greatest.
+    logits says the class of the greatest. Both go by position.
 
     Raises:
         ValueError: there are no rows, not as many targets, or a target is no class.
@@ -29,21 +28,11 @@ def accuracy(predictions: Sequence[Any], targets: Sequence[Any]) -> float:
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
     (0.6666666666666666, 1.0)
     """
-    for name, rows in [("predictions", predictions), ("targets", targets)]:
-        if not is_sequence(rows):
-            raise TypeError(
-                f"accuracy needs a list of {name}, one for each row, "
-                f"got {shown(rows)}{why_single(rows)}"
-            )
-    if len(predictions) != len(targets):
-        raise ValueError(
-            "accuracy needs predictions and targets of one length, "
-            f"got {len(predictions)} and {len(targets)}"
-        )
-    if not len(targets):
+    rows, right = paired("predictions", predictions, "targets", targets)
+    if not rows:
         raise ValueError("accuracy needs at least one row, got none")
-    pairs = enumerate(zip(predictions, targets, strict=True))
-    return sum(_is_right(i, prediction, target) for i, (prediction, target) in pairs) / len(targets)
+    pairs = enumerate(zip(rows, right, strict=True))
+    return sum(_is_right(i, single(p), single(t)) for i, (p, t) in pairs) / len(rows)
 
 
 def _is_right(i: int, prediction: Any, target: Any) -> bool:
@@ -54,24 +43,23 @@ def _is_right(i: int, prediction: Any, target: Any) -> bool:
                 f"{shown(target)} in row {i}{instead_of(target)}"
             )
         return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
-    if not is_sequence(prediction) or not all(map(is_number, prediction)):
-        raise TypeError(
-            "accuracy needs predictions that are numbers or lists of logits, "
-            f"got {shown(prediction)} in row {i}"
-        )
-    if len(prediction) < 2:
+    need = f"accuracy: the prediction of row {i} must be a number or a list of logits"
+    logits = [single(x) for x in listed(prediction, need)]
+    if not all(map(is_number, logits)):
+        raise TypeError(f"{need}, got {shown(prediction)}")
+    if len(logits) < 2:
         raise ValueError(
             "accuracy needs a logit for each class, at least two, or a single number, "
             f"got {shown(prediction)} in row {i}"
         )
-    if not is_number(target) or target not in range(len(prediction)):
+    if not is_number(target) or target not in range(len(logits)):
         raise ValueError(
-            f"accuracy needs a target from 0 to {len(prediction) - 1}, the index of the right "
+            f"accuracy needs a target from 0 to {len(logits) - 1}, the index of the right "
             f"class, got {shown(target)} in row {i}{instead_of(target)}"
         )
-    if any(not x <= x for x in prediction):  # nan is the greatest of nothing
+    if any(not x <= x for x in logits):  # nan is the greatest of nothing
         return False
-    return bool(max(range(len(prediction)), key=prediction.__getitem__) == target)
+    return bool(max(range(len(logits)), key=logits.__getitem__) == target)
 
 
 def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:

@@ -15,7 +15,14 @@ from .checks import require_bools, require_whole_numbers, shown
 from .engine import Value, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
-from .sequences import is_number, is_ordered, is_sequence
+from .sequences import (
+    is_ordered,
+    is_sequence,
+    listed,
+    names_of_columns,
+    require_all_numbers,
+    single,
+)
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -121,18 +128,15 @@ class Module:
         7.0
         """
         own = self.parameters()
-        if not isinstance(parameters, Mapping) and not is_ordered(parameters):
-            raise TypeError(
-                "the parameters must be a list of numbers or a mapping from paths, "
-                f"got {shown(parameters)}"
-            )
         if isinstance(parameters, Mapping):
             names = {id(parameter): name for name, parameter in self._by_path().items()}
             paths = [names[id(parameter)] for parameter in own]
             _require_paths(self, set(paths), parameters.keys())
             parameters = [parameters[path] for path in paths]
+        needed = "the parameters must be a list of numbers or a mapping from paths"
+        parameters = listed(parameters, needed)
         need = "a parameter must be a number or a Value"
-        new = [p if isinstance(p, Value) else number(p, need) for p in parameters]
+        new = [p if isinstance(p, Value) else number(single(p), need) for p in parameters]
         if len(new) != len(own):
             raise ValueError(
                 f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
@@ -238,9 +242,8 @@ class Neuron(Module):
             raise ValueError(f"this neuron takes {takes}, got {len(inputs)}{why}")
         try:
             total = functional.dot_(*self.w, *inputs, self.b)
-        except TypeError:
-            _inputs(inputs)  # says which of them is no number
-            raise
+        except TypeError:  # a tensor of one number is none; or it says which of them is no number
+            total = functional.dot_(*self.w, *_inputs(inputs), self.b)
         output: Value = self.activation(total)
         return output
 
@@ -349,26 +352,23 @@ def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:
             f"`nouts` must be a list of the layers' sizes, got {shown(nouts)}; "
             f"write MLP({shown(nin)}, {shown(such)})"
         )
-    return list(nouts)
+    return [*map(single, listed(nouts, "`nouts` must be a list"))]
 
 
 def _inputs(x: Any) -> list[Any]:
     """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
     if isinstance(x, Value):
         return [x]
-    if not isinstance(x, Real) and not is_ordered(x):
-        raise TypeError(f"a model takes one row, a list of numbers, got {shown(x)}")
-    row = [x] if isinstance(x, Real) else list(x)
+    is_one = isinstance(x, Real)
+    row = [x] if is_one else listed(x, "a model takes one row, a list of numbers")
     try:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
     except TypeError:
-        i, item = next((i, item) for i, item in enumerate(row) if not is_number(item))
-        raise TypeError(
-            f"entry {i} of a model's row must be a real number, got {shown(item)} "
-            f"({type(item).__name__})"
-            + "; a model takes one row: [model(row) for row in X]"
-            * is_sequence(item)
-        ) from None
+        row = [*map(single, row)]
+        rows = "X.to_numpy()" if names_of_columns(x) else "X"
+        each = f"; a model takes one row: [model(row) for row in {rows}]"
+        require_all_numbers("entry {} of a model's row", row, each)
+        return [item if isinstance(item, Value) else Value(item).detach() for item in row]
 
 
 def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:

@@ -1,33 +1,136 @@
-"""What is a number, and what a sequence of them: a list, a tuple or an array, nothing unordered."""
+"""What users pass as rows, or as numbers in a row, made lists: entries by position, in their order.
+
+Other libraries' arrays, columns, frames and tensors are known by what they can do, and never
+imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
+from types import GeneratorType
 from typing import Any
 
-from .checks import is_bool
+from .checks import is_bool, shown
+from .primitive import is_array, why_single
 
-__all__ = ["instead_of", "is_number", "is_ordered", "is_sequence"]
+__all__ = [
+    "instead_of", "is_missing", "is_number", "is_of_dates", "is_ordered", "is_sequence", "listed",
+    "names_of_columns", "paired", "require_all_numbers", "require_one_length", "single",
+]  # fmt: skip
+
+# How a frame gives its rows: polars', and pandas', either of which would iterate over columns.
+BY_ROWS: dict[str, dict[str, Any]] = {"iter_rows": {}, "itertuples": {"index": False, "name": None}}
+# How arrays, columns and tensors give numbers of Python by position, whatever their index: NumPy's,
+# pandas', PyTorch's and Python's own; polars'; SciPy's sparse ones; all that NumPy understands.
+BY_POSITION = ("tolist", "to_list", "toarray", "__array__", "to_numpy")
+PLAIN = (list, tuple, range, GeneratorType, map, zip)  # of Python itself, and needs no other look
+MISSING = ("NAType", "NaTType")  # pandas': no number, and of no abstract class
 
 
-def is_sequence(x: Any) -> bool:
-    """Return whether x has entries in an order, and is no text.
+def listed(data: Any, need: str) -> list[Any]:
+    """Return the entries of data by position, as a list: those of a frame are its rows.
 
-    >>> is_sequence([1.0]), is_sequence({1.0}), is_sequence("1.0"), is_sequence(1.0)
-    (True, False, False, False)
+    Data are a list, an array, a column or a frame, a tensor, or anything else that has an order; an
+    iterator is read to its end. `need` says what data must be, and begins the error.
+
+    Raises:
+        TypeError: data is text, a set, a dict, a single number, or not computed yet.
+
+    >>> listed(iter("ab"), "`y` must be a list"), listed(range(3), "`y` must be a list")
+    (['a', 'b'], [0, 1, 2])
     """
-    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and is_ordered(x)
+    if type(data) in PLAIN:
+        return list(data)
+    why = _why_not(data)
+    if why is not None:
+        raise TypeError(f"{need}, got {shown(data)}{why}")
+    kind = type(data)
+    for way, options in BY_ROWS.items():
+        if hasattr(kind, way):
+            return [list(row) for row in getattr(data, way)(**options)]
+    if is_of_dates(data):
+        # NumPy's `tolist` makes plain ints of them
+        return [listed(x, need) if is_array(x) else x for x in data]
+    for way in BY_POSITION:
+        if hasattr(kind, way):
+            try:
+                found = getattr(data, way)()
+            except Exception as error:  # a tensor that is elsewhere, or has no numbers
+                raise TypeError(
+                    f"{need}, got a {kind.__name__} that cannot be read: {error}"
+                ) from error
+            return found if isinstance(found, list) else listed(found, need)
+    return list(data)
+
+
+def names_of_columns(data: Any) -> list[Any]:
+    """Return what a frame calls its columns; of other data, nothing."""
+    is_frame = any(hasattr(type(data), way) for way in BY_ROWS)
+    return listed(getattr(data, "columns", ()), "names of columns") if is_frame else []
 
 
 def is_ordered(x: Any) -> bool:
-    """Return whether x gives its entries in an order, as an iterator does too.
+    """Return whether x has entries in an order, as an iterator does too, so that it can be listed.
 
-    >>> is_ordered(iter([1.0])), is_ordered({1.0})
+    >>> is_ordered(iter([1.0])), is_ordered({1.0}), is_ordered("1.0"), is_ordered(1.0)
+    (True, False, False, False)
+    """
+    return type(x) in PLAIN or _why_not(x) is None
+
+
+def is_sequence(x: Any) -> bool:
+    """Return whether x has a length too.
+
+    >>> is_sequence([1.0]), is_sequence(iter([1.0]))
     (True, False)
     """
-    text_or_unordered = isinstance(x, (str, bytes, Mapping, Set))
-    return isinstance(x, Iterable) and not text_or_unordered and getattr(x, "ndim", 1) > 0
+    return hasattr(x, "__len__") and is_ordered(x)
+
+
+def _why_not(x: Any) -> str | None:
+    """Return what more to say of what has no entries in an order; None of what has."""
+    if isinstance(x, Mapping):
+        if any(isinstance(name, str) and is_sequence(column) for name, column in x.items()):
+            return "; of a dict of columns write list(zip(*columns.values()))"
+        return "; for its values write list(x.values())" if len(x) else ""
+    if isinstance(x, Set) and not hasattr(type(x), "__reversed__"):  # as a dict's keys have
+        return "; a set has no order"
+    if isinstance(x, (str, bytes, bytearray)):
+        return ""
+    if hasattr(type(x), "collect"):
+        return "; it has no rows yet: write x.collect()"
+    if getattr(x, "requires_grad", False):
+        return "; its gradient would get lost here: write x.detach()"
+    is_single = not is_array(x) and hasattr(x, "record")
+    if is_single or getattr(x, "ndim", 1) == 0:
+        return why_single(x)
+    ways = ("__iter__", "__getitem__", *BY_ROWS, *BY_POSITION)
+    return None if any(hasattr(type(x), way) for way in ways) else ""
+
+
+def paired(name: str, data: Any, other: str, others: Any) -> tuple[list[Any], list[Any]]:
+    """Return two lists with an entry for each row.
+
+    Raises:
+        TypeError: one of them has no entries in an order.
+        ValueError: they are not of one length.
+
+    >>> paired("X", iter("ab"), "y", (0, 1))
+    (['a', 'b'], [0, 1])
+    """
+    need = "must be a list or an array, with an entry for each row"
+    pair = listed(data, f"`{name}` {need}"), listed(others, f"`{other}` {need}")
+    require_one_length(name, pair[0], other, pair[1])
+    return pair
+
+
+def require_one_length(name: str, data: list[Any], other: str, others: list[Any]) -> None:
+    """Raise `ValueError` unless two lists have as many entries."""
+    if len(data) != len(others):
+        raise ValueError(
+            f"`{name}` and `{other}` must be of one length, got {len(data)} and {len(others)}"
+        )
 
 
 def is_number(x: Any) -> bool:
@@ -36,7 +139,57 @@ def is_number(x: Any) -> bool:
     >>> is_number(1), is_number(True), is_number("1"), is_number([1.0])
     (True, True, False, False)
     """
-    return hasattr(x, "record") or isinstance(x, Real) or is_bool(x)
+    if hasattr(x, "record"):
+        return not is_array(x)
+    return type(x) is float or (isinstance(x, Real) and not is_of_dates(x)) or is_bool(x)
+
+
+def require_all_numbers(
+    place: str, xs: Iterable[Any], instead_of_lists: str = "", or_arrays: bool = False
+) -> None:
+    """Raise `TypeError` where an entry is neither a number nor a `Value`.
+
+    `place` says which entry that is, with its position for the {} in it. `or_arrays` lets through
+    NumPy's arrays too, but those with a mask: they have no number in some places.
+
+    >>> require_all_numbers("entry {}", [1.0, "2"])
+    Traceback (most recent call last):
+    TypeError: entry 1 must be a real number, got '2' (str)
+    """
+    for i, x in enumerate(xs):
+        is_right = is_number(x) or (or_arrays and is_array(x) and not hasattr(x, "mask"))
+        if not is_right:
+            raise TypeError(
+                f"{place.format(i)} must be a real number, got {shown(x)} "
+                f"({type(x).__name__}){instead_of_lists * is_ordered(x)}"
+            )
+
+
+def single(x: Any) -> Any:
+    """Return the number in an array or a tensor of no dimension; all else as it is.
+
+    >>> import numpy as np
+    >>> single(np.array(1.5)), single("1.5"), single(np.ma.masked)
+    (1.5, '1.5', masked)
+    """
+    if isinstance(x, (float, int)) or hasattr(x, "record"):
+        return x
+    if getattr(x, "ndim", None) != 0 or not hasattr(x, "item"):
+        return x
+    is_none = is_missing(x) or is_of_dates(x) or getattr(x, "requires_grad", False)
+    return x if is_none else x.item()
+
+
+def is_of_dates(x: Any) -> bool:
+    """Return whether NumPy holds dates or durations in x: to it these are whole numbers."""
+    return getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M")
+
+
+def is_missing(x: Any) -> bool:
+    """Return whether x stands for a number that is not there: None, pandas' NA, NumPy's masked."""
+    if x is None or type(x).__name__ in MISSING:
+        return True
+    return getattr(x, "ndim", 1) == 0 and bool(getattr(x, "mask", False))
 
 
 def instead_of(target: Any) -> str:
@@ -47,7 +200,7 @@ def instead_of(target: Any) -> str:
     """
     if isinstance(target, str):
         return "; number the classes: classes.index(y)"
-    if isinstance(target, Real):
+    if isinstance(target, Real) and is_number(target):
         return "; write int(y)" if target % 1 == 0 and not isinstance(target, Integral) else ""
     if is_sequence(target) and len(target) == 1:
         return "; of targets in a column take y.ravel(), or [t for [t] in y]"

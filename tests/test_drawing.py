@@ -866,12 +866,13 @@ def test_a_model_that_sees_one_class_everywhere_has_one_region(model):
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        ([[1.0, 2.0, 3.0]], [0], r"2 finite inputs, got \[1\.0, 2\.0, 3\.0\] in row 0"),
-        ([[0.0, 0.0], [1.0]], [0, 1], r"2 finite inputs, got \[1\.0\] in row 1"),
-        ([[0.0, math.nan]], [0], r"2 finite inputs, got \[0\.0, nan\] in row 0"),
+        ([[1.0, 2.0, 3.0]], [0], "`X` must have 2 columns to be drawn, got 3"),
+        ([[0.0, 0.0], [1.0]], [0, 1], "row 1 of `X` must have 2 columns, .* got 1"),
+        ([[0.0, math.nan]], [0], "row 0, column 1 of `X` must be a finite number, got nan"),
         ([[0.0, 0.0]], [0, 1], "of one length, got 1 and 2"),
         ([], [], "at least one row, got none"),
-        ([[0.0, 0.0]], [0.5], r"whole numbers, got 0\.5"),
+        ([[0.0, 0.0]], [0.5], "row 0 of `y` must be a whole number, a class, got 0.5"),
+        ([[0.0, 0.0]], [[0]], r"row 0 of `y` must be a whole number, .* take y\.ravel"),
         ([[0.0, 0.0]] * 2, [-1, 0], r"0, 1, … or -1 and 1, got \[-1, 0\]"),
         ([[0.0, 0.0]] * 2, [0, 2], r"classes of the model, which has 2, got \[0, 2\]"),
     ],

@@ -23,6 +23,7 @@ EAGER = {
     *("microgrid", "microgrid.checks", "microgrid.copying", "microgrid.engine"),
     *("microgrid.functional", "microgrid.graph", "microgrid.interrupts", "microgrid.lazy"),
     *("microgrid.locks", "microgrid.mistakes", "microgrid.operators", "microgrid.primitive"),
+    "microgrid.sequences",
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
@@ -179,7 +180,8 @@ def test_rooms_import_each_other_one_way_alone_and_are_imported_from_above_alone
         ("mistakes", {"checks"}),
         ("operators", {"primitive", "mistakes", "arrays.tables"}),  # when NumPy asks
         ("engine", {"primitive", "mistakes", "operators", "graph"}),
-        ("functional", {"checks", "primitive", "engine"}),
+        ("sequences", {"checks", "primitive"}),
+        ("functional", {"primitive", "sequences", "engine"}),
         ("copying", {"graph", "engine"}),
     ],
 )

@@ -355,7 +355,9 @@ def test_cross_entropy_refuses_what_is_no_index(target):
         cross_entropy([Value(0.5), Value(1.0)], target)
 
 
-@pytest.mark.parametrize("logits", [Value(0.5), 0.5, None, iter([0.5])], ids=lambda x: str(type(x)))
+@pytest.mark.parametrize(
+    "logits", [Value(0.5), 0.5, None, {0.5, 1.0}, {0.5: 1.0}, "01"], ids=lambda x: str(type(x))
+)
 def test_cross_entropy_refuses_what_is_no_list_of_logits(logits):
     with pytest.raises(TypeError, match="needs a list of logits, one for each class, got"):
         cross_entropy(logits, 0)

@@ -129,7 +129,7 @@ def calls():
         yield from [(make, (4, x)) for x in ("a", -1, None, math.nan, [1], True)]
     yield from [(datasets.blobs, (4, x)) for x in [*NO_TABLES, 2.5, 0] if not is_count(x)]
     yield from [(datasets.circles, (4, 0.1, x)) for x in ("a", 0, 1, None)]
-    wrong = [None, 5, iter(X), set(Y), {0: 1}, X[:1], zip(X, Y, strict=True)]
+    wrong = [None, 5, "abcd", b"abcd", set(Y), {0: 1}, X[:1], iter(X[:1])]
     for make in (datasets.split, lambda X, y: datasets.batches(X, y, 2)):
         yield from [(make, (X, x)) for x in wrong] + [(make, (x, Y)) for x in wrong]
     yield from [(datasets.split, (X, Y, x)) for x in (2, "a", None, True, 0)]

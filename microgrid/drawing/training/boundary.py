@@ -14,11 +14,14 @@ from matplotlib.figure import Figure, FigureBase
 
 from ...checks import require_whole_numbers
 from ...engine import Value, no_grad
+from ...examples import examples
 from ...nn import Module
+from ...sequences import instead_of, is_ordered, listed, names_of_columns
+from ...trees import map_values
 from ..picture import Picture
 from .curves import COLOURS
 
-__all__ = ["RESOLUTION", "SIZE", "Boundary", "plot_decision_boundary"]
+__all__ = ["RESOLUTION", "SIZE", "Boundary", "drawable", "plot_decision_boundary"]
 
 MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
@@ -42,9 +45,10 @@ def plot_decision_boundary(
     Labels are 0, 1, …; with two classes also -1 and 1.
 
     Raises:
-        ValueError: a row has not 2 inputs, X and y differ in length or are empty, a label is no
-            class, the resolution is less than 2, or the model answers with nan or infinity.
-        TypeError: the model answers with what is neither a number nor a list of numbers.
+        ValueError: a row has not 2 inputs, X and y differ in length or are empty, a number is
+            missing, a label is no class, the resolution is less than 2, or the model answers with
+            nan or infinity.
+        TypeError: X or y holds, or the model answers with, what is no number.
 
     >>> plot_decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [0, 1], resolution=9)
     Picture(5 x 4.4 inches)
@@ -59,14 +63,11 @@ class Boundary:
     """The data that a classifier is drawn with, and where it is asked: `plot_decision_boundary`."""
 
     def __init__(self, X: Iterable[Iterable[Any]], y: Iterable[Any], resolution: int) -> None:
-        self.points = [_point(row, place) for place, row in enumerate(X)]
-        self.labels = [_label(label) for label in y]
-        if len(self.points) != len(self.labels):
-            raise ValueError(
-                f"X and y must be of one length, got {len(self.points)} and {len(self.labels)}"
-            )
-        if not self.points:
-            raise ValueError("plot_decision_boundary needs at least one row, got none")
+        points, labels = drawable(X, y)
+        if len(points[0]) != 2:
+            raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
+        self.points: list[list[float]] = points
+        self.labels = [_label(label, i) for i, label in enumerate(labels)]
         require_whole_numbers(resolution=resolution, least=2)
         self.classes = sorted(set(self.labels))
         self.signed = self.classes[0] < 0
@@ -128,18 +129,25 @@ class Boundary:
         return axes
 
 
-def _point(row: Iterable[Any], place: int) -> list[float]:
-    point = [_number(x) for x in row]
-    if len(point) != 2 or not all(map(isfinite, point)):
-        raise ValueError(f"each row of X must be 2 finite inputs, got {point} in row {place}")
-    return point
+def drawable(X: Iterable[Iterable[Any]], y: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return rows and their labels as `examples` does, with the numbers of `Value`s among them."""
+    return examples(_numbers("X", X), _numbers("y", y))
 
 
-def _label(label: Any) -> int:
-    number = _number(label)
-    if number % 1:
-        raise ValueError(f"labels must be whole numbers, got {label!r}")
-    return int(number)
+def _numbers(name: str, data: Iterable[Any]) -> Iterable[Any]:
+    if names_of_columns(data):
+        return data
+    rows = listed(data, f"`{name}` must be a list or an array, with an entry for each row")
+    parts = [listed(row, "a row") if is_ordered(row) else row for row in rows]
+    return [map_values(lambda value: value.data, part) for part in parts]
+
+
+def _label(label: Any, row: int) -> int:
+    if isinstance(label, list) or label % 1:
+        raise ValueError(
+            f"row {row} of `y` must be a whole number, a class, got {label!r}{instead_of(label)}"
+        )
+    return int(label)
 
 
 def _number(x: Any) -> float:

@@ -16,7 +16,7 @@ from ...files import require_writable
 from ...history import History
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
-from .boundary import RESOLUTION, SIZE, Boundary
+from .boundary import RESOLUTION, SIZE, Boundary, drawable
 from .curves import Curves, plot_history
 
 __all__ = ["LivePlot"]
@@ -66,10 +66,11 @@ class LivePlot:
         self.every, self.path = every, path
         if path is not None:
             format_of_picture(path)
-        rows = [] if X is None else [list(row) for row in X]
         self.boundary: Boundary | None = None
-        if y is not None and all(len(row) == 2 for row in rows):
-            self.boundary = Boundary(rows, y, RESOLUTION)
+        if X is not None and y is not None:
+            rows, labels = drawable(X, y)
+            if len(rows[0]) == 2:
+                self.boundary = Boundary(rows, labels, RESOLUTION)
         self._start()
 
     def _start(self) -> None:
