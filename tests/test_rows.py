@@ -519,7 +519,7 @@ NO_NUMBER = [
 
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
-@pytest.mark.parametrize("number", NO_NUMBER, ids=repr)
+@pytest.mark.parametrize("number", NO_NUMBER, ids=lambda x: type(x).__name__)
 def test_the_row_and_the_column_of_what_is_no_number_are_named(name, number):
     def of(data):
         return [row if i != 4 else [row[0], number] for i, row in enumerate(data)]
@@ -534,7 +534,7 @@ def test_the_row_and_the_column_of_what_is_no_number_are_named(name, number):
 
 
 @pytest.mark.parametrize("name", ["fit", "drawing.plot_decision_boundary", "drawing.LivePlot"])
-@pytest.mark.parametrize("number", NO_NUMBER, ids=repr)
+@pytest.mark.parametrize("number", NO_NUMBER, ids=lambda x: type(x).__name__)
 def test_the_row_of_a_target_that_is_no_number_is_named(name, number):
     def of(data):
         return data if is_table(data) else [*data[:3], number, *data[4:]]
