@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
-from .checks import require_bools, require_whole_numbers, shown
+from .checks import LONGEST, require_bools, require_whole_numbers, shown
 from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
 from .linearization import Linearization, is_closed
@@ -234,7 +234,7 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
     >>> taylor(exp, 0.0, 4)
     [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
     """
-    require_whole_numbers(order=order, least=0)
+    require_whole_numbers(order=order, least=0, most=LONGEST)
     if not isinstance(x, (Value, Real)):
         raise TypeError(f"taylor needs a single number or Value to expand at, got {shown(x)}")
     with recording():

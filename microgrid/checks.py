@@ -6,19 +6,25 @@ Each is asked for here alone, and refused in one wording: what must hold, and wh
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Collection
 from numbers import Integral, Real
 from reprlib import Repr
 from typing import Any
 
 __all__ = [
+    "LONGEST",
     "is_bool",
     "is_finite",
+    "names_shown",
     "require_bools",
     "require_functions",
     "require_numbers",
     "require_whole_numbers",
     "shown",
 ]
+
+LONGEST = sys.maxsize  #: as many entries a list can have at most
 
 
 def is_bool(x: Any) -> bool:
@@ -41,8 +47,10 @@ def require_bools(*, instead: str = "", **switches: Any) -> None:
             raise _wrong_kind(name, f"True, False or {instead}" if instead else "True or False", x)
 
 
-def require_whole_numbers(*, least: int = 1, instead: str = "", **counts: Any) -> None:
-    """Raise `TypeError` for what is no whole number, `ValueError` for one below the least.
+def require_whole_numbers(
+    *, least: int = 1, most: int | None = None, instead: str = "", **counts: Any
+) -> None:
+    """Raise `TypeError` for what is no whole number, `ValueError` for one that is out of the range.
 
     `instead` names what else they might have been.
 
@@ -58,6 +66,8 @@ def require_whole_numbers(*, least: int = 1, instead: str = "", **counts: Any) -
             raise _wrong_kind(name, must, x)
         if x < least:
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
+        if most is not None and int(x) > most:
+            raise ValueError(f"`{name}` must be an integer, at most {most}, got {shown(x)}")
 
 
 def require_numbers(
@@ -123,6 +133,16 @@ def shown(x: Any) -> str:
     ("'no'", '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...]', 'an int of 401 digits')
     """
     return " ".join(_short.repr(x).split())
+
+
+def names_shown(names: Collection[Any]) -> str:
+    """Return what an error shows of names: the first ones in order, and how many more there are.
+
+    >>> names_shown({"w", "b"}), names_shown(range(9)), names_shown([])
+    ('b, w', '0, 1, 2 and 6 more', 'none')
+    """
+    first = sorted(str(name)[:60] for name in names)[:3]
+    return ", ".join(first) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
 class _Short(Repr):

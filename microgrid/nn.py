@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Never, Self
 
 from . import functional
-from .checks import require_bools, require_whole_numbers, shown
+from .checks import LONGEST, names_shown, require_bools, require_whole_numbers, shown
 from .engine import Value, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
@@ -156,13 +156,8 @@ def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
     if own != given:
         raise ValueError(
             f"the state must have exactly the parameters of the {type(module).__name__}; "
-            f"missing: {_some(own - given)}; unexpected: {_some(given - own)}"
+            f"missing: {names_shown(own - given)}; unexpected: {names_shown(given - own)}"
         )
-
-
-def _some(names: Set[str]) -> str:
-    shown = sorted(map(str, names))[:3]
-    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
 def _walked(module: Module) -> Iterator[tuple[str, Any]]:
@@ -225,7 +220,7 @@ class Neuron(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin)
+        require_whole_numbers(nin=nin, most=LONGEST)
         require_bools(nonlin=nonlin)
         draw, random = _named("init", init, INITS), generator(seed)
         known = _named("activation", activation, ACTIVATIONS)
@@ -270,7 +265,7 @@ class Layer(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin, nout=nout)
+        require_whole_numbers(nin=nin, nout=nout, most=LONGEST)
         require_bools(nonlin=nonlin)
         draw: Callable[..., float] = _named("init", init, INITS)
         random = generator(seed)

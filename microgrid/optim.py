@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
-from numbers import Real
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
-from .checks import require_bools, require_numbers, require_whole_numbers, shown
+from .checks import (
+    LONGEST,
+    names_shown,
+    require_bools,
+    require_numbers,
+    require_whole_numbers,
+    shown,
+)
 from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
 from .mistakes import warn_of_no_backward
+from .primitive import number
 from .sequences import is_ordered, is_sequence
 
 __all__ = [
@@ -37,27 +44,40 @@ class Optimizer:
     """What the optimizers share: the parameters, each once, their state, and the step.
 
     A kind of optimizer is an `update` rule and the number `slots` of numbers that it remembers for
-    every parameter, which start at 0.
+    every parameter, which start at 0; `squares` are the places of those that are never below it.
+    `options` says of each option, which becomes an attribute, what refuses a wrong one.
 
     Raises:
-        TypeError: a parameter is not a Value.
+        TypeError: a parameter is not a Value, or an option of another type than it must be.
         ValueError: there are no parameters, one is no leaf, or an option is out of its range.
     """
 
     slots = 0
+    squares: ClassVar[tuple[int, ...]] = ()
+    options: ClassVar[Mapping[str, Callable[..., None]]] = {"lr": require_numbers}
 
-    def __init__(self, parameters: Iterable[Value], lr: float) -> None:
+    def __init__(self, parameters: Iterable[Value], lr: float, **options: Any) -> None:
         given = _listed(parameters)
         for parameter in given:
             if parameter.op is not None:
                 raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
         if not given:
             raise ValueError("an optimizer needs at least one parameter, got none")
-        require_numbers(lr=lr)
+        self.require_options({"lr": lr, **options})
         self.parameters = list(dict.fromkeys(given))
         self.lr = lr
+        vars(self).update(options)
         self.steps = 0
         self.state: list[State] = [(0.0,) * self.slots] * len(self.parameters)
+
+    def current_options(self) -> dict[str, Any]:
+        """Return the options by their names, as they are now."""
+        return {name: getattr(self, name) for name in self.options}
+
+    def require_options(self, options: Mapping[str, Any]) -> None:
+        """Raise `TypeError` or `ValueError` for options that this kind cannot have."""
+        for name, option in options.items():
+            self.options[name](**{name: option})
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
         """Return the new parameter and state for a gradient; `step` counts from 1."""
@@ -71,6 +91,8 @@ class Optimizer:
         Raises:
             FloatingPointError: a parameter, or what is remembered of it, would not be finite.
         """
+        self.require_options(self.current_options())
+        _gradients(self.parameters)
         before = [parameter.data for parameter in self.parameters]
         if not any(p.grad or p._collected < math.inf for p in self.parameters):
             warn_of_no_backward()
@@ -94,8 +116,6 @@ class Optimizer:
 
     def _moved(self, i: int) -> tuple[Any, State]:
         p, g = self.parameters[i].data, self.parameters[i].grad
-        if g is None:
-            raise TypeError(f"parameter {i} has the gradient None; zero_grad() sets it to 0")
         try:
             return self.update(p, g, self.state[i], self.lr, self.steps + 1)
         except ArithmeticError as error:
@@ -107,33 +127,66 @@ class Optimizer:
         zero_grad(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a later training needs to go on from here, ready for JSON."""
-        return {"lr": self.lr, "steps": self.steps, "state": [list(state) for state in self.state]}
+        """Return what a later training needs to go on from here, ready for JSON.
+
+        It names the kind of optimizer, with its options, and the number of steps; then it has what
+        is remembered of each parameter.
+
+        >>> SGD([Value(1.0)], lr=0.1, momentum=0.9).state_dict()["momentum"]
+        0.9
+        """
+        options = self.current_options().items()
+        return {
+            "kind": type(self).__name__,
+            **{name: list(x) if isinstance(x, tuple) else x for name, x in options},
+            "steps": self.steps,
+            "state": [list(state) for state in self.state],
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`.
+        """Go on from a `state_dict`, with its options.
+
+        Options, and the kind, that it does not name stay as they are.
 
         Raises:
-            ValueError, TypeError: it is not that of such an optimizer; then nothing is changed.
+            ValueError, TypeError: it is that of another kind or of other parameters, or such as no
+                run leaves; then nothing is changed.
         """
-        missing = {"lr", "steps", "state"} - state.keys()
-        if missing:
-            raise ValueError(f"the state must have lr, steps and state, got no {missing}")
-        rows = [tuple(row) for row in state["state"]]
-        if [len(row) for row in rows] != [self.slots] * len(self.parameters):
+        if not isinstance(state, Mapping):
+            raise TypeError(f"the state must be a mapping, as of state_dict(), got {shown(state)}")
+        own, kind = type(self).__name__, state.get("kind", type(self).__name__)
+        if not isinstance(kind, str) or kind != own:
+            raise ValueError(f"the state must be that of the kind {own}, got {shown(kind)}")
+        needed = {"lr", "steps", "state"}
+        missing, unexpected = needed - state.keys(), state.keys() - self.options - needed - {"kind"}
+        if missing or unexpected:
             raise ValueError(
-                f"the state must have {self.slots} numbers for each of {len(self.parameters)} "
-                f"parameters, got {len(rows)} rows of {sorted({len(row) for row in rows})}"
+                f"the state must have lr, steps, state and at most the options of {own}; "
+                f"missing: {names_shown(missing)}; unexpected: {names_shown(unexpected)}"
             )
-        for x in [state["lr"], state["steps"], *chain.from_iterable(rows)]:
-            if not isinstance(x, Real):
-                raise TypeError(f"the state must hold nothing but numbers, got {x!r}")
-        require_numbers(lr=state["lr"])
-        require_whole_numbers(steps=state["steps"], least=0)
-        self.lr, self.steps, self.state = state["lr"], state["steps"], rows
+        given = {name: state.get(name, x) for name, x in self.current_options().items()}
+        options = {name: tuple(x) if type(x) is list else x for name, x in given.items()}
+        self.require_options(options)
+        require_whole_numbers(steps=state["steps"], least=0, most=LONGEST)
+        rows = self._remembered(state["state"])
+        vars(self).update(options, steps=int(state["steps"]), state=rows)
+
+    def _remembered(self, rows: Any) -> list[State]:
+        """Return what is remembered of each parameter; raise an error if no run can leave it."""
+        must = f"must have {self.slots} numbers for each of {len(self.parameters)} parameters"
+        if not is_sequence(rows) or not all(map(is_sequence, rows)):
+            raise TypeError(f"`state` {must}, got {shown(rows)}")
+        if [len(row) for row in rows] != [self.slots] * len(self.parameters):
+            lengths = sorted({len(row) for row in rows})
+            raise ValueError(f"the state {must}, got {len(rows)} rows of {lengths}")
+        for i, row in enumerate(rows):
+            for place, x in enumerate(row):
+                least = 0.0 if place in self.squares else -math.inf
+                require_numbers(**{f"state[{i}][{place}]": x}, least=least)
+        return [tuple(map(number, row)) for row in rows]
 
     def __repr__(self) -> str:
-        hidden = ("parameters", "state", "steps", "slots")
+        hidden = ("parameters", "state", "steps")
         options = [f"{name}={value!r}" for name, value in vars(self).items() if name not in hidden]
         return f"{type(self).__name__}({len(self.parameters)} parameters, {', '.join(options)})"
 
@@ -149,6 +202,16 @@ class SGD(Optimizer):
     """
 
     slots = 1
+    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+        **Optimizer.options,
+        **dict.fromkeys(["momentum", "dampening", "weight_decay"], require_numbers),
+        **dict.fromkeys(["nesterov", "maximize"], require_bools),
+    }
+    momentum: float
+    dampening: float
+    weight_decay: float
+    nesterov: bool
+    maximize: bool
 
     def __init__(
         self,
@@ -161,16 +224,20 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr)
-        require_numbers(momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-        require_bools(nesterov=nesterov, maximize=maximize)
-        if nesterov and not (momentum > 0 and dampening == 0):
+        super().__init__(
+            parameters, lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+            nesterov=nesterov, maximize=maximize,
+        )  # fmt: skip
+
+    def require_options(self, options: Mapping[str, Any]) -> None:
+        """Raise `TypeError` or `ValueError` for options that SGD cannot have."""
+        super().require_options(options)
+        momentum, dampening = options["momentum"], options["dampening"]
+        if options["nesterov"] and not (momentum > 0 and dampening == 0):
             raise ValueError(
                 "nesterov needs a momentum above 0 and no dampening, "
                 f"got {momentum!r} and {dampening!r}"
             )
-        self.momentum, self.dampening, self.weight_decay = momentum, dampening, weight_decay
-        self.nesterov, self.maximize = nesterov, maximize
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
         """Return the new parameter and velocity."""
@@ -181,6 +248,13 @@ class SGD(Optimizer):
         # the first gradient enters whole: there is no velocity yet that it would dampen
         velocity = self.momentum * velocity + where(step > 1, 1 - self.dampening, 1) * g
         return p - lr * (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
+
+
+def _require_betas(betas: Any) -> None:
+    if not is_sequence(betas) or len(betas) != 2:
+        raise TypeError(f"`betas` must be two numbers, got {shown(betas)}")
+    for beta in betas:
+        require_numbers(betas=beta, below=1)
 
 
 class Adam(Optimizer):
@@ -196,7 +270,19 @@ class Adam(Optimizer):
     """
 
     slots = 3
+    squares = (1, 2)
     decoupled = False
+    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+        **Optimizer.options,
+        "betas": _require_betas,
+        **dict.fromkeys(["eps", "weight_decay"], require_numbers),
+        **dict.fromkeys(["amsgrad", "maximize"], require_bools),
+    }
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    amsgrad: bool
+    maximize: bool
 
     def __init__(
         self,
@@ -209,15 +295,10 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr)
-        if not is_sequence(betas) or len(betas) != 2:
-            raise TypeError(f"`betas` must be two numbers, got {shown(betas)}")
-        for beta in betas:
-            require_numbers(betas=beta, below=1)
-        require_numbers(eps=eps, weight_decay=weight_decay)
-        require_bools(amsgrad=amsgrad, maximize=maximize)
-        self.betas, self.eps, self.weight_decay = tuple(betas), eps, weight_decay
-        self.amsgrad, self.maximize = amsgrad, maximize
+        super().__init__(
+            parameters, lr, betas=tuple(betas) if is_sequence(betas) else betas, eps=eps,
+            weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
+        )  # fmt: skip
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
         """Return the new parameter, and the running means of g and g² and the greatest g² mean."""
@@ -276,6 +357,19 @@ class RMSprop(Optimizer):
     """
 
     slots = 3
+    squares = (0,)
+    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+        **Optimizer.options,
+        "alpha": partial(require_numbers, below=1),
+        **dict.fromkeys(["eps", "weight_decay", "momentum"], require_numbers),
+        **dict.fromkeys(["centered", "maximize"], require_bools),
+    }
+    alpha: float
+    eps: float
+    weight_decay: float
+    momentum: float
+    centered: bool
+    maximize: bool
 
     def __init__(
         self,
@@ -289,12 +383,10 @@ class RMSprop(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr)
-        require_numbers(alpha=alpha, below=1)
-        require_numbers(eps=eps, weight_decay=weight_decay, momentum=momentum)
-        require_bools(centered=centered, maximize=maximize)
-        self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
-        self.momentum, self.centered, self.maximize = momentum, centered, maximize
+        super().__init__(
+            parameters, lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+            centered=centered, maximize=maximize,
+        )  # fmt: skip
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
         """Return the new parameter, and the running means of g² and g, and the velocity."""
@@ -345,7 +437,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     (5.0, 1.0)
     """
     parameters = list(dict.fromkeys(_listed(parameters)))
-    total: float = norm([parameter.grad for parameter in parameters])
+    total: float = norm(_gradients(parameters))
     _set_gradients(parameters, clip_norm(max_norm))
     return total
 
@@ -364,9 +456,20 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
 def _set_gradients(
     parameters: Sequence[Value], clipped: Callable[[Sequence[Any]], list[Any]]
 ) -> None:
-    gradients = clipped([parameter.grad for parameter in parameters])
+    gradients = clipped(_gradients(parameters))
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
+
+
+def _gradients(parameters: Sequence[Value]) -> list[Any]:
+    """Return the parameters' gradients; raise `TypeError` if one is no number."""
+    for i, parameter in enumerate(parameters):
+        if type(parameter.grad) is not float:
+            number(
+                parameter.grad,
+                f"the `grad` of parameter {i} must be a real number, as zero_grad() sets it",
+            )
+    return [parameter.grad for parameter in parameters]
 
 
 def _listed(parameters: Iterable[Value]) -> list[Value]:

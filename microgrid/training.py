@@ -460,6 +460,7 @@ def _check_arguments(
             "`optimizer` must be made with the parameters to move, such as "
             f"optim.Adam(model.parameters(), lr=0.01), got {shown(optimizer)}"
         )
+    optimizer.require_options(optimizer.current_options())
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
     for callback in callbacks:

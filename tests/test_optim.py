@@ -5,8 +5,10 @@ import itertools
 import json
 import math
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -174,14 +176,16 @@ def test_a_kind_of_ones_own_is_an_update_rule():
     optimizer = Sign(with_gradients(0.001, -1000.0), lr=0.25)
     optimizer.step()
     assert [p.data for p in optimizer.parameters] == [0.75, 1.25]
-    assert optimizer.state_dict() == {"lr": 0.25, "steps": 1, "state": [[], []]}
+    state = {"kind": "Sign", "lr": 0.25, "steps": 1, "state": [[], []]}
+    assert optimizer.state_dict() == state
 
 
 def test_an_optimizer_without_a_rule_cannot_step():
     optimizer = Optimizer(with_gradients(1.0), lr=0.1)
     with pytest.raises(NotImplementedError):
         optimizer.step()
-    assert snapshot(optimizer) == ([1.0], {"lr": 0.1, "steps": 0, "state": [[]]})
+    state = {"kind": "Optimizer", "lr": 0.1, "steps": 0, "state": [[]]}
+    assert snapshot(optimizer) == ([1.0], state)
 
 
 # ---- parameters
@@ -415,7 +419,7 @@ def test_a_state_that_does_not_fit_is_refused_as_a_whole(change):
     optimizer.step()
     before = snapshot(optimizer)
     wrong = Adam(with_gradients(3.0, 4.0)).state_dict() | change
-    with pytest.raises((ValueError, TypeError), match="state"):
+    with pytest.raises((ValueError, TypeError), match=f"{next(iter(change))}.* must"):
         optimizer.load_state_dict(wrong)
     assert snapshot(optimizer) == before
 
@@ -431,9 +435,94 @@ def test_a_state_with_something_missing_is_refused_as_a_whole(missing):
     assert snapshot(optimizer) == before
 
 
-@pytest.mark.parametrize(("kind", "other"), [(SGD, Adam), (Adam, SGD), (AdamW, SGD)])
+NO_NUMBERS = ["1", None, True, [1.0], 1j, Value(1.0), math.nan, math.inf, -math.inf, 10**400]
+NO_RUN_LEAVES = {
+    "steps": [*NO_NUMBERS, 1.5, -1],
+    "lr": [*NO_NUMBERS, -1],
+    "state": [None, {}, "ab", [None, None], {1, 2}, np.zeros(6), [[[0.0] * 3] * 2]],
+    "kind": [None, "adam", "SGD", "", Adam, ["Adam"], np.array(["Adam", "Adam"])],
+    "betas": [None, 0.9, [0.9], [0.9, 1.0], ["0.9", 0.9], [True, 0.9], {0.9, 0.99}],
+    "amsgrad": ["no", 1, None, [True]],
+    "weight_decay": [*NO_NUMBERS, -0.1],
+    "momentum": [0.9],
+}
+
+
+@pytest.mark.parametrize("name", NO_RUN_LEAVES)
+def test_a_state_that_no_run_leaves_is_refused_as_a_whole(name):
+    for wrong in NO_RUN_LEAVES[name]:
+        optimizer = Adam(with_gradients(1.0, 2.0), lr=0.1)
+        optimizer.step()
+        before = snapshot(optimizer)
+        with pytest.raises((ValueError, TypeError), match=rf"{name}.* got|unexpected: {name}"):
+            optimizer.load_state_dict(optimizer.state_dict() | {name: wrong})
+        assert snapshot(optimizer) == before
+
+
+@each_kind
+def test_every_number_that_is_remembered_is_one_that_a_run_leaves(kind):
+    optimizer = kind(with_gradients(1.0, 2.0), **EAGER[kind])
+    optimizer.step()
+    before = snapshot(optimizer)
+    for place, wrong in itertools.product(range(kind.slots), NO_NUMBERS):
+        state = optimizer.state_dict()
+        state["state"][1][place] = wrong
+        with pytest.raises((ValueError, TypeError), match=rf"`state\[1\]\[{place}\]` must be a"):
+            optimizer.load_state_dict(state)
+    for place in range(kind.slots):
+        state = optimizer.state_dict()
+        state["state"][1][place] = -0.5
+        refused = pytest.raises(ValueError, match=r"at least 0, got -0\.5")
+        with refused if place in kind.squares else nullcontext():
+            optimizer.load_state_dict(state)
+            optimizer.load_state_dict(before[1])
+    assert snapshot(optimizer) == before
+
+
+@each_kind
+def test_squares_are_never_below_0_and_other_numbers_are(kind):
+    optimizer = kind(with_gradients(-1.0, 1.0), **EAGER[kind])
+    optimizer.step()
+    for place, numbers in enumerate(zip(*optimizer.state, strict=True)):
+        assert (min(numbers) < 0) == (place not in kind.squares and any(numbers))
+
+
+@each_kind
+def test_a_state_brings_its_options(kind):
+    options = {**EAGER[kind], "lr": 0.125, "weight_decay": 0.25, "maximize": True}
+    one, other = kind(with_gradients(1.0), **options), kind(with_gradients(1.0), lr=0.5)
+    one.step()
+    other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+    assert (repr(other), other.state_dict()) == (repr(one), one.state_dict())
+
+
+def test_a_state_without_a_kind_and_options_leaves_them_as_they_are():
+    adam = Adam(with_gradients(1.0), lr=0.5, betas=(0.5, 0.75))
+    adam.load_state_dict({"lr": 0.25, "steps": 3, "state": [[-0.1, 0.2, 0.3]]})
+    assert (adam.lr, adam.steps, adam.state) == (0.25, 3, [(-0.1, 0.2, 0.3)])
+    assert adam.betas == (0.5, 0.75)
+
+
+@each_kind
+@pytest.mark.parametrize("wrong", ["0.1", None, [0.1], np.array([1.0, 2.0]), 10**400, 1j], ids=repr)
+def test_a_step_with_a_rate_or_a_gradient_that_is_no_number_moves_nothing(kind, wrong):
+    optimizer = kind(with_gradients(1.0, 2.0), lr=0.1)
+    before = snapshot(optimizer)
+    optimizer.lr = wrong
+    with pytest.raises((TypeError, ValueError), match="`lr` must be a finite number"):
+        optimizer.step()
+    optimizer.lr = 0.1
+    optimizer.parameters[1].grad = wrong
+    with pytest.raises((TypeError, OverflowError), match="`grad` of parameter 1 must be a real"):
+        optimizer.step()
+    assert snapshot(optimizer) == before
+
+
+@pytest.mark.parametrize(("kind", "other"), [*itertools.permutations(KINDS, 2)])
 def test_a_state_of_another_kind_is_refused(kind, other):
-    with pytest.raises(ValueError, match="the state must have"):
+    with pytest.raises(
+        ValueError, match=f"the state must be that of the kind {kind.__name__}, got"
+    ):
         kind(with_gradients(1.0)).load_state_dict(other(with_gradients(1.0)).state_dict())
 
 

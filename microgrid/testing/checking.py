@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..checks import require_whole_numbers, shown
+from ..checks import LONGEST, require_whole_numbers, shown
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import excused, no_primitive
@@ -84,7 +84,7 @@ def check_gradients(
 
 
 def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
-    require_whole_numbers(order=order)
+    require_whole_numbers(order=order, most=LONGEST)
     if isinstance(modes, str) or not modes or not set(modes) <= set(WAYS):
         raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {shown(modes)}")
 

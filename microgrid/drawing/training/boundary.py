@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
-from ...checks import require_whole_numbers
+from ...checks import LONGEST, require_whole_numbers
 from ...engine import Value, no_grad
 from ...examples import examples
 from ...nn import Module
@@ -68,7 +68,7 @@ class Boundary:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
         self.points: list[list[float]] = points
         self.labels = [_label(label, i) for i, label in enumerate(labels)]
-        require_whole_numbers(resolution=resolution, least=2)
+        require_whole_numbers(resolution=resolution, least=2, most=LONGEST)
         self.classes = sorted(set(self.labels))
         self.signed = self.classes[0] < 0
         if self.signed and not {-1, 1}.issuperset(self.classes):
