@@ -97,7 +97,7 @@ FAMILY_FORMULAS = {
     "clip_to": lambda low, high: lambda x: min(max(x, mpf(low)), mpf(high)),
 }
 # The operands that a primitive holds constant, whatever its formula's derivative by them.
-HELD = {"where": {0}, "**k": {1}, "stop_gradient": {0}}
+HELD = {"where": {0}, "**k": {1}, "sech2": {1}, "stop_gradient": {0}}
 
 
 def derivative(formula, xs, *by, bits=ANYWHERE):

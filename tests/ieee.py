@@ -103,7 +103,7 @@ IEEE = {
     "log_share": lambda d, rest: np.where(
         d < -600, d - np.log(rest), 0.0 - np.log1p(rest * np.exp(-d))
     ),
-    "logsumexp": folded(np.logaddexp),
+    "logsumexp": folded(np.logaddexp, -np.inf),
 }
 # Of each family: a function of its constants that returns the member's.
 FAMILY_IEEE = {

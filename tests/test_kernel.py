@@ -22,6 +22,7 @@ from microgrid.compiler.passes import divided, optimized
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT
+from microgrid.testing.domains import DOMAINS
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, MACHINES, ieee
 from tests.search import usual
@@ -342,6 +343,16 @@ def test_random_values_of_large_programs_are_python_s_and_ieee_s_to_a_few_ulp():
 
     search()
     require_worth(counts, sharp=0.75)
+
+
+ONE_OPERAND = [name for name, domain in DOMAINS.items() if domain.several and name != "dot"]
+
+
+@pytest.mark.parametrize("name", ONE_OPERAND)
+def test_a_step_of_one_operand_has_python_s_bits(name):
+    op, xs = Primitive.named(name), np.array([0.0, -0.0, 0.75, -3.0, math.inf, -math.inf, math.nan])
+    found = ArrayKernel(traced(lambda x: [op(x)], "x"))([], [xs])
+    assert same(found, [np.array(list(map(op, xs.tolist())))])
 
 
 # ---- conditions

@@ -94,6 +94,11 @@ WRONG = [
         [1.5, 2.0],
         2,
     ),
+    (
+        op("product", lambda x, y: x * y, lambda out, x, y: out / plain(x), lambda out, x, y: x),
+        [0.2, 3.0],
+        2,
+    ),
 ]
 
 # What a primitive is part of: its operands come from two inputs, used again elsewhere.
@@ -166,6 +171,13 @@ def huber(x):
     return x * x / 2 if abs(x) < 1 else abs(x) - 0.5
 
 
+def kepler(x):
+    y = x
+    for _ in range(12):
+        y = y - (y - 0.9 * mg.sin(y) - x) / (1 - 0.9 * mg.cos(y))
+    return y
+
+
 HARD = [
     # digits cancel
     (lambda x: (mg.exp(x) - 1) / x, [1e-5, 1e-7, 1e-9, -1e-6], 1),
@@ -194,6 +206,12 @@ HARD = [
     (softmax_of_far, [990.0, 1000.0, -5.0], 2),
     (lambda x: mg.sin(1e5 * x) / 1e5, [0.3, 2.0], 3),
     (lambda x: mg.atan(1e6 * x) + mg.atan(1 / (1e6 * x)), [1e-6, 1e-3], 2),
+    (lambda x: mg.tanh(mg.atanh(x)), [1 - 1e-14, 1e-300], 2),
+    (lambda x: mg.exp(x) - mg.exp(-x) - 2 * mg.sinh(x), [1.0, 20.0], 2),
+    # too large for a float on the way to a derivative
+    (lambda x: mg.atan2(x, x), [1.8e-252], 2),
+    (mg.cbrt, [-6e-303], 2),
+    (lambda x: abs(mg.logsumexp([mg.tanh(mg.log10(x))])), [8.66e-163], 2),
     # kinks, jumps and pieces
     (lambda x: mg.relu(x) - mg.relu(-x), [0.0, 1e-12], 2),
     (lambda x: abs(x) * x, [0.0, -1e-9], 3),
@@ -211,11 +229,15 @@ HARD = [
     (lambda x: 5.0 // x + x % 1e-9, [1e-9, 3e-7], 1),
     (lambda x: abs(mg.sin(x)) ** 3, [0.0, math.pi, 1.0], 3),
     (huber, [1 - 1e-9, 1 + 1e-12, -1 + 1e-6], 2),
+    (lambda x, y: mg.tan(x // y), [(0.5, 1e-145), (-2.9, 1e-100), (-2.5, 1e-17)], 2),
+    (lambda x, y: mg.tan(x % y), [(0.3, 1e-145), (3e10, -1e-10)], 2),
+    (lambda x: mg.sin(round(x, 18)), [0.3], 2),
     (lambda x, y: mg.relu(x) * abs(y), [(2.7e-68, 2.4), (1e-9, -1e-9)], 2),
     (lambda x, y: mg.softsign(mg.elu(x, 0.5) * y), [(3e-253, 2.4), (1e-8, 1.0)], 2),
     # deep, wide and used often
     (deep, [0.5, 1e-3], 1),
     (newton_root, [2.0, 1e-3], 2),
+    (kepler, [0.01, 3.14, 1e-8], 2),
     (continued_fraction, [0.7, 1e-6], 2),
     (lambda x: mg.sum([x * k for k in range(50)]) - 1225 * x, [0.37], 2),
     (lambda x: mg.prod([x - k for k in range(10)]), [3.0, 4.5], 3),

@@ -369,7 +369,7 @@ def _log_share(m: Any, d: Any, rest: Any) -> Any:
 def _logsumexp(m: Any, *xs: Any) -> Any:
     """The greatest operand's own power is 1, and log1p keeps the digits of small others."""
     if len(xs) == 1:
-        return xs[0]
+        return m.add(xs[0], 0.0)  # the log of 1 is 0.0, of whatever zero it is the power
     greatest = _max(m, *xs)
     rest: Any = 0.0
     counted = None  # whether the greatest has been met: of several, one alone is the 1

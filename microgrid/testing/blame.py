@@ -14,11 +14,13 @@ from ..graph import topological_order
 from ..primitive import Primitive, operands_text, where
 from .differences import KINK, NOISY, WRONG, Finding, examine
 from .domains import domain_of
-from .rounding import loss, partials_as_graphs, pulled, rounding
+from .rounding import loss, partials_as_graphs, pulled, rounded_size, rounding
+from .slopes import EPSILON
 
 __all__ = ["blame", "has_kink_within", "reach", "undecided", "unrecorded"]
 
 MOST = 3  # primitives to name
+FINE = 100.0  # times smaller than a step are stairs of which it sees the flight alone
 
 Graph = tuple[Sequence[Value], Sequence[Any]]  # inputs, and what was computed from them
 Search = Callable[[Primitive, list[float], list[int]], str]
@@ -60,7 +62,7 @@ def undecided(graph: Graph) -> dict[Value, str]:
         except (ArithmeticError, ValueError):
             continue
         operands = [float(parent.data) for parent in node.parents]
-        kinds = [_examined(op.forward, operands, i, partials[i]).kind for i in moving]
+        kinds = [_of_primitive(op, operands, i, partials[i]).kind for i in moving]
         if doubt := next((kind for kind in kinds if kind in (KINK, NOISY)), ""):
             found[node] = doubt
     return found
@@ -115,14 +117,24 @@ def _nodes(output: Any) -> list[Value]:
 def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | None) -> bool:
     """Return whether a primitive whose domain is declared has a kink near its operands.
 
-    At a kink itself it has none. Differences over larger steps say nothing of the slope here: of
-    the stairs of x // 1e-9 they see the slope of the flight.
+    At a kink itself it has none, unless there are others all around. Differences over larger steps
+    say nothing of the slope here: of the stairs of x // 1e-9 they see the slope of the flight, and
+    where steps are finer than the digits of x, as those of x // 1e-145, every number is at a kink.
     """
     try:
         domain = domain_of(op)
     except ValueError:
         return False
-    return distance is not None and 0 < domain.from_kink(*operands) < distance
+    if distance is None:
+        return False
+
+    def is_close(i: int, moved: float) -> bool:
+        there = [*operands[:i], operands[i] + moved, *operands[i + 1 :]]
+        return domain.from_kink(*there) < distance / FINE
+
+    return 0 < domain.from_kink(*operands) < distance or any(
+        is_close(i, -distance / 2) and is_close(i, distance / 2) for i in range(len(operands))
+    )
 
 
 def _name(node: Value) -> str:
@@ -135,10 +147,20 @@ def _between(inputs: Sequence[Value], outputs: Sequence[Any]) -> dict[Value, lis
     depend = set(inputs)
     nodes: dict[Value, list[int]] = {}
     for node in topological_order(*[y for y in outputs if isinstance(y, Value)]):
-        if moving := [i for i, parent in enumerate(node.parents) if parent in depend]:
+        places = [i for i, parent in enumerate(node.parents) if parent in depend]
+        if moving := [i for i in places if not _is_held(node, i)]:
             nodes[node] = moving
             depend.add(node)
     return nodes
+
+
+def _is_held(node: Value, i: int) -> bool:
+    """Return whether a primitive declares that its partial by operand i is no derivative."""
+    op: Any = node.op
+    try:
+        return domain_of(op).interval(i).held
+    except ValueError:
+        return False
 
 
 def _search(graph: Graph, search: Search) -> dict[str, str]:
@@ -164,13 +186,13 @@ def _wrong_partial(op: Primitive, operands: list[float], moving: list[int]) -> s
     out = op(*leaves)
     graphs = [*partials_as_graphs(out)]
     for i in moving:
-        found = _examined(op.forward, operands, i, partials[i])
+        found = _of_primitive(op, operands, i, partials[i])
         if has_kink_within(op, operands, found.step):
             continue
         if found.kind == WRONG and not _is_rounding(found, partials[i], graphs[i], out):
             return f"its partial by operand {i} is {_told(partials[i])}, should be {_slope(found)}"
         if not _is_same(partials[i], graphs[i]):
-            found = _examined(op.forward, operands, i, graphs[i])
+            found = _of_primitive(op, operands, i, graphs[i])
             if found.kind == WRONG and not _is_rounding(found, graphs[i], graphs[i], out):
                 return (
                     f"its partial by operand {i} is {_told(partials[i])} on floats and "
@@ -208,6 +230,8 @@ def _wrong_derivative_of_a_partial(op: Primitive, operands: list[float], moving:
     for i, j in product(moving, moving):
         own = gradients(partials[i], leaves[j]) if isinstance(partials[i], Value) else 0
         found = _examined(_partial(op, i), operands, j, own, rounding(partials[i]))
+        if has_kink_within(op, operands, found.step):
+            continue
         if found.kind == WRONG and not found.error(_float(own)) < _loss(partials[i], leaves[j]):
             return (
                 f"its partial by operand {i}, derived by operand {j}, is {_told(own)}, "
@@ -223,6 +247,12 @@ def _loss(partial: Any, leaf: Value) -> float:
 
 def _partial(op: Primitive, i: int) -> Callable[..., Any]:
     return lambda *operands: op.partials(op.forward(*operands), *operands)[i] or 0
+
+
+def _of_primitive(op: Primitive, operands: list[float], i: int, own: Any) -> Finding:
+    """Return what differences of a primitive say about its own partial by operand i."""
+    error = EPSILON * rounded_size(op, operands, op.forward(*operands))
+    return _examined(op.forward, operands, i, own, error)
 
 
 def _examined(

@@ -41,7 +41,7 @@ def check_gradients(
       the derivative is right;
     - "loses digits": it is off by no more than its own rounding, as where large numbers cancel;
       `note` names the operation;
-    - "outside the domain": f or the derivative is undefined;
+    - "outside the domain": f or the derivative is undefined, or too large for a float on the way;
     - "too noisy to tell": rounding hides the slope.
 
     None of these is an error, unless a primitive inside of f has a wrong partial at its own

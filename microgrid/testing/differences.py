@@ -154,11 +154,13 @@ def _examined(f: Function, x: float, claimed: float, rounding: Function) -> Find
     y = value(f, x)
     if not math.isfinite(y):
         return Finding(OUTSIDE)
-    for first in (FIRST, FIRST * FAR):
-        sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
-        finding = _walk(sides, claimed, first)
-        if finding.kind != NOISY or not all(map(_is_hidden, sides)):
-            break
+    sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
+    finding = _walk(sides, claimed, FIRST)
+    if finding.kind == NOISY and all(map(_is_hidden, sides)):
+        far_sides = [Side(f, x, y, direction, rounding) for direction in (-1, 1)]
+        far = _walk(far_sides, claimed, FIRST * FAR)
+        if far.kind != WRONG or not _denies(sides, far, claimed):
+            sides, finding = far_sides, far
     quotients = [slope.quotient for side in sides for slope in side.slopes]
     if not quotients:
         return Finding(OUTSIDE)
@@ -200,6 +202,20 @@ def _is_hidden(side: Side) -> bool:
     return all(slope.noise > HIDDEN * abs(slope.quotient) for slope in side.slopes[:1])
 
 
+def _denies(sides: list[Side], far: Finding, claimed: float) -> bool:
+    """Return whether differences near x speak for a claimed slope, against that of large steps.
+
+    A wave on a slope is seen by large steps as the slope alone.
+    """
+    if far.measured is None:
+        return False
+    gap = abs(claimed - far.measured)
+    clear = [slope for side in sides for slope in side.slopes if slope.noise < gap / 4]
+    return any(
+        abs(slope.quotient - claimed) < abs(slope.quotient - far.measured) for slope in clear
+    )
+
+
 def _may_be_stairs(side: Side) -> bool:
     """Return whether f may be flat between steps that are too small to be seen."""
     return abs(side.x) > WHOLE or (side.whole and abs(side.y) < WHOLE)
@@ -229,6 +245,7 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
     slack = NIL * unit + LEAST
     if math.isfinite(claimed):
         slack += _lost_digits(sides[0]) * abs(claimed)
+        least = max(least, abs(claimed))
     found = [s if s and s.bound <= LOOSE * s.size(least) else None for s in found]
     slopes = sorted([slope for slope in found if slope], key=lambda slope: slope.value)
     if not slopes:
@@ -265,8 +282,8 @@ def _differ(slopes: list[Slope], slack: float) -> bool:
 
 def _kind_between(low: Slope, high: Slope, claimed: float, slack: float) -> str:
     """Return the verdict where the slopes to the left and to the right differ."""
-    if low.value == high.value:
-        return KINK  # both are infinite, and no number is to be called wrong
+    if math.isinf(low.value) and math.isinf(high.value):
+        return KINK  # and no number is to be called wrong
     if math.isfinite(high.value - low.value):
         slack += SHARP * (high.value - low.value)
     between = low.value - low.bound - slack <= claimed <= high.value + high.bound + slack

@@ -287,7 +287,7 @@ DOMAINS: dict[str, Domain] = {
     "%": Domain(REAL, REAL, pole=_zero_divisor, kink=_whole_quotient),
     "relu": Domain(REAL, kink=at(0)),
     "tanh": Domain(REAL),
-    "sech2": Domain(REAL, REAL),
+    "sech2": Domain(REAL, HELD),
     "sigmoid": Domain(REAL),
     "softplus": Domain(REAL),
     "softsign": Domain(REAL, kink=at(0)),

@@ -13,7 +13,7 @@ from ..engine import Value
 from ..graph import topological_order
 from ..primitive import operands_text
 from .blame import has_kink_within, reach, undecided, unrecorded
-from .differences import KINK, LOSES, NOISY, RIGHT, WRONG
+from .differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG
 from .report import Verdict
 from .rounding import loss, pulled, pushed
 from .subject import Graph, Subject, backward, number
@@ -72,7 +72,12 @@ class _Place:
 
         `doubts` are the nodes at which the chain rule need not hold, and why.
         """
-        off = verdict.finding.error(math.nan if verdict.claimed is None else verdict.claimed)
+        claimed = math.nan if verdict.claimed is None else verdict.claimed
+        if not math.isfinite(claimed) and (node := self.overflow(verdict.mode)):
+            op: Any = node.op
+            note = f"{op.name!r} of {operands_text(node.parents)} of the gradient overflows"
+            return replace(verdict, kind=OUTSIDE, note=note)
+        off = verdict.finding.error(claimed)
         bound, where = self.rounding(verdict.mode)
         if off < bound:
             note = f"{verdict.derivative} loses digits in {where}" if where else ""
@@ -80,7 +85,7 @@ class _Place:
         for node, kind in doubts.items():
             at_kink = kind == KINK
             if self.is_right_beside if at_kink else off < reach(node, self.output, self.x):
-                op: Any = node.op
+                op = node.op
                 at = operands_text(node.parents)
                 note = f"{op.name!r} at {at} is {kind}, where the chain rule need not hold"
                 return replace(verdict, kind=kind, note=note)
@@ -117,6 +122,16 @@ class _Place:
                 onwards = abs(number(pulled(self.output, node)))
                 if onwards * max(abs(chord - slope) for chord in chords) > off / 4:
                     yield node
+
+    def overflow(self, mode: str) -> Value | None:
+        """Return the first node of the derivative that is too large for a float, if there is one.
+
+        Its operands are finite.
+        """
+        derivative = (pushed if mode == "forward" else pulled)(self.output, self.x)
+        order = topological_order(derivative) if isinstance(derivative, Value) else []
+        beyond = [node for node in order if node.parents and not math.isfinite(node.data)]
+        return next((x for x in beyond if all(math.isfinite(p.data) for p in x.parents)), None)
 
     def rounding(self, mode: str) -> tuple[float, str]:
         """Return a bound of the rounding error of the derivative, and where it comes from."""

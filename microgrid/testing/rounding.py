@@ -21,7 +21,7 @@ from ..graph import topological_order
 from ..primitive import Primitive, operands_text
 from .slopes import EPSILON
 
-__all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounding"]
+__all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounded_size", "rounding"]
 
 RUNS = 12  # whose greatest deviation counts
 SAFETY = 4.0  # times that is the bound, as chance may have missed the worst signs
@@ -120,12 +120,18 @@ def rounding(output: Any) -> float:
     return error
 
 
+def rounded_size(op: Primitive, operands: Sequence[float], out: float) -> float:
+    """Return the size by which a result is rounded: that of a sum of many terms is theirs.
+
+    >>> rounded_size(sum_, [1e8, 0.5, -1e8], 0.5)
+    200000000.5
+    """
+    return float(op.forward(*map(abs, operands))) if op is sum_ or op is dot_ else abs(float(out))
+
+
 def _rounded_size(node: Value) -> float:
-    """Return the size by which a node is rounded: that of a sum of many terms is theirs."""
     op: Any = node.op
-    if op is sum_ or op is dot_:
-        return float(op.forward(*[abs(parent.data) for parent in node.parents]))
-    return abs(float(node.data)) if node.parents else 0.0
+    return rounded_size(op, [p.data for p in node.parents], node.data) if node.parents else 0.0
 
 
 def _add(sums: dict[Value, Any], node: Value, factor: Any, partial: Any) -> None:
