@@ -22,13 +22,15 @@ __all__ = [
     "shortened",
     "tooltip_text",
     "width",
+    "xml_text",
 ]
 
 # XML has no such characters; a control character has a picture of its own, as ␊ for a line feed
 CONTROL_PICTURES = {**{code: 0x2400 + code for code in range(32)}, 0x7F: 0x2421}
-UNPRINTABLE = re.compile("[\x80-\x9f\ud800-\udfff\ufffe\uffff]")
+UNPRINTABLE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # they turn around what is written beside them
-DIRECTIONAL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+DIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def number_text(x: Any) -> str:
@@ -123,6 +125,15 @@ def printable(text: str) -> str:
     'two␊lines'
     """
     return DIRECTIONAL.sub("�", UNPRINTABLE.sub("�", text.translate(CONTROL_PICTURES)))
+
+
+def xml_text(text: str) -> str:
+    r"""Return text without characters that no XML has, not even escaped: the last door of an SVG.
+
+    >>> xml_text("a\0b\n")
+    'a�b\n'
+    """
+    return NOT_XML.sub("�", text)
 
 
 def isolated(text: str) -> str:

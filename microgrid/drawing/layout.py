@@ -15,6 +15,8 @@ from graphviz import ExecutableNotFound
 from graphviz.backend.dot_command import command
 from graphviz.backend.execute import CalledProcessError, run_check
 
+from .labels import xml_text
+
 __all__ = ["LayoutTimeout", "effort", "find_engine", "lay_out", "turns_frames"]
 
 MOST_SECONDS = 30  # that a layout may take
@@ -114,7 +116,7 @@ def lay_out(
         # quiet: what it says on stderr is about fonts, and would be a red block in a notebook
         drawn = run_check(
             [program, *options],
-            input=source.encode(),
+            input=xml_text(source).encode(),
             capture_output=True,
             quiet=True,
             timeout=seconds,

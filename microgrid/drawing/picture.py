@@ -10,11 +10,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .files import format_of, save_drawn
-from .labels import printable, shortened
+from .labels import printable, shortened, xml_text
 
 __all__ = ["Picture", "format_of_picture", "plotted"]
 
-CONTROL = re.compile("[\x00-\x1f\x7f]")
+# control characters, and one that matplotlib leaves out of a PDF and then does not find there
+UNPLOTTABLE = re.compile("[\x00-\x1f\x7f\ufeff]")
 
 
 class Picture:
@@ -29,7 +30,7 @@ class Picture:
 
     def __init__(self, figure: Figure, alternative: str = "") -> None:
         self.figure = figure
-        self.alternative = alternative or repr(self)
+        self.alternative = xml_text(alternative) or repr(self)
 
     def __repr__(self) -> str:
         across, down = self.figure.get_size_inches()
@@ -47,7 +48,8 @@ class Picture:
     def _drawn(self, format: str) -> bytes:
         content = BytesIO()
         self.figure.savefig(content, format=format, metadata={"Title": self.alternative})
-        return content.getvalue()
+        drawn = content.getvalue()
+        return xml_text(drawn.decode()).encode() if format == "svg" else drawn
 
     def _repr_png_(self) -> bytes:
         return self._drawn("png")
@@ -58,13 +60,13 @@ class Picture:
         return data, {"image/png": {"alt": self.alternative}}
 
 
-def plotted(text: str) -> str:
+def plotted(text: str, most: int = 24) -> str:
     r"""Return text short and on one line, without what matplotlib's font and SVG have not.
 
     >>> plotted("two\nlines")
     'two lines'
     """
-    return shortened(printable(CONTROL.sub("�", " ".join(text.split()))))
+    return shortened(printable(UNPLOTTABLE.sub("�", " ".join(text.split()))), most)
 
 
 def format_of_picture(path: str | os.PathLike[str]) -> str:

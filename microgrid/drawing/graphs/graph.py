@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 
 from ..files import format_of, save_drawn
+from ..labels import xml_text
 from ..layout import MOST_SECONDS, LayoutTimeout, lay_out
 
 __all__ = ["Graph"]
@@ -176,8 +177,11 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
     def _write(self, path: Path, format: str, **options: Any) -> str:
         def drawn() -> bytes:
-            picture = self.source if format in TEXT_FORMATS else self.pipe(format, **options)
-            return picture.encode() if isinstance(picture, str) else picture
+            if format in TEXT_FORMATS:
+                return xml_text(self.source).encode()
+            picture = self.pipe(format, **options)
+            assert isinstance(picture, bytes)
+            return picture
 
         return save_drawn(path, drawn)
 
@@ -215,7 +219,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
 def _described(svg: bytes, words: str) -> bytes:
     """Return an SVG that says in words what is to be seen, and is no wider than a page."""
-    said = html.escape(words)
+    said = html.escape(xml_text(words))
     head = f'<svg role="img" aria-label="{said}" style="{FIT}" '
     before, svg_begins, after = svg.partition(b"<svg ")
     attributes, ends, inside = after.partition(b">")

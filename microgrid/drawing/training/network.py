@@ -17,7 +17,7 @@ from matplotlib.patches import Circle
 from ...checks import require_whole_numbers
 from ...engine import Value
 from ...nn import MLP, Layer, Module, Neuron
-from ..labels import number_text, printable, shortened, width
+from ..labels import number_text, width
 from ..picture import Picture, plotted
 
 __all__ = ["plot_network"]
@@ -152,7 +152,7 @@ def _plot_headings(
     for neurons in layers:
         function = neurons[0].activation
         name = getattr(function, "__name__", type(function).__name__)
-        headings.append(f"{len(neurons)} {shortened(printable(name), 12)}")
+        headings.append(f"{len(neurons)} {plotted(name, 12)}")
     for x, (heading, column) in enumerate(zip(headings, places, strict=True)):
         if None in column:
             heading += f"\n{len(column) - 1} shown"
