@@ -234,7 +234,7 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
     >>> taylor(exp, 0.0, 4)
     [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
     """
-    require_whole_numbers(order=order, least=0, most=LONGEST)
+    require_whole_numbers(order=order, least=0, largest=LONGEST)
     if not isinstance(x, (Value, Real)):
         raise TypeError(f"taylor needs a single number or Value to expand at, got {shown(x)}")
     with recording():
@@ -459,7 +459,9 @@ def _matching(what: str, tree: Any, structure: Structure) -> list[Any]:
             f"{_some(structure.paths)}; got {_some(own.paths)}"
         )
     in_order = [found[path] for path in structure.paths]  # dicts may have another
-    return [x if isinstance(x, (Value, int)) else number(x) for x in in_order]
+    must = f"{what} must be of real numbers"
+    held = [x if isinstance(x, Value) else number(x, must) for x in in_order]
+    return [x if type(x) is int else y for x, y in zip(in_order, held, strict=True)]
 
 
 def _some(paths: list[str]) -> str:

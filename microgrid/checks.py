@@ -48,7 +48,7 @@ def require_bools(*, instead: str = "", **switches: Any) -> None:
 
 
 def require_whole_numbers(
-    *, least: int = 1, most: int | None = None, instead: str = "", **counts: Any
+    *, least: int = 1, largest: int | None = None, instead: str = "", **counts: Any
 ) -> None:
     """Raise `TypeError` for what is no whole number, `ValueError` for one that is out of the range.
 
@@ -66,8 +66,8 @@ def require_whole_numbers(
             raise _wrong_kind(name, must, x)
         if x < least:
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
-        if most is not None and int(x) > most:
-            raise ValueError(f"`{name}` must be an integer, at most {most}, got {shown(x)}")
+        if largest is not None and int(x) > largest:
+            raise ValueError(f"`{name}` must be an integer, at most {largest}, got {shown(x)}")
 
 
 def require_numbers(
@@ -101,8 +101,8 @@ def require_numbers(
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
 
 
-def require_functions(*, takes: str, **functions: Any) -> None:
-    """Raise `TypeError` for what is no function; `takes` says of what it must be one.
+def require_functions(*, takes: str, count: int | None = None, **functions: Any) -> None:
+    """Raise `TypeError` for what is no function of so many arguments; `takes` says which they are.
 
     >>> require_functions(schedule=0.1, takes="of the step")
     Traceback (most recent call last):
@@ -112,6 +112,23 @@ def require_functions(*, takes: str, **functions: Any) -> None:
     for name, x in functions.items():
         if not callable(x) or isinstance(x, type):
             raise _wrong_kind(name, f"a function {takes}", x)
+        if count is not None and not _takes(x, count):
+            raise TypeError(
+                f"`{name}` must be a function {takes}, got {shown(x)}, which does not take {count} "
+                f"argument{'s' * (count > 1)}"
+            )
+
+
+def _takes(function: Any, count: int) -> bool:
+    from inspect import signature  # which takes long to load
+
+    try:
+        signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # some functions written in C do not say
+    return True
 
 
 def is_finite(x: Any) -> bool:

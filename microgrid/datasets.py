@@ -90,7 +90,7 @@ def spirals(
     >>> [y.count(label) for label in range(3)]
     [30, 30, 30]
     """
-    require_whole_numbers(arms=arms, least=2, most=LONGEST)
+    require_whole_numbers(arms=arms, least=2, largest=LONGEST)
     require_numbers(turns=turns)
 
     def point(arm: int, i: int, size: int) -> list[float]:
@@ -125,14 +125,14 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
     >>> all((sum(row) > 13.5) == label for row, label in zip(X, y))
     True
     """
-    require_whole_numbers(n=n, most=LONGEST)
+    require_whole_numbers(n=n, largest=LONGEST)
     require_numbers(spread=spread)
     random = generator(seed)
     given: Any = centers
     if is_ordered(given):
         points = rows_of_numbers("centers", given)
     else:
-        require_whole_numbers(centers=given, most=LONGEST, instead="a list of points")
+        require_whole_numbers(centers=given, largest=LONGEST, instead="a list of points")
         points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(given)]
     return _scatter(lambda label, i, size: points[label], n, len(points), spread, random)
 
@@ -312,7 +312,7 @@ def _scatter(
     point: Callable[[int, int, int], list[float]], n: int, classes: int, noise: float, seed: Seed
 ) -> Labelled:
     """Shuffle n noisy points; `point(label, i, size)` is the i-th of a class's `size` points."""
-    require_whole_numbers(n=n, most=LONGEST)
+    require_whole_numbers(n=n, largest=LONGEST)
     require_numbers(noise=noise)
     random = generator(seed)
     sizes = [(n + label) // classes for label in range(classes)]

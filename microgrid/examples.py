@@ -49,8 +49,8 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[list[float]]:
     for i, row in enumerate(listed(X, f"`{name}` must be a list or an array of rows")):
         if isinstance(row, Real):
             raise TypeError(
-                f"row {i} of `{name}` must be a list of numbers, got {row!r}; for one input to a "
-                f"row write [[x] for x in {name}]"
+                f"row {i} of `{name}` must be a list of numbers, got {shown(row)}; for one input "
+                f"to a row write [[x] for x in {name}]"
             )
         entries = listed(row, f"row {i} of `{name}` must be a list of numbers")
         rows.append([float(cells.number(x, i, j)) for j, x in enumerate(entries)])

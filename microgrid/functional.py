@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from . import primitive
+from .checks import shown
 from .engine import Value
 from .primitive import (
     Primitive,
@@ -21,6 +22,7 @@ from .primitive import (
     chosen,
     family,
     is_array,
+    located,
     log,
     number,
     operand,
@@ -294,9 +296,11 @@ def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scala
     low, high = -math.inf if min is None else min, math.inf if max is None else max
     if any(isinstance(bound, Value) or is_array(bound) for bound in (low, high)):
         raise TypeError("clip needs plain numbers as bounds; use minimum(maximum(x, low), high)")
+    low = whole(low, "clip needs a real number as `min`")
+    high = whole(high, "clip needs a real number as `max`")
     if not low <= high:
-        raise ValueError(f"clip needs min <= max, got min = {min!r} and max = {max!r}")
-    clipped: Scalar = clip_to(whole(low), whole(high))(x)
+        raise ValueError(f"clip needs min <= max, got min = {shown(min)} and max = {shown(max)}")
+    clipped: Scalar = clip_to(low, high)(x)
     return clipped
 
 
@@ -306,7 +310,7 @@ def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar:
     >>> leaky_relu(-2.0, 0.1)
     -0.2
     """
-    return leaky_relu_by(whole(negative_slope))(x)
+    return leaky_relu_by(whole(negative_slope, "`negative_slope` must be a real number"))(x)
 
 
 def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
@@ -315,7 +319,7 @@ def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
     >>> elu(-1000.0)
     -1.0
     """
-    return elu_by(whole(alpha))(x)
+    return elu_by(whole(alpha, "`alpha` must be a real number"))(x)
 
 
 def log_sigmoid(x: Scalar) -> Scalar:
@@ -343,7 +347,10 @@ def gelu(x: Scalar) -> Scalar:
     (100.0, -0.0)
     """
     z = operand(x)
-    return z * (erfc(-z / SQRT2) / 2)
+    try:
+        return z * (erfc(-z / SQRT2) / 2)
+    except OverflowError as error:  # a Fraction beyond floats
+        raise located(error, "gelu", [x]) from None
 
 
 def maximum(x: Any, y: Any) -> Any:

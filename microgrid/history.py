@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, overload
 
+from .checks import shown
+from .sequences import listed
+
 if TYPE_CHECKING:
     from .drawing import Picture
 
@@ -30,7 +33,12 @@ class History:
     """
 
     def __init__(self, records: Iterable[Record] = (), ended: str = "") -> None:
-        self.records = list(records)
+        self.records = listed(records, "a history's records must be a list of dicts")
+        for record in self.records:
+            if not isinstance(record, dict):
+                raise TypeError(f"a history's records must be dicts, got {shown(record)}")
+        if not isinstance(ended, str):
+            raise TypeError(f"`ended` must be a string, got {shown(ended)}")
         self.ended = ended
 
     def __len__(self) -> int:
@@ -45,9 +53,16 @@ class History:
     def __getitem__(self, key: str) -> list[float]: ...
     def __getitem__(self, key: int | str) -> Record | list[float]:
         if not isinstance(key, str):
-            return self.records[key]
-        if self.records and key not in self.records[0]:
-            raise KeyError(f"no column {key!r}; there are {', '.join(self.records[0])}")
+            try:
+                record: Record = self.records[key]
+                return record
+            except (IndexError, TypeError) as error:
+                raise type(error)(
+                    f"a history has a column for a name and {len(self)} records, counted from 0, "
+                    f"got {shown(key)}"
+                ) from None
+        if not all(key in record for record in self.records):
+            raise KeyError(f"no column {shown(key)}; there are {', '.join(self.records[0])}")
         return [record[key] for record in self.records]
 
     def plot(self) -> Picture:

@@ -12,7 +12,7 @@ from typing import Any
 from .checks import require_numbers, shown
 from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
-from .primitive import operand, why_single
+from .primitive import located, operand, why_single
 from .sequences import (
     instead_of,
     is_number,
@@ -85,7 +85,7 @@ def hinge(prediction: Any, target: Any) -> Any:
     def one(p: Any, t: Any) -> Any:
         if not isinstance(t, Value) and t not in (-1, 1):
             raise ValueError(
-                f"hinge needs a target of -1 or 1, got {t!r}; use 2 * target - 1 for 0 and 1"
+                f"hinge needs a target of -1 or 1, got {shown(t)}; use 2 * target - 1 for 0 and 1"
             )
         return relu(1 - t * p)
 
@@ -107,7 +107,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
     def one(x: Any, t: Any) -> Any:
         if not isinstance(t, Value) and not 0 <= t <= 1:
             raise ValueError(
-                f"binary_cross_entropy needs a target from 0 to 1, got {t!r}"
+                f"binary_cross_entropy needs a target from 0 to 1, got {shown(t)}"
                 + "; use (target + 1) / 2 for -1 and 1" * (t == -1)
             )
         return t * softplus(-x) + (1 - t) * softplus(x)
@@ -171,17 +171,25 @@ def _chosen(xs: Sequence[Any], index: Any) -> Any:
 def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
     if is_number(prediction) and is_number(target):
-        return one(operand(prediction), operand(target))
+        return _of_two(name, one, prediction, target)
     if is_ordered(prediction) and is_ordered(target):
         ps, ts = _entries(prediction), _entries(target)
         if len(ps) == len(ts):
             require_all_numbers(f"{name}: entry {{}} of the prediction", ps, ROWS)
             require_all_numbers(f"{name}: entry {{}} of the target", ts, ROWS)
-            return mean([one(operand(p), operand(t)) for p, t in zip(ps, ts, strict=True)])
+            return mean([_of_two(name, one, p, t) for p, t in zip(ps, ts, strict=True)])
     raise ValueError(
         f"{name}: prediction and target must be two numbers or two sequences of one length, "
         f"got {shown(prediction)} and {shown(target)}{_matching(prediction, target)}"
     )
+
+
+def _of_two(name: str, one: Callable[[Any, Any], Any], p: Any, t: Any) -> Any:
+    p, t = operand(p), operand(t)
+    try:
+        return one(p, t)
+    except OverflowError as error:  # a Fraction beyond floats
+        raise located(error, name, [p, t]) from None
 
 
 def _entries(sequence: Any) -> list[Any]:

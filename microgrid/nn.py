@@ -220,7 +220,7 @@ class Neuron(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin, most=LONGEST)
+        require_whole_numbers(nin=nin, largest=LONGEST)
         require_bools(nonlin=nonlin)
         draw, random = _named("init", init, INITS), generator(seed)
         known = _named("activation", activation, ACTIVATIONS)
@@ -265,7 +265,7 @@ class Layer(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin, nout=nout, most=LONGEST)
+        require_whole_numbers(nin=nin, nout=nout, largest=LONGEST)
         require_bools(nonlin=nonlin)
         draw: Callable[..., float] = _named("init", init, INITS)
         random = generator(seed)

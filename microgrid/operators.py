@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
 from . import primitive
+from .checks import shown
 from .mistakes import warn_of_rebinding
 from .primitive import Primitive, whole
 
@@ -158,7 +159,11 @@ class Operand:
         return other // self, other % self
 
     def __round__(self: Self, digits: int | None = None) -> Self:
-        return self.record(primitive.rounded(digits or 0), (self,))
+        try:
+            places = 0 if digits is None else operator.index(digits)
+        except TypeError:
+            raise TypeError(f"round takes a whole number of digits, got {shown(digits)}") from None
+        return self.record(primitive.rounded(places), (self,))
 
     def __bool__(self) -> bool:
         return bool(self._data)

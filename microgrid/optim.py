@@ -167,7 +167,7 @@ class Optimizer:
         given = {name: state.get(name, x) for name, x in self.current_options().items()}
         options = {name: tuple(x) if type(x) is list else x for name, x in given.items()}
         self.require_options(options)
-        require_whole_numbers(steps=state["steps"], least=0, most=LONGEST)
+        require_whole_numbers(steps=state["steps"], least=0, largest=LONGEST)
         rows = self._remembered(state["state"])
         vars(self).update(options, steps=int(state["steps"]), state=rows)
 

@@ -138,9 +138,9 @@ class Primitive:
     @staticmethod
     def named(name: str) -> Primitive:
         """Return the primitive of that name; raise `ValueError` if this process has none."""
-        if name not in Primitive.registry:
+        if not isinstance(name, str) or name not in Primitive.registry:
             raise ValueError(
-                f"no primitive is named {name!r}: declare it before what uses it loads"
+                f"no primitive is named {shown(name)}: declare it before what uses it loads"
             )
         return Primitive.registry[name]
 
@@ -148,9 +148,15 @@ class Primitive:
 def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     """Turn `maker(*constants) -> (name, forward, partials)` into a cached maker of primitives.
 
+    Raises:
+        TypeError: the maker is no function with a name.
+        ValueError: its name is taken by another family.
+
     >>> power(3) is power(3), power(3)(2.0)
     (True, 8.0)
     """
+    if not callable(maker) or not hasattr(maker, "__qualname__"):
+        raise TypeError(f"a family needs a function with a name, got {shown(maker)}")
 
     @lru_cache(maxsize=1024, typed=True)
     def member(*constants: Any) -> Primitive:
@@ -182,6 +188,7 @@ def located(
         *(ZeroDivisionError, OverflowError, FloatingPointError, ArithmeticError),
         ValueError,
     )
+    what = what if len(what) < 200 else f"{what[:100]}…"  # a Fraction's digits
     kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
     reason = str(error.args[-1]) if error.args else kind.__name__
     reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
@@ -225,7 +232,7 @@ def operand_text(x: Any) -> str:
         return repr(x)
     label = x.label if hasattr(x, "record") else None
     data = x.data if hasattr(x, "record") else x
-    return repr(data) if label is None else f"{label} = {data!r}"
+    return shown(data) if label is None else f"{label} = {shown(data)}"
 
 
 def number(x: Any, need: str = "a Value holds a real number") -> Any:
@@ -285,9 +292,9 @@ def operand(x: Number) -> Number:
     return held
 
 
-def whole(x: Any) -> Any:
+def whole(x: Any, need: str = "a constant is a real number") -> Any:
     """Return a whole number as an int: `x**2.0` is the same node as `x**2`."""
-    exact = number(x)
+    exact = number(x, need)
     return int(exact) if exact % 1 == 0 and abs(exact) < 2**53 else exact
 
 

@@ -88,6 +88,15 @@ def flatten(
     >>> structure.argument([4.0, 5.0, 6.0])
     {'a': 4.0, 'b': [5.0, 6.0]}
     """
+    try:
+        return _flattened(tree, is_scalar)
+    except RecursionError:
+        raise ValueError(
+            f"numbers must not be nested so deeply, nor in themselves, got {shown(tree)}"
+        ) from None
+
+
+def _flattened(tree: Any, is_scalar: Callable[[Any], bool]) -> tuple[list[Any], Structure]:
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], Structure([""], [None], _only, _only)
     if is_array(tree):
@@ -134,7 +143,7 @@ def map_values(function: Callable[[Value], Any], tree: Any) -> Any:
 def _join(
     tree: Any, keys: Sequence[Any], is_scalar: Callable[[Any], bool]
 ) -> tuple[list[Any], Structure]:
-    parts = [flatten(tree[key], is_scalar) for key in keys]
+    parts = [_flattened(tree[key], is_scalar) for key in keys]
     structures = [structure for _, structure in parts]
 
     def build(atoms: list[Any], way: str) -> Any:

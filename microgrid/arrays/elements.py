@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from ..operators import NUMBERS, Operand
 from ..primitive import Primitive
 from .rules import data_of, is_traced
@@ -139,7 +140,9 @@ def array(numbers: Any) -> Array:
     made = np.array(numbers, object)
     for x in made.ravel().tolist():
         if not isinstance(x, (Operand, *NUMBERS, np.bool_)):
-            raise TypeError(f"an array is of numbers and Values, got {x!r} ({type(x).__name__})")
+            raise TypeError(
+                f"an array is of numbers and Values, got {shown(x)} ({type(x).__name__})"
+            )
     return made.view(Array)
 
 
@@ -155,7 +158,9 @@ def objects(x: Any) -> Any:
         return made
     made = np.asarray(x)
     if made.dtype.kind not in "biufO":
-        raise TypeError(f"an array must be of real numbers, got one of dtype {made.dtype}: {x!r}")
+        raise TypeError(
+            f"an array must be of real numbers, got one of dtype {made.dtype}: {shown(x)}"
+        )
     return made.astype(object, copy=False)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import shown
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..primitive import where
 from .elements import Array, axes_of, lanes, objects, settled
@@ -263,7 +264,7 @@ def _vector_norm(ord: Any) -> Any:
         return sum_(*[size**ord for size in sizes]) ** (1 / ord) if xs else 0.0
 
     if isinstance(ord, str):
-        raise ValueError(f"the norm of a vector has a number as its order, got {ord!r}")
+        raise ValueError(f"the norm of a vector has a number as its order, got {shown(ord)}")
     return norm
 
 
@@ -278,8 +279,8 @@ def _matrix_norm(ord: Any, width: int) -> Any:
 
     if ord not in (None, "fro", 1, -1, math.inf, -math.inf):
         raise TypeError(
-            f"the norm of a matrix of Values has the order 'fro', 1, -1, inf or -inf, got {ord!r}: "
-            "the others need singular values"
+            f"the norm of a matrix of Values has the order 'fro', 1, -1, inf or -inf, "
+            f"got {shown(ord)}: the others need singular values"
         )
     return norm
 

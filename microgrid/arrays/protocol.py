@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional
+from ..checks import shown
 from ..operators import NUMBERS, Operand
 from .elements import Array, adopted, known, lanes, objects, settled
 from .rules import LANES, RULES, is_traced
@@ -114,7 +115,7 @@ def _require_floats(ufunc: Any, kwargs: dict[str, Any]) -> None:
         kwargs.pop(name, None)
     kind = kwargs.pop("dtype", None)
     if kind is not None and np.dtype(kind) not in (object, float, bool):
-        raise TypeError(f"{ufunc.__name__} of Values gives floats, it cannot give {kind!r}")
+        raise TypeError(f"{ufunc.__name__} of Values gives floats, it cannot give {shown(kind)}")
 
 
 def _plain(x: Any) -> Any:

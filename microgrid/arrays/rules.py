@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional, primitive
+from ..checks import shown
 from ..engine import Value
 from ..operators import Operand
 from ..primitive import where
@@ -119,7 +120,7 @@ def _of_truths(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
 
     def of_truths(*xs: Any) -> Any:
         if not all(map(_is_truth, xs)):
-            raise TypeError(f"{name} takes conditions here, such as x > 0, got {xs!r}")
+            raise TypeError(f"{name} takes conditions here, such as x > 0, got {shown(xs)}")
         return rule(*xs)
 
     return of_truths

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from ..functional import max_, min_, stop_gradient, sum_
 from ..operators import Operand
 from ..primitive import where
@@ -244,7 +245,7 @@ def _quantiles(
     if method not in {*QUANTILES, *NEIGHBOURS} or any(x is not None for x in others.values()):
         raise TypeError(
             f"quantiles of Values have no weights, and are {', '.join([*QUANTILES, *NEIGHBOURS])}; "
-            f"got method = {method!r}"
+            f"got method = {shown(method)}"
         )
 
     def at(fraction: float) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from .elements import Array, adopted, objects
 from .protocol import as_is, implements, of_parts
 
@@ -92,7 +93,7 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise TypeError(
             f"np.gradient needs one distance, or one for each of {len(axes)} axes, and an edge "
-            f"order of 1 or 2; got {len(steps)} and {edge_order!r}"
+            f"order of 1 or 2; got {len(steps)} and {shown(edge_order)}"
         )
     slopes = [
         np.moveaxis(_slopes(np.moveaxis(values, a, 0), step, edge_order), 0, a)

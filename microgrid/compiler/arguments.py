@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.tables import adopted
+from ..checks import shown
 from ..engine import Value
 from ..nn import Module
 from ..trees import Structure, flatten
@@ -45,8 +46,8 @@ class Parameters:
         if not all(map(self._has, places)):
             there = ", ".join([*self.names, *self._by_name]) or "none"
             raise TypeError(
-                f"`shared` must be positions or names of arguments, got {shared!r}; there are: "
-                f"{there}"
+                f"`shared` must be positions or names of arguments, got {shown(shared)}; "
+                f"there are: {there}"
             )
         count = len(self.names)
         return frozenset([p if isinstance(p, str) or int(p) >= 0 else p + count for p in places])
@@ -145,7 +146,7 @@ class Arguments:
         else:
             raise TypeError(
                 f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
-                f"of these, got {self._name_of(tree)} = {tree!r} ({type(tree).__name__})"
+                f"of these, got {self._name_of(tree)} = {shown(tree)} ({type(tree).__name__})"
             )
         return None
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import engine
 from ..arrays.tables import adopted
+from ..checks import shown
 from ..engine import Value
 from ..functional import sum as sum_
 from ..interrupts import uninterrupted
@@ -80,9 +81,9 @@ def compile(
     (0.5, [-1.0, -1.0])
     """
     if not callable(f):
-        raise TypeError(f"compile needs a function, got {f!r} ({type(f).__name__})")
-    if reduce not in REDUCTIONS:
-        raise ValueError(f'`reduce` must be "sum", "mean" or None, got {reduce!r}')
+        raise TypeError(f"compile needs a function, got {shown(f)} ({type(f).__name__})")
+    if not (reduce is None or isinstance(reduce, str)) or reduce not in REDUCTIONS:
+        raise ValueError(f'`reduce` must be "sum", "mean" or None, got {shown(reduce)}')
     return Compiled(f, shared, reduce)
 
 
@@ -182,13 +183,13 @@ class Compiled(Wrapped):
 
         The functions in LLVM IR compute blocks of rows; what calls them is the same for all.
         """
+        if not isinstance(language, str) or language not in ("c", "llvm"):
+            raise ValueError(f'the source is in "c" or in "llvm", got {shown(language)}')
         entry = self._shown()
         if language == "llvm":
             return entry.kernel.text.ir()
-        if language == "c":
-            name = getattr(self, "__name__", "f")
-            return c_source(entry.program, entry.shared, self.reduce, name)
-        raise ValueError(f'the source is in "c" or in "llvm", got {language!r}')
+        name = getattr(self, "__name__", "f")
+        return c_source(entry.program, entry.shared, self.reduce, name)
 
     def _shown(self) -> _Entry:
         if self._latest is None:

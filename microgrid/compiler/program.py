@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from ..checks import shown
 from ..engine import Value
 from ..graph import topological_order
 from ..operators import Operand
@@ -88,7 +89,7 @@ class Program:
         """
         for x in inputs:
             if not isinstance(x, Value):
-                raise TypeError(f"a program's inputs must be Values, got {x!r}")
+                raise TypeError(f"a program's inputs must be Values, got {shown(x)}")
         slots = {x: i for i, x in enumerate(inputs)}
         if len(slots) < len(inputs):
             raise ValueError("a program's inputs must be different Values, got one of them twice")

@@ -19,6 +19,7 @@ from weakref import ref
 import numpy as np
 
 from ..calculus import gradients
+from ..checks import shown
 from ..engine import Value, advance_clock
 from ..graph import topological_order
 from ..interrupts import call_each, uninterrupted
@@ -254,7 +255,7 @@ class NativeSteps:
         with _without_draws():
             clipped = self.clip(gradients)
         if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
-            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {clipped!r}")
+            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
         return optimized(Program.from_values(clipped, gradients))
 
     def _compile_rule(self) -> None:

@@ -13,6 +13,7 @@ from numbers import Number, Real
 from typing import Any, NoReturn
 
 from .. import engine
+from ..checks import shown
 from ..engine import Value
 from ..graph import topological_order, unrecorded
 from ..interrupts import uninterrupted
@@ -63,7 +64,7 @@ def trace(
     except TypeError:
         raise TypeError(
             "a compiled function must return numbers, or lists, tuples and dicts of them, got "
-            f"{result!r} ({type(result).__name__})"
+            f"{shown(result)} ({type(result).__name__})"
         ) from None
     roots = [x for x in outputs if isinstance(x, Value)]
     leaves = [x for x in topological_order(*roots, known=set(inputs)) if not x.parents]

@@ -20,6 +20,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from ..checks import shown
 from ..engine import Value
 from ..nn import Module
 from .labels import abridged, number_text, printable
@@ -161,7 +162,7 @@ def _label(value: Value) -> str:
 def _public(names: Mapping[str, Any] | None) -> dict[str, Any]:
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(
-            f"`names` must be a mapping of names, such as locals(), or a model, got {names!r} "
+            f"`names` must be a mapping of names, such as locals(), or a model, got {shown(names)} "
             f"({type(names).__name__})"
         )
     named = {str(name): x for name, x in (names or {}).items()}

@@ -84,7 +84,7 @@ def check_gradients(
 
 
 def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
-    require_whole_numbers(order=order, most=LONGEST)
+    require_whole_numbers(order=order, largest=LONGEST)
     if isinstance(modes, str) or not modes or not set(modes) <= set(WAYS):
         raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {shown(modes)}")
 

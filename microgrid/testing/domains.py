@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..checks import shown
 from ..primitive import Primitive
 
 __all__ = [
@@ -256,7 +257,7 @@ def _power(n: float) -> Domain:
 
 def _exponential(base: float) -> Domain:
     if base < 0:
-        raise ValueError(f"powers of a base need one that is not negative, got {base!r}")
+        raise ValueError(f"powers of a base need one that is not negative, got {shown(base)}")
     if base == 0:
         return Domain(NOT_NEGATIVE, kink=at(0))
     limit = EXP_LIMIT / abs(math.log(base)) if base != 1 else math.inf
@@ -387,7 +388,7 @@ def declare_domain(primitive: Callable[..., Any], domain: Domain | Family) -> No
     else:
         raise TypeError(
             "declare_domain needs a Primitive and its Domain, or what `family` returned and its "
-            f"Family, got {primitive!r} and {domain!r}"
+            f"Family, got {shown(primitive)} and {shown(domain)}"
         )
 
 

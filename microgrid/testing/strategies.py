@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ..checks import require_numbers
+from ..checks import require_numbers, shown
 from ..primitive import CONSTANT, Primitive, argument
 from .domains import (
     CONDITION,
@@ -231,7 +231,7 @@ def _members(choice: Choice, exact: bool = False) -> list[Primitive]:
         return [maker(*constants) for constants in members if not exact or _are_exact(constants)]
     raise ValueError(
         "what is drawn from needs to be primitives, families with a declared domain, or names of "
-        f"these, got {choice!r}"
+        f"these, got {shown(choice)}"
     )
 
 

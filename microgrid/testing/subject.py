@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Any
 
 from ..calculus import gradients, jvp, vjp
+from ..checks import shown
 from ..engine import Value
 from ..graph import no_grad, topological_order
 from ..nn import Module
@@ -35,7 +36,9 @@ class Subject:
 
     def __init__(self, f: Callable[..., Any], point: tuple[Any, ...]) -> None:
         if not callable(f):
-            raise TypeError(f"check_gradients needs a function, got {f!r} ({type(f).__name__})")
+            raise TypeError(
+                f"check_gradients needs a function, got {shown(f)} ({type(f).__name__})"
+            )
         self.f = f
         self.name = getattr(f, "__name__", type(f).__name__).replace("<lambda>", "f")
         self.given, self.structure = flatten(point)

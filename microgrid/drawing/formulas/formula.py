@@ -207,7 +207,7 @@ def formula(
     inputs = tuple(by) if isinstance(by, Sequence) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:
-            raise TypeError(f"formula needs Values to derive by, no constants, got {x!r}")
+            raise TypeError(f"formula needs Values to derive by, no constants, got {shown(x)}")
     return Formula(value, inputs, names, max_terms)
 
 

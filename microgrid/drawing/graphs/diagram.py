@@ -92,8 +92,10 @@ def draw(
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
             raise TypeError(f"draw needs Values, got {shown(root)} ({type(root).__name__}){hint}")
-    if rankdir not in DIRECTIONS:
-        raise ValueError(f"unknown rankdir {rankdir!r} (must be one of {', '.join(DIRECTIONS)})")
+    if not isinstance(rankdir, str) or rankdir not in DIRECTIONS:
+        raise ValueError(
+            f"unknown rankdir {shown(rankdir)} (must be one of {', '.join(DIRECTIONS)})"
+        )
     if depth is not None:
         require_whole_numbers(depth=depth, least=0, instead="None")
     if max_nodes is not None:

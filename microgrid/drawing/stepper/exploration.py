@@ -124,7 +124,7 @@ class Exploration:
         except (ValueError, ZeroDivisionError):
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError(f"a leaf needs a finite number, got {text!r}")
+            raise ValueError(f"a leaf needs a finite number, got {shown(text)}")
         value.data = number
         try:
             root.refresh()

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
-from ...checks import LONGEST, require_whole_numbers
+from ...checks import LONGEST, require_whole_numbers, shown
 from ...engine import Value, no_grad
 from ...examples import examples
 from ...nn import Module
@@ -68,7 +68,7 @@ class Boundary:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
         self.points: list[list[float]] = points
         self.labels = [_label(label, i) for i, label in enumerate(labels)]
-        require_whole_numbers(resolution=resolution, least=2, most=LONGEST)
+        require_whole_numbers(resolution=resolution, least=2, largest=LONGEST)
         self.classes = sorted(set(self.labels))
         self.signed = self.classes[0] < 0
         if self.signed and not {-1, 1}.issuperset(self.classes):
@@ -145,7 +145,8 @@ def _numbers(name: str, data: Iterable[Any]) -> Iterable[Any]:
 def _label(label: Any, row: int) -> int:
     if isinstance(label, list) or label % 1:
         raise ValueError(
-            f"row {row} of `y` must be a whole number, a class, got {label!r}{instead_of(label)}"
+            f"row {row} of `y` must be a whole number, a class, "
+            f"got {shown(label)}{instead_of(label)}"
         )
     return int(label)
 
@@ -203,7 +204,7 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
         logits = [_number(answer)] if isinstance(answer, (Value, Real)) else [*map(_number, answer)]
     except TypeError:
         raise TypeError(
-            f"the model must return a number or a list of logits, got {answer!r} at {[x1, x2]}"
+            f"the model must return a number or a list of logits, got {shown(answer)} at {[x1, x2]}"
         ) from None
     if not all(map(isfinite, logits)):
         raise ValueError(f"the model must return finite numbers, got {logits} at {[x1, x2]}")

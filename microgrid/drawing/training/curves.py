@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from ...checks import shown
 from ..labels import number_text
 from ..picture import Picture, plotted
 
@@ -60,7 +61,7 @@ class Curves:
         records = list(found)
         for record in records:
             if not isinstance(record, Mapping):
-                raise TypeError(f"plot_history needs records that are dicts, got {record!r}")
+                raise TypeError(f"plot_history needs records that are dicts, got {shown(record)}")
         if not records:
             raise ValueError("plot_history needs at least one epoch, got an empty history")
         names = dict.fromkeys(key.removeprefix("val_") for record in records for key in record)

@@ -6,12 +6,12 @@ import os
 import warnings
 from collections.abc import Iterable
 from copy import deepcopy
-from numbers import Real
 from time import perf_counter
 from typing import Any, Self
 
 from matplotlib.figure import Figure
 
+from ...checks import require_numbers
 from ...files import require_writable
 from ...history import History
 from ..notebook import Output, kernel_shell
@@ -132,5 +132,4 @@ class LivePlot:
 
 
 def _require_seconds(every: Any) -> None:
-    if not isinstance(every, Real) or not float(every) >= 0:
-        raise ValueError(f"`every` must be a number of seconds, at least 0, got {every!r}")
+    require_numbers(every=every, finite=False)

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ...checks import shown
 from ...history import History
 from ...nn import Module
 from ..files import format_of, save_drawn
@@ -58,7 +59,9 @@ class BoundaryMovie:
     def __call__(self, model: Any, history: History) -> None:
         """Keep the parameters as they are now."""
         if not isinstance(model, Module):
-            raise TypeError(f"BoundaryMovie needs a Module, which has parameters, got {model!r}")
+            raise TypeError(
+                f"BoundaryMovie needs a Module, which has parameters, got {shown(model)}"
+            )
         self.model, record = model, history[-1]
         numbers = array("d", [parameter.data for parameter in model.parameters()])
         self.epochs.append((int(record["epoch"]), record["loss"], numbers))
