@@ -260,11 +260,11 @@ def elu_by(alpha: float) -> Row:
 
 @family
 def clip_to(low: float, high: float) -> Row:
-    """`x` held in the closed interval, on all of which the derivative is 1."""
+    """`x` held in the closed interval, on all of which the derivative is 1, if it is no point."""
     return (
         f"clip({low}, {high})",
         lambda x: type(x)(low) if x < low else type(x)(high) if x > high else x,
-        lambda out, x: (1 - abs(compare(x, out)),),
+        lambda out, x: (1 - abs(compare(x, out)) if low < high else 0,),
     )
 
 
@@ -284,7 +284,8 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar:
     """Return x held between two constants, either of which may be left out.
 
-    The derivative is 1 on the closed interval, so a parameter at its bound can leave it.
+    The derivative is 1 on the closed interval, so a parameter at its bound can leave it; where the
+    bounds are equal it is 0.
 
     Raises:
         ValueError: min is greater than max, or nan.

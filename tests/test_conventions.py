@@ -58,6 +58,7 @@ TABLE = {
     "clip at its lower bound": (lambda x: clip(x, 0, 1), [0.0], 0.0, [1.0]),
     "clip at its upper bound": (lambda x: clip(x, 0, 1), [1.0], 1.0, [1.0]),
     "clip inside": (lambda x: clip(x, 0, 1), [0.5], 0.5, [1.0]),
+    "clip between equal bounds": (lambda x: clip(x, 1, 1), [1.0], 1.0, [0.0]),
     "clip below": (lambda x: clip(x, 0, 1), [-1e-9], 0.0, [0.0]),
     "clip above": (lambda x: clip(x, 0, 1), [1 + 1e-9], 1.0, [0.0]),
     "maximum at a tie": (maximum, [2.0, 2.0], 2.0, [0.5, 0.5]),

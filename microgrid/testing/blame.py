@@ -130,7 +130,7 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
 
     def is_close(i: int, moved: float) -> bool:
         there = [*operands[:i], operands[i] + moved, *operands[i + 1 :]]
-        return domain.from_kink(*there) < distance / FINE
+        return FINE * domain.from_kink(*there) < distance
 
     return 0 < domain.from_kink(*operands) < distance or any(
         is_close(i, -distance / 2) and is_close(i, distance / 2) for i in range(len(operands))

@@ -212,9 +212,11 @@ def _zero_divisor(x: float, y: float) -> tuple[float, ...]:
 
 
 def _whole_quotient(x: float, y: float) -> tuple[float, ...] | None:
-    quotient = x / y if y else math.inf
-    if not math.isfinite(quotient):
+    if not y:
         return None
+    quotient = x / y
+    if not math.isfinite(quotient):
+        return x, y  # the lines are closer than numbers are
     below = math.floor(quotient)
     # The line x = n * y is |x - n * y| / (1 + |n|) away, along the diagonal.
     away, n = min((abs(x - n * y) / (1 + abs(n)), n) for n in (below, below + 1))
@@ -270,6 +272,8 @@ def _rounded(digits: int) -> Domain:
 
 
 def _clip(low: float, high: float) -> Domain:
+    if low == high:
+        return Domain(REAL)
     return Domain(REAL, kink=at(*filter(math.isfinite, (low, high))))
 
 

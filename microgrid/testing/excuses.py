@@ -110,7 +110,7 @@ class _Place:
             if not step or not any(moving):
                 continue
             partials = node.partials()
-            slope = sum([t * float(p or 0) for t, p in zip(moving, partials, strict=True)])
+            slope = sum([t * float(p or 0) for t, p in zip(moving, partials, strict=True) if t])
             tangents[node] = slope
             op: Any = node.op
             operands = [float(parent.data) for parent in node.parents]
