@@ -232,6 +232,7 @@ HARD = [
     (huber, [1 - 1e-9, 1 + 1e-12, -1 + 1e-6], 2),
     (lambda x, y: mg.tan(x // y), [(0.5, 1e-145), (-2.9, 1e-100), (-2.5, 1e-17)], 2),
     (lambda x, y: mg.tan(x % y), [(0.3, 1e-145), (3e10, -1e-10), (1.2, 5e-324)], 2),
+    (lambda x, y: mg.erfc(mg.erfc(x)) % y, [(2.5e-5, 2.5e-5)], 2),
     (lambda x: mg.sin(round(x, 18)), [0.3], 2),
     (lambda x, y: mg.relu(x) * abs(y), [(2.7e-68, 2.4), (1e-9, -1e-9)], 2),
     (lambda x, y: mg.softsign(mg.elu(x, 0.5) * y), [(3e-253, 2.4), (1e-8, 1.0)], 2),

@@ -143,7 +143,10 @@ def examine_mixed(
         h = math.sqrt(abs(square))
         return difference(h)[0] / h**order * square / scale if square else 0.0
 
-    return _examined(raised, 0.0, claimed, error)
+    finding = _examined(raised, 0.0, claimed, error)
+    if finding.step is None:
+        return finding
+    return replace(finding, step=math.sqrt(finding.step) * units[places[-1]])
 
 
 def _constantly(f: Callable[[Sequence[float]], float], point: Sequence[float], _: float) -> float:

@@ -94,7 +94,8 @@ class Subject:
             finding = examine_mixed(f, self.numbers, places, claimed, error)
             if finding.measured is None or not finding.step or finding.kind != WRONG:
                 return finding
-            by_gradient = self._quotient_of_gradient(places, math.sqrt(finding.step))
+            unit = max(1.0, abs(self.numbers[places[-1]]))
+            by_gradient = self._quotient_of_gradient(places, finding.step / unit)
             if abs(by_gradient - finding.measured) < abs(claimed - finding.measured) / 2:
                 return replace(finding, kind=NOISY)  # a kink is too near for such steps
             return finding
