@@ -482,7 +482,7 @@ def test_clip_holds_a_number_between_its_bounds(x, a, b):
     assert clip(x, min=low) == max(x, low)
     assert clip(x, max=high) == min(x, high)
     assert clip(x) == x
-    assert gradient(lambda v: clip(v, low, high), x) == [float(low <= x <= high)]
+    assert gradient(lambda v: clip(v, low, high), x) == [float(low < high and low <= x <= high)]
 
 
 @pytest.mark.parametrize(

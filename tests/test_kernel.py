@@ -275,10 +275,12 @@ def check(functions, names, rows, counts, where_slopes_overflow=False):
     for name, f, own in zip(functions, functions.values(), places, strict=True):
         own = list(map(int, flat(own)))
         for i, row in enumerate(rows):
+            # of plain numbers, Python's own powers may be complex
+            xs = [Value(x) for x in row] if name == "value" else row.tolist()
             try:
-                eager = flat(f(*row.tolist())) if np.isfinite(row).all() else []
-            except (ArithmeticError, ValueError, TypeError):
-                continue  # TypeError: a power of plain numbers is complex
+                eager = flat(f(*xs)) if np.isfinite(row).all() else []
+            except (ArithmeticError, ValueError):
+                continue
             for k, python in zip(own, eager, strict=False):
                 error = errors[program.outputs[k]][i]
                 left_out = infinite[i] and name != "value" and not where_slopes_overflow
