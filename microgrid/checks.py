@@ -16,6 +16,7 @@ __all__ = [
     "LONGEST",
     "is_bool",
     "is_finite",
+    "is_of_dates",
     "names_shown",
     "require_bools",
     "require_functions",
@@ -141,6 +142,16 @@ def is_finite(x: Any) -> bool:
         return math.isfinite(x)
     except OverflowError:
         return False
+
+
+def is_of_dates(x: Any) -> bool:
+    """Return whether x holds dates or durations of NumPy, to which these are whole numbers.
+
+    >>> import numpy as np
+    >>> is_of_dates(np.timedelta64(1, "ns")), is_of_dates(np.int64(1))
+    (True, False)
+    """
+    return getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M")
 
 
 def shown(x: Any) -> str:

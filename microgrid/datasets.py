@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 from .checks import LONGEST, require_bools, require_numbers, require_whole_numbers, shown
 from .examples import rows_of_numbers
 from .seeding import Seed, generator
-from .sequences import instead_of, is_ordered, paired, single
+from .sequences import instead_of, is_number, is_ordered, paired, single
 
 __all__ = [
     "Penguins",
@@ -193,8 +193,7 @@ def split(
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
         raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows.")
-    classes = [*map(single, targets)] if stratify else []
-    _require_classes(classes)
+    classes = _classes(targets) if stratify else []
     random = generator(seed)
     order = grouped = random.sample(range(n), n)
     if stratify:
@@ -325,8 +324,10 @@ def _scatter(
     return X, [label for label, _ in places]
 
 
-def _require_classes(y: Sequence[Any]) -> None:
-    for i, target in enumerate(y):
+def _classes(y: Sequence[Any]) -> list[Any]:
+    """Return targets as what tells classes apart; one nan is as good as another."""
+    classes = [math.nan if is_number(t) and t != t else t for t in map(single, y)]
+    for i, target in enumerate(classes):
         try:
             hash(target)
         except TypeError:
@@ -334,3 +335,4 @@ def _require_classes(y: Sequence[Any]) -> None:
                 "`stratify` needs classes in `y`, such as ints, "
                 f"got {shown(target)} in row {i}{instead_of(target)}"
             ) from None
+    return classes

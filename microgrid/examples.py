@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from .checks import is_finite, shown
+from .checks import is_finite, is_of_dates, shown
 from .sequences import (
     is_missing,
-    is_of_dates,
     is_ordered,
     listed,
     names_of_columns,

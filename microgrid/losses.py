@@ -170,7 +170,11 @@ def _chosen(xs: Sequence[Any], index: Any) -> Any:
 
 def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
-    if is_number(prediction) and is_number(target):
+    are_numbers = is_number(prediction) and is_number(target)
+    if not are_numbers:  # unless they are in arrays of no dimension
+        prediction, target = single(prediction), single(target)
+        are_numbers = is_number(prediction) and is_number(target)
+    if are_numbers:
         return _of_two(name, one, prediction, target)
     if is_ordered(prediction) and is_ordered(target):
         ps, ts = _entries(prediction), _entries(target)

@@ -51,6 +51,8 @@ def _is_right(i: int, prediction: Any, target: Any) -> bool:
         raise ValueError(
             "accuracy needs a logit for each class, at least two, or a single number, "
             f"got {shown(prediction)} in row {i}"
+            + "; of numbers in a column take [p for [p] in predictions]"
+            * (len(logits) == 1)
         )
     if not is_number(target) or target not in range(len(logits)):
         raise ValueError(

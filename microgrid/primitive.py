@@ -15,7 +15,7 @@ from numbers import Integral, Rational, Real
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from .checks import is_bool, shown
+from .checks import is_bool, is_of_dates, shown
 
 if TYPE_CHECKING:
     from .engine import Value
@@ -242,7 +242,7 @@ def number(x: Any, need: str = "a Value holds a real number") -> Any:
             return float(x)
         if isinstance(x, Rational) and not isinstance(x, Integral):
             return x
-        if isinstance(x, Real) or is_bool(x):
+        if (isinstance(x, Real) and not is_of_dates(x)) or is_bool(x):
             return float(x)
     except OverflowError:
         raise OverflowError(f"{need} that a float can hold, got {shown(x)}") from None

@@ -11,11 +11,11 @@ from numbers import Integral, Real
 from types import GeneratorType
 from typing import Any
 
-from .checks import is_bool, shown
+from .checks import is_bool, is_of_dates, shown
 from .primitive import is_array, why_single
 
 __all__ = [
-    "instead_of", "is_missing", "is_number", "is_of_dates", "is_ordered", "is_sequence", "listed",
+    "instead_of", "is_missing", "is_number", "is_ordered", "is_sequence", "listed",
     "names_of_columns", "paired", "require_all_numbers", "require_one_length", "single",
 ]  # fmt: skip
 
@@ -178,11 +178,6 @@ def single(x: Any) -> Any:
         return x
     is_none = is_missing(x) or is_of_dates(x) or getattr(x, "requires_grad", False)
     return x if is_none else x.item()
-
-
-def is_of_dates(x: Any) -> bool:
-    """Return whether NumPy holds dates or durations in x: to it these are whole numbers."""
-    return getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M")
 
 
 def is_missing(x: Any) -> bool:

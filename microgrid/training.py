@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from numbers import Real
@@ -30,6 +30,7 @@ from .optim import Optimizer
 from .primitive import operand_text, operands_text
 from .schedules import Schedule
 from .seeding import Seed, generator
+from .sequences import is_ordered, listed
 
 __all__ = ["fit"]
 
@@ -391,9 +392,14 @@ def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
 
 
 def _plain(prediction: Any) -> Any:
-    if hasattr(prediction, "__len__"):
-        return [_plain(item) for item in prediction]
-    return prediction.data if isinstance(prediction, Value) else prediction
+    """Return a prediction in plain numbers: a dict stays one, other parts come in lists."""
+    if isinstance(prediction, Value):
+        return prediction.data
+    if isinstance(prediction, Mapping):
+        return {name: _plain(part) for name, part in prediction.items()}
+    if not is_ordered(prediction):
+        return prediction
+    return [_plain(part) for part in listed(prediction, "a prediction must be a list")]
 
 
 def value_of(loss: Any) -> Value:

@@ -13,7 +13,7 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from .checks import shown
+from .checks import is_of_dates, shown
 from .engine import Value
 from .nn import Module
 from .primitive import is_array
@@ -99,7 +99,12 @@ def flatten(
 def _flattened(tree: Any, is_scalar: Callable[[Any], bool]) -> tuple[list[Any], Structure]:
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], Structure([""], [None], _only, _only)
-    if is_array(tree):
+    if is_array(tree) and not is_of_dates(tree):
+        if getattr(tree, "mask", None) is not None and tree.mask.any():
+            raise TypeError(
+                "an array of arguments must have a number in every place, got one with a mask; "
+                "write x.filled(0.0) or x.compressed()"
+            )
         if tree.shape == ():  # NumPy itself makes a scalar of it with every operation
             return [tree.item()], Structure([""], [()], _item, _only)
         paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, tree.shape))]

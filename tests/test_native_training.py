@@ -328,6 +328,7 @@ def total(predictions, targets):
     """Return a number that tells predictions, their places, and their targets from others."""
 
     def of(x):
+        x = list(x.values()) if isinstance(x, dict) else x
         return math.fsum((k + 1) * of(y) for k, y in enumerate(x)) if isinstance(x, list) else x
 
     pairs = enumerate(zip(predictions, targets, strict=True))
@@ -338,6 +339,12 @@ class Nested(Line):
     def __call__(self, row):
         line = super().__call__(row)
         return [line, (self.w, [row[1], 2.0])]
+
+
+class Named(Nested):
+    def __call__(self, row):
+        line, pair = super().__call__(row)
+        return {"line": line, "pair": pair}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +358,8 @@ class Nested(Line):
         case("arrays", model=lambda: Of(lambda x: np.array([x, x * x])), y=PAIRS, metrics=[total]),
         case("nested", model=Nested, loss=lambda p, t: p[0] * p[0] * p[1][1][0], metrics=[total],
              lr=0.01),
+        case("named", model=Named, loss=lambda p, t: p["line"] ** 2 * p["pair"][1][0], lr=0.01,
+             metrics=[total, lambda ps, ts: float(ps[0].keys() == {"line", "pair"})]),
         case("validation alone", validation=(X[:1], Y[:1])),
         case("validation on more rows", validation=(X * 3, Y * 3), metrics=[total],
              shuffle=False),

@@ -177,6 +177,7 @@ ADVICE = [
     (lambda: accuracy([1.0], [[1]]), r"take y\.ravel\(\)"),
     (lambda: accuracy([1.0], ["cat"]), "number the classes"),
     (lambda: accuracy([[1.0]], [1]), "a logit for each class, at least two, or a single number"),
+    (lambda: accuracy([[1.0], [2.0]], [1, 1]), r"take \[p for \[p\] in predictions\]"),
     (lambda: MLP(2, [1])(X), r"\[model\(row\) for row in X\]"),
     (lambda: schedules.warmup(0.1, 5), r"such as constant\(0\.1\)"),
     (lambda: datasets.split(X, [[y] for y in Y], 0.5, stratify=True), r"take y\.ravel\(\)"),

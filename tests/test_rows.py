@@ -1,6 +1,7 @@
 """Rows by position: whatever form they come in, a function gives what it gives of plain lists."""
 
 import inspect
+import math
 import re
 from array import array
 from collections import deque
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import MLP, Layer, Neuron, Value, accuracy, fit, losses, metrics, optim
 from microgrid.datasets import StandardScaler, batches, blobs, split
-from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary
+from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
 from microgrid.primitive import Primitive
 
 # Numbers that every type of a column can hold; no row is like another.
@@ -468,12 +469,13 @@ ANYTHING = {
     *("words", "rows of words", "words in an array", "rows of sets", "rows of dicts", "dates"),
     *("durations", "complex numbers", "a table of tables", "an array of three dimensions"),
 }
+SINGLE = {"a number", "a Value", "an array of no dimension", "a tensor of no dimension"}
 EMPTY = {"no entries", "a frame of no rows"}
 RIGHT = {
     "datasets.split": ANYTHING,
     "datasets.batches": ANYTHING | EMPTY,
     **dict.fromkeys(("sum", "prod", "norm", "dot"), EMPTY),
-    **{f"losses.{name}": {"a number", "a Value"} for name in losses.__all__},
+    **{f"losses.{name}": SINGLE for name in losses.__all__},
     "losses.cross_entropy": set(),
     "Module.with_parameters": {"a dict"},
     "drawing.LivePlot": {"nothing"},
@@ -545,3 +547,53 @@ def test_the_row_of_a_target_that_is_no_number_is_named(name, number):
         accuracy(Z, of(Y))
     with pytest.raises((TypeError, ValueError), match=r"(of|in) row 3\b"):
         accuracy(X, of(Y))
+
+
+# ---- what else is given by position, or is no number
+
+
+@pytest.mark.parametrize("number", [np.array(1.0), np.float32(1), Tensor(1.0), np.True_])
+@pytest.mark.parametrize("name", losses.__all__)
+def test_a_loss_takes_a_target_that_an_array_or_a_tensor_gives(name, number):
+    loss, leaf = getattr(losses, name), Value(0.5)
+    prediction = [leaf, 2.0] if name == "cross_entropy" else leaf
+    target = np.array(1) if name == "cross_entropy" else number
+    assert loss(prediction, target).data == loss(prediction, 1).data
+    if name != "cross_entropy":
+        assert loss([leaf, number], [number, number]).data == loss([leaf, 1.0], [1, 1]).data
+
+
+def test_classes_that_are_not_known_are_one_class_in_every_form():
+    y = [math.nan, 1.0] * 3
+    for of in (list, np.array, lambda y: [*map(float, map(str, y))]):
+        y_train, y_test = split(X, of(y), test=0.34, stratify=True, seed=0)[2:]
+        assert [sum(t != t for t in part) for part in (y_train, y_test)] in ([2, 1], [1, 2])
+
+
+@pytest.mark.parametrize("labels", [{"a", "b"}, "ab", {"a": 1, "b": 2}, None, b"ab"])
+def test_labels_of_a_network_are_in_an_order(labels):
+    with pytest.raises(TypeError, match="`outputs` must be a list of labels, got"):
+        plot_network(MLP(2, [2]), outputs=0 if labels is None else labels)
+
+
+MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
+DURATIONS = np.array([1, 2], "m8[ns]")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mg.grad(lambda x: mg.dot(x, x))(MASKED),
+        lambda: mg.grad(lambda x: mg.dot(x, x))(DURATIONS),
+        lambda: mg.arrays.array(MASKED),
+        lambda: mg.arrays.array(DURATIONS),
+        lambda: mg.sum([Value(1.0), np.ma.masked]),
+        lambda: mg.dot([Value(1.0), Value(1.0)], [Value(1.0), MASKED]),
+        lambda: mg.max([1.0, DURATIONS[0]]),
+        lambda: Value(DURATIONS[0]),
+        lambda: mg.tanh(DURATIONS[0]),
+    ],
+)
+def test_what_is_masked_and_what_is_a_duration_is_no_number_anywhere(call):
+    with pytest.raises(TypeError, match=r"numbers?\b.* got"):
+        call()

@@ -558,7 +558,7 @@ def infinite():
     [
         (Branching(), {}, TypeError, "an MLP, a Layer or a Neuron, got Branching; .* its parts"),
         (MLP(2, [1]), {"inputs": ["a"]}, ValueError, r"`inputs` must be 2 labels, .* got \['a'\]"),
-        (MLP(2, [1]), {"outputs": "ab"}, ValueError, "`outputs` must be 1 labels"),
+        (MLP(2, [1]), {"outputs": ["a", "b"]}, ValueError, "`outputs` must be 1 labels"),
         (
             MLP(2, [1]),
             {"most": 2},

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import shown
+from ..checks import is_of_dates, shown
 from ..operators import NUMBERS, Operand
 from ..primitive import Primitive
 from .rules import data_of, is_traced
@@ -137,9 +137,11 @@ def array(numbers: Any) -> Array:
     >>> x.grad  # the number 1.0 ties with it, and has the other half
     0.5
     """
+    if isinstance(numbers, np.ma.MaskedArray):
+        numbers = numbers.tolist()  # with None for what is masked
     made = np.array(numbers, object)
-    for x in made.ravel().tolist():
-        if not isinstance(x, (Operand, *NUMBERS, np.bool_)):
+    for x in [numbers] if is_of_dates(numbers) else made.ravel().tolist():
+        if not isinstance(x, (Operand, *NUMBERS, np.bool_)) or is_of_dates(x):
             raise TypeError(
                 f"an array is of numbers and Values, got {shown(x)} ({type(x).__name__})"
             )

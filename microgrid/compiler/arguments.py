@@ -144,9 +144,12 @@ class Arguments:
         elif isinstance(tree, (list, tuple)):
             return type(tree), *[self._take(part, is_shared) for part in tree]
         else:
+            name = self._name_of(tree)
             raise TypeError(
                 f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
-                f"of these, got {self._name_of(tree)} = {shown(tree)} ({type(tree).__name__})"
+                f"of these, got {name} = {shown(tree)} ({type(tree).__name__})"
+                + f"; write {name}.to_numpy()"
+                * hasattr(type(tree), "to_numpy")
             )
         return None
 

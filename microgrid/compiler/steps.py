@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import repeat
@@ -342,6 +342,8 @@ def _target_width(targets: Sequence[Any]) -> int | None:
 def _in_places(template: Any, numbers: Sequence[float]) -> Any:
     if type(template) is int:
         return numbers[template]
+    if isinstance(template, Mapping):
+        return {name: _in_places(part, numbers) for name, part in template.items()}
     return [_in_places(part, numbers) for part in template]
 
 

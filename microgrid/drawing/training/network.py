@@ -17,6 +17,7 @@ from matplotlib.patches import Circle
 from ...checks import require_whole_numbers
 from ...engine import Value
 from ...nn import MLP, Layer, Module, Neuron
+from ...sequences import listed
 from ..labels import number_text, width
 from ..picture import Picture, plotted
 
@@ -122,7 +123,8 @@ def _layers(model: Any) -> list[list[Neuron]]:
 def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
     if labels is None:
         return [""] * count
-    texts = [plotted(str(label)) for label in labels]
+    given = listed(labels, f"`{what}` must be a list of labels")
+    texts = [plotted(str(label)) for label in given]
     if len(texts) != count:
         raise ValueError(f"`{what}` must be {count} labels, one for each, got {texts}")
     return texts
