@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-from .checks import shown
+from .checks import require_functions, shown
 from .sequences import instead_of, is_number, listed, paired, single
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
@@ -75,10 +75,7 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
         raise TypeError(f"`metrics` must be a list of functions, got {shown(metrics)}")
     named: dict[str, Metric] = {}
     for metric in metrics:
-        if not callable(metric):
-            raise TypeError(
-                f"`metrics` must be functions (predictions, targets), got {shown(metric)}"
-            )
+        require_functions(metrics=metric, takes="of predictions and targets", count=2)
         name = getattr(metric, "__name__", type(metric).__name__)
         if name in {"epoch", "loss", "lr", *named} or name.startswith("val_"):
             raise ValueError(
@@ -96,6 +93,11 @@ def measured(
     prefix: str = "",
 ) -> dict[str, float]:
     """Return what each metric says; raise `TypeError` if one says no number."""
+    if not isinstance(metrics, Mapping) or not isinstance(prefix, str):
+        raise TypeError(
+            "metrics must be a mapping from names, and the prefix a string, "
+            f"got {shown(metrics)} and {shown(prefix)}"
+        )
     numbers: dict[str, float] = {}
     for name, metric in metrics.items():
         number = metric(predictions, targets)

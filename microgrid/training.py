@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from . import losses
 from .checks import (
     is_bool,
+    is_finite,
     require_bools,
     require_functions,
     require_whole_numbers,
@@ -145,12 +146,12 @@ def _train(
     """Do what `fit` says, and note down what is measured."""
     _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
     require_bools(shuffle=shuffle, progress=progress)
-    require_functions(model=model, takes="of a row")
+    require_functions(model=model, takes="of a row", count=1)
     require_functions(loss=loss, takes="of a prediction and a target")
     if schedule is not None:
-        require_functions(schedule=schedule, takes="of the step")
+        require_functions(schedule=schedule, takes="of the step", count=1)
     if clip is not None:
-        require_functions(clip=clip, takes="of a list of gradients")
+        require_functions(clip=clip, takes="of a list of gradients", count=1)
     named_metrics = metrics_by_name(metrics)
     rows, targets = examples(X, y)
     held_out = _held_out(validation, len(rows[0]))
@@ -164,6 +165,8 @@ def _train(
     trainer: Any = Trainer(
         *(model, loss, optimizer, schedule, clip, (rows, targets), size, history, not measures)
     )
+    if named_metrics:
+        _try_out_metrics(trainer, named_metrics)
     if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
         trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
 
@@ -343,7 +346,7 @@ class Trainer:
         if not self.schedule:
             return self.optimizer.lr
         rate = self.schedule(step)
-        if not isinstance(rate, Real) or not 0 <= float(rate) < math.inf:
+        if not isinstance(rate, Real) or not (is_finite(rate) and float(rate) >= 0):
             raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
         return float(rate)
 
@@ -470,7 +473,7 @@ def _check_arguments(
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
     for callback in callbacks:
-        require_functions(callbacks=callback, takes="of the model and the history")
+        require_functions(callbacks=callback, takes="of the model and the history", count=2)
     if compile is not None:
         require_bools(compile=compile, instead="None")
 
@@ -485,6 +488,26 @@ def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None
     if len(rows[0]) != width:
         raise ValueError(f"`validation X` must have the {width} columns of `X`, got {len(rows[0])}")
     return rows, targets
+
+
+def _try_out_metrics(trainer: Trainer, metrics: Mapping[str, Metric]) -> None:
+    """Let a metric that gives no number fail before any step.
+
+    It is asked about one row; about all, only if one is too few for it.
+    """
+    for count in dict.fromkeys([1, len(trainer.rows)]):
+        rows, targets = trainer.rows[:count], trainer.targets[:count]
+        try:
+            with no_grad():
+                _, predictions = trainer.measure(rows, targets)
+        except (ArithmeticError, ValueError):
+            return  # the training will say where
+        try:
+            measured(metrics, predictions, targets)
+            return
+        except Exception:
+            if count == len(trainer.rows):
+                raise
 
 
 def _try_out(

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -311,7 +312,7 @@ def test_metrics_are_given_plain_numbers():
         return 0.0
 
     trained(metrics=[kind], validation=(X, Y))
-    assert kinds == [{float, int}] * 4
+    assert kinds == [{float, int}] * 5  # once before the first step
 
 
 def test_metrics_of_logits_are_given_lists_of_plain_numbers():
@@ -322,7 +323,7 @@ def test_metrics_of_logits_are_given_lists_of_plain_numbers():
         return 0.0
 
     trained(MLP(2, [2], seed=0), loss=losses.cross_entropy, metrics=[kind], validation=(X, Y))
-    assert kinds == [{float}] * 4
+    assert kinds == [{float}] * 5
 
 
 def test_metrics_of_arrays_are_given_plain_numbers():
@@ -336,7 +337,7 @@ def test_metrics_of_arrays_are_given_plain_numbers():
     targets = [[0.0, 1.0]] * len(X)
     trained(lambda row: np.array(inner(row)), X, targets, loss=losses.squared_error,
             optimizer=optimizer, metrics=[kind])  # fmt: skip
-    assert kinds == [{float}] * 2
+    assert kinds == [{float}] * 3
 
 
 def test_validation_records_no_graph():
@@ -374,13 +375,39 @@ def test_a_metric_does_not_hide_another_nor_the_loss(names):
         trained(metrics=[named(name) for name in names], validation=(X, Y))
 
 
-@pytest.mark.parametrize("answer", [None, "good", [1.0]], ids=repr)
-def test_a_metric_that_answers_with_no_number_is_named(answer):
+@pytest.mark.parametrize("answer", [None, "good", [1.0], np.array([1.0]), 1j], ids=repr)
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_metric_that_answers_with_no_number_is_named_before_the_first_step(answer, compile):
     def agreement(predictions, targets):
         return answer
 
-    with pytest.raises(TypeError, match="agreement"):
-        trained(metrics=[agreement])
+    model = Line()
+    before = model.state_dict()
+    with pytest.raises(TypeError, match="the metric agreement must return a number, got"):
+        trained(model, metrics=[agreement], compile=compile)
+    assert model.state_dict() == before
+
+
+def test_a_metric_that_needs_many_rows_is_tried_out_with_all():
+    seen = []
+
+    def spread(predictions, targets):
+        seen.append(len(predictions))
+        return statistics.stdev(predictions)  # of one row there is none
+
+    trained(metrics=[spread], epochs=1)
+    assert seen == [1, len(X), len(X)]
+
+
+@pytest.mark.parametrize("option", ["schedule", "clip", "callbacks", "metrics", "model"])
+def test_a_function_of_other_arguments_is_refused_before_the_first_step(option):
+    model = Line()
+    before, adam = model.state_dict(), optim.Adam(model.parameters())
+    several = option in ("callbacks", "metrics")
+    wrong = {option: [lambda: None] if several else lambda: None}
+    with pytest.raises(TypeError, match=f"`{option}` must be a function of .* does not take"):
+        trained(wrong.pop("model", model), optimizer=adam, **wrong)
+    assert (model.state_dict(), adam.steps) == (before, 0)
 
 
 # ---- accuracy
@@ -558,7 +585,7 @@ def test_an_exception_in_a_callback_comes_out():
 # ---- Ctrl-C
 
 STEPS = 4  # of the small training: 2 epochs of 2 batches of 2 rows
-TRIED_OUT = {"model": 2, "loss": 5}  # calls before the first step: of one row, of all targets
+TRIED_OUT = {"model": 3, "loss": 6, "metric": 1}  # calls before the first step
 
 
 class Interrupt:
