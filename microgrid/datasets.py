@@ -251,8 +251,10 @@ class StandardScaler:
     """Every column is brought to mean 0 and standard deviation 1, as measured on the training rows.
 
     After `fit`, `mean` and `scale` hold the mean and the population standard deviation (over n, not
-    n - 1) of each column. A constant column has scale 1, so it becomes 0. Every method raises
-    `ValueError` unless the rows are finite and of one length, that of the rows fitted.
+    n - 1) of each column. A constant column has scale 1, so it becomes 0. Rows are lists, arrays,
+    data frames or other iterables. Every method raises `ValueError` unless they are finite and of
+    one length, that of the rows fitted, `TypeError` if something in them is no number, and
+    `OverflowError` if a result is too large for a float.
 
     >>> scaler = StandardScaler().fit([[1, 5], [3, 5]])
     >>> scaler.mean, scaler.scale, scaler.transform([[4, 5]])
@@ -285,7 +287,7 @@ class StandardScaler:
 
     def transform(self, X: Matrix) -> list[list[float]]:
         """Return (x - mean) / scale for every x; raises `RuntimeError` before `fit`."""
-        return [[(x - m) / s for x, m, s in row] for row in self._aligned(X)]
+        return self._moved(X, lambda x, mean, scale: (x - mean) / scale)
 
     def fit_transform(self, X: Matrix) -> list[list[float]]:
         """Return the rows of `X` transformed by what was measured on them."""
@@ -294,9 +296,9 @@ class StandardScaler:
 
     def inverse_transform(self, X: Matrix) -> list[list[float]]:
         """Return x * scale + mean for every x, undoing `transform`; raises likewise."""
-        return [[x * s + m for x, m, s in row] for row in self._aligned(X)]
+        return self._moved(X, lambda x, mean, scale: x * scale + mean)
 
-    def _aligned(self, X: Matrix) -> list[list[tuple[float, float, float]]]:
+    def _moved(self, X: Matrix, moved: Callable[[float, float, float], float]) -> list[list[float]]:
         if not hasattr(self, "mean"):
             raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first.")
         rows = rows_of_numbers("X", X)
@@ -304,7 +306,14 @@ class StandardScaler:
             raise ValueError(
                 f"`X` must have the {len(self.mean)} columns that were fitted, got {len(rows[0])}"
             )
-        return [list(zip(row, self.mean, self.scale, strict=True)) for row in rows]
+        result = [[*map(moved, row, self.mean, self.scale)] for row in rows]
+        for i, (row, new) in enumerate(zip(rows, result, strict=True)):
+            if not all(map(math.isfinite, new)):
+                raise OverflowError(
+                    f"row {i} of `X` must be so near to the fitted rows that a float can hold the "
+                    f"result, got {shown(row)}"
+                )
+        return result
 
 
 def _scatter(

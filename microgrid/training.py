@@ -67,7 +67,7 @@ def fit(
 
     Args:
         model: takes a row, a list of floats, and returns a prediction: a Value or a list of them.
-        X: a list, an array or any iterable of rows of one width, all numbers finite.
+        X: a list, an array, a frame or any iterable of rows of one width, all numbers finite.
         y: as many targets, each a number or a list of numbers.
         loss: `(prediction, target) -> Value`, of one row; a batch's is the mean.
         optimizer: moves the parameters that it was made with.

@@ -428,6 +428,20 @@ def test_a_constant_column_has_scale_1_and_becomes_0(constant, n):
     assert abs(scaler.transform([[constant]])[0][0]) <= math.ulp(constant)
 
 
+def test_what_a_float_cannot_hold_is_refused_and_nothing_half_fitted():
+    scaler = StandardScaler().fit([[1e-300, 1.0], [2e-300, 2.0]])
+    before = {name: list(numbers) for name, numbers in vars(scaler).items()}
+    with pytest.raises(OverflowError, match=r"column 1 of `X` must have a sum .* up to 1e[+]308"):
+        scaler.fit([[1.0, 1e308], [2.0, 1e308], [3.0, 1e308]])
+    with pytest.raises(TypeError, match="row 0, column 1 of `X`"):
+        scaler.fit([[1.0, "a"]])
+    assert vars(scaler) == before
+    with pytest.raises(OverflowError, match=r"row 1 of `X` must .*, got \[1e[+]308, 1.0\]"):
+        scaler.transform([[1.0, 1.0], [1e308, 1.0]])
+    with pytest.raises(OverflowError, match="row 0 of `X` must"):
+        StandardScaler().fit([[1e200], [-1e200]]).inverse_transform([[1e200]])
+
+
 def test_a_small_column_is_not_taken_for_a_constant():
     assert StandardScaler().fit([[1 - 1e-12], [1 + 1e-12]]).scale[0] == pytest.approx(
         1e-12, rel=1e-3

@@ -20,6 +20,7 @@ from microgrid import MLP, Layer, Neuron, Value, accuracy, fit, losses, metrics,
 from microgrid.datasets import StandardScaler, batches, blobs, split
 from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
 from microgrid.primitive import Primitive
+from microgrid.sequences import is_number, single
 
 # Numbers that every type of a column can hold; no row is like another.
 X = [[3.0, 1.0], [0.0, 2.0], [5.0, 4.0], [1.0, 7.0], [6.0, 0.0], [2.0, 5.0]]
@@ -217,6 +218,9 @@ class Lazy:
     def collect(self):
         raise AssertionError("nobody asked for it")
 
+    def __getitem__(self, index):
+        raise TypeError("a lazy frame is not subscriptable")
+
 
 def is_table(data):
     return isinstance(data[0], list)
@@ -248,7 +252,7 @@ def python():
         "a tensor": Tensor,
         "a list of tensors": lambda data: [Tensor(x) for x in data] if is_table(data) else data,
         "tensors of one number": lambda data: (
-            [[*map(Tensor, row)] for row in data] if is_table(data) else data
+            [[*map(Tensor, row)] for row in data] if is_table(data) else [*map(Tensor, data)]
         ),
     }  # fmt: skip
 
@@ -521,32 +525,34 @@ NO_NUMBER = [
 
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
-@pytest.mark.parametrize("number", NO_NUMBER, ids=lambda x: type(x).__name__)
-def test_the_row_and_the_column_of_what_is_no_number_are_named(name, number):
-    def of(data):
-        return [row if i != 4 else [row[0], number] for i, row in enumerate(data)]
-
-    def of_frame(data):
-        return Pandas(of(data)) if is_table(data) else data
-
+def test_the_row_and_the_column_of_what_is_no_number_are_named(name):
     argument = "centers" if name == "datasets.blobs" else "X"
-    for form, column in [(of, "column 1"), (of_frame, r"column 1 \('b'\)")]:
-        with pytest.raises((TypeError, ValueError), match=f"^row 4, {column} of `{argument}` must"):
-            CALLS[name](lambda data, form=form: form(data) if is_table(data) else data)
+    for number in NO_NUMBER:
+        rows = [row if i != 4 else [row[0], number] for i, row in enumerate(X)]
+        for kind, column in [(list, "column 1"), (Pandas, r"column 1 \('b'\)")]:
+            given, must = kind(rows), f"^row 4, {column} of `{argument}` must"
+            with pytest.raises((TypeError, ValueError), match=must):
+                CALLS[name](lambda data, given=given: given if is_table(data) else data)
 
 
 @pytest.mark.parametrize("name", ["fit", "drawing.plot_decision_boundary", "drawing.LivePlot"])
-@pytest.mark.parametrize("number", NO_NUMBER, ids=lambda x: type(x).__name__)
-def test_the_row_of_a_target_that_is_no_number_is_named(name, number):
-    def of(data):
-        return data if is_table(data) else [*data[:3], number, *data[4:]]
+def test_the_row_of_a_target_that_is_no_number_is_named(name):
+    for number in NO_NUMBER:
+        y = [*Y[:3], number, *Y[4:]]
+        with pytest.raises((TypeError, ValueError), match=r"^row 3(, column \d)? of `y` "):
+            CALLS[name](lambda data, y=y: data if is_table(data) else y)
 
-    with pytest.raises((TypeError, ValueError), match=r"^row 3(, column \d)? of `y` "):
-        CALLS[name](of)
-    with pytest.raises((TypeError, ValueError), match=r"(of|in) row 3\b"):
-        accuracy(Z, of(Y))
-    with pytest.raises((TypeError, ValueError), match=r"(of|in) row 3\b"):
-        accuracy(X, of(Y))
+
+def test_the_row_that_has_no_accuracy_is_named():
+    for number in NO_NUMBER:
+        for predictions in (Z, X):
+            with pytest.raises((TypeError, ValueError), match=r"in row 3\b"):
+                accuracy(predictions, [*Y[:3], number, *Y[4:]])
+        if is_number(single(number)) or getattr(number, "ndim", 0) == 1:
+            continue  # as predictions nan is wrong, and 10**400 and two logits say a class
+        for predictions in ([*Z[:3], number, *Z[4:]], [*X[:3], [1.0, number], *X[4:]]):
+            with pytest.raises((TypeError, ValueError), match=r"(in|of) row 3\b"):
+                accuracy(predictions, Y)
 
 
 # ---- what else is given by position, or is no number
