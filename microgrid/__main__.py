@@ -13,6 +13,10 @@ from .files import require_writable
 from .history import History
 
 PROGRAM = "python -m microgrid"
+PICTURES = {
+    "moons": ("moons-boundary.png", "moons-curves.png", "neuron.svg"),
+    "penguins": ("penguins-curves.png",),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,9 +66,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     try:
-        require_writable(options.out / "neuron.svg")
+        for example in [options.data] if options.data else EXAMPLES:
+            for name in PICTURES[example]:
+                require_writable(options.out / name)
     except OSError as error:
-        parser.error(f"cannot write to the folder {str(options.out)!r}: {error.strerror}")
+        parser.error(f"cannot write {error.filename!r}: {error.strerror}")
     try:
         from .drawing import draw, plot_history  # noqa: F401  (what fails is known before training)
     except ImportError as error:
@@ -84,13 +90,14 @@ def _whole(least: int) -> Callable[[str], int]:
 def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     from .drawing import draw, plot_decision_boundary
 
+    boundary, curves, neurons = PICTURES["moons"]
     X, y = datasets.moons(200, noise=0.15, seed=options.seed)
     model = MLP(2, [16, 16, 1], init="he", seed=options.seed)
     parts = datasets.split(X, y, seed=options.seed, stratify=True)
     history = _train("moons", model, parts, losses.binary_cross_entropy, options)
-    _save(plot_decision_boundary(model, X, y), "moons-boundary.png", options, pictures)
+    _save(plot_decision_boundary(model, X, y), boundary, options, pictures)
     if len(history):
-        _save(history.plot(), "moons-curves.png", options, pictures)
+        _save(history.plot(), curves, options, pictures)
     _stop_if_interrupted(history)
 
     neuron = model.layers[0].neurons[0]
@@ -98,7 +105,7 @@ def _learn_moons(options: argparse.Namespace, pictures: list[Path]) -> None:
     neuron.zero_grad()
     output.backward()
     try:
-        _save(draw(output, names=neuron), "neuron.svg", options, pictures)
+        _save(draw(output, names=neuron), neurons, options, pictures)
     except RuntimeError as error:  # no layout engine
         print(f"neuron: as DOT text, since {error}")
         _save(draw(output, names=neuron), "neuron.dot", options, pictures)
@@ -115,7 +122,8 @@ def _learn_penguins(options: argparse.Namespace, pictures: list[Path]) -> None:
     model = MLP(4, [8, 3], activation="tanh", init="xavier", seed=options.seed)
     history = _train("penguins", model, parts, losses.cross_entropy, options)
     if len(history):
-        _save(history.plot(), "penguins-curves.png", options, pictures)
+        (curves,) = PICTURES["penguins"]
+        _save(history.plot(), curves, options, pictures)
     _stop_if_interrupted(history)
 
 

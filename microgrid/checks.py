@@ -1,4 +1,4 @@
-"""What an argument must be: a switch, a whole number, a number in a range, a function.
+"""What an argument must be: a switch, a whole number, a number in a range, a function, a path.
 
 Each is asked for here alone, and refused in one wording: what must hold, and what was got.
 """
@@ -6,6 +6,7 @@ Each is asked for here alone, and refused in one wording: what must hold, and wh
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Collection
 from numbers import Integral, Real
@@ -21,6 +22,7 @@ __all__ = [
     "require_bools",
     "require_functions",
     "require_numbers",
+    "require_paths",
     "require_whole_numbers",
     "shown",
 ]
@@ -130,6 +132,19 @@ def _takes(function: Any, count: int) -> bool:
     except ValueError:
         return True  # some functions written in C do not say
     return True
+
+
+def require_paths(**paths: Any) -> None:
+    """Raise `TypeError` for what is no path.
+
+    >>> require_paths(path=5)
+    Traceback (most recent call last):
+        ...
+    TypeError: `path` must be a path, such as 'folder/graph.svg', got 5 (int)
+    """
+    for name, x in paths.items():
+        if not isinstance(os.fspath(x) if isinstance(x, os.PathLike) else x, str):
+            raise _wrong_kind(name, "a path, such as 'folder/graph.svg'", x)
 
 
 def is_finite(x: Any) -> bool:

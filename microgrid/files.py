@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from .checks import require_paths, shown
 from .interrupts import uninterrupted
 
 __all__ = ["require_writable", "write_file"]
@@ -37,7 +38,7 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> str:
 
     Raises:
         OSError: the file cannot be written, and is as it was.
-        ValueError: no file can have that path.
+        TypeError, ValueError: no file can have that path or that content.
 
     >>> import json, tempfile
     >>> from microgrid import MLP
@@ -47,6 +48,10 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> str:
     ...     json.loads(Path(path).read_text()) == state
     True
     """
+    require_paths(path=path)
+    if not isinstance(content, (str, bytes, bytearray, memoryview)):
+        kind = type(content).__name__
+        raise TypeError(f"`content` must be text or bytes, got {shown(content)} ({kind})")
     data = content.encode() if isinstance(content, str) else content
     try:
         place = _place(Path(path))
@@ -73,6 +78,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
       ...
     IsADirectoryError: [Errno 21] Is a directory; name a file inside that folder: '.'
     """
+    require_paths(path=path)
     try:
         place = _place(Path(path))
         if place is not None:
@@ -129,7 +135,7 @@ def _beside(place: Path) -> Iterator[Path]:
 def _keep_permissions(old: Path, new: Path) -> None:
     with suppress(FileNotFoundError):
         before, now = old.stat(), new.stat()
-        with suppress(PermissionError):  # a group may be given to others, an owner by root alone
+        with suppress(OSError):  # one's group may be another of one's own, the owner root may set
             if before.st_gid != now.st_gid:
                 os.chown(new, -1, before.st_gid)
             if before.st_uid != now.st_uid:

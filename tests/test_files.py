@@ -5,6 +5,7 @@ import errno
 import functools
 import importlib
 import inspect
+import io
 import itertools
 import os
 import pkgutil
@@ -385,6 +386,30 @@ def test_where_no_file_can_be_it_is_said_before_anything_is_drawn(place, tmp_pat
             assert told.value.filename == path
     assert (tmp_path / "file").read_bytes() == OLD
     assert {*entries(tmp_path)} <= {"file", "folder.svg", "circle.svg", "new"}
+
+
+@pytest.mark.parametrize(
+    "path", [5, None, b"a.svg", True, ["a.svg"], io.BytesIO()], ids=lambda x: type(x).__name__
+)
+def test_what_is_no_path_is_refused_by_name(path, things):
+    saves = [thing.save for name, thing in things.items() if path is not None or name != "Graph"]
+    for refuse in (*saves, require_writable, lambda path: write_file(path, NEW)):
+        with pytest.raises(TypeError, match=r"`\w+` must be a path, such as '.*', got .* \("):
+            refuse(path)
+    if path is not None:
+        with pytest.raises(TypeError, match="`filename` must be a path"):
+            draw(Value(1.0)).render(outfile=path)
+        with pytest.raises(TypeError, match="`path` must be a path"):
+            LivePlot(path=path)
+
+
+@pytest.mark.parametrize("content", [None, 5, {"w": 1.0}, ["a"]])
+def test_what_is_no_content_is_refused_and_nothing_is_written(content, tmp_path):
+    with pytest.raises(TypeError, match="`content` must be text or bytes, got"):
+        write_file(tmp_path / "a", content)
+    with pytest.raises(ValueError, match="surrogates"):
+        write_file(tmp_path / "a", "\ud800")
+    assert entries(tmp_path) == []
 
 
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):

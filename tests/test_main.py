@@ -70,8 +70,11 @@ def test_help_names_every_option(capsys):
         (["--seed", "-1"], "--seed"),
         (["--data", "sheep"], "invalid choice: 'sheep'"),
         (["--colour"], "unrecognized arguments: --colour"),
-        (["--out", "/dev/null/pictures"], "cannot write to the folder '/dev/null/pictures'"),
-        (["--out", sys.executable], "cannot write to the folder"),
+        (
+            ["--out", "/dev/null/pictures"],
+            "cannot write '/dev/null/pictures/moons-boundary.png': Not a directory",
+        ),
+        (["--out", sys.executable], "a file stands in the place of its folder"),
     ],
 )
 def test_a_bad_option_is_one_line_and_exit_code_2(arguments, says, capsys):
@@ -100,8 +103,10 @@ def test_without_matplotlib_it_says_so_before_any_training(tmp_path):
 def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
     from microgrid import training
 
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
+    def interrupted(metrics, predictions, targets, **options):
+        if len(predictions) > 1:  # before the first step it is tried out on a single one
+            raise KeyboardInterrupt
+        return {}
 
     monkeypatch.setattr(training, "measured", interrupted)
     assert main(["--out", str(tmp_path)]) == 130
@@ -138,9 +143,13 @@ def test_a_picture_that_does_not_fit_is_one_line_and_exit_code_2(tmp_path, capsy
 
 
 def test_a_folder_in_the_place_of_a_picture_is_one_line_and_exit_code_2(tmp_path, capsys):
-    (tmp_path / "penguins-curves.png").mkdir()
-    assert main([*PENGUINS, "--out", str(tmp_path)]) == 2
-    assert "name a file inside that folder: '" in capsys.readouterr().err
+    (tmp_path / "moons-curves.png").mkdir()
+    with pytest.raises(SystemExit) as left:
+        main(["--out", str(tmp_path)])
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""  # it is said before any training
+    assert "moons-curves.png': Is a directory; name a file inside that folder" in err
 
 
 def full():

@@ -400,8 +400,8 @@ def test_a_movie_that_cannot_be_drawn_leaves_the_file_as_it_was(tmp_path, monkey
     ("path", "options", "message"),
     [
         ("b.mp4", {}, "saved as .gif, got 'b.mp4'; .* ffmpeg -i b.gif b.mp4"),
-        ("b.gif", {"frames": 1}, "2 frames and some time, got 1 in"),
-        ("b.gif", {"seconds": 0}, "2 frames and some time, got 60 in 0 s"),
+        ("b.gif", {"frames": 1}, "`frames` must be an integer, at least 2, got 1"),
+        ("b.gif", {"seconds": 0}, "`seconds` must be a finite number, above 0, got 0"),
         ("b.gif", {}, "no epoch was kept: train with"),
     ],
 )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from ..checks import require_paths
 from ..files import require_writable, write_file
 
 __all__ = ["format_of", "save_drawn"]
@@ -22,6 +23,7 @@ def format_of(
     """Return the format that a file has by its suffix; no message lists the rare ones.
 
     Raises:
+        TypeError: it is no path.
         ValueError: the suffix is that of none, or there is none.
 
     >>> format_of("curves.PNG", "a picture", ["png", "svg"])
@@ -31,6 +33,7 @@ def format_of(
       ...
     ValueError: a picture is saved as .png, .svg or .pdf, got 'curves'
     """
+    require_paths(path=path)
     format = Path(path).suffix.removeprefix(".").lower()
     if format not in formats and format not in rare:
         *others, last = (f".{name}" for name in formats)

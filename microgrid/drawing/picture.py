@@ -41,6 +41,7 @@ class Picture:
 
         Raises:
             ValueError: the suffix is another one.
+            OSError: the file cannot be written, and is as it was.
         """
         format = format_of_picture(path)
         return save_drawn(path, lambda: self._drawn(format))

@@ -11,6 +11,8 @@ from typing import Any
 
 import graphviz
 
+from ...checks import require_paths
+from ...files import require_writable
 from ..files import format_of, save_drawn
 from ..labels import xml_text
 from ..layout import MOST_SECONDS, LayoutTimeout, lay_out
@@ -130,8 +132,9 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         Raises:
             ValueError: the suffix is that of no format.
             RuntimeError: a picture needs a layout engine, and there is none or it failed.
+            OSError: the file cannot be written, and is as it was.
         """
-        path = Path(directory or self.directory, filename or self.filename)
+        path = self._path(directory, filename or self.filename)
         format = format_of(path, "a graph", FORMATS, rare=graphviz.FORMATS)
         if skip_existing and path.exists():
             return str(path)
@@ -158,22 +161,34 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         Raises:
             ValueError: there is no such format.
             RuntimeError: there is no layout engine, or it failed; then nothing is written.
+            OSError: a file cannot be written, and is as it was.
         """
-        folder = Path(directory or self.directory)
         if outfile is None:
-            text = folder / (filename or self.filename)
+            text = self._path(directory, filename or self.filename)
             format = format or self.format
             picture = text.with_name(f"{text.name}.{format}")
         else:
-            picture = folder / outfile
-            text = folder / filename if filename else picture.with_suffix(".gv")
+            picture = self._path(directory, outfile)
+            text = self._path(directory, filename or picture.with_suffix(".gv").name)
             format = format or picture.suffix.removeprefix(".").lower() or self.format
-        self._write(picture, format, **options)
-        if not cleanup and text != picture:
-            self._write(text, "gv")
+        written = {picture: format}
+        if not cleanup:
+            written.setdefault(text, "gv")
+        for path in written:
+            require_writable(path)
+        for path, format in written.items():
+            self._write(path, format, **options)
         if view or quiet_view:
             graphviz.view(picture, quiet=quiet_view)
         return str(picture)
+
+    def _path(self, directory: Any, filename: Any) -> Path:
+        directory = directory or self.directory
+        require_paths(directory=directory, filename=filename)
+        path = Path(directory, filename)
+        if not path.name:
+            raise ValueError(f"a graph needs the name of a file, got {str(filename)!r}")
+        return path
 
     def _write(self, path: Path, format: str, **options: Any) -> str:
         def drawn() -> bytes:

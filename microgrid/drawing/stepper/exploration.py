@@ -95,6 +95,7 @@ class Exploration:
 
         Raises:
             ValueError: the suffix is another one.
+            OSError: the file cannot be written, and is as it was.
         """
         format_of(path, "a page", ["html", "htm"])
         return save_drawn(path, lambda: self.html().encode())

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ...checks import shown
+from ...checks import require_numbers, require_paths, require_whole_numbers, shown
 from ...history import History
 from ...nn import Module
 from ..files import format_of, save_drawn
@@ -81,12 +81,14 @@ class BoundaryMovie:
         Raises:
             ValueError: no epoch was kept, the suffix is another one, there are less than 2 frames
                 or no seconds, or the model cannot be drawn; see `plot_decision_boundary`.
+            OSError: the file cannot be written, and is as it was.
         """
-        path = Path(path)
-        films = f"; other programs make films of it: ffmpeg -i {path.stem}.gif {path.name}"
+        require_paths(path=path)
+        name = Path(path).name
+        films = f"; other programs make films of it: ffmpeg -i {Path(name).stem}.gif {name}"
         format_of(path, "a movie", ["gif"], hint=films)
-        if frames < 2 or not seconds > 0:
-            raise ValueError(f"a movie needs 2 frames and some time, got {frames} in {seconds} s")
+        require_whole_numbers(frames=frames, least=2)
+        require_numbers(seconds=seconds, above=0)
         if not self.epochs:
             raise ValueError("no epoch was kept: train with fit(…, callbacks=[movie]) first")
 
