@@ -45,29 +45,28 @@ def listed(data: Any, need: str) -> list[Any]:
     why = _why_not(data)
     if why is not None:
         raise TypeError(f"{need}, got {shown(data)}{why}")
-    kind = type(data)
-    for way, options in BY_ROWS.items():
-        if hasattr(kind, way):
-            return [list(row) for row in getattr(data, way)(**options)]
-    if is_of_dates(data):
-        # NumPy's `tolist` makes plain ints of them
+    if is_of_dates(data):  # of which NumPy's `tolist` makes plain ints
         return [listed(x, need) if is_array(x) else x for x in data]
-    for way in BY_POSITION:
-        if hasattr(kind, way):
-            try:
-                found = getattr(data, way)()
-            except Exception as error:  # a tensor that is elsewhere, or has no numbers
-                raise TypeError(
-                    f"{need}, got a {kind.__name__} that cannot be read: {error}"
-                ) from error
+    try:
+        if way := _way(data, BY_ROWS):
+            return [list(row) for row in getattr(data, way)(**BY_ROWS[way])]
+        if way := _way(data, BY_POSITION):
+            found = getattr(data, way)()
             return found if isinstance(found, list) else listed(found, need)
-    return list(data)
+    except Exception as error:  # a tensor that is elsewhere, or has no numbers
+        name = type(data).__name__
+        raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
+    return list(data) if hasattr(type(data), "__iter__") else [data[i] for i in range(len(data))]
+
+
+def _way(data: Any, ways: Iterable[str]) -> str | None:
+    """Return the first method that the type of data has: a column may be called as a method is."""
+    return next((way for way in ways if hasattr(type(data), way)), None)
 
 
 def names_of_columns(data: Any) -> list[Any]:
     """Return what a frame calls its columns; of other data, nothing."""
-    is_frame = any(hasattr(type(data), way) for way in BY_ROWS)
-    return listed(getattr(data, "columns", ()), "names of columns") if is_frame else []
+    return listed(getattr(data, "columns", ()), "it must be a list") if _way(data, BY_ROWS) else []
 
 
 def is_ordered(x: Any) -> bool:
@@ -105,8 +104,9 @@ def _why_not(x: Any) -> str | None:
     is_single = not is_array(x) and hasattr(x, "record")
     if is_single or getattr(x, "ndim", 1) == 0:
         return why_single(x)
-    ways = ("__iter__", "__getitem__", *BY_ROWS, *BY_POSITION)
-    return None if any(hasattr(type(x), way) for way in ways) else ""
+    if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION)):
+        return None
+    return None if hasattr(type(x), "__getitem__") and hasattr(type(x), "__len__") else ""
 
 
 def paired(name: str, data: Any, other: str, others: Any) -> tuple[list[Any], list[Any]]:

@@ -334,7 +334,7 @@ class Trainer:
         self, rows: Sequence[list[float]], targets: Sequence[Any]
     ) -> tuple[Value, list[Any]]:
         """Return the sum of the rows' losses, and the predictions as plain numbers."""
-        predictions = [self.model(row) for row in rows]
+        predictions = [self.model(list(row)) for row in rows]  # which it may change
         pairs = zip(predictions, targets, strict=True)
         total = sum_([value_of(self.loss(prediction, target)) for prediction, target in pairs])
         if not math.isfinite(total.data):
@@ -520,7 +520,7 @@ def _try_out(
     """Let a model of other rows, and targets that the loss refuses, fail before any step."""
     with no_grad():
         try:
-            prediction = model(row)
+            prediction = model(list(row))
         except (ArithmeticError, ValueError) as error:
             if _is_of_numbers(error):
                 return  # the training will say where

@@ -898,8 +898,18 @@ def test_a_model_that_answers_with_nan_is_refused():
 
 
 def test_a_model_that_answers_with_no_number_is_refused():
-    with pytest.raises(TypeError, match="a number or a list of logits, got None at"):
-        plot_decision_boundary(lambda x: None, CORNERS, [0, 1, 0, 1])
+    for answer in (None, "12", {1.0, 2.0}, {0: 1.0}, [], [None, 1.0], ["1", "2"], [[1.0, 2.0]]):
+        with pytest.raises(TypeError, match=r"a number or a list of logits at \[.*\], got"):
+            plot_decision_boundary(lambda x, answer=answer: answer, CORNERS, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("kind", [tuple, iter, np.array, lambda xs: np.array(xs, object)])
+def test_a_model_may_answer_in_any_form(kind):
+    def pictured(model):
+        return plot_decision_boundary(model, CORNERS, [0, 1, 0, 1], resolution=5)._repr_png_()
+
+    assert pictured(lambda x: kind([curved(x), 0.0])) == pictured(lambda x: [curved(x), 0.0])
+    assert pictured(lambda x: np.array(curved(x))) == pictured(curved)
 
 
 def test_a_stale_graph_says_so_and_names_the_leaf():

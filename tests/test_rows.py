@@ -206,12 +206,34 @@ class Tensor(Stub):
         return f"tensor({self.data.tolist()}{', requires_grad=True' * self.requires_grad})"
 
 
+class Nowhere:
+    """PyTorch's on the device `meta`."""
+
+    ndim = 2
+
+    def tolist(self):
+        raise NotImplementedError("cannot copy out of a meta tensor")
+
+
 class ForNumPy:
     def __init__(self, data):
         self.data = data
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.data)
+
+
+class Indexed:
+    """What has a length and gives an item for an index alone, whatever the index."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        return self.data[index % len(self)]
 
 
 class Lazy:
@@ -239,6 +261,7 @@ def python():
         "an iterator": iter,
         "a generator": lambda data: (x for x in data),
         "generators": by_rows(lambda data: (x for x in data)),
+        "items of an index": Indexed,
         "a map": lambda data: map(list, data) if is_table(data) else iter(data),
         "a dict's values": lambda data: dict(enumerate(data)).values(),
         "arrays of Python": lambda data: (
@@ -453,6 +476,8 @@ NO_ROWS = {
     "a tensor with a gradient": lambda data: Tensor(data, requires_grad=True),
     "what is not computed": lambda data: Lazy(),
     "a type": lambda data: list,
+    "a match of a pattern": lambda data: re.match("(a)(b)", "ab"),
+    "a tensor that is nowhere": lambda data: Nowhere(),
     "a function": lambda data: iter,
     "no entries": lambda data: [],
     "a frame of no rows": lambda data: Pandas([]),

@@ -410,6 +410,26 @@ def test_a_function_of_other_arguments_is_refused_before_the_first_step(option):
     assert (model.state_dict(), adam.steps) == (before, 0)
 
 
+def test_a_model_that_changes_the_row_it_is_given_changes_no_data():
+    def changing(row):
+        row.append(row[0])
+        row[0] = math.nan
+        return line(row[2], row[1])
+
+    def line(x1, x2):
+        return w[0] * x1 + w[1] * x2
+
+    trained = []
+    for model in (changing, lambda row: line(*row)):
+        w = [Value(0.5), Value(-0.5)]
+        history = fit(
+            model, [[1.0, 2.0], [3.0, 4.0]], [0, 1], loss=losses.squared_error, epochs=3,
+            optimizer=optim.SGD(w, lr=0.01), validation=([[5.0, 6.0]], [1]), compile=False,
+        )  # fmt: skip
+        trained.append((history.records, [p.data for p in w]))
+    assert trained[0] == trained[1]
+
+
 # ---- accuracy
 
 

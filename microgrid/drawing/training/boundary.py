@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ...checks import LONGEST, require_whole_numbers, shown
 from ...engine import Value, no_grad
 from ...examples import examples
 from ...nn import Module
-from ...sequences import instead_of, is_ordered, listed, names_of_columns
+from ...sequences import instead_of, is_number, is_ordered, listed, names_of_columns, single
 from ...trees import map_values
 from ..picture import Picture
 from .curves import COLOURS
@@ -151,10 +150,6 @@ def _label(label: Any, row: int) -> int:
     return int(label)
 
 
-def _number(x: Any) -> float:
-    return float(x.data if isinstance(x, Value) else x)
-
-
 def _of(looks: Sequence[str], place: int) -> str:
     return looks[place % len(looks)]
 
@@ -199,13 +194,12 @@ def _logits(model: Model, across: Any, down: Any) -> Any:
 
 
 def _answer(model: Model, x1: float, x2: float) -> list[float]:
-    answer = model([x1, x2])
-    try:
-        logits = [_number(answer)] if isinstance(answer, (Value, Real)) else [*map(_number, answer)]
-    except TypeError:
-        raise TypeError(
-            f"the model must return a number or a list of logits, got {shown(answer)} at {[x1, x2]}"
-        ) from None
+    answer = single(model([x1, x2]))
+    must = f"the model must return a number or a list of logits at {[x1, x2]}"
+    numbers = [answer] if is_number(answer) else [*map(single, listed(answer, must))]
+    if not numbers or not all(map(is_number, numbers)):
+        raise TypeError(f"{must}, got {shown(answer)}")
+    logits = [float(x.data if isinstance(x, Value) else x) for x in numbers]
     if not all(map(isfinite, logits)):
         raise ValueError(f"the model must return finite numbers, got {logits} at {[x1, x2]}")
     return [0.0, *logits] if len(logits) == 1 else logits
