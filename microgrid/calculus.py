@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
-from .checks import LONGEST, require_bools, require_whole_numbers, shown
+from .checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
 from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
 from .linearization import Linearization, is_closed
@@ -383,7 +383,7 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
     """Return the positions of the arguments to derive by, after a check of what the user gave."""
     given: Any = [argnums] if isinstance(argnums, Integral) else argnums
     if not isinstance(given, (list, tuple, range)) or not all(
-        isinstance(i, Integral) for i in given
+        isinstance(i, Integral) and not is_bool(i) for i in given
     ):
         raise TypeError(f"argnums must be a whole number, or a tuple of them, got {shown(argnums)}")
     for i in given:

@@ -91,7 +91,7 @@ class _Cells:
             return x
         x = single(x)
         if is_missing(x) or (isinstance(x, Real) and not is_finite(x)):
-            advice = "; drop or fill what is missing" * (is_missing(x) or x != x)
+            advice = "; drop or fill what is missing" * bool(is_missing(x) or x != x)
             place = self._place(row, column)
             raise ValueError(f"{place} must be a finite number, got {shown(x)}{advice}")
         if not isinstance(x, Real) or is_of_dates(x):

@@ -100,6 +100,8 @@ def measured(
         )
     numbers: dict[str, float] = {}
     for name, metric in metrics.items():
+        if not callable(metric):
+            raise TypeError(f"the metric {name} must be a function, got {shown(metric)}")
         number = metric(predictions, targets)
         if not isinstance(number, Real):
             raise TypeError(f"the metric {name} must return a number, got {shown(number)}")

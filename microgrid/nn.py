@@ -225,7 +225,13 @@ class Neuron(Module):
         draw, random = _named("init", init, INITS), generator(seed)
         known = _named("activation", activation, ACTIVATIONS)
         self.activation = known if nonlin else linear
-        self.w = [Value(draw(nin, 1, random)) for _ in range(nin)]
+        try:
+            self.w = [Value(draw(nin, 1, random)) for _ in range(nin)]
+        except TypeError as error:  # of another number of arguments, or an answer of another type
+            raise TypeError(
+                "`init` must be a function (nin, nout, random) -> float, "
+                f"got {shown(init)}: {error}"
+            ) from error
         self.b = Value(0.0)
 
     def __call__(self, x: Any) -> Value:
@@ -367,7 +373,7 @@ def _inputs(x: Any) -> list[Any]:
 
 
 def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
-    if callable(choice):
+    if callable(choice) and not isinstance(choice, type):
         return choice
     if not isinstance(choice, str) or choice not in table:
         raise ValueError(

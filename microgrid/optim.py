@@ -23,7 +23,7 @@ from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
 from .mistakes import warn_of_no_backward
 from .primitive import number
-from .sequences import is_ordered, is_sequence
+from .sequences import is_ordered, is_sequence, listed
 
 __all__ = [
     "SGD",
@@ -412,6 +412,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     require_numbers(max_norm=max_norm)
 
     def clipped(gradients: Sequence[Any]) -> list[Any]:
+        gradients = listed(gradients, "`gradients` must be a list of numbers")
         scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
         return [g * scale for g in gradients]
 
@@ -425,7 +426,8 @@ def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
     [1.0, -0.5]
     """
     require_numbers(limit=limit)
-    return lambda gradients: [clip(g, -limit, limit) for g in gradients]
+    must = "`gradients` must be a list of numbers"
+    return lambda gradients: [clip(g, -limit, limit) for g in listed(gradients, must)]
 
 
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:

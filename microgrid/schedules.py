@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from numbers import Real
 
-from .checks import require_numbers, shown
+from .checks import require_functions, require_numbers, shown
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 
@@ -37,7 +38,7 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     """
     require_numbers(start=start, end=end)
     require_numbers(steps=steps, least=1)
-    return lambda step: end if step >= steps else start + (end - start) * (step / steps)
+    return _of_steps(lambda step: end if step >= steps else start + (end - start) * (step / steps))
 
 
 def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
@@ -50,7 +51,8 @@ def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
     """
     require_numbers(start=start, end=end)
     require_numbers(steps=steps, least=1)
-    return lambda step: end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
+    rise = start - end
+    return _of_steps(lambda step: end + rise * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2)
 
 
 def exponential(start: float, gamma: float) -> Schedule:
@@ -60,7 +62,7 @@ def exponential(start: float, gamma: float) -> Schedule:
     0.125
     """
     require_numbers(start=start, gamma=gamma)
-    return lambda step: start * gamma**step
+    return _of_steps(lambda step: start * gamma**step)
 
 
 def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
@@ -69,12 +71,30 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     >>> [round(warmup(constant(1.0), steps=2, start=0.5)(step), 9) for step in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
-    if not callable(schedule):
+    if not callable(schedule) or isinstance(schedule, type):
         such = schedule if isinstance(schedule, Real) else 0.1
         raise TypeError(
             f"warmup needs a schedule, such as constant({such!r}), got {shown(schedule)}"
         )
+    require_functions(schedule=schedule, takes="of the step", count=1)
     require_numbers(start=start)
     require_numbers(steps=steps, least=1)
     rise = linear(start, 1.0, steps)
-    return lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
+    return _of_steps(
+        lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
+    )
+
+
+def _of_steps(rate: Schedule) -> Schedule:
+    """Return a schedule that says what it takes, if it is given something else."""
+
+    @wraps(rate)
+    def schedule(step: int) -> float:
+        try:
+            return rate(step)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise TypeError(
+                f"a schedule takes the number of a step, counted from 0, got {shown(step)}: {error}"
+            ) from error
+
+    return schedule

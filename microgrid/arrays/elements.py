@@ -158,7 +158,12 @@ def objects(x: Any) -> Any:
     if isinstance(x, Operand):
         made[()] = x
         return made
-    made = np.asarray(x)
+    try:
+        made = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(
+            f"an array must have rows of one length, got {shown(x)}: {error}"
+        ) from None
     if made.dtype.kind not in "biufO":
         raise TypeError(
             f"an array must be of real numbers, got one of dtype {made.dtype}: {shown(x)}"

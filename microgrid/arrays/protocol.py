@@ -55,7 +55,11 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
     if method == "__call__" and not kwargs and ufunc in RULES:
         numbers = list(map(_plain, inputs))
         if not any(x is None for x in numbers):
-            return RULES[ufunc](*numbers)
+            try:
+                return RULES[ufunc](*numbers)
+            except TypeError as error:
+                _require_numbers(ufunc, inputs, error)
+                raise
     if method not in ("__call__", "outer"):
         _require_parts([x for x in inputs[: ufunc.nin] if is_traced(x)])
     outs = kwargs.get("out", ())
@@ -65,8 +69,23 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
         return _at(ufunc, *inputs)
     if method == "reduceat":
         inputs, rest = inputs[:1], {"indices": inputs[1]} | rest
-    result = _computed(ufunc, method, [objects(x) for x in inputs], rest, outs)
+    try:
+        result = _computed(ufunc, method, [objects(x) for x in inputs], rest, outs)
+    except TypeError as error:
+        _require_numbers(ufunc, inputs, error)
+        raise
     return _written(result, outs) if outs else settled(result)
+
+
+def _require_numbers(ufunc: Any, inputs: tuple[Any, ...], error: TypeError) -> None:
+    """Raise `TypeError` that names what is no number, if that is the reason of an error."""
+    for x in inputs:
+        for item in x.ravel().tolist() if isinstance(x, np.ndarray) else [x]:
+            if not isinstance(item, (Operand, *NUMBERS, np.bool_, list, tuple)):
+                raise TypeError(
+                    f"np.{ufunc.__name__} of Values takes real numbers, got {shown(item)} "
+                    f"({type(item).__name__})"
+                ) from error
 
 
 def apply_named(name: str, operands: tuple[Any, ...]) -> Any:

@@ -42,6 +42,7 @@ class Parameters:
     def require(self, shared: Any) -> frozenset[Any]:
         """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
         is_several = isinstance(shared, Iterable) and not isinstance(shared, str)
+        is_several = is_several and getattr(shared, "ndim", 1) > 0
         places = list(shared) if is_several else [shared]
         if not all(map(self._has, places)):
             there = ", ".join([*self.names, *self._by_name]) or "none"
@@ -101,10 +102,14 @@ class Arguments:
         self.has_values = False
         self._given = self._named(args, kwargs, shared)
         self._count = len(args)
-        self.key = (
-            tuple(kwargs),
-            *[self._take(tree, is_shared) for _, tree, is_shared in self._given],
-        )
+        try:
+            taken = [self._take(tree, is_shared) for _, tree, is_shared in self._given]
+        except RecursionError:
+            raise ValueError(
+                "arguments must not be nested so deeply, nor in themselves, got "
+                + ", ".join(f"{name} = {shown(tree)}" for name, tree, _ in self._given)
+            ) from None
+        self.key = (tuple(kwargs), *taken)
 
     def _named(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], shared: Collection[Any]

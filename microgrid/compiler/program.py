@@ -57,7 +57,14 @@ class Program:
         outputs: Iterable[int],
         labels: Mapping[int, str] | None = None,
     ) -> None:
+        _require_several(inputs=inputs, steps=steps, outputs=outputs)
         self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
+        if not all(isinstance(name, str) for name in self.inputs):
+            raise TypeError(f"a program's inputs must be names, got {shown(self.inputs)}")
+        if not all(isinstance(slot, int) for slot in self.outputs):
+            raise TypeError(f"a program's outputs must be slots, got {shown(self.outputs)}")
+        if labels is not None and not isinstance(labels, Mapping):
+            raise TypeError(f"a program's labels must be a mapping, got {shown(labels)}")
         self.labels = dict(labels or {})
         first = len(self.inputs)
         for slot, (op, operands) in enumerate(self.steps, start=first):
@@ -71,7 +78,7 @@ class Program:
                 )
         last = first + len(self.steps)
         if not all(0 <= slot < last for slot in self.outputs):
-            raise ValueError(f"outputs must be among the {last} slots, got {self.outputs}")
+            raise ValueError(f"outputs must be among the {last} slots, got {shown(self.outputs)}")
 
     @classmethod
     def from_values(cls, outputs: Sequence[Any], inputs: Sequence[Value]) -> Program:
@@ -87,6 +94,7 @@ class Program:
         >>> Program.from_values([x + 1.0], [x])([3.0][0])
         [4.0]
         """
+        _require_several(inputs=inputs, outputs=outputs)
         for x in inputs:
             if not isinstance(x, Value):
                 raise TypeError(f"a program's inputs must be Values, got {shown(x)}")
@@ -211,3 +219,10 @@ def _distinct(names: Sequence[str]) -> list[str]:
             candidate = f"{name}_{count}"
         distinct[candidate] = None
     return list(distinct)
+
+
+def _require_several(**parts: Any) -> None:
+    for name, part in parts.items():
+        is_text = isinstance(part, (str, bytes))
+        if is_text or not isinstance(part, Iterable) or getattr(part, "ndim", 1) == 0:
+            raise TypeError(f"a program's {name} must be a list, got {shown(part)}")

@@ -204,7 +204,7 @@ def formula(
         raise TypeError(f"formula needs a Value, got {shown(value)} ({type(value).__name__})")
     if max_terms is not None:
         require_whole_numbers(max_terms=max_terms, instead="None for all")
-    inputs = tuple(by) if isinstance(by, Sequence) else (by,)
+    inputs = tuple(by) if isinstance(by, (list, tuple)) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:
             raise TypeError(f"formula needs Values to derive by, no constants, got {shown(x)}")

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ...checks import require_whole_numbers, shown
+from graphviz import FORMATS
+
+from ...checks import require_bools, require_whole_numbers, shown
 from ...engine import Value, topological_order
 from ...graph import changed_leaf
+from ...sequences import listed
 from ..labels import isolated, number_text, printable, shortened, tooltip_text
 from ..layout import effort
 from ..names import Names, all_names, models_of, names_of
@@ -92,10 +95,15 @@ def draw(
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
             raise TypeError(f"draw needs Values, got {shown(root)} ({type(root).__name__}){hint}")
+    if not isinstance(format, str) or format.lower() not in FORMATS:
+        raise ValueError(
+            f"unknown format: {shown(format)} (must be one of {', '.join(sorted(FORMATS))})"
+        )
     if not isinstance(rankdir, str) or rankdir not in DIRECTIONS:
         raise ValueError(
             f"unknown rankdir {shown(rankdir)} (must be one of {', '.join(DIRECTIONS)})"
         )
+    require_bools(expand_dot=expand_dot)
     if depth is not None:
         require_whole_numbers(depth=depth, least=0, instead="None")
     if max_nodes is not None:
@@ -211,9 +219,10 @@ def _holds_values(x: Any) -> bool:
 
 
 def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
-    if isinstance(highlight, Value) or not isinstance(highlight, Iterable):
+    if isinstance(highlight, Value):
         raise TypeError(f"highlight needs a list of Values, got {shown(highlight)}; write [value]")
-    path, known = list(highlight), set(order)
+    path: list[Value] = listed(highlight, "highlight needs a list of Values")
+    known = set(order)
     for value in path:
         if not isinstance(value, Value):
             raise TypeError(

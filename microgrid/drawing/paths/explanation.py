@@ -152,12 +152,14 @@ class Explanation:
         Raises:
             IndexError: there is no such path.
         """
-        try:
-            nodes = self.paths[path].nodes
-        except IndexError:
+        if not isinstance(path, int) or isinstance(path, bool):
+            raise TypeError(f"draw needs the place of a path, from 0, got {shown(path)}")
+        if not -len(self.paths) <= path < len(self.paths):
             raise IndexError(
-                f"draw needs the place of a path, from 0; {len(self.paths)} are listed, got {path}"
-            ) from None
+                f"draw needs the place of a path, from 0; {len(self.paths)} are listed, "
+                f"got {shown(path)}"
+            )
+        nodes = self.paths[path].nodes
         return draw(self.output, **({"names": self.named_by, "highlight": nodes} | options))
 
     def __str__(self) -> str:
