@@ -560,7 +560,7 @@ STEPS = st.tuples(st.sampled_from(conformance.FORMULAS), st.integers(0, 2), st.i
 
 @given(st.lists(st.sampled_from([2.0, 3.0, 0.5, 0.0, -4.0]), min_size=1), st.lists(STEPS))
 def test_value_is_exact_to_the_last_digit_on_the_random_programs(numbers, steps):
-    case = conformance._straight_line(numbers[:3], steps[:12])
+    case = conformance._straight_line(tuple(numbers[:3]), tuple(steps[:12]))
     names = {"Value": Value}
     exec(case.program, names)
     assert [eval(shown, names) for shown, _ in case.claims] == [

@@ -28,8 +28,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from random import Random
+from types import CodeType
 from typing import Any
 from unittest import SkipTest
 
@@ -86,10 +87,6 @@ class Case:
             ast.unparse(ast.parse("\n".join(lines))),
             tuple([(_shown(name), wanted) for name, wanted in pairs]),
         )
-
-    def offered_by(self, engine: Engine) -> bool:
-        """Whether an engine has each operator and method that the program uses."""
-        return all(_offers(engine, feature) for feature in _features(self))
 
     def wrong(self, engine: Engine) -> tuple[str, str, str] | None:
         """Return the first claim that does not hold, and what was got; None if all hold."""
@@ -161,8 +158,13 @@ def _run(engine: Engine, program: str, *shown: str, warn: Any = "ignore") -> lis
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limited():
         warnings.simplefilter(warn)
         kind = type(engine(1.0))
-        exec(compile(program, "<program>", "exec"), names)
-        return [_plain(eval(expression, names), kind) for expression in shown]
+        exec(_compiled(program, "exec"), names)
+        return [_plain(eval(_compiled(text, "eval"), names), kind) for text in shown]
+
+
+@lru_cache(maxsize=1024)  # every engine runs the same programs, but for the random ones
+def _compiled(text: str, mode: str) -> CodeType:
+    return compile(text, "<program>", mode)
 
 
 def _plain(got: Any, kind: Any) -> Any:
@@ -329,9 +331,10 @@ class Law:
         Raises:
             unittest.SkipTest: it offers nothing that the law is about.
         """
+        offers = cache(lambda feature: _offers(engine, feature))
         offered = False
         for case in self.cases(engine):
-            if case.offered_by(engine):
+            if all(map(offers, _features(case))):
                 offered = True
                 if wrong := case.wrong(engine):
                     return Failure(self, case, *wrong)
@@ -518,7 +521,8 @@ def _exact(x: Any) -> _Exact:
     return x if isinstance(x, _Exact) else _Exact(x, {})
 
 
-def _straight_line(numbers: Sequence[float], steps: Iterable[_Step]) -> Case:
+@lru_cache(maxsize=1024)  # engines that have the same operators run the same programs
+def _straight_line(numbers: tuple[float, ...], steps: tuple[_Step, ...]) -> Case:
     """Return a program with its exact gradients.
 
     A step is left out that floats would round or that has no derivative: no engine has an excuse
@@ -550,21 +554,24 @@ def _straight_line(numbers: Sequence[float], steps: Iterable[_Step]) -> Case:
     )
 
 
+def _alone(formula: str) -> Case:
+    return _straight_line((2.0, 4.0), ((formula, 1, 0),))
+
+
 def _random_programs(engine: Engine) -> Iterator[Case]:
     """Yield a program of one step, and if there is one, the smallest random one that is wrong.
 
     An operator that is wrong by itself breaks another law, and is not used.
     """
-    alone = {formula: _straight_line([2.0, 4.0], [(formula, 1, 0)]) for formula in FORMULAS}
-    right = [formula for formula in FORMULAS if not alone[formula].wrong(engine)]
+    right = [formula for formula in FORMULAS if not _alone(formula).wrong(engine)]
     if not right:
         return
-    yield alone[right[0]]
+    yield _alone(right[0])
 
     def case(draws: list[_Draw]) -> Case:
-        numbers = [NUMBERS[i] for i, *operands in draws if not operands]
-        steps = [(right[i], *operands) for i, *operands in draws if operands]
-        return _straight_line(numbers, steps)  # type: ignore[arg-type]
+        numbers = tuple([NUMBERS[i] for i, *operands in draws if not operands])
+        steps = tuple([(right[i], *operands) for i, *operands in draws if operands])
+        return _straight_line(numbers, steps)
 
     def is_wrong(draws: list[_Draw]) -> bool:
         return case(draws).wrong(engine) is not None
