@@ -2,6 +2,7 @@
 
 import cmath
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -221,11 +222,14 @@ def test_a_compiled_function_of_a_number_of_any_type_is_that_of_the_float(name):
 
 
 @pytest.mark.parametrize("name", OF_THREE)
-@pytest.mark.parametrize("x", [Decimal(1), 1j, "1", None], ids=repr)
-def test_a_function_of_what_is_no_number_is_refused(name, x):
+def test_a_function_of_what_is_no_number_is_refused(name):
     told = "real number|not supported|sequence of numbers|two numbers|a condition"
-    with pytest.raises((TypeError, ValueError), match=told):
-        OF_THREE[name](x, x, x)
+    for x in (Decimal(1), 1j, "1", None):
+        try:
+            got = OF_THREE[name](x, x, x)
+        except (TypeError, ValueError) as error:
+            got = str(error)
+        assert re.search(told, str(got)), (x, got)
 
 
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "norm", "logsumexp"])

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 
 __all__ = ["DIGITS", "EPSILON", "LOOSE", "RATIO", "Function", "Side", "Slope", "steps", "value"]
 
@@ -176,13 +177,12 @@ class Side:
         if len(self._rows) < 3:
             return row[-1], math.inf
         older, old, _ = self._rows
-        return min(
-            (
-                (row[i], max(abs(row[i] - x) for x in (row[i - 1], old[i - 1], older[i - 2])))
-                for i in range(2, len(row))
-            ),
-            key=lambda estimate: estimate[1],
-        )
+        errors = [
+            max(abs(x - row[i - 1]), abs(x - old[i - 1]), abs(x - older[i - 2]))
+            for i, x in enumerate(row[2:], 2)
+        ]
+        error = min(errors)
+        return row[2 + errors.index(error)], error
 
     def limit(self, digits: float = 0.0) -> Slope | None:
         """Return the slope that the quotients tend to: the surest that no smaller step denies.
@@ -192,7 +192,7 @@ class Side:
         if infinite := self._infinite():
             return infinite
         slopes = [
-            self._widened(i)
+            (slope, self._widened(i))
             for i, slope in enumerate(self.slopes)
             if slope.bound < math.inf
             and abs(slope.step) >= GRAINS * math.ulp(self.x)
@@ -200,21 +200,22 @@ class Side:
         ]
         surest = None
         while slopes:
-            surest = min(slopes, key=lambda slope: slope.bound)
+            best, least = min(slopes, key=itemgetter(1))
+            surest = replace(best, bound=least)
             slopes = [
-                slope
-                for slope in slopes
-                if abs(slope.step) < abs(surest.step)
-                and abs(slope.value - surest.value) > CLEAR * slope.bound
+                (slope, bound)
+                for slope, bound in slopes
+                if abs(slope.step) < abs(best.step)
+                and abs(slope.value - best.value) > CLEAR * bound
             ]
         return surest
 
-    def _widened(self, i: int) -> Slope:
-        """Return a slope whose bound allows for the noise that smaller steps make visible."""
+    def _widened(self, i: int) -> float:
+        """Return a slope's bound, with room for the noise that smaller steps make visible."""
         slope = self.slopes[i]
         smaller = self.slopes[i + 1 : i + 1 + LONG]
-        noise = max((abs(s.value - slope.value) * abs(s.step) for s in smaller), default=0.0)
-        return replace(slope, bound=max(slope.bound, SAFETY * noise / abs(slope.step)))
+        noise = max([abs(s.value - slope.value) * abs(s.step) for s in smaller], default=0.0)
+        return max(slope.bound, SAFETY * noise / abs(slope.step))
 
     def _infinite(self) -> Slope | None:
         """Return an infinite slope if the quotients grow to the end, as at a jump.
