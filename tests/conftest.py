@@ -3,11 +3,13 @@
 import gc
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 collect_ignore = ["benchmarks", "recorded"]
 
-settings.register_profile("short", max_examples=20, derandomize=True, deadline=None)
+# To explain an example takes longer than to find and to shrink it: the longer profiles do so.
+found = [phase for phase in Phase if phase != Phase.explain]
+settings.register_profile("short", max_examples=20, derandomize=True, deadline=None, phases=found)
 settings.register_profile("ci", max_examples=60, derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
