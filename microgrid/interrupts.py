@@ -10,12 +10,13 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import current_thread, main_thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Self
 
 __all__ = ["call_each", "interrupted_once", "uninterrupted"]
 
 SAME = 1.0  # seconds: Ctrl-C again so soon is the same one, not somebody who waits in vain
+BURST = 0.05  # seconds in which what belongs to an interrupt comes, from a terminal or a parent
 
 
 class _Handled:
@@ -81,7 +82,8 @@ class interrupted_once(_Handled):
     """Let SIGINT end what is inside, whole: after the first one, others are held back for a second.
 
     So they do not cut short what the first one leaves to be done: they are the same one to it. But
-    who waits for longer can interrupt that too. What is held back is dropped.
+    who waits for longer can interrupt that too. What is held back is dropped; and as nothing may be
+    left to be done, the end waits for what comes together with the first.
 
     >>> import signal
     >>> done = []
@@ -95,10 +97,11 @@ class interrupted_once(_Handled):
     ['all that is left to do']
     """
 
-    __slots__ = ("_from",)
+    __slots__ = ("_burst", "_from")
 
     def __enter__(self) -> Self:
         self._from = 0.0  # the time from when on SIGINT is delivered as it comes
+        self._burst = 0.0  # the time until when others come together with one that raised
         return super().__enter__()
 
     def hold(self) -> None:
@@ -109,16 +112,19 @@ class interrupted_once(_Handled):
         assert self._handler is not None
         now = monotonic()
         if now >= self._from:
-            self._from = now + SAME
+            self._from, self._burst = now + SAME, now + BURST
             self._handler(*signal_and_frame)
-            self._from = now  # it has not raised, and may count them
+            self._from = self._burst = now  # it has not raised, and may count them
 
     def __exit__(self, *error: object) -> None:
-        if self._handler is not None:
-            try:
-                signal(SIGINT, self._handler)
-            except KeyboardInterrupt:
-                return  # it came when all was done
+        if self._handler is None:
+            return
+        if (left := self._burst - monotonic()) > 0:
+            sleep(left)
+        try:
+            signal(SIGINT, self._handler)
+        except KeyboardInterrupt:
+            return  # it came when all was done
 
 
 def _forget_other_threads() -> None:

@@ -10,6 +10,8 @@ import dis
 import functools
 import signal
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -108,7 +110,10 @@ def signalled(function, points, is_watched, event="line"):
             if back.f_trace is _arrive:
                 back.f_trace = trace
             back = back.f_back
-        signal.default_int_handler(number, frame)
+        if frame.f_code is _run.__code__:
+            run.error = KeyboardInterrupt()  # too late to cut anything
+        else:
+            signal.default_int_handler(number, frame)
 
     before = signal.signal(signal.SIGINT, handle)
     try:
@@ -116,6 +121,41 @@ def signalled(function, points, is_watched, event="line"):
             return _run(function, run)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def struck(function, delays):
+    """Call a function, and let another thread send SIGINT after each of these delays in seconds.
+
+    What comes when the call is over is let go.
+    """
+    run, calls, own = Run(), [], sys._getframe()
+
+    def handle(number, frame):
+        if calls and frame is not own:
+            signal.default_int_handler(number, frame)
+
+    def strike():
+        for delay in delays:
+            time.sleep(delay)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=strike)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        thread.start()
+        calls.append(function)
+        try:
+            run.result = function()
+        except KeyboardInterrupt as error:
+            run.error = error
+        calls.clear()
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.setswitchinterval(interval)
+    return run
 
 
 # A trace function that is C all the way: of one in Python the handler would be called there. What

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from unittest.mock import patch
 
@@ -45,7 +45,6 @@ from microgrid.compiler import fitting, lowers
 from microgrid.compiler.machine import this_machine
 from microgrid.compiler.steps import NativeSteps
 from microgrid.nn import ACTIVATIONS
-from tests.interrupts import interrupted
 from tests.search import usual
 
 # What is promised after 100 steps. A kernel's functions and sums differ from Python's by some ulp,
@@ -769,55 +768,6 @@ def test_ctrl_c_ends_the_training_with_weights_and_history_of_the_same_steps(
     with pytest.raises(ZeroDivisionError):
         trained(True, Line, kind=kept, epochs=finished + 1, **options | {"schedule": until_then})
     assert now(kept.made) == now(optimizer)
-
-
-@pytest.mark.parametrize(
-    "watchers",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name != "nobody")) for name in WATCHERS],
-)
-def test_ctrl_c_at_any_line_leaves_the_weights_of_whole_steps(watchers, monkeypatch):
-    model, compiled, once = Line(), fitting.NativeTrainer._compiled, []
-    adam = optim.Adam(model.parameters(), lr=0.1)
-    start = adam.state_dict()
-
-    def compiled_once(trainer):
-        once.append(once[0] if once else compiled(trainer))
-        once[0].read()
-        return once[0]
-
-    def train(**options):
-        model.w.data, model.b.data = 0.5, 0.0
-        adam.load_state_dict(start)
-        return fit(model, X, Y, loss=losses.squared_error, optimizer=adam, batch_size=10, epochs=2,
-                   compile=True, progress=False, **WATCHERS[watchers], **options)  # fmt: skip
-
-    def after(steps):
-        with pytest.raises(ZeroDivisionError) if steps < 4 else nullcontext():
-            train(schedule=lambda step: 0.1 if step < steps else 1 / 0)
-        return now(adam)
-
-    def is_watched(code):
-        # a signal cannot come between the two lines of `_without_draws` that would matter
-        return code.co_filename in files and code.co_name != "_without_draws"
-
-    monkeypatch.setattr(fitting.NativeTrainer, "_compiled", compiled_once)
-    files = {sys.modules[part.__module__].__file__ for part in (fit, NativeSteps, fitting._Epochs)}
-    whole, states = train().records, [after(steps) for steps in range(5)]
-    for line in itertools.count():
-        history = None
-        with suppress(KeyboardInterrupt):
-            history = interrupted(train, line, is_watched)
-        assert now(adam) == states[adam.steps], line
-        if history is None:
-            assert adam.steps in (0, 4), line  # before the first step or after the last
-            continue
-        assert history.records == whole[: len(history)], line
-        unseen = adam.steps // 2 - len(history)
-        assert unseen in ((0, 1) if WATCHERS[watchers] else (0,)), line
-        if not history.ended:
-            break
-    assert line > 100
-    assert len(history) == 2
 
 
 # ---- what goes wrong in Python does so natively

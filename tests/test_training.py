@@ -37,7 +37,6 @@ from microgrid import (
     training,
 )
 from microgrid import sum as mg_sum
-from tests.interrupts import interrupted
 
 X, Y = datasets.moons(10, seed=3)
 # Means of a few numbers, added up in another order.
@@ -685,28 +684,6 @@ def test_ctrl_c_returns_the_history_so_far_and_the_weights_of_whole_steps(place)
         assert re.fullmatch("interrupted in epoch [12]", history.ended)
     assert k > 2
     assert (len(history), history.ended) == (2, "")
-
-
-def test_ctrl_c_at_any_line_leaves_the_weights_of_whole_steps():
-    train, optimizer = small()
-    whole, steps = train(), optimizer.seen
-    files = {training.__file__, optim.__file__}
-
-    for line in itertools.count():
-        train, optimizer = small(kind=optim.SGD)
-        history = None
-        with contextlib.suppress(KeyboardInterrupt):
-            history = interrupted(train, line, lambda code: code.co_filename in files)
-        assert state(optimizer) == steps[optimizer.steps], line
-        if history is None:
-            assert optimizer.steps in (0, STEPS), line  # before the first step or after the last
-        else:
-            assert history.records == whole.records[: len(history)]
-            assert len(history) - optimizer.steps // 2 in (-1, 0)
-            if not history.ended:
-                break
-    assert line > 100
-    assert len(history) == 2
 
 
 def test_one_can_go_on_after_ctrl_c():
