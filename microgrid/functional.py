@@ -463,6 +463,7 @@ def norm(xs: Iterable[Any]) -> Any:
     """Return the Euclidean length of a vector; its gradient at the origin is 0.
 
     That gradient has no derivative at the origin: it raises. The length's square is `dot(x, x)`.
+    A vector with an infinite number is infinitely long, even if another one is nan, as of `hypot`.
 
     >>> norm([3.0, 4.0])
     5.0

@@ -50,7 +50,7 @@ EXACT = {
     *("sqrt", "floor", "ceil", "relu", "argument", "stop_gradient", "max", "min", "clip_to"),
     "leaky_relu_by",
 }
-SEVERAL = {"log_share", "sigmoid", "softplus", "logsumexp", "elu_by", "power", "sum", "prod", "dot"}
+SEVERAL = {"log_share", "sigmoid", "softplus", "logsumexp", "elu_by", "sum", "prod", "dot"}
 
 
 def name_of(primitive):

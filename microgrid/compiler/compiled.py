@@ -53,7 +53,9 @@ def compile(
     `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf, where
     Python raises. Every operation is rounded for itself, as there; `dot` and `norm`, the sums of
     products in derivatives and those over rows are one operation each, in which a processor may
-    round a product and a sum at once.
+    round a product and a sum at once. Functions such as `exp`, and powers other than a square or a
+    root, are within 4 units in the last place of the true number, as NumPy's are: the last digit
+    may be another one.
 
     Args:
         f: a function of numbers, or a `Program`.
