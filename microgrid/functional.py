@@ -77,12 +77,14 @@ def _softsign(x: Any) -> Any:
 
 def _floor(x: Any) -> Any:
     """Return the greatest whole number that is not above x, as a float; the derivative is 0."""
-    return type(x)(math.floor(x)) if x - x == 0 else x  # inf and nan are their own
+    if x - x != 0:
+        return x  # inf and nan are their own
+    return type(x)(math.floor(x)) or 0 * x  # an int has no -0.0
 
 
 def _ceil(x: Any) -> Any:
     """Return the least whole number that is not below x, as a float; the derivative is 0."""
-    return type(x)(math.ceil(x)) if x - x == 0 else x
+    return (type(x)(math.ceil(x)) or 0 * x) if x - x == 0 else x
 
 
 def _stop(x: Any) -> Any:

@@ -716,3 +716,18 @@ def test_the_slopes_of_logsumexp_are_exact_at_any_size(size):
     x = [Value(size), Value(size)]
     microgrid.logsumexp(x).backward()
     assert [v.grad for v in x] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "zero"),
+    [
+        (microgrid.floor, -0.0, -0.0),
+        (microgrid.floor, 0.75, 0.0),
+        (microgrid.ceil, -0.75, -0.0),
+        (microgrid.ceil, -0.0, -0.0),
+        (microgrid.ceil, 0.0, 0.0),
+    ],
+)
+def test_a_zero_of_floor_and_ceil_has_the_sign_of_its_operand(f, x, zero):
+    assert repr(f(x)) == repr(f(Value(x)).data) == repr(zero)
+    assert type(f(Fraction(1, 2))) is Fraction

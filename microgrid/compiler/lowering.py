@@ -173,6 +173,7 @@ def _floor_division(m: Any, x: Any, y: Any) -> Any:
 
 # ---- powers and rounding
 
+
 @lowers("power")
 def _power(m: Any, n: float, x: Any) -> Any:
     if n in (-4, -3, -2, -1, 0, 1, 2, 3, 4):
