@@ -21,7 +21,7 @@ from .engine import Value
 from .graph import recording, require_fresh, topological_order, unrecorded
 from .linearization import Linearization, is_closed
 from .nn import Module
-from .primitive import CONSTANT, argument, number
+from .primitive import CONSTANT, argument, held, number
 from .series import coefficients
 from .trees import Structure, flatten, map_values
 from .wrapping import Wrapped
@@ -204,7 +204,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...
         linear = Linearization(roots, call.nodes)
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
-        cotangents = _matching("the cotangent", cotangent, outputs)
+        given = _matching("the cotangent", cotangent, outputs)
+        need, kinds = "a cotangent is a real number", [_kind([root]) for root in roots]
+        cotangents = [
+            x if isinstance(x, Value) else held(x, kind, need)
+            for x, kind in zip(given, kinds, strict=True)
+        ]
         if not linear.numeric:
             require_fresh(topological_order(*roots))  # a leaf may have changed since
         with recording():
@@ -485,7 +490,7 @@ def _fresh(leaf: Any) -> Value:
     return node
 
 
-def _kind(nodes: Sequence[Value]) -> Callable[[Any], Any]:
+def _kind(nodes: Sequence[Value]) -> type:
     """Return the type of the numbers at hand: derivatives by a `Fraction` are `Fraction`s."""
     return type(nodes[0].data) if nodes and not nodes[0].is_traced else float
 

@@ -25,6 +25,7 @@ from .primitive import (
     Primitive,
     beside,
     family,
+    held,
     is_array,
     located,
     number,
@@ -193,6 +194,8 @@ class Value(Operand):
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
         """
+        if not isinstance(g, (float, Operand)):
+            g = held(g, type(self._data), "an upstream gradient is a real number")
         return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
@@ -212,7 +215,7 @@ class Value(Operand):
         order = topological_order(self)
         require_leaf(order)
         require_fresh(order)
-        seed = type(self._data)(number(seed))
+        seed = held(seed, type(self._data), "a seed is a real number")
         before = [node.grad for node in order]
         try:
             for node in order:

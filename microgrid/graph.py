@@ -41,16 +41,22 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
     order: list[Value] = []
     seen: set[Value] = set()
     stack: list[Any] = list(roots[::-1])
-    while stack:
-        node = stack.pop()
-        if node is None:  # all that the node below depends on is in place
-            order.append(stack.pop())
-        elif node not in seen and node not in known:
-            seen.add(node)
-            if seen.issuperset(node.parents):
-                order.append(node)
-            else:
-                stack += (node, None, *node.parents[::-1])
+    try:
+        while stack:
+            node = stack.pop()
+            if node is None:  # all that the node below depends on is in place
+                order.append(stack.pop())
+            elif node not in seen and node not in known:
+                seen.add(node)
+                if seen.issuperset(node.parents):
+                    order.append(node)
+                else:
+                    stack += (node, None, *node.parents[::-1])
+    except (AttributeError, IndexError, TypeError):
+        for root in roots:
+            if not hasattr(root, "parents"):
+                raise TypeError(f"topological_order takes Values, got {shown(root)}") from None
+        raise TypeError(f"`known` must be a container of Values, got {shown(known)}") from None
     return order
 
 
@@ -100,10 +106,14 @@ def require_numbers(order: list[Value]) -> None:
 
 def zero_grad(leaves: Iterable[Value]) -> None:
     """Set the `grad` of every given `Value` to 0."""
-    if not isinstance(leaves, Iterable):
+    if not isinstance(leaves, Iterable) or getattr(leaves, "ndim", 1) == 0:
         raise TypeError(
             f"zero_grad needs a list of Values, got {shown(leaves)}; write zero_grad([x])"
         )
+    leaves = list(leaves)
+    for leaf in leaves:
+        if not hasattr(leaf, "record"):
+            raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
     for leaf in leaves:
         leaf.grad = type(leaf.data)()
 

@@ -77,6 +77,8 @@ class Optimizer:
     def require_options(self, options: Mapping[str, Any]) -> None:
         """Raise `TypeError` or `ValueError` for options that this kind cannot have."""
         for name, option in options.items():
+            if name not in self.options:
+                raise TypeError(f"{type(self).__name__} has no option {name}")
             self.options[name](**{name: option})
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:

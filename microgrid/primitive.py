@@ -274,6 +274,14 @@ def beside(x: Any, kind: type) -> Any:
     return number(x, "an operand is a real number")
 
 
+def held(x: Any, kind: type, need: str) -> Any:
+    """Return a number as one of a kind; raise an error for what is none, or cannot be one."""
+    try:
+        return kind(number(x, need))
+    except (OverflowError, ValueError):  # a Fraction beyond floats, or nan beside Fractions
+        raise OverflowError(f"{need} that a {kind.__name__} can hold, got {shown(x)}") from None
+
+
 def plain(operands: Sequence[Any], need: str) -> tuple[Any, ...]:
     """Return plain numbers as an operation takes them, which is as `Value`s would hold them."""
     numbers = tuple([number(x, need) for x in operands])

@@ -91,9 +91,12 @@ def flatten(
     try:
         return _flattened(tree, is_scalar)
     except RecursionError:
-        raise ValueError(
-            f"numbers must not be nested so deeply, nor in themselves, got {shown(tree)}"
-        ) from None
+        raise _too_deep(tree) from None
+
+
+def _too_deep(tree: Any) -> ValueError:
+    must = "numbers must not be nested so deeply, nor in themselves"
+    return ValueError(f"{must}, got {shown(tree)}")
 
 
 def _flattened(tree: Any, is_scalar: Callable[[Any], bool]) -> tuple[list[Any], Structure]:
@@ -134,14 +137,21 @@ def map_values(function: Callable[[Value], Any], tree: Any) -> Any:
     >>> map_values(lambda v: v.data, {"a": [Value(1.0), "text"]})
     {'a': [1.0, 'text']}
     """
+    try:
+        return _mapped(function, tree)
+    except RecursionError:
+        raise _too_deep(tree) from None
+
+
+def _mapped(function: Callable[[Value], Any], tree: Any) -> Any:
     if isinstance(tree, Value):
         return function(tree)
     if is_array(tree) and tree.dtype == object:
-        return _atom([map_values(function, x) for x in tree.ravel().tolist()], tree.shape)
+        return _atom([_mapped(function, x) for x in tree.ravel().tolist()], tree.shape)
     if isinstance(tree, Mapping):
-        return like(tree, {key: map_values(function, part) for key, part in tree.items()})
+        return like(tree, {key: _mapped(function, part) for key, part in tree.items()})
     if isinstance(tree, (list, tuple)):
-        return like(tree, dict(enumerate(map_values(function, part) for part in tree)))
+        return like(tree, dict(enumerate(_mapped(function, part) for part in tree)))
     return tree
 
 

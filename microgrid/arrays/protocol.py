@@ -80,7 +80,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
 def _require_numbers(ufunc: Any, inputs: tuple[Any, ...], error: TypeError) -> None:
     """Raise `TypeError` that names what is no number, if that is the reason of an error."""
     for x in inputs:
-        for item in x.ravel().tolist() if isinstance(x, np.ndarray) else [x]:
+        several = isinstance(x, (np.ndarray, list, tuple))
+        for item in np.asarray(x, object).ravel().tolist() if several else [x]:
             if not isinstance(item, (Operand, *NUMBERS, np.bool_, list, tuple)):
                 raise TypeError(
                     f"np.{ufunc.__name__} of Values takes real numbers, got {shown(item)} "

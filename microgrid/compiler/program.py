@@ -15,7 +15,7 @@ from ..checks import shown
 from ..engine import Value
 from ..graph import topological_order
 from ..operators import Operand
-from ..primitive import CONSTANT, Primitive, number
+from ..primitive import CONSTANT, Primitive, held, number
 
 __all__ = ["Program", "Step"]
 
@@ -59,6 +59,10 @@ class Program:
     ) -> None:
         _require_several(inputs=inputs, steps=steps, outputs=outputs)
         self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
+        if not all(isinstance(step, tuple) and len(step) == 2 for step in self.steps):
+            raise TypeError(
+                f"a program's steps must be pairs of a primitive and operands, got {shown(steps)}"
+            )
         if not all(isinstance(name, str) for name in self.inputs):
             raise TypeError(f"a program's inputs must be names, got {shown(self.inputs)}")
         if not all(isinstance(slot, int) for slot in self.outputs):
@@ -110,7 +114,7 @@ class Program:
             if node.parents and node.op:
                 steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
             else:
-                steps.append((CONSTANT, (float(node.data),)))
+                steps.append((CONSTANT, (held(node.data, float, "a constant is a real number"),)))
             slots[node] = len(slots)
         names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
         return cls(_distinct(names), steps, [slots[root] for root in roots], labels)

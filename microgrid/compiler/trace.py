@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from numbers import Number, Real
+from numbers import Number
 from typing import Any, NoReturn
 
 from .. import engine
@@ -23,6 +23,7 @@ from ..primitive import (
     CONSTANT,
     Primitive,
     equal,
+    held,
     is_array,
     less,
     less_equal,
@@ -249,6 +250,6 @@ def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
 
 
 def _constant(x: Any) -> Value:
-    constant = Value(float(x) if isinstance(x, Real) else x)
+    constant = Value(held(x, float, "a Value holds a real number"))
     constant.op = CONSTANT
     return constant

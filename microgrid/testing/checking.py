@@ -85,7 +85,7 @@ def check_gradients(
 
 def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
     require_whole_numbers(order=order, largest=LONGEST)
-    if isinstance(modes, str) or not modes or not set(modes) <= set(WAYS):
+    if not isinstance(modes, (list, tuple)) or not modes or not all(m in [*WAYS] for m in modes):
         raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {shown(modes)}")
 
 

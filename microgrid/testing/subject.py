@@ -265,4 +265,7 @@ def _unit(i: int, like: Sequence[Any]) -> list[float]:
 
 def number(x: Any) -> float:
     """Return the number that an output is or holds."""
-    return float(x.data if isinstance(x, Value) else x)
+    try:
+        return float(x.data if isinstance(x, Value) else x)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise type(error)(f"check_gradients needs finite real numbers, got {shown(x)}") from None

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
-from ...checks import LONGEST, require_whole_numbers, shown
+from ...checks import LONGEST, require_functions, require_whole_numbers, shown
 from ...engine import Value, no_grad
 from ...examples import examples
 from ...nn import Module
@@ -52,6 +52,7 @@ def plot_decision_boundary(
     >>> plot_decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [0, 1], resolution=9)
     Picture(5 x 4.4 inches)
     """
+    require_functions(model=model, takes="of a row")
     boundary = Boundary(X, y, resolution)
     figure = Figure(figsize=SIZE, layout="constrained")
     boundary.draw_on(figure, *boundary.logits(model))

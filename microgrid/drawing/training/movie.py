@@ -62,6 +62,8 @@ class BoundaryMovie:
             raise TypeError(
                 f"BoundaryMovie needs a Module, which has parameters, got {shown(model)}"
             )
+        if not isinstance(history, History) or not len(history):
+            raise TypeError(f"BoundaryMovie needs a History of an epoch, got {shown(history)}")
         self.model, record = model, history[-1]
         numbers = array("d", [parameter.data for parameter in model.parameters()])
         self.epochs.append((int(record["epoch"]), record["loss"], numbers))

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from ...checks import require_whole_numbers
+from ...checks import require_whole_numbers, shown
 from ...engine import Value
 from ...nn import MLP, Layer, Module, Neuron
 from ...sequences import listed
@@ -124,10 +124,12 @@ def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
     if labels is None:
         return [""] * count
     given = listed(labels, f"`{what}` must be a list of labels")
-    texts = [plotted(str(label)) for label in given]
-    if len(texts) != count:
-        raise ValueError(f"`{what}` must be {count} labels, one for each, got {texts}")
-    return texts
+    if len(given) != count:
+        raise ValueError(f"`{what}` must be {count} labels, one for each, got {shown(given)}")
+    try:
+        return [plotted(str(label)) for label in given]
+    except RecursionError:
+        raise TypeError(f"`{what}` must be strings or numbers, got {shown(given)}") from None
 
 
 def _shown(size: int, most: int) -> list[int | None]:
