@@ -101,18 +101,21 @@ def _explained(error: OSError | ValueError, path: str | os.PathLike[str]) -> Exc
 
 def _place(path: Path) -> Path | None:
     """Return where the file is that a path leads to, None where it is no regular file."""
-    with suppress(FileNotFoundError):
+    try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(mode):
-            return None
-        # a folder's owner may replace the files in it, also those that are read-only
-        if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except FileNotFoundError:
+        mode = 0  # a link may lead to where no file is yet
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    # a folder's owner may replace the files in it, also those that are read-only
+    effective = os.access in os.supports_effective_ids
+    if mode and not os.access(path, os.W_OK, effective_ids=effective):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if mode and not stat.S_ISREG(mode):
+        return None
     while True:
         folder = os.path.realpath(path.parent)
-        if folder.startswith(OPEN_FILES):
+        if mode and folder.startswith(OPEN_FILES):
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_symlink():

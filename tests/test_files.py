@@ -9,10 +9,13 @@ import io
 import itertools
 import os
 import pkgutil
+import random
+import signal
 import stat
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -363,13 +366,14 @@ def wrong_places(folder):
         f"{'x' * 300}.svg": (OSError, "give it a shorter name"),
         f"new/{'x' * 300}.svg": (OSError, "give it a shorter name"),
         "circle.svg": (OSError, "symbolic links"),
+        "/proc/no process/a.svg": (OSError, "a.svg'$"),
         "a\0.svg": (ValueError, "no file can have the path .*x00.svg': embedded null"),
         "\ud800.svg": (ValueError, r"no file can have the path .*\\ud800.svg'"),
     }
 
 
 @posix
-@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("place", range(9))
 def test_where_no_file_can_be_it_is_said_before_anything_is_drawn(place, tmp_path, monkeypatch):
     name, (error, message) = [*wrong_places(tmp_path).items()][place]
     path = os.path.join(tmp_path, name)
@@ -572,6 +576,48 @@ def test_a_kill_leaves_a_whole_file(tmp_path):
     times = 200 if LONG else 20
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(times)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ENDS = {"dot": b"}\n", "html": b"</html>\n", "svg": b"</svg>\n", "png": b"IEND\xaeB`\x82"} | {
+    "pdf": b"%%EOF\n",
+    "gif": b";",
+}
+
+
+def kill_saves(folder, times):
+    """Kill a process that saves one thing again and again: each so many times, at any moment."""
+    damaged = left = replaced = 0
+    for name, suffix in FILES:
+        thing, path = SAVED[name][0](), Path(folder, f"a.{suffix}")
+        thing.save(path)
+        for _ in range(times):
+            before = path.stat().st_ino
+            child = os.fork()
+            while child == 0:
+                thing.save(path)
+            time.sleep(random.uniform(0, 0.25))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            damaged += not path.read_bytes().endswith(ENDS[suffix])
+            replaced += path.stat().st_ino != before
+            for other in Path(folder).glob(f".{path.name}.{child}-*.tmp"):
+                left += 1
+                other.unlink()
+        path.unlink()
+    print(f"{times * len(FILES)} kills, {damaged} files damaged, {replaced} replaced, {left} left")
+    assert damaged == 0
+    assert os.listdir(folder) == []
+
+
+@posix
+@pytest.mark.dot
+@pytest.mark.slow  # 25 seconds
+def test_a_kill_leaves_whole_whatever_is_saved(tmp_path):
+    code = f"from tests.test_files import kill_saves; kill_saves({str(tmp_path)!r}, 20)"
+    options = {"cwd": PACKAGE.parent, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run([sys.executable, "-c", code], **options)
     print(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
 
