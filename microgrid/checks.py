@@ -65,7 +65,7 @@ def require_whole_numbers(
     must = f"an integer, at least {least}" + (f", or {instead}" if instead else "")
     for name, x in counts.items():
         # a bool is an int to Python, and a slip here: batches(X, y, True)
-        if not isinstance(x, Integral) or is_bool(x):
+        if not isinstance(x, Integral) or is_bool(x) or is_of_dates(x):
             raise _wrong_kind(name, must, x)
         if x < least:
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")

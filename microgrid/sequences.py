@@ -56,12 +56,13 @@ def listed(data: Any, need: str) -> list[Any]:
     except Exception as error:  # a tensor that is elsewhere, or has no numbers
         name = type(data).__name__
         raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
-    return list(data) if hasattr(type(data), "__iter__") else [data[i] for i in range(len(data))]
+    return list(data) if _way(data, ["__iter__"]) else [data[i] for i in range(len(data))]
 
 
 def _way(data: Any, ways: Iterable[str]) -> str | None:
     """Return the first method that the type of data has: a column may be called as a method is."""
-    return next((way for way in ways if hasattr(type(data), way)), None)
+    own = [vars(kind) for kind in type(data).__mro__]  # not those of a metaclass, as an Enum's
+    return next((way for way in ways if any(way in names for names in own)), None)
 
 
 def names_of_columns(data: Any) -> list[Any]:
@@ -84,7 +85,10 @@ def is_sequence(x: Any) -> bool:
     >>> is_sequence([1.0]), is_sequence(iter([1.0]))
     (True, False)
     """
-    return hasattr(x, "__len__") and is_ordered(x)
+    try:
+        return is_ordered(x) and len(x) >= 0
+    except TypeError:  # a sparse matrix has a `__len__` that raises
+        return False
 
 
 def _why_not(x: Any) -> str | None:
@@ -97,7 +101,7 @@ def _why_not(x: Any) -> str | None:
         return "; a set has no order"
     if isinstance(x, (str, bytes, bytearray)):
         return ""
-    if hasattr(type(x), "collect"):
+    if _way(x, ["collect"]):
         return "; it has no rows yet: write x.collect()"
     if getattr(x, "requires_grad", False):
         return "; its gradient would get lost here: write x.detach()"
@@ -106,7 +110,7 @@ def _why_not(x: Any) -> str | None:
         return why_single(x)
     if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION)):
         return None
-    return None if hasattr(type(x), "__getitem__") and hasattr(type(x), "__len__") else ""
+    return None if _way(x, ["__getitem__"]) and _way(x, ["__len__"]) else ""
 
 
 def paired(name: str, data: Any, other: str, others: Any) -> tuple[list[Any], list[Any]]:

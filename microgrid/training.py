@@ -166,7 +166,7 @@ def _train(
         *(model, loss, optimizer, schedule, clip, (rows, targets), size, history, not measures)
     )
     if named_metrics:
-        _try_out_metrics(trainer, named_metrics)
+        _try_out_metrics(trainer, named_metrics, held_out)
     if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
         trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
 
@@ -490,24 +490,29 @@ def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None
     return rows, targets
 
 
-def _try_out_metrics(trainer: Trainer, metrics: Mapping[str, Metric]) -> None:
-    """Let a metric that gives no number fail before any step.
+def _try_out_metrics(trainer: Trainer, metrics: Mapping[str, Metric], held_out: Any) -> None:
+    """Let a metric that gives no number, or refuses a target, fail before any step.
 
-    It is asked about one row; about all, only if one is too few for it.
+    It is asked about all targets beside the prediction of the first row, which is quick; only if it
+    refuses that, beside each row's own.
     """
-    for count in dict.fromkeys([1, len(trainer.rows)]):
-        rows, targets = trainer.rows[:count], trainer.targets[:count]
+    data = [(trainer.rows, trainer.targets), *([held_out] if held_out else [])]
+    first = _tried(trainer, trainer.rows[:1], trainer.targets[:1])
+    for rows, targets in data if first else []:
         try:
-            with no_grad():
-                _, predictions = trainer.measure(rows, targets)
-        except (ArithmeticError, ValueError):
-            return  # the training will say where
-        try:
-            measured(metrics, predictions, targets)
-            return
+            measured(metrics, first * len(rows), targets)
         except Exception:
-            if count == len(trainer.rows):
-                raise
+            if predictions := _tried(trainer, rows, targets):
+                measured(metrics, predictions, targets)
+
+
+def _tried(trainer: Trainer, rows: Sequence[list[float]], targets: Sequence[Any]) -> list[Any]:
+    """Return predictions; none if there is an error, of which the training will say where."""
+    try:
+        with no_grad():
+            return trainer.measure(rows, targets)[1]
+    except (ArithmeticError, ValueError):
+        return []
 
 
 def _try_out(

@@ -78,7 +78,22 @@ def calls():
     yield from [(model, (x,)) for model, x in product(models, NO_ROWS)]
     yield from [(Neuron, (size,)) for size in NO_COUNTS]
     yield from [(Layer, (2, size)) for size in NO_COUNTS] + [(Neuron, (2, "relu"))]
-    wrong = [0, [0], [1.5], ["1"], "16", [[16]], 16, None, {3, 1}, {3: 1}, [], [True], [-1]]
+    wrong = [
+        0,
+        [0],
+        [1.5],
+        ["1"],
+        "16",
+        [[16]],
+        16,
+        None,
+        {3, 1},
+        {3: 1},
+        np.array([3, 1], "m8[ns]"),
+        [],
+        [True],
+        [-1],
+    ]
     yield from [(MLP, (2, sizes)) for sizes in wrong]
     yield from [
         (MLP, first) for first in [([2, 16, 1],), (2,), ("2", [1]), (2.0, [1]), (True, [1])]

@@ -6,6 +6,7 @@ import re
 from array import array
 from collections import deque
 from collections.abc import Iterable
+from enum import Enum
 from importlib.util import find_spec
 from numbers import Real
 from types import ModuleType
@@ -459,7 +460,18 @@ def test_a_frame_shuffled_and_filtered_is_the_list_of_its_rows(order, kept, data
 
 # ---- what is refused
 
+
+class Colour(Enum):  # over whose members its metaclass iterates; they themselves have none
+    RED = 1
+    BLUE = 2
+
+
+ITSELF = []
+ITSELF.append(ITSELF)
 NO_ROWS = {
+    "a list of itself": lambda data: ITSELF * len(data),
+    "members of an Enum": lambda data: [Colour.RED] * len(data),
+    "an Enum": lambda data: Colour,
     "a set": lambda data: {tuple(x) if isinstance(x, list) else x for x in data},
     "a frozen set": lambda data: frozenset(map(str, data)),
     "a dict": lambda data: dict(enumerate(data)),
@@ -497,6 +509,7 @@ NO_ROWS = {
 ANYTHING = {
     *("words", "rows of words", "words in an array", "rows of sets", "rows of dicts", "dates"),
     *("durations", "complex numbers", "a table of tables", "an array of three dimensions"),
+    *("a list of itself", "members of an Enum", "an Enum"),
 }
 SINGLE = {"a number", "a Value", "an array of no dimension", "a tensor of no dimension"}
 EMPTY = {"no entries", "a frame of no rows"}
@@ -543,6 +556,7 @@ class NAType:
 
 
 NO_NUMBER = [
+    Colour.RED,
     *[None, float("nan"), np.nan, np.float32("nan"), np.ma.masked, NAType(), np.array(np.nan)],
     *[np.array(None), "a", "", b"1", [1.0], (), {}, {1.0}, 1j, np.datetime64("2024"), 10**400],
     *[np.timedelta64(1, "ns"), Tensor(1.0, requires_grad=True), Tensor([1.0, 2.0]), object()],
@@ -607,6 +621,15 @@ def test_labels_of_a_network_are_in_an_order(labels):
         plot_network(MLP(2, [2]), outputs=0 if labels is None else labels)
 
 
+def test_a_loss_of_a_number_and_a_sparse_array_says_what_it_takes():
+    sparse = pytest.importorskip("scipy.sparse")
+    for loss in (losses.squared_error, losses.hinge, losses.cross_entropy):
+        with pytest.raises((TypeError, ValueError), match=r"(must|needs) .* got"):
+            loss(Value(0.5), sparse.csr_array([[1.0, 0.0]]))
+        with pytest.raises((TypeError, ValueError), match=r"(must|needs) .* got"):
+            loss([Value(0.5)] * 2, sparse.csr_array([[1.0, 0.0]]))
+
+
 MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
 DURATIONS = np.array([1, 2], "m8[ns]")
 
@@ -623,6 +646,7 @@ DURATIONS = np.array([1, 2], "m8[ns]")
         lambda: mg.max([1.0, DURATIONS[0]]),
         lambda: Value(DURATIONS[0]),
         lambda: mg.tanh(DURATIONS[0]),
+        lambda: accuracy(DURATIONS[:1], [1]),
     ],
 )
 def test_what_is_masked_and_what_is_a_duration_is_no_number_anywhere(call):

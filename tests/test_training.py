@@ -311,7 +311,7 @@ def test_metrics_are_given_plain_numbers():
         return 0.0
 
     trained(metrics=[kind], validation=(X, Y))
-    assert kinds == [{float, int}] * 5  # once before the first step
+    assert kinds == [{float, int}] * 6  # twice before the first step
 
 
 def test_metrics_of_logits_are_given_lists_of_plain_numbers():
@@ -322,7 +322,7 @@ def test_metrics_of_logits_are_given_lists_of_plain_numbers():
         return 0.0
 
     trained(MLP(2, [2], seed=0), loss=losses.cross_entropy, metrics=[kind], validation=(X, Y))
-    assert kinds == [{float}] * 5
+    assert kinds == [{float}] * 6
 
 
 def test_metrics_of_arrays_are_given_plain_numbers():
@@ -387,15 +387,28 @@ def test_a_metric_that_answers_with_no_number_is_named_before_the_first_step(ans
     assert model.state_dict() == before
 
 
-def test_a_metric_that_needs_many_rows_is_tried_out_with_all():
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("which", ["y", "validation"])
+def test_a_target_that_a_metric_refuses_is_named_before_the_first_step(which, compile):
+    wrong, loss = [*Y[:-1], 2], losses.squared_error
+    model = Line()
+    before = model.state_dict()
+    y, validation = (wrong, None) if which == "y" else (Y, (X, wrong))
+    with pytest.raises(ValueError, match=f"the target 2 in row {len(Y) - 1}"):
+        trained(model, X, y, loss=loss, metrics=[accuracy], compile=compile, validation=validation)
+    assert model.state_dict() == before
+
+
+def test_a_metric_that_needs_other_predictions_is_tried_out_with_all():
     seen = []
 
-    def spread(predictions, targets):
-        seen.append(len(predictions))
-        return statistics.stdev(predictions)  # of one row there is none
+    def agreement(predictions, targets):
+        seen.append(len(set(predictions)))
+        return statistics.correlation(predictions, targets)  # of equal ones there is none
 
-    trained(metrics=[spread], epochs=1)
-    assert seen == [1, len(X), len(X)]
+    trained(metrics=[agreement], epochs=1)
+    assert seen[0] == 1 < seen[1]
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("option", ["schedule", "clip", "callbacks", "metrics", "model"])
@@ -604,7 +617,7 @@ def test_an_exception_in_a_callback_comes_out():
 # ---- Ctrl-C
 
 STEPS = 4  # of the small training: 2 epochs of 2 batches of 2 rows
-TRIED_OUT = {"model": 3, "loss": 6, "metric": 1}  # calls before the first step
+TRIED_OUT = {"model": 3, "loss": 6, "metric": 2}  # calls before the first step
 
 
 class Interrupt:

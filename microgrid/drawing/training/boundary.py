@@ -16,7 +16,6 @@ from ...engine import Value, no_grad
 from ...examples import examples
 from ...nn import Module
 from ...sequences import instead_of, is_number, is_ordered, listed, names_of_columns, single
-from ...trees import map_values
 from ..picture import Picture
 from .curves import COLOURS
 
@@ -138,8 +137,11 @@ def _numbers(name: str, data: Iterable[Any]) -> Iterable[Any]:
     if names_of_columns(data):
         return data
     rows = listed(data, f"`{name}` must be a list or an array, with an entry for each row")
-    parts = [listed(row, "a row") if is_ordered(row) else row for row in rows]
-    return [map_values(lambda value: value.data, part) for part in parts]
+    return [[*map(_data, listed(row, "a row"))] if is_ordered(row) else _data(row) for row in rows]
+
+
+def _data(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
 
 
 def _label(label: Any, row: int) -> int:
@@ -200,7 +202,7 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
     numbers = [answer] if is_number(answer) else [*map(single, listed(answer, must))]
     if not numbers or not all(map(is_number, numbers)):
         raise TypeError(f"{must}, got {shown(answer)}")
-    logits = [float(x.data if isinstance(x, Value) else x) for x in numbers]
+    logits = [float(_data(x)) for x in numbers]
     if not all(map(isfinite, logits)):
         raise ValueError(f"the model must return finite numbers, got {logits} at {[x1, x2]}")
     return [0.0, *logits] if len(logits) == 1 else logits
