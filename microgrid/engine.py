@@ -18,7 +18,7 @@ from .graph import (
     unrecorded,
     zero_grad,
 )
-from .mistakes import Absent, refuse, refuse_subclass, warn_of_stale
+from .mistakes import Absent, checked, refuse, refuse_subclass, require_label, warn_of_stale
 from .operators import Operand
 from .primitive import (
     CONSTANT,
@@ -67,7 +67,8 @@ class Value(Operand):
     (True, True, False)
     """
 
-    __slots__ = ("__weakref__", "_collected", "_data", "_stamp", "grad", "label", "op", "parents")
+    __slots__ = ("__weakref__", "_collected", "_data", "_label", "_stamp", "grad", "op", "parents")
+    label = checked("_label", require_label)
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
@@ -103,7 +104,7 @@ class Value(Operand):
         self.grad: Any = type(self._data)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
-        self.label = label
+        self._label = label
         self._stamp = _clock
         self._collected = math.inf  # when `backward` last came by: it has not yet
 
@@ -133,7 +134,7 @@ class Value(Operand):
             node.grad = 0.0 if type(data) is float else type(node._data)()
             node.parents = operands
             node.op = op
-            node.label = None
+            node._label = None
             node._stamp = _clock
         if watched and get_ident() in watched:
             watched[get_ident()].made(node, op, operands)
@@ -143,7 +144,7 @@ class Value(Operand):
         constant = blank(Value)
         constant._data = data = beside(x, type(self._data))
         constant.grad, constant.parents, constant.op = type(data)(), (), CONSTANT
-        constant.label, constant._stamp = None, _clock
+        constant._label, constant._stamp = None, _clock
         return constant
 
     @property
@@ -194,8 +195,7 @@ class Value(Operand):
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
         """
-        if not isinstance(g, (float, Operand)):
-            g = held(g, type(self._data), "an upstream gradient is a real number")
+        g = g if isinstance(g, (float, Operand)) else held(g, type(self._data))
         return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
@@ -215,7 +215,7 @@ class Value(Operand):
         order = topological_order(self)
         require_leaf(order)
         require_fresh(order)
-        seed = held(seed, type(self._data), "a seed is a real number")
+        seed = held(seed, type(self._data))
         before = [node.grad for node in order]
         try:
             for node in order:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Never, NoReturn
 
 from .checks import shown
@@ -74,8 +75,24 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
     elif options:
         why = f"it has no option {', '.join(options)}"
     else:
-        raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
+        require_label(label)
     raise TypeError(f"a Value is made of a number and a label: {why}")
+
+
+def require_label(label: Any) -> None:
+    """Raise `TypeError` for what is no label."""
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
+
+
+def checked(slot: str, require: Callable[[Any], None]) -> Any:
+    """Return the attribute that is kept in a slot, which `require` lets nothing wrong into."""
+
+    def set_checked(instance: Any, x: Any) -> None:
+        require(x)
+        setattr(instance, slot, x)
+
+    return property(attrgetter(slot), set_checked)
 
 
 def refuse_subclass(kind: type) -> None:

@@ -274,7 +274,7 @@ def beside(x: Any, kind: type) -> Any:
     return number(x, "an operand is a real number")
 
 
-def held(x: Any, kind: type, need: str) -> Any:
+def held(x: Any, kind: type, need: str = "an upstream gradient is a real number") -> Any:
     """Return a number as one of a kind; raise an error for what is none, or cannot be one."""
     try:
         return kind(number(x, need))

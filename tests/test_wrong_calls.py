@@ -250,7 +250,7 @@ CALLS = {
     "Value.clip": Call(lambda: Value(1.0).clip, min=constant(0), max=constant(1)),
     "Value.elu": Call(lambda: Value(1.0).elu, alpha=one),
     "Value.leaky_relu": Call(lambda: Value(1.0).leaky_relu, negative_slope=one),
-    **{f"Value.{name} =": Call(setting(name), x=constant(None)) for name in ("label",)},
+    "Value.label =": Call(setting("label"), x=constant(None)),
     "Value.data =": Call(setting("data"), x=one),
     "round": Call(lambda: lambda digits: round(Value(1.0), digits), digits=constant(1)),
     **{

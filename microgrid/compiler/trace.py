@@ -117,7 +117,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     is_traced = True
 
     def __init__(self, name: str) -> None:
-        self.label = name
+        self._label: str | None = name
         self.op: Primitive | None = None
         self.parents: tuple[Value, ...] = ()
         self._stamp = engine._clock
@@ -245,7 +245,7 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
 
 def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
     node = object.__new__(Traced)
-    node.op, node.parents, node.label, node._stamp = op, parents, None, engine._clock
+    node.op, node.parents, node._label, node._stamp = op, parents, None, engine._clock
     return node
 
 
