@@ -85,7 +85,9 @@ class Series(Operand):
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
-        key = op, operands
+        # by its text, as 0.0 equals -0.0 and 1 equals 1.0
+        own = [repr(x) if isinstance(x, (float, int)) else x for x in operands]
+        key = op, tuple(own)
         if key not in self.table:
             self.table[key] = Series(self.table, op(*_starts(operands)), op, operands)
         return self.table[key]

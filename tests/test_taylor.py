@@ -289,3 +289,11 @@ def test_the_point_is_a_single_number(x):
 def test_the_function_returns_a_single_number():
     with pytest.raises(TypeError, match=r"taylor needs a function with one scalar output"):
         taylor(lambda x: [x], 0.0, 2)
+
+
+def test_numbers_that_are_equal_and_not_the_same_are_told_apart_in_a_rule():
+    def turn(x):  # across the cut of atan2, where the sign of a zero is half a turn
+        return mg.atan2(0.0, x) - mg.atan2(-0.0, x)
+
+    wound = Primitive("wound", lambda x: turn(x) * x, lambda out, x: (turn(x),), made_by=(abs, ()))
+    assert mg.taylor(wound, -1.0, 2) == [-math.tau, math.tau, 0.0]
