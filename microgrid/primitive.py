@@ -342,7 +342,7 @@ def _is_at_0(x: Any) -> Any:
 # x**y at x = 0: 0**0 has the derivatives 0 and 0, and every 0**y above it is flat in y. For y <= 1
 # that has no slope of its own: the slope by y is -inf next to 0, and the one by x jumps at y = 1.
 def _power_slope(x: Any, y: Any) -> Any:
-    return y * _pow(x, y - 1) if x or y else 0 * y
+    return y * _pow(x, y - 1) if x or y else 0 * abs(y)
 
 
 def _power_slope_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
