@@ -455,9 +455,10 @@ def _bar(progress: bool, epochs: int, steps: int) -> Any:
     if find_spec("tqdm") is None:
         print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
         return nullcontext()
-    from .drawing.training.progress import Bar
+    with loading, uninterrupted():
+        from .drawing.training.progress import Bar
 
-    return Bar(epochs, steps)
+        return Bar(epochs, steps)
 
 
 def _check_arguments(

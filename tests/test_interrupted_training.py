@@ -5,6 +5,7 @@ What is left after k steps is, to the last bit, what an uninterrupted training h
 
 import contextlib
 import functools
+import io
 import os
 import signal
 import sys
@@ -336,6 +337,41 @@ def test_a_handler_of_ones_own_may_raise_what_it_likes():
     finally:
         signal.signal(signal.SIGINT, before)
     training.check(None, "in a handler")
+
+
+class Terminal(io.StringIO):
+    """What is written, as to a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_ctrl_c_leaves_the_lock_of_all_bars_free(monkeypatch):
+    tqdm = pytest.importorskip("tqdm", reason="a bar needs the extra `train`")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
+
+    def work():
+        with microgrid.training._bar(True, EPOCHS, STEPS) as bar:
+            for epoch in range(EPOCHS):
+                bar.update(BATCHES)
+                bar.show(epoch, {"epoch": epoch, "loss": 1.0})
+
+    def is_of_a_bar(code):
+        return code.co_filename.startswith((os.path.dirname(tqdm.__file__), PACKAGE))
+
+    def take():
+        with tqdm.tqdm.get_lock():
+            taken.append(point)
+
+    work()
+    for point in thinned(traversed(work, is_of_a_bar), 20):
+        signalled(work, {point}, is_of_a_bar)
+        taken = []
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert taken == [point]
 
 
 # ---- as in earnest

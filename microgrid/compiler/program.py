@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from ..checks import shown
@@ -70,6 +69,7 @@ class Program:
         if labels is not None and not isinstance(labels, Mapping):
             raise TypeError(f"a program's labels must be a mapping, got {shown(labels)}")
         self.labels = dict(labels or {})
+        self._known_key: Any = None
         first = len(self.inputs)
         for slot, (op, operands) in enumerate(self.steps, start=first):
             if op is CONSTANT:
@@ -150,14 +150,17 @@ class Program:
     def __reduce__(self) -> Any:
         return Program, (self.inputs, self.steps, self.outputs, self.labels)
 
-    @cached_property
+    @property
     def _key(self) -> Any:
-        # constants by their bits: 0.0 is not -0.0, and nan is itself
-        steps = [
-            (op, struct.pack("d", *operands)) if op is CONSTANT else (op, operands)
-            for op, operands in self.steps
-        ]
-        return self.inputs, tuple(steps), self.outputs
+        # kept without `cached_property`, whose lock a forked child may find held in Python 3.11
+        if self._known_key is None:
+            # constants by their bits: 0.0 is not -0.0, and nan is itself
+            steps = [
+                (op, struct.pack("d", *operands)) if op is CONSTANT else (op, operands)
+                for op, operands in self.steps
+            ]
+            self._known_key = self.inputs, tuple(steps), self.outputs
+        return self._known_key
 
     def constant_at(self, slot: int) -> float | None:
         """Return the number of a slot that holds a constant, else None."""

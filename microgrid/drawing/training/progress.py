@@ -8,11 +8,16 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
+from ...interrupts import uninterrupted
+
 __all__ = ["Bar"]
 
 
 class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-    """A bar over the steps of a training, that shows the last epoch's loss and metrics."""
+    """A bar over the steps of a training, that shows the last epoch's loss and metrics.
+
+    It is not interrupted: that would leave the lock held that all bars of a process share.
+    """
 
     def __init__(self, epochs: int, steps: int) -> None:
         self.epochs = epochs
@@ -26,6 +31,20 @@ class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
 
     def show(self, epoch: int, record: Mapping[str, float]) -> None:
         """Show an epoch's loss and metrics: two, and as many more as leave room for the bar."""
+        with uninterrupted():
+            self._show(epoch, record)
+
+    def update(self, steps: float = 1) -> None:
+        """Show that steps were taken."""
+        with uninterrupted():
+            super().update(steps)
+
+    def close(self) -> None:
+        """End the line."""
+        with uninterrupted():
+            super().close()
+
+    def _show(self, epoch: int, record: Mapping[str, float]) -> None:
         self.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
         shown = [f"{name}={x:.3g}" for name, x in record.items() if name not in ("epoch", "lr")]
         room = shutil.get_terminal_size().columns - len(self.desc) - len(" |0123456789| 00:00")
