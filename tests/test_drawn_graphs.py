@@ -739,17 +739,19 @@ def test_operands_and_neurons_stand_in_their_order(build, rankdir):
 
 
 @pytest.mark.dot
+@pytest.mark.parametrize("sizes", [(5, 1), (5, 5, 1), (3, 5, 2), (2, 3, 4, 1)], ids=str)
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
 @pytest.mark.parametrize("after", [lambda x: x, lambda x: (x - 1.0) ** 2], ids=["score", "loss"])
-def test_the_boxes_of_a_layer_stand_in_the_order_of_its_neurons(rankdir, after):
-    score, model = hidden(5, 1)
-    root = after(score)
-    graph = draw(root, names=model, depth=2, rankdir=rankdir)
+def test_the_boxes_of_a_layer_stand_in_the_order_of_its_neurons(sizes, after, rankdir):
+    model = MLP(2, sizes, seed=1)
+    outputs = model([Value(1.0, label="x.0"), Value(2.0, label="x.1")])
+    roots = [after(y) for y in (outputs if isinstance(outputs, list) else [outputs])]
+    graph = draw(*roots, names=model, depth=2, rankdir=rankdir, max_nodes=None)
     places, layers = places_of(graph), {}
     for name in sorted(Drawn(graph).of("module"), key=lambda name: int(name[1:])):
         along, across = places[name]
         layers.setdefault(round(along, 1), []).append(across)
-    assert sorted(map(len, layers.values())) == [1, 5]
+    assert sorted(map(len, layers.values())) == sorted(sizes)
     assert all(layer == sorted(layer) for layer in layers.values())
 
 

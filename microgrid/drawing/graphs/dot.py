@@ -107,18 +107,30 @@ class Writer:
                 self._edge(self._id(step), name, f"{name}out", look, value in self.lit)
         self._write_uses()
         blocks = sorted(filter(None, self.nodes), key=lambda block: -block.depth)
-        # Measured, in versions 2.42 and 16.1: where something comes after a model whose modules are
-        # boxes, no engine turns its frames.
-        has_boxes = any(step.block for step in self.plan.steps.values())
-        goes_on = any(self.frames.get(root) is None for root in self.roots)
-        turned = bool(blocks) and not (has_boxes and goes_on) and turns_frames(self.rankdir)
+        turned = self._turned_frames(blocks)
         for block in blocks:
-            pieces = self.nodes[block][::-1] if turned else self.nodes[block]
+            pieces = self.nodes[block][::-1] if block in turned else self.nodes[block]
             inside = [f"graph [{attributes(frame_look(block))}]", *chain.from_iterable(pieces)]
             self.nodes[block.parent].append(
                 [f"subgraph cluster_{block.name} {{", *(f"\t{x}" for x in inside), "}"]
             )
         return [*chain.from_iterable(self.nodes[None]), *self.edges]
+
+    def _turned_frames(self, blocks: Sequence[Block]) -> Set[Block]:
+        """Return the frames whose inside the engine draws in the opposite order.
+
+        Measured, in versions 2.43 and 16.1: where something comes after a model whose modules are
+        boxes, all do so with arrows to the side, but for frames whose boxes take what comes from
+        outside of the model, as those of its first layer; and with arrows up or down none does.
+        """
+        boxes = [step for step in self.plan.steps.values() if step.block]
+        goes_on = any(self.frames.get(root) is None for root in self.roots)
+        if not (boxes and goes_on):
+            return {*blocks} if blocks and turns_frames(self.rankdir) else set()
+        if self.rankdir in ("TB", "BT"):
+            return set()
+        of_first = [box for box in boxes if not any(map(self.frames.get, box.operands))]
+        return {*blocks} - {box.block.parent for box in of_first if box.block}
 
     def _write_value(self, value: Value) -> None:
         ground = None if value.is_constant else self.scale.ground(value.grad)
