@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import operator
-from _thread import get_ident
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import ref
 
 from .callers import line_of_caller
 from .engine import Value
-from .primitive import Primitive, of_branches, operand_text, operands_text, watched
+from .graph import dependent
+from .modes import Mode, watched
+from .primitive import Primitive, of_branches, operand_text, operands_text
 
 __all__ = ["detect_anomaly"]
 
 Links = Iterable[tuple[Value, Iterable[Value], Iterable[Any]]]
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+class detect_anomaly(Mode):
     """Raise at the first operation, forward or backward, that makes inf or nan of finite numbers.
 
     The error names the operation, its operands and the line that made the node, with advice where
@@ -40,14 +39,11 @@ def detect_anomaly() -> Iterator[None]:
       made in line 2 of <doctest microgrid.anomaly.detect_anomaly[2]>: y = sqrt(x * x)
       sqrt is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for that of a sum
     """
-    thread = get_ident()
-    outer = watched.get(thread)
-    watched[thread] = outer or _Watch()
-    try:
-        yield
-    finally:
-        if outer is None:
-            del watched[thread]
+
+    _blocks = watched
+
+    def _meaning(self, outer: Any) -> Any:
+        return outer or _Watch()
 
 
 class _Watch:
@@ -80,6 +76,12 @@ class _Watch:
                 if not _finite(partial):
                     known = advice(f"the derivative of {_name(node)}", node.parents)
                     raise self._error(node, f"by operand {i} is {partial!r}", known)
+
+    def collected(self, order: list[Value], sums: Mapping[Value, Any]) -> None:
+        """Raise if a sum of `backward` is not finite, of finite ones, at what depends on a leaf."""
+        needed = dependent(order)
+        passed = [n for n in reversed(order) if n.parents and sums[n] is not None]
+        self.pulled([(n, n.parents, n.partials()) for n in passed if n in needed], sums)
 
     def pulled(self, links: Links, adjoint: Mapping[Value, Any]) -> None:
         """Raise if the chain rule made a gradient that is not finite of finite ones."""

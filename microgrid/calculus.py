@@ -11,15 +11,15 @@ path). Numbers in, numbers out, unless the answer depends on a `Value` from outs
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
 from .checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
 from .engine import Value
-from .graph import recording, require_fresh, topological_order, unrecorded
+from .graph import recording, require_fresh, topological_order
 from .linearization import Linearization, is_closed
+from .modes import current, unrecorded
 from .nn import Module
 from .primitive import CONSTANT, argument, held, number
 from .series import coefficients
@@ -498,7 +498,7 @@ def _kind(nodes: Sequence[Value]) -> type:
 def _as_value(x: Any, kind: Callable[[Any], Any]) -> Value:
     if not isinstance(x, Value):
         return Value(_as_number(x, kind)).detach()
-    return x.detach() if get_ident() in unrecorded else x
+    return x.detach() if current(unrecorded) else x
 
 
 def _as_number(x: Any, kind: Callable[[Any], Any]) -> Any:

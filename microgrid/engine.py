@@ -6,19 +6,23 @@ The chain rule stands in one place, `Value.chain`; the derivatives it multiplies
 from __future__ import annotations
 
 import math
-from _thread import get_ident
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never, final
 
 from .graph import (
+    changing,
+    collect,
+    dependent,
     no_grad,
     require_fresh,
     require_leaf,
     require_numbers,
     topological_order,
-    unrecorded,
     zero_grad,
 )
-from .mistakes import Absent, checked, refuse, refuse_subclass, require_label, warn_of_stale
+from .interrupts import call_each
+from .mistakes import Absent, checked, refuse, refuse_subclass, require_label
+from .modes import current, unrecorded, watched
 from .operators import Operand
 from .primitive import (
     CONSTANT,
@@ -30,7 +34,6 @@ from .primitive import (
     located,
     number,
     over_arrays,
-    watched,
 )
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
@@ -42,8 +45,16 @@ _clock = 0  # counts the changes of leaves: a node that is older than one of its
 def advance_clock(least: int = 0) -> int:
     """Move the clock on by one, and past `least`; return it."""
     global _clock
-    _clock = max(_clock, least) + 1
-    return _clock
+    with changing:  # or a thread that read it long ago would turn it back
+        _clock = now = (_clock if _clock > least else least) + 1
+    return now
+
+
+def set_data(nodes: Iterable[Value], data: Iterable[Any]) -> None:
+    """Set the data of many nodes, all in one go; what was computed from the old is older then."""
+    nodes, numbers = list(nodes), list(map(number, data))
+    names = ["_data"] * len(nodes) + ["_stamp"] * len(nodes)
+    call_each(setattr, nodes * 2, names, numbers + [advance_clock()] * len(nodes))
 
 
 @final
@@ -126,7 +137,7 @@ class Value(Operand):
             data = op.forward(*numbers)
         except (ArithmeticError, ValueError) as error:
             raise located(error, op.name, operands) from None
-        if unrecorded and get_ident() in unrecorded:
+        if unrecorded and current(unrecorded):
             node = self._constant(data)
         else:
             node = blank(Value)  # skips the checks of __init__, which are for the user's data
@@ -136,13 +147,13 @@ class Value(Operand):
             node.op = op
             node._label = None
             node._stamp = _clock
-        if watched and get_ident() in watched:
-            watched[get_ident()].made(node, op, operands)
+        if watched and (watch := current(watched)):
+            watch.made(node, op, operands)
         return node
 
     def _constant(self, x: Any) -> Value:
         constant = blank(Value)
-        constant._data = data = beside(x, type(self._data))
+        constant._data = data = x if type(x) is float else beside(x, type(self._data))
         constant.grad, constant.parents, constant.op = type(data)(), (), CONSTANT
         constant._label, constant._stamp = None, _clock
         return constant
@@ -156,8 +167,7 @@ class Value(Operand):
     def data(self, data: Any) -> None:
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
-        self._data = number(data)
-        self._stamp = advance_clock()
+        self._data, self._stamp = number(data), advance_clock()  # no signal comes in between
 
     @property
     def is_constant(self) -> bool:
@@ -178,15 +188,21 @@ class Value(Operand):
         >>> (Value(2.0) * Value(3.0)).partials()
         (3.0, 2.0)
         """
-        if self.op is None or not self.parents:
+        op, parents = self.op, self.parents
+        if op is None or not parents:
             return ()
-        try:
-            partials = self.op.partials(self._data, *[parent._data for parent in self.parents])
+        try:  # most have one or two operands, which as a list would take five times as long
+            if len(parents) == 2:
+                x, y = parents
+                partials = op.partials(self._data, x._data, y._data)
+            elif len(parents) == 1:
+                partials = op.partials(self._data, parents[0]._data)
+            else:
+                partials = op.partials(self._data, *[parent._data for parent in parents])
         except (ArithmeticError, ValueError) as error:
-            what = f"the derivative of {self.op.name}"
-            raise located(error, what, self.parents, self) from None
-        if type(partials) is not tuple or len(partials) != len(self.parents):
-            self.op.require_partials(partials, len(self.parents))
+            raise located(error, f"the derivative of {op.name}", parents, self) from None
+        if type(partials) is not tuple or len(partials) != len(parents):
+            op.require_partials(partials, len(parents))
         return partials
 
     def chain(self, g: Any) -> list[Any]:
@@ -212,48 +228,36 @@ class Value(Operand):
         >>> x.grad
         54.0
         """
-        order = topological_order(self)
+        now, order = _clock, topological_order(self)
         require_leaf(order)
-        require_fresh(order)
-        seed = held(seed, type(self._data))
-        before = [node.grad for node in order]
+        require_fresh(order, now)
+        sums: dict[Value, Any] = dict.fromkeys(order)  # None: nothing has come in yet
+        sums[self] = held(seed, type(self._data))
         try:
-            for node in order:
-                node.grad = None  # not reached yet
-            self.grad = seed
             for node in reversed(order):
-                g, parents = node.grad, node.parents
+                g, parents = sums[node], node.parents
                 if parents and g is not None:
+                    try:
+                        partials = node.partials()
+                    except (ArithmeticError, ValueError):
+                        if node in dependent(order):
+                            raise
+                        continue  # nothing is derived by what is behind it
                     # As `chain` does, but without the list, which would take a third of the time.
-                    for parent, partial in zip(parents, node.partials(), strict=True):
+                    for parent, partial in zip(parents, partials):  # noqa: B905 (takes longer)
                         if partial is not None:
-                            share, total = g * partial, parent.grad
-                            parent.grad = share if total is None else total + share
-            if watched and get_ident() in watched:
-                passed = [n for n in reversed(order) if n.parents and n.grad is not None]
-                links = [(node, node.parents, node.partials()) for node in passed]
-                watched[get_ident()].pulled(links, {node: node.grad for node in order})
-            leaves = []
-            for node, grad in zip(order, before, strict=True):
-                if node.op is CONSTANT or (node.op is None and node.grad is None):
-                    node.grad = grad
-                elif node.op is None:
-                    leaves.append((node, grad))
-                    if grad is not None:
-                        node.grad += grad
-                elif node.grad is None:
-                    node.grad = type(node._data)()
-            if {type(node.grad) for node in order} != {float}:
+                            share, total = g * partial, sums[parent]
+                            sums[parent] = share if total is None else total + share
+            if not {*map(type, sums.values())} <= {float, type(None)}:
                 require_numbers(order)
-            warn_of_stale(leaves)
-            for leaf, _ in leaves:
-                leaf._collected = _clock
-        except BaseException as error:
-            for node, grad in zip(order, before, strict=True):
-                node.grad = grad
-            if isinstance(error, TypeError):
-                require_numbers(order)
+        except TypeError:
+            require_numbers(order)
             raise
+        if watched and (watch := current(watched)):
+            watch.collected(order, sums)
+        if _clock != now:  # another thread, or a signal's handler, has set a leaf
+            require_fresh(order)
+        collect(sums, _clock)
 
     def refresh(self) -> None:
         """Compute again, in place, the nodes that are older than the leaves they depend on.
@@ -267,13 +271,9 @@ class Value(Operand):
                 try:
                     fresh[node] = number(node.op.forward(*numbers))
                 except (ArithmeticError, ValueError) as error:
-                    operands = [
-                        Value(x, p.label) for x, p in zip(numbers, node.parents, strict=True)
-                    ]
-                    raise located(error, node.op.name, operands) from None
-        now = advance_clock()  # what was computed from the old data is older
-        for node, data in fresh.items():
-            node._data, node._stamp = data, now
+                    labels = [parent.label for parent in node.parents]
+                    raise located(error, node.op.name, [*map(Value, numbers, labels)]) from None
+        set_data(fresh, fresh.values())
 
     def conjugate(self) -> Value:
         """Return the number itself, as it is real: np.var asks for it."""

@@ -1,14 +1,17 @@
-"""Walks over the graph: its order, what stands in the way of a derivative, when it is recorded."""
+"""Walks over the graph: its order, what stands in the way of a derivative, where gradients go."""
 
 from __future__ import annotations
 
 import math
-from _thread import get_ident
-from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Mapping
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from .checks import shown
+from .interrupts import call_each
+from .locks import lock_across_forks
+from .mistakes import warn_of_stale
+from .modes import Mode, unrecorded
 from .primitive import CONSTANT
 
 if TYPE_CHECKING:
@@ -24,8 +27,6 @@ __all__ = [
     "topological_order",
     "zero_grad",
 ]
-
-unrecorded: dict[int, int] = {}  # thread -> the number of `no_grad` blocks that it is inside
 
 
 def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value]:
@@ -48,10 +49,12 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
                 order.append(stack.pop())
             elif node not in seen and node not in known:
                 seen.add(node)
-                if seen.issuperset(node.parents):
+                parents = node.parents
+                if seen.issuperset(parents):
                     order.append(node)
                 else:
-                    stack += (node, None, *node.parents[::-1])
+                    stack += node, None
+                    stack += parents[::-1]
     except (AttributeError, IndexError, TypeError):
         for root in roots:
             if not hasattr(root, "parents"):
@@ -60,10 +63,13 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
     return order
 
 
-def changed_leaf(order: list[Value]) -> Value | None:
-    """Return a leaf of a graph that has changed since it was used, or None if all data is fresh."""
+def changed_leaf(order: list[Value], now: float = math.inf) -> Value | None:
+    """Return a leaf of a graph that has changed since it was used, or None if all data is fresh.
+
+    `now` is when a leaf, of any graph, changed last.
+    """
     oldest = min([node._stamp for node in order if node.parents], default=math.inf)
-    if max([node._stamp for node in order], default=0) <= oldest:
+    if oldest >= now or max([node._stamp for node in order], default=0) <= oldest:
         return None  # the common case, without a look at every edge
     for node in order:
         for parent in node.parents:
@@ -71,6 +77,15 @@ def changed_leaf(order: list[Value]) -> Value | None:
                 leaves = [leaf for leaf in topological_order(parent) if not leaf.parents]
                 return max(leaves, key=lambda leaf: leaf._stamp)
     return None
+
+
+def dependent(order: list[Value]) -> set[Value]:
+    """Return the nodes of a graph that depend on a leaf, and the leaves; constants do not."""
+    found: set[Value] = set()
+    for node in order:
+        if node.op is None or not found.isdisjoint(node.parents):
+            found.add(node)
+    return found
 
 
 def require_leaf(order: list[Value]) -> None:
@@ -82,9 +97,9 @@ def require_leaf(order: list[Value]) -> None:
         )
 
 
-def require_fresh(order: list[Value]) -> None:
-    """Raise `RuntimeError` if a leaf of a graph has changed since it was used."""
-    if (changed := changed_leaf(order)) is not None:
+def require_fresh(order: list[Value], now: float = math.inf) -> None:
+    """Raise `RuntimeError` if a leaf of a graph has changed since it was used, up to now."""
+    if (changed := changed_leaf(order, now)) is not None:
         raise RuntimeError(
             "a derivative needs the data that the graph was computed with, but the leaf "
             f"{changed!r} has changed since; call refresh() on the root, or build it anew"
@@ -104,6 +119,25 @@ def require_numbers(order: list[Value]) -> None:
                 )
 
 
+changing = lock_across_forks()  # held from where something shared is read to where it is set
+
+
+def collect(sums: Mapping[Value, Any], now: int) -> None:
+    """Add the sums of `backward` to the `grad` of leaves, and make them that of inner nodes.
+
+    It is done in one go, and right from any number of threads. None is the sum of a node that no
+    gradient has come in at.
+    """
+    leaves = [node for node in sums if node.op is None and sums[node] is not None]
+    warn_of_stale([(leaf, leaf.grad) for leaf in leaves])
+    inner = [node for node in sums if node.parents]
+    grads = [type(x._data)() if (total := sums[x]) is None else total for x in inner]
+    with changing:
+        grads += [sums[x] if x.grad is None else x.grad + sums[x] for x in leaves]
+        names = ["grad"] * len(grads) + ["_collected"] * len(leaves)
+        call_each(setattr, inner + leaves * 2, names, grads + [now] * len(leaves))
+
+
 def zero_grad(leaves: Iterable[Value]) -> None:
     """Set the `grad` of every given `Value` to 0."""
     if not isinstance(leaves, Iterable) or getattr(leaves, "ndim", 1) == 0:
@@ -114,12 +148,12 @@ def zero_grad(leaves: Iterable[Value]) -> None:
     for leaf in leaves:
         if not hasattr(leaf, "record"):
             raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
-    for leaf in leaves:
-        leaf.grad = type(leaf.data)()
+    zeros = [type(leaf.data)() for leaf in leaves]
+    with changing:
+        call_each(setattr, leaves, repeat("grad"), zeros)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(Mode):
     """Record no graph in this thread: what is computed inside is constant. Also a decorator.
 
     The asyncio tasks of a thread share it: do not await inside.
@@ -131,18 +165,14 @@ def no_grad() -> Iterator[None]:
     >>> y.data, y.parents
     (4.0, ())
     """
-    thread = get_ident()
-    unrecorded[thread] = unrecorded.get(thread, 0) + 1
-    try:
-        yield
-    finally:
-        unrecorded[thread] -= 1
-        if not unrecorded[thread]:
-            del unrecorded[thread]
+
+    _blocks = unrecorded
+
+    def _meaning(self, outer: Any) -> Any:
+        return True
 
 
-@contextmanager
-def recording() -> Iterator[None]:
+class recording(Mode):
     """Record graphs in this thread, even inside `no_grad()`: a transform differentiates there too.
 
     >>> from microgrid import Value
@@ -151,9 +181,8 @@ def recording() -> Iterator[None]:
     >>> len(y.parents)
     2
     """
-    blocks = unrecorded.pop(get_ident(), 0)
-    try:
-        yield
-    finally:
-        if blocks:
-            unrecorded[get_ident()] = blocks
+
+    _blocks = unrecorded
+
+    def _meaning(self, outer: Any) -> Any:
+        return None if outer is None else False

@@ -6,7 +6,6 @@ so are the derivatives; where they are graphs, the derivatives are graphs, to be
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
@@ -17,7 +16,8 @@ from .engine import Value
 from .functional import dot_, sum_
 from .gates import gated_product, gated_sum, is_gated
 from .graph import require_fresh, topological_order
-from .primitive import CONSTANT, argument, located, watched
+from .modes import current, watched
+from .primitive import CONSTANT, argument, located
 
 __all__ = ["Linearization", "is_closed"]
 
@@ -60,8 +60,8 @@ class Linearization:
                 for parent, partial in zip(parents, partials, strict=True):
                     share = g * partial
                     adjoint[parent] = adjoint[parent] + share if parent in adjoint else share
-        if watched and get_ident() in watched:
-            watched[get_ident()].pulled(self.links, adjoint)
+        if watched and (watch := current(watched)):
+            watch.pulled(self.links, adjoint)
         return [adjoint.get(node, 0) for node in self.inputs]
 
     def _pull_graphs(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -87,8 +87,8 @@ class Linearization:
             terms = [(moved[parent], partial) for parent, partial in pairs if parent in moved]
             if terms:
                 moved[node] = _sum_of_products(terms)
-        if self.numeric and watched and get_ident() in watched:
-            watched[get_ident()].pushed(reversed(self.links), moved)
+        if self.numeric and watched and (watch := current(watched)):
+            watch.pushed(reversed(self.links), moved)
         return _merged([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
 
     def matrix(self) -> list[list[Any]]:
@@ -125,8 +125,8 @@ def _links(
             partials = partials_of(node)
             if not PLAIN.issuperset(map(type, partials)):
                 node.op.require_partials(partials, len(node.parents))
-            if watched and get_ident() in watched:
-                watched[get_ident()].asked(node, partials)
+            if watched and (watch := current(watched)):
+                watch.asked(node, partials)
             kept = [
                 p is not None and x in depend for x, p in zip(node.parents, partials, strict=True)
             ]

@@ -39,7 +39,7 @@ def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
         f"backward() adds to the gradient{s} of {name}{more}, collected before {it} moved: "
         "call zero_grad() before it",
         GradientWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

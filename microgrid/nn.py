@@ -12,7 +12,7 @@ from typing import Any, Never, Self
 
 from . import functional
 from .checks import LONGEST, names_shown, require_bools, require_whole_numbers, shown
-from .engine import Value, zero_grad
+from .engine import Value, set_data, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
 from .sequences import (
@@ -111,8 +111,7 @@ class Module:
         own = self._by_path()
         _require_paths(self, own.keys(), state.keys())
         numbers = {name: number(data, f"{name} must be a number") for name, data in state.items()}
-        for name, parameter in own.items():
-            parameter.data = numbers[name]
+        set_data(own.values(), [numbers[name] for name in own])
 
     def with_parameters(self, parameters: Iterable[Any] | Mapping[str, Any]) -> Self:
         """Return a copy that computes with other numbers, or `Value`s, in its parameters' places.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, ClassVar
 
 from .checks import (
@@ -19,8 +20,10 @@ from .checks import (
     require_whole_numbers,
     shown,
 )
-from .engine import Value, zero_grad
+from .engine import Value, set_data, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
+from .graph import changing
+from .interrupts import call_each, uninterrupted
 from .mistakes import warn_of_no_backward
 from .primitive import number
 from .sequences import is_ordered, is_sequence, listed
@@ -106,15 +109,10 @@ class Optimizer:
                     f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
                     f"state {state}"
                 )
-        remembered = [state for _, state in moved]
-        try:
-            for parameter, (p, _) in zip(self.parameters, moved, strict=True):
-                parameter.data = p
-            self.state, self.steps = remembered, self.steps + 1
-        except BaseException:  # Ctrl-C too
-            for parameter, p in zip(self.parameters, before, strict=True):
-                parameter.data = p
-            raise
+        data, states = [p for p, _ in moved], [state for _, state in moved]
+        with uninterrupted():
+            set_data(self.parameters, data)
+            self.state, self.steps = states, self.steps + 1
 
     def _moved(self, i: int) -> tuple[Any, State]:
         p, g = self.parameters[i].data, self.parameters[i].grad
@@ -441,8 +439,11 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     (5.0, 1.0)
     """
     parameters = list(dict.fromkeys(_listed(parameters)))
-    total: float = norm(_gradients(parameters))
-    _set_gradients(parameters, clip_norm(max_norm))
+    clipped = clip_norm(max_norm)
+    with changing:  # no gradient comes in between
+        gradients = _gradients(parameters)
+        call_each(setattr, parameters, repeat("grad"), clipped(gradients))
+    total: float = norm(gradients)
     return total
 
 
@@ -454,15 +455,10 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     >>> clip_grad_value_([x], 1.0); x.grad
     1.0
     """
-    _set_gradients(_listed(parameters), clip_value(limit))
-
-
-def _set_gradients(
-    parameters: Sequence[Value], clipped: Callable[[Sequence[Any]], list[Any]]
-) -> None:
-    gradients = clipped(_gradients(parameters))
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+    parameters, clipped = _listed(parameters), clip_value(limit)
+    with changing:
+        gradients = clipped(_gradients(parameters))
+        call_each(setattr, parameters, repeat("grad"), gradients)
 
 
 def _gradients(parameters: Sequence[Value]) -> list[Any]:

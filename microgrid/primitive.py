@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from _thread import get_ident
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from numbers import Integral, Rational, Real
@@ -16,6 +15,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from .checks import is_bool, is_of_dates, shown
+from .modes import current, watched
 
 if TYPE_CHECKING:
     from .engine import Value
@@ -28,7 +28,6 @@ Row = tuple[str, Forward, Partials]
 Number = TypeVar("Number")
 
 CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
-watched: dict[int, Any] = {}  # thread -> the watch of the `detect_anomaly` that it is inside
 
 
 class Primitive:
@@ -194,7 +193,7 @@ def located(
     reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
     from .callers import calls_where  # which only an error needs
 
-    watch = watched.get(get_ident())
+    watch = current(watched)
     if watch:
         more = watch.explanation(what, operands, node)
     elif what.startswith("the derivative") or not calls_where():

@@ -167,8 +167,10 @@ _arrive = ctypes.PYFUNCTYPE(None, ctypes.py_object, ctypes.py_object, ctypes.py_
 
 def _run(function, run):
     try:
-        run.result = function()
-        sys.settrace(None)  # a signal that came at the very end is handled here
+        try:
+            run.result = function()
+        finally:
+            sys.settrace(None)  # a signal that came at the very end is handled here
     except BaseException as error:
         run.error = error
     return run
@@ -190,10 +192,13 @@ def _is_held():
 
 @functools.cache
 def _ends(code):
-    """Return where a `with` statement hands three times None to `__exit__`."""
+    """Return where a `with` statement hands three times None to `__exit__`, and gets ready to."""
     found = list(dis.get_instructions(code))
-    return {
-        three[0].offset
-        for three in zip(found, found[1:], found[2:], strict=False)
-        if all(i.opname == "LOAD_CONST" and i.argval is None for i in three)
-    }
+    ends = set()
+    for i, three in enumerate(zip(found, found[1:], found[2:], strict=False)):
+        if all(each.opname == "LOAD_CONST" and each.argval is None for each in three):
+            ends.add(three[0].offset)
+            while found[i - 1].opname in ("SWAP", "NOP", "COPY"):
+                i -= 1
+                ends.add(found[i].offset)
+    return ends

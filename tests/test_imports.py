@@ -22,8 +22,8 @@ IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rg
 EAGER = {
     *("microgrid", "microgrid.checks", "microgrid.copying", "microgrid.engine"),
     *("microgrid.functional", "microgrid.graph", "microgrid.interrupts", "microgrid.lazy"),
-    *("microgrid.locks", "microgrid.mistakes", "microgrid.operators", "microgrid.primitive"),
-    "microgrid.sequences",
+    *("microgrid.locks", "microgrid.mistakes", "microgrid.modes", "microgrid.operators"),
+    *("microgrid.primitive", "microgrid.sequences"),
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
@@ -175,11 +175,12 @@ def test_rooms_import_each_other_one_way_alone_and_are_imported_from_above_alone
     [
         # when it is given a NumPy array, or has an error to explain, and only then
         ("checks", set()),
-        ("primitive", {"checks", "arrays.tables", "callers"}),
-        ("graph", {"checks", "primitive"}),
+        ("modes", set()),
+        ("primitive", {"checks", "modes", "arrays.tables", "callers"}),
+        ("graph", {"checks", "interrupts", "locks", "mistakes", "modes", "primitive"}),
         ("mistakes", {"checks"}),
         ("operators", {"checks", "primitive", "mistakes", "arrays.tables"}),  # when NumPy asks
-        ("engine", {"primitive", "mistakes", "operators", "graph"}),
+        ("engine", {"interrupts", "mistakes", "modes", "primitive", "operators", "graph"}),
         ("sequences", {"checks", "primitive"}),
         ("functional", {"checks", "primitive", "sequences", "engine"}),
         ("copying", {"graph", "engine"}),

@@ -284,29 +284,6 @@ def test_an_exception_in_the_rule_leaves_everything(kind, error, place, monkeypa
 
 
 @each_kind
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_an_exception_while_parameters_are_set_leaves_everything(kind, error, place, monkeypatch):
-    optimizer = kind(with_gradients(1.0, 2.0, 3.0), **EAGER[kind])
-    guards = {optimizer.parameters[place]: error}
-
-    def set_unless_guarded(parameter, data):
-        if guard := guards.pop(parameter, None):
-            raise guard
-        plain.fset(parameter, data)
-
-    plain = Value.data
-    monkeypatch.setattr(Value, "data", property(plain.fget, set_unless_guarded))
-    before = snapshot(optimizer)
-    with pytest.raises(error):
-        optimizer.step()
-    assert not guards
-    assert snapshot(optimizer) == before
-    optimizer.step()
-    assert optimizer.steps == 1
-
-
-@each_kind
 def test_ctrl_c_at_any_line_of_a_step_leaves_all_or_none_of_it(kind):
     def fresh():
         optimizer = kind(with_gradients(1.0, 2.0), **EAGER[kind])

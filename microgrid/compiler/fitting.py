@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from _thread import get_ident
 from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..engine import Value
-from ..graph import no_grad, unrecorded
+from ..graph import no_grad
 from ..interrupts import uninterrupted
+from ..modes import current, unrecorded, watched
 from ..optim import Optimizer
-from ..primitive import watched
 from ..training import Outcome, Trainer, not_compiled
 from ..trees import flatten
 from .steps import NativeSteps
@@ -244,5 +243,5 @@ def _require_plain(optimizer: Optimizer) -> None:
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
     if not all(type(p) is Value and type(p.data) is float for p in optimizer.parameters):
         raise TypeError("a kernel computes with floats, and a parameter is none")
-    if get_ident() in watched or get_ident() in unrecorded:
+    if current(watched) or current(unrecorded):
         raise TypeError("under detect_anomaly() or no_grad() every node is made in Python")

@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 from .. import engine
 from ..checks import shown
 from ..engine import Value
-from ..graph import topological_order, unrecorded
+from ..graph import topological_order
 from ..interrupts import uninterrupted
 from ..locks import compiling
+from ..modes import current, unrecorded
 from ..operators import Operand, by_ufunc
 from ..primitive import (
     CONSTANT,
@@ -130,7 +131,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
             if is_array(x):
                 return over_arrays(op, operands)
         node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
-        return node.detach() if get_ident() in unrecorded else node
+        return node.detach() if unrecorded and current(unrecorded) else node
 
     def detach(self) -> Value:
         """Return the same number as something that nothing is derived by."""

@@ -1,0 +1,126 @@
+"""Modes: blocks of code in which a thread does something otherwise, and which end with their block.
+
+Python looks for signals before the first line of an `__exit__`, and Ctrl-C there would leave the
+mode on. It does not on the way into the methods of a lock, which are written in C. So a mode is on
+while a lock is held, and whatever else belongs to it need not be undone.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable
+from functools import wraps
+from threading import Lock, local
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+__all__ = ["Mode", "current", "unrecorded", "watched"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _Block:
+    """A block that a thread has entered, and may have left: `is_on` tells."""
+
+    __slots__ = ("is_on", "meaning", "outer")
+
+    def __init__(self, is_on: Callable[[], bool], meaning: Any, outer: _Block | None) -> None:
+        self.is_on, self.meaning, self.outer = is_on, meaning, outer
+
+
+Blocks = dict[int, _Block]  # thread -> the innermost block that it has entered
+unrecorded: Blocks = {}  # means True in `no_grad`, False in a `recording` inside
+watched: Blocks = {}  # means the watch of `detect_anomaly`
+
+
+def current(blocks: Blocks) -> Any:
+    """Return what the innermost block that this thread is in means: None if it is in none.
+
+    Blocks that it has left are forgotten here. So `if blocks and current(blocks)` costs nothing
+    where there are none.
+    """
+    thread = get_ident()
+    block = innermost = blocks.get(thread)
+    while block is not None and not block.is_on():
+        block = block.outer
+    if block is None:
+        blocks.pop(thread, None)
+        return None
+    if block is not innermost:
+        blocks[thread] = block
+    return block.meaning
+
+
+class _LockMethod:
+    """The `__enter__` or `__exit__` of a mode: its lock's own, which Python is given to call."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, mode: Mode | None, owner: type | None = None) -> Callable[..., Any]:
+        if mode is None:  # an `ExitStack` asks the class
+            return lambda mode, *error: self.__get__(mode)(*error)
+        lock, blocks, thread = mode._lock, mode._blocks, get_ident()
+        method: Callable[..., Any] = getattr(lock, self.name)
+        if not lock.locked():
+            meaning = mode._meaning(current(blocks) if blocks else None)
+            if meaning is not None:
+                # This stands last: before the lock is taken nobody else runs, to find a block that
+                # is not on and forget it. Both methods do it, as either may be asked for first.
+                blocks[thread] = _Block(lock.locked, meaning, blocks.get(thread))
+        elif self.name == "__enter__":
+            name = f"{type(mode).__name__}()"
+            raise RuntimeError(f"this {name} is entered already: write {name} anew inside of it")
+        return method
+
+
+class Mode(local):
+    """What `no_grad` and its like share: `with mode():`, and `@mode()` before a function.
+
+    It is the thread's own, even where threads share the object: each has a lock.
+    """
+
+    _blocks: ClassVar[Blocks]
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        _here.ending  # noqa: B018 (asking makes it)
+
+    if TYPE_CHECKING:
+
+        def __enter__(self) -> object: ...
+        def __exit__(self, *error: object) -> None: ...
+    else:
+        __enter__, __exit__ = _LockMethod(), _LockMethod()
+
+    def _meaning(self, outer: Any) -> Any:
+        """Return what `current` is to return inside, `outer` around it; None for the same."""
+        raise NotImplementedError
+
+    def __call__(self, function: Function) -> Function:
+        """Return a function that runs in a block of its own each time that it is called."""
+
+        @wraps(function)
+        def inside(*args: Any, **options: Any) -> Any:
+            with type(self)():
+                return function(*args, **options)
+
+        return inside  # type: ignore[return-value]
+
+
+class _Ending:
+    """Takes a thread's blocks along when it ends: the next may get its number."""
+
+    def __init__(self) -> None:
+        self.thread, self.tables = get_ident(), (unrecorded, watched)
+
+    def __del__(self) -> None:
+        for blocks in self.tables:
+            blocks.pop(self.thread, None)
+
+
+class _Here(local):
+    def __init__(self) -> None:
+        self.ending = _Ending()
+
+
+_here = _Here()
