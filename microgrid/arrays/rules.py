@@ -225,7 +225,8 @@ RULES: dict[Any, Callable[..., Any]] = {
     np.divmod: divmod, np.negative: operator.neg, np.positive: operator.pos,
     np.absolute: operator.abs, np.fabs: operator.abs, np.conjugate: operator.pos,
     np.power: _power, np.float_power: _power,
-    np.square: lambda x: x * x, np.reciprocal: lambda x: 1.0 / x, np.sign: functional.sign,
+    np.square: lambda x: x * x, np.reciprocal: lambda x: 1.0 / x,
+    np.sign: lambda x: functional.sign(x) + 0.0,  # NumPy's sign of -0.0 is 0.0
     np.less: operator.lt, np.less_equal: operator.le, np.equal: operator.eq,
     np.greater: operator.gt, np.greater_equal: operator.ge,
     np.not_equal: operator.ne,
