@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, overload
+from numbers import Integral, Rational, Real
+from typing import TYPE_CHECKING, Any, overload
 
-from .checks import shown
+from .checks import is_bool, shown
 from .sequences import listed
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class History:
         return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
 
 
-def _shown(number: float) -> str:
-    if isinstance(number, int):
-        return str(number)
+def _shown(x: Any) -> str:
+    if isinstance(x, Rational) or not isinstance(x, Real):
+        return shown(int(x) if isinstance(x, Integral) and not is_bool(x) else x)
+    number = float(x)
     return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.2e}"

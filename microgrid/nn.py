@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Never, Self
 
 from . import functional
-from .checks import LONGEST, names_shown, require_bools, require_whole_numbers, shown
+from .checks import LONGEST, is_finite, names_shown, require_bools, require_whole_numbers, shown
 from .engine import Value, set_data, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
@@ -231,6 +231,8 @@ class Neuron(Module):
                 "`init` must be a function (nin, nout, random) -> float, "
                 f"got {shown(init)}: {error}"
             ) from error
+        if not all(is_finite(weight.data) for weight in self.w):
+            raise ValueError(f"`init` must give finite numbers, got {shown(self.w)}")
         self.b = Value(0.0)
 
     def __call__(self, x: Any) -> Value:

@@ -398,7 +398,7 @@ less      = Primitive("<",    lambda x, y: type(x)(x < y),   lambda out, x, y: (
 less_equal = Primitive("<=",  lambda x, y: type(x)(x <= y),  lambda out, x, y: (0, 0))
 equal     = Primitive("==",   lambda x, y: type(x)(x == y),  lambda out, x, y: (0, 0))
 sign      = Primitive("sign", _sign,              lambda out, x: (0,))
-log       = Primitive("log",  math.log,           lambda out, x: (1 / x,))
+log       = Primitive("log",  lambda x: math.log(x), lambda out, x: (1 / x,))  # takes no base
 absolute  = Primitive("abs",  operator.abs,       lambda out, x: (sign(x),))
 negative  = Primitive("neg",  operator.neg,       lambda out, x: (-1,))
 add       = Primitive("+",    operator.add,       lambda out, x, y: (1, 1))
@@ -416,7 +416,7 @@ power_log   = Primitive("power_log",   _power_log,   _power_log_partials)    # b
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on
-log.__doc__ = "Return the natural logarithm of x."  # Python's takes a base too
+log.__doc__ = "Return the natural logarithm of x."
 
 
 @family

@@ -359,11 +359,14 @@ def domain_of(primitive: Primitive) -> Domain:
     """Return the domain of a primitive.
 
     Raises:
+        TypeError: it is no primitive.
         ValueError: it has none in the table.
 
     >>> domain_of(Primitive.named("log")).contains(0.0)
     False
     """
+    if not isinstance(primitive, Primitive):
+        raise TypeError(f"a domain is that of a Primitive, got {shown(primitive)}")
     if primitive.made_by is None:
         if primitive.name in DOMAINS:
             return DOMAINS[primitive.name]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from ...checks import shown
+from ...sequences import listed
 from ..labels import number_text
 from ..picture import Picture, plotted
 
@@ -58,7 +59,7 @@ class Curves:
 
     def __init__(self, history: HasRecords | Iterable[Mapping[str, Any]]) -> None:
         found: Any = getattr(history, "records", history)
-        records = list(found)
+        records = listed(found, "plot_history needs a history or a list of records")
         for record in records:
             if not isinstance(record, Mapping):
                 raise TypeError(f"plot_history needs records that are dicts, got {shown(record)}")
