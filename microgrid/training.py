@@ -117,10 +117,9 @@ def fit(
                 *(history, interrupts, model, X, y, loss, optimizer, epochs, batch_size, shuffle),
                 *(seed, validation, metrics, schedule, clip, callbacks, progress, compile),
             )
+            return history
     except KeyboardInterrupt:
-        if history is None:
-            return History(ended=NOT_BEGUN)
-    return history
+        return History(ended=NOT_BEGUN) if history is None else history
 
 
 def _train(

@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hypothesis import settings
 
+from microgrid import interrupts
 from microgrid.interrupts import uninterrupted
 
 
@@ -24,12 +25,13 @@ from microgrid.interrupts import uninterrupted
 class Run:
     """What became of a call: its result, the exception that ended it, and how many points it met.
 
-    It has both if the signal came too late to cut it.
+    It has both if the signal came too late to cut it. Of each point it has the file and the line.
     """
 
     result: object = None
     error: BaseException | None = None
     points: int = 0
+    lines: list[tuple[str, int]] = field(default_factory=list)
 
 
 def in_files_of(*parts):
@@ -54,6 +56,12 @@ def thinned(points, count=40):
     return sorted({int(i * points / (count + 0.618)) for i in range(count)} | {points - 1})
 
 
+def one_of_each_line(run, count):
+    """Return of each line that ran the first point, in the default run of so many lines at most."""
+    firsts = sorted({line: point for point, line in reversed(list(enumerate(run.lines)))}.values())
+    return [firsts[i] for i in thinned(len(firsts), count)]
+
+
 def interrupted(function, line, is_watched):
     """Call a function with Ctrl-C at the n-th line that it runs in watched code, if there is one.
 
@@ -68,16 +76,18 @@ def interrupted(function, line, is_watched):
 def failing(function, point, is_watched, error=KeyboardInterrupt):
     """Call a function, with an exception raised at the n-th line of watched code, if there is one.
 
-    Lines that are run while SIGINT is held back do not count, nor the end of a `with` statement,
-    which is no call: nothing can be raised there.
+    Lines that are run while SIGINT is held back do not count, nor those that hold it back, nor the
+    end of a `with` statement, which is no call: nothing can be raised there.
     """
     run = Run()
 
     def trace(frame, event, _):
         if not is_watched(frame.f_code):
             return None
-        if event == "line" and not _is_held() and frame.f_lasti not in _ends(frame.f_code):
+        held = frame.f_code.co_filename == interrupts.__file__ or _is_held()
+        if event == "line" and not held and frame.f_lasti not in _ends(frame.f_code):
             run.points += 1
+            run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 == point:
                 sys.settrace(None)
                 raise error
@@ -100,6 +110,7 @@ def signalled(function, points, is_watched, event="line"):
         frame.f_trace_opcodes = True
         if kind == event:
             run.points += 1
+            run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 in points:
                 return _arrive  # from this instruction on, until it is handled
         return trace

@@ -14,7 +14,7 @@ import pytest
 import microgrid as mg
 from microgrid import Module, Value, losses, no_grad, optim
 from microgrid.locks import compiling, loading
-from tests.interrupts import failing, signalled, thinned, traversed
+from tests.interrupts import failing, one_of_each_line, signalled
 
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")
 pytest.importorskip("llvmlite", reason="compiling needs the extra `compile`")
@@ -84,30 +84,30 @@ def expected(kind):
 
 
 @functools.cache
-def points_of(kind, event):
-    return thinned(traversed(First(kind).call, is_watched, event), 8)
+def points_of(kind, cut=signalled):
+    run = cut(First(kind).call, () if cut is signalled else -1, is_watched)
+    return one_of_each_line(run, 8)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("event", ["line", pytest.param("opcode", marks=pytest.mark.slow)])
-def test_ctrl_c_in_a_first_call(kind, event):
+def test_ctrl_c_in_a_first_call(kind):
     cut = 0
-    for point in points_of(kind, event)[:: 20 if event == "opcode" else 1]:
+    for point in points_of(kind):
         first = First(kind)
-        run = signalled(first.call, {point}, is_watched, event)
+        run = signalled(first.call, {point}, is_watched)
         cut += run.result is None
         assert run.result is None or first.is_right(run.result), point
         assert first.is_right(first.call()), point
         assert first.is_right(in_a_thread(first.call)), point
         check(point)
-    print(f"{cut} of {len(points_of(kind, event))} first calls were cut")
+    print(f"{cut} of {len(points_of(kind))} first calls were cut")
     assert cut
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 def test_an_exception_in_a_first_call(error, kind):
-    for point in points_of(kind, "line"):
+    for point in points_of(kind, failing):
         first = First(kind)
         run = failing(first.call, point, is_watched, error)
         assert run.error is None or isinstance(run.error, error), point
@@ -162,7 +162,8 @@ def test_what_native_steps_hand_over_is_of_one_step(cut):
         steps, _ = begun()
         take(steps, count)
         states.append(state(steps))
-    for point in thinned(traversed(begun()[1], is_watched), 12):
+    nowhere = () if cut is signalled else -1
+    for point in one_of_each_line(cut(begun()[1], nowhere, is_watched), 12):
         steps, call = begun()
         cut(call, {point} if cut is signalled else point, is_watched)
         assert state(steps) == states[steps.optimizer.steps], point
@@ -173,7 +174,8 @@ def test_what_native_steps_hand_over_is_of_one_step(cut):
 
 @pytest.mark.parametrize("cut", [signalled, failing])
 def test_what_traces_a_model_leaves_its_parameters_numbers(cut):
-    for point in thinned(traversed(lambda: steps_of(Line()), is_watched), 8):
+    nowhere = () if cut is signalled else -1
+    for point in one_of_each_line(cut(lambda: steps_of(Line()), nowhere, is_watched), 8):
         model = Line()
         call = functools.partial(steps_of, model)
         cut(call, {point} if cut is signalled else point, is_watched)
@@ -336,7 +338,7 @@ def refused():
         pytest.param(lambda: (KEPT * 2.0).tanh().backward(), 100_000, id="backward"),
         pytest.param(functools.partial(train, False), 2000, id="fit"),
         pytest.param(functools.partial(train, True), 500, id="fit, natively"),
-        pytest.param(compile_anew, 500, id="compiled anew"),
+        pytest.param(compile_anew, 200, id="compiled anew"),
         pytest.param(refused, 5000, id="refused"),
     ],
 )

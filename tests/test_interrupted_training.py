@@ -15,11 +15,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import settings
 
 import microgrid
 from microgrid import Module, Value, accuracy, fit, interrupts, locks, losses, optim
-from tests.interrupts import failing, signalled, struck, thinned, traversed
+from tests.interrupts import failing, one_of_each_line, signalled, struck, thinned, traversed
 
 PACKAGE = f"{Path(microgrid.__file__).parent}{os.sep}"
 X, Y = [[1.0], [2.0], [-1.0], [0.5]], [1, 1, 0, 0]
@@ -126,10 +125,12 @@ def no_pause(monkeypatch):
 
 
 @functools.cache
-def points_of(compile, watchers, event="line"):
+def points_of(compile, watchers, cut=signalled):
+    """Return where a training is cut: at each of its lines, in the long run; else at a few."""
     Training(compile, watchers)()  # what is made once is made now
-    points = traversed(Training(compile, watchers).call(), is_watched, event)
-    return thinned(points, 4 if compile else 12)
+    nowhere = () if cut is signalled else -1
+    run = cut(Training(compile, watchers).call(), nowhere, is_watched)
+    return one_of_each_line(run, 4 if compile else 12)
 
 
 @watchers
@@ -157,7 +158,9 @@ def test_ctrl_c_at_any_line(apart, compile, watchers):
 @compiled
 def test_ctrl_c_at_any_instruction(compile):
     ends = []
-    for point in points_of(compile, "nobody", "opcode")[:: 50 if is_long() else 1]:
+    Training(compile)()
+    points = thinned(traversed(Training(compile).call(), is_watched, "opcode"), 4)
+    for point in points[:: len(points) // 300 + 1]:
         training = Training(compile)
         run = signalled(training.call(), {point}, is_watched, "opcode")
         assert run.result is not None, point
@@ -171,7 +174,7 @@ def test_ctrl_c_at_any_instruction(compile):
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 def test_an_exception_at_any_line(error, compile, watchers):
     ends = []
-    for point in points_of(compile, watchers):
+    for point in points_of(compile, watchers, failing):
         training = Training(compile, watchers)
         run = failing(training.call(), point, is_watched, error)
         assert run.error is None or error in kinds(run.error), point
@@ -184,7 +187,7 @@ def test_an_exception_at_any_line(error, compile, watchers):
 
 @compiled
 def test_after_ctrl_c_one_goes_on_at_once(compile):
-    for point in points_of(compile, "nobody")[:: 20 if is_long() else 3]:
+    for point in points_of(compile, "nobody")[::3]:
         training, other = Training(compile), Training(compile)
         history = signalled(training.call(), {point}, is_watched).result
         other.adam.load_state_dict(training.adam.state_dict())
@@ -209,10 +212,6 @@ def is_free(lock):
     thread.start()
     thread.join()
     return taken == [lock]
-
-
-def is_long():
-    return settings().max_examples >= 60
 
 
 def kinds(error):
