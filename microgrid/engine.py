@@ -21,7 +21,7 @@ from .graph import (
     zero_grad,
 )
 from .interrupts import call_each
-from .mistakes import Absent, checked, refuse, refuse_subclass, require_label
+from .mistakes import Absent, checked, refuse, refuse_subclass, require_gradient, require_label
 from .modes import current, unrecorded, watched
 from .operators import Operand
 from .primitive import (
@@ -78,8 +78,8 @@ class Value(Operand):
     (True, True, False)
     """
 
-    __slots__ = ("__weakref__", "_collected", "_data", "_label", "_stamp", "grad", "op", "parents")
-    label = checked("_label", require_label)
+    __slots__ = ("__weakref__", "_collected", "_data", "_grad", "_label", "_stamp", "op", "parents")
+    grad, label = checked("_grad", require_gradient), checked("_label", require_label)
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
@@ -112,7 +112,7 @@ class Value(Operand):
         if more or options or (label is not None and not isinstance(label, str)):
             refuse(data, label, more, options)
         self._data: Any = number(data)
-        self.grad: Any = type(self._data)()
+        self._grad: Any = type(self._data)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
@@ -142,7 +142,7 @@ class Value(Operand):
         else:
             node = blank(Value)  # skips the checks of __init__, which are for the user's data
             node._data = data if type(data) is float else number(data)
-            node.grad = 0.0 if type(data) is float else type(node._data)()
+            node._grad = 0.0 if type(data) is float else type(node._data)()
             node.parents = operands
             node.op = op
             node._label = None
@@ -154,7 +154,7 @@ class Value(Operand):
     def _constant(self, x: Any) -> Value:
         constant = blank(Value)
         constant._data = data = x if type(x) is float else beside(x, type(self._data))
-        constant.grad, constant.parents, constant.op = type(data)(), (), CONSTANT
+        constant._grad, constant.parents, constant.op = type(data)(), (), CONSTANT
         constant._label, constant._stamp = None, _clock
         return constant
 

@@ -129,12 +129,12 @@ def collect(sums: Mapping[Value, Any], now: int) -> None:
     gradient has come in at.
     """
     leaves = [node for node in sums if node.op is None and sums[node] is not None]
-    warn_of_stale([(leaf, leaf.grad) for leaf in leaves])
+    warn_of_stale([(leaf, leaf._grad) for leaf in leaves])
     inner = [node for node in sums if node.parents]
     grads = [type(x._data)() if (total := sums[x]) is None else total for x in inner]
     with changing:
-        grads += [sums[x] if x.grad is None else x.grad + sums[x] for x in leaves]
-        names = ["grad"] * len(grads) + ["_collected"] * len(leaves)
+        grads += [sums[x] if x._grad is None else x._grad + sums[x] for x in leaves]
+        names = ["_grad"] * len(grads) + ["_collected"] * len(leaves)
         call_each(setattr, inner + leaves * 2, names, grads + [now] * len(leaves))
 
 
@@ -150,7 +150,7 @@ def zero_grad(leaves: Iterable[Value]) -> None:
             raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
     zeros = [type(leaf.data)() for leaf in leaves]
     with changing:
-        call_each(setattr, leaves, repeat("grad"), zeros)
+        call_each(setattr, leaves, repeat("_grad"), zeros)
 
 
 class no_grad(Mode):

@@ -150,7 +150,7 @@ def call_each(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
 
     >>> from microgrid import Value
     >>> nodes = [Value(1.0), Value(2.0)]
-    >>> call_each(Value.grad.__set__, nodes, [3.0, 4.0])
+    >>> call_each(Value._grad.__set__, nodes, [3.0, 4.0])
     >>> [node.grad for node in nodes]
     [3.0, 4.0]
     """

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from numbers import Real
 from operator import attrgetter
 from typing import Any, Never, NoReturn
 
-from .checks import shown
+from .checks import is_bool, is_finite, shown
 
 __all__ = ["GradientWarning"]
 
@@ -83,6 +84,14 @@ def require_label(label: Any) -> None:
     """Raise `TypeError` for what is no label."""
     if label is not None and not isinstance(label, str):
         raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
+
+
+def require_gradient(g: Any) -> None:
+    """Raise an error for what is no gradient: a real number, or None if there is none yet."""
+    if g is not None and not isinstance(g, Real) and not is_bool(g):
+        raise TypeError(f"a `grad` is a real number or None, got {shown(g)} ({type(g).__name__})")
+    if isinstance(g, int) and not is_finite(g):
+        raise OverflowError(f"a `grad` is a number that a float can hold, got {shown(g)}")
 
 
 def checked(slot: str, require: Callable[[Any], None]) -> Any:

@@ -442,7 +442,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     clipped = clip_norm(max_norm)
     with changing:  # no gradient comes in between
         gradients = _gradients(parameters)
-        call_each(setattr, parameters, repeat("grad"), clipped(gradients))
+        call_each(setattr, parameters, repeat("_grad"), clipped(gradients))
     total: float = norm(gradients)
     return total
 
@@ -458,7 +458,7 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     parameters, clipped = _listed(parameters), clip_value(limit)
     with changing:
         gradients = clipped(_gradients(parameters))
-        call_each(setattr, parameters, repeat("grad"), gradients)
+        call_each(setattr, parameters, repeat("_grad"), gradients)
 
 
 def _gradients(parameters: Sequence[Value]) -> list[Any]:

@@ -375,7 +375,7 @@ class Trainer:
 
     def move(self, gradients: Sequence[float]) -> None:
         """Take a step by these gradients."""
-        call_each(vars(Value)["grad"].__set__, self.optimizer.parameters, gradients)
+        call_each(vars(Value)["_grad"].__set__, self.optimizer.parameters, gradients)
         self.optimizer.step()
         self.steps += 1
 

@@ -251,6 +251,7 @@ CALLS = {
     "Value.elu": Call(lambda: Value(1.0).elu, alpha=one),
     "Value.leaky_relu": Call(lambda: Value(1.0).leaky_relu, negative_slope=one),
     "Value.label =": Call(setting("label"), x=constant(None)),
+    "Value.grad =": Call(setting("grad"), x=one),
     "Value.data =": Call(setting("data"), x=one),
     "round": Call(lambda: lambda digits: round(Value(1.0), digits), digits=constant(1)),
     **{

@@ -194,7 +194,7 @@ class NativeSteps:
         with uninterrupted():
             _set("_data", optimizer.parameters, self.shared[:count].tolist())
             _set("_stamp", optimizer.parameters, repeat(advance_clock()))
-            _set("grad", optimizer.parameters, self.gradients.tolist())
+            _set("_grad", optimizer.parameters, self.gradients.tolist())
             optimizer.state, optimizer.steps = state, self.taken
             self._written = self.taken
 
