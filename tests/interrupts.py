@@ -46,7 +46,7 @@ def traversed(function, is_watched, event="line"):
     return signalled(function, (), is_watched, event).points
 
 
-def thinned(points, count=40):
+def thinned(points, count=25):
     """Return about so many of many points in the default run, all in those that search longer.
 
     They are spread evenly, and not by a step that a loop of so many lines would share.

@@ -20,6 +20,7 @@ from microgrid import (
     Value,
     detect_anomaly,
     dot,
+    explore,
     grad,
     no_grad,
     optim,
@@ -29,6 +30,7 @@ from microgrid import (
 )
 from microgrid.graph import changed_leaf, recording, topological_order
 from microgrid.modes import Mode, current, unrecorded, watched
+from microgrid.testing.subject import backward as gradients_by_backward
 from tests.interrupts import failing, in_files_of, signalled, thinned, traversed
 
 # What Python raises where a generator is cleared away is lost, and with it the signal.
@@ -89,6 +91,13 @@ def zeroed():
     return Change(lambda: zero_grad(nodes[:2]), nodes)
 
 
+def explored():
+    root, nodes = graph()
+    exploration = explore(root)
+    place = next(i for i, x in enumerate(topological_order(root)) if x is nodes[0])
+    return Change(lambda: exploration.change(place, "7"), nodes)
+
+
 def trained(kind, **options):
     model = MLP(2, [2, 1], activation="tanh", seed=0)
     optimizer = kind(model.parameters(), lr=0.1, **options)
@@ -128,6 +137,7 @@ CHANGES = {
     "backward, watched": backward_watched,
     "refresh": refresh,
     "leaf.data": set_data,
+    "Exploration.change": explored,
     "zero_grad": zeroed,
     "SGD.step": lambda: step(optim.SGD, momentum=0.9),
     "Adam.step": lambda: step(optim.Adam),
@@ -184,6 +194,22 @@ def test_all_is_changed_or_nothing_and_it_can_be_done_again(make, cut):
     assert ends != {type(None)}
 
 
+@pytest.mark.parametrize("cut", [cut_by_a_signal, cut_by_two_signals, cut_by_an_exception])
+def test_a_check_leaves_the_gradients_of_others_alone(cut):
+    root, nodes = graph()
+    root.backward()
+    before = [node.grad for node in nodes]
+
+    def check():
+        return gradients_by_backward(root, nodes[:2])
+
+    assert check()
+    points = traversed(check, of_the_package)
+    for point in thinned(points):
+        cut(check, point)
+        assert [node.grad for node in nodes] == before, point
+
+
 def in_another_thread(call):
     """Call a function where locks that are still held would be waited for."""
     thread = threading.Thread(target=call, daemon=True)
@@ -235,7 +261,7 @@ def test_a_mode_is_off_after_a_signal_at_any_point(blocks, event):
         return here(code) or of_the_package(code)
 
     count = traversed(blocks, is_watched, event)
-    points, cut = thinned(count, 300), 0
+    points, cut = thinned(count, 100), 0
     for point in points:
         run = signalled(blocks, {point, point + point % 5}, is_watched, event)
         cut += isinstance(run.error, KeyboardInterrupt)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import product, repeat
 from numbers import Real
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..calculus import gradients, jvp, vjp
 from ..checks import shown
 from ..engine import Value
 from ..graph import no_grad, topological_order
+from ..interrupts import call_each, uninterrupted
 from ..nn import Module
 from ..trees import flatten
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
@@ -247,12 +248,12 @@ def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
     if all(node.parents or node.is_constant for node in order):
         return [0.0] * len(inputs)
     before = [node.grad for node in order]
-    try:
-        output.backward()
-        return [number(x.grad) for x in inputs]
-    finally:
-        for node, grad in zip(order, before, strict=True):
-            node.grad = grad
+    with uninterrupted():
+        try:
+            output.backward()
+            return [number(x.grad) for x in inputs]
+        finally:
+            call_each(setattr, order, repeat("grad"), before)
 
 
 def _nodes(output: Any) -> list[Value]:

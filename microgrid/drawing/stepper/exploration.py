@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...checks import require_whole_numbers, shown
 from ...engine import Value, topological_order
+from ...interrupts import uninterrupted
 from ..files import format_of, save_drawn
 from ..graphs.arrangement import arranged, symbol_of
 from ..names import Names
@@ -126,14 +127,15 @@ class Exploration:
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"a leaf needs a finite number, got {shown(text)}")
-        value.data = number
-        try:
-            root.refresh()
-            self._steps.numbers()
-        except (ArithmeticError, ValueError):
-            value.data = before
-            root.refresh()
-            raise
+        with uninterrupted():
+            value.data = number
+            try:
+                root.refresh()
+                self._steps.numbers()
+            except (ArithmeticError, ValueError):
+                value.data = before
+                root.refresh()
+                raise
 
     def numbers(self) -> list[Any]:
         """Return the numbers of now as the page reads them."""
