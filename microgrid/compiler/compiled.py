@@ -118,8 +118,9 @@ class Compiled(Wrapped):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
-    Calls from many threads run side by side. It can be pickled; where its function cannot, the
-    programs that it has are.
+    Calls from many threads run side by side; a fork waits for what another thread compiles, so that
+    its child can compile too. It can be pickled; where its function cannot, the programs that it
+    has are.
     """
 
     def __init__(self, f: Function, shared: Any, reduce: str | None) -> None:
