@@ -490,16 +490,17 @@ RIGHT = {  # what is no mistake, though it looks like one
     **{name: {"steps = 1.5"} for name in ("linear", "cosine", "warmup")},  # ends between two steps
 }
 
+TOLD = re.compile(  # what was got, or what to do about it
+    r"\bgot\b|missing:|\bwrite\b|\buse\b|\bread a Value's|has no value until|does not suit|"
+    r"both X and y"
+)
+
 # What Python says itself, of the user's own function, or of its operators.
 OF_PYTHON = re.compile(
     r"takes .*positional arguments? but|missing \d+ required|unsupported operand type|"
     r"can't multiply sequence by non-int|can only concatenate|can't concat|not supported between|"
     r"too many positional arguments|string formatting"
 )
-
-
-def places(call):
-    return [(name, x) for name in call.right for x in WRONG]
 
 
 def outcome(name, call, argument, wrong):
@@ -535,6 +536,8 @@ def fault(error):
                                     RuntimeError, AttributeError)):  # fmt: skip
         return f"no built-in exception: {told}"
     is_ours = Path(file).is_relative_to(PACKAGE) and line.startswith("raise")
+    if is_ours and isinstance(error, TypeError) and not TOLD.search(text):
+        return f"what was got, or what to write, is not told: {told}"
     if is_ours or OF_PYTHON.search(text) or hasattr(error, "__notes__"):
         return None
     return f"from within: {told}"
