@@ -44,7 +44,9 @@ class Subject:
         self.name = getattr(f, "__name__", type(f).__name__).replace("<lambda>", "f")
         self.given, self.structure = flatten(point)
         if not self.given:
-            raise TypeError("check_gradients needs numbers to derive by after the function")
+            raise TypeError(
+                "check_gradients needs numbers to derive by after the function, got none"
+            )
         self.numbers = [number(leaf) for leaf in self.given]
         self.inputs = _names(f, point)
 
