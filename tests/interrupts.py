@@ -203,9 +203,12 @@ def _is_held():
 
 @functools.cache
 def _ends(code):
-    """Return where a `with` statement hands three times None to `__exit__`, and gets ready to."""
+    """Return where a `with` statement hands three times None to `__exit__`, and gets ready to.
+
+    Where nothing is done, as where a `try` begins, is no point either.
+    """
     found = list(dis.get_instructions(code))
-    ends = set()
+    ends = {each.offset for each in found if each.opname == "NOP"}
     for i, three in enumerate(zip(found, found[1:], found[2:], strict=False)):
         if all(each.opname == "LOAD_CONST" and each.argval is None for each in three):
             ends.add(three[0].offset)
