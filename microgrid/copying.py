@@ -62,12 +62,12 @@ class _FlatGraph:
         return _rebuild, (outside, wiring, *fields)
 
 
-_FIELDS = ("_data", "_grad", "_label", "op", "_stamp")
+_FIELDS = ("_real", "_grad", "_label", "op", "_stamp")
 
 
 def _restore(data: Any, grad: Any, label: str | None, op: Any, stamp: int) -> Value:
     node = Value.__new__(Value)
-    node._data, node._grad, node._label, node.op, node._stamp = data, grad, label, op, stamp
+    node._real, node._grad, node._label, node.op, node._stamp = data, grad, label, op, stamp
     node.parents, node._collected = (), math.inf
     return node
 

@@ -53,7 +53,7 @@ def advance_clock(least: int = 0) -> int:
 def set_data(nodes: Iterable[Value], data: Iterable[Any]) -> None:
     """Set the data of many nodes, all in one go; what was computed from the old is older then."""
     nodes, numbers = list(nodes), list(map(number, data))
-    names = ["_data"] * len(nodes) + ["_stamp"] * len(nodes)
+    names = ["_real"] * len(nodes) + ["_stamp"] * len(nodes)
     call_each(setattr, nodes * 2, names, numbers + [advance_clock()] * len(nodes))
 
 
@@ -78,7 +78,7 @@ class Value(Operand):
     (True, True, False)
     """
 
-    __slots__ = ("__weakref__", "_collected", "_data", "_grad", "_label", "_stamp", "op", "parents")
+    __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")
     grad, label = checked("_grad", require_gradient), checked("_label", require_label)
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
@@ -111,8 +111,8 @@ class Value(Operand):
     def __init__(self, data: Any, label: str | None = None, *more: Never, **options: Never) -> None:
         if more or options or (label is not None and not isinstance(label, str)):
             refuse(data, label, more, options)
-        self._data: Any = number(data)
-        self._grad: Any = type(self._data)()
+        self._real: Any = number(data)
+        self._grad: Any = type(self._real)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
@@ -122,7 +122,7 @@ class Value(Operand):
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node of applying `op` to operands, plain numbers among them made constants."""
         try:
-            numbers = [parent._data for parent in operands]
+            numbers = [parent._real for parent in operands]
         except AttributeError:
             for operand in operands:
                 if isinstance(operand, Value):
@@ -132,7 +132,7 @@ class Value(Operand):
                     mapped: Value = over_arrays(op, operands)
                     return mapped
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])
-            numbers = [parent._data for parent in operands]
+            numbers = [parent._real for parent in operands]
         try:
             data = op.forward(*numbers)
         except (ArithmeticError, ValueError) as error:
@@ -141,8 +141,8 @@ class Value(Operand):
             node = self._constant(data)
         else:
             node = blank(Value)  # skips the checks of __init__, which are for the user's data
-            node._data = data if type(data) is float else number(data)
-            node._grad = 0.0 if type(data) is float else type(node._data)()
+            node._real = data if type(data) is float else number(data)
+            node._grad = 0.0 if type(data) is float else type(node._real)()
             node.parents = operands
             node.op = op
             node._label = None
@@ -153,7 +153,7 @@ class Value(Operand):
 
     def _constant(self, x: Any) -> Value:
         constant = blank(Value)
-        constant._data = data = x if type(x) is float else beside(x, type(self._data))
+        constant._real = data = x if type(x) is float else beside(x, type(self._real))
         constant._grad, constant.parents, constant.op = type(data)(), (), CONSTANT
         constant._label, constant._stamp = None, _clock
         return constant
@@ -161,13 +161,13 @@ class Value(Operand):
     @property
     def data(self) -> Any:
         """The number. A leaf's may be set at any time, an inner node's never."""
-        return self._data
+        return self._real
 
     @data.setter
     def data(self, data: Any) -> None:
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
-        self._data, self._stamp = number(data), advance_clock()  # no signal comes in between
+        self._real, self._stamp = number(data), advance_clock()  # no signal comes in between
 
     @property
     def is_constant(self) -> bool:
@@ -176,11 +176,11 @@ class Value(Operand):
 
     def item(self) -> Any:
         """Return the number, outside of the graph."""
-        return self._data
+        return self._real
 
     def detach(self) -> Value:
         """Return a constant with the same data."""
-        return self._constant(self._data)
+        return self._constant(self._real)
 
     def partials(self) -> tuple[Any, ...]:
         """Return the derivative by each parent, at the data of now.
@@ -194,11 +194,11 @@ class Value(Operand):
         try:  # most have one or two operands, which as a list would take five times as long
             if len(parents) == 2:
                 x, y = parents
-                partials = op.partials(self._data, x._data, y._data)
+                partials = op.partials(self._real, x._real, y._real)
             elif len(parents) == 1:
-                partials = op.partials(self._data, parents[0]._data)
+                partials = op.partials(self._real, parents[0]._real)
             else:
-                partials = op.partials(self._data, *[parent._data for parent in parents])
+                partials = op.partials(self._real, *[parent._real for parent in parents])
         except (ArithmeticError, ValueError) as error:
             raise located(error, f"the derivative of {op.name}", parents, self) from None
         if type(partials) is not tuple or len(partials) != len(parents):
@@ -211,7 +211,7 @@ class Value(Operand):
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
         """
-        g = g if isinstance(g, (float, Operand)) else held(g, type(self._data))
+        g = g if isinstance(g, (float, Operand)) else held(g, type(self._real))
         return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
@@ -232,7 +232,7 @@ class Value(Operand):
         require_leaf(order)
         require_fresh(order, now)
         sums: dict[Value, Any] = dict.fromkeys(order)  # None: nothing has come in yet
-        sums[self] = held(seed, type(self._data))
+        sums[self] = held(seed, type(self._real))
         try:
             for node in reversed(order):
                 g, parents = sums[node], node.parents
@@ -267,7 +267,7 @@ class Value(Operand):
         fresh: dict[Value, Any] = {}
         for node in topological_order(self):
             if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
-                numbers = [fresh.get(p, p._data) for p in node.parents]
+                numbers = [fresh.get(p, p._real) for p in node.parents]
                 try:
                     fresh[node] = number(node.op.forward(*numbers))
                 except (ArithmeticError, ValueError) as error:
@@ -280,11 +280,11 @@ class Value(Operand):
         return self
 
     def __format__(self, spec: str) -> str:
-        return format(float(self._data), spec) if spec else repr(self)
+        return format(float(self._real), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         label = "" if self.label is None else f", label={self.label!r}"
-        return f"Value(data={self._data!r}, grad={self.grad!r}{label})"
+        return f"Value(data={self._real!r}, grad={self.grad!r}{label})"
 
     # micrograd's drawing code, which lives in people's notebooks, reads these two.
     _prev = property(lambda self: set(self.parents))

@@ -131,7 +131,7 @@ def collect(sums: Mapping[Value, Any], now: int) -> None:
     leaves = [node for node in sums if node.op is None and sums[node] is not None]
     warn_of_stale([(leaf, leaf._grad) for leaf in leaves])
     inner = [node for node in sums if node.parents]
-    grads = [type(x._data)() if (total := sums[x]) is None else total for x in inner]
+    grads = [type(x._real)() if (total := sums[x]) is None else total for x in inner]
     with changing:
         grads += [sums[x] if x._grad is None else x._grad + sums[x] for x in leaves]
         names = ["_grad"] * len(grads) + ["_collected"] * len(leaves)

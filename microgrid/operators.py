@@ -65,8 +65,8 @@ def _unary(op: Primitive) -> Callable[[Self], Self]:
 def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool]:
     def method(self: Operand, other: Any) -> Any:
         if isinstance(other, Operand):
-            return compare(self._data, other._data)
-        return compare(self._data, other) if isinstance(other, NUMBERS) else NotImplemented
+            return compare(self._real, other._real)
+        return compare(self._real, other) if isinstance(other, NUMBERS) else NotImplemented
 
     return method
 
@@ -75,7 +75,7 @@ def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object]
     """Return the method that asks of anything what a float would: an array, pytest's approx."""
 
     def method(self: Operand, other: object) -> Any:
-        return compare(self._data, other._data if isinstance(other, Operand) else other)
+        return compare(self._real, other._real if isinstance(other, Operand) else other)
 
     return method
 
@@ -99,11 +99,12 @@ def by_ufunc(ufunc: str) -> Callable[..., Any]:
 class Operand:
     """What has Python's operators because it has `record`, which says what becomes of them.
 
-    `_data` is the number to compare by, and `_constant(x)` what a plain number becomes.
+    `_real` is the number to compare by, and `_constant(x)` what a plain number becomes. Nothing
+    else may have a `_real`, as operands are known by it: `_data` is what masked arrays hide.
     """
 
     __slots__ = ()
-    _data: Any
+    _real: Any
 
     def record(self: Self, op: Primitive, operands: tuple[Any, ...]) -> Self:
         """Return what applying `op` to operands, of which this is one, gives."""
@@ -166,7 +167,7 @@ class Operand:
         return self.record(primitive.rounded(places), (self,))
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._real)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _numpys().apply_ufunc(ufunc, method, inputs, kwargs)

@@ -81,7 +81,7 @@ class Series(Operand):
         self.table, self.terms, self.op, self.operands = table, [start], op, operands
         self.slope = slope
         # what rules branch by: a number, or what stands for one in a trace
-        self._data = start if not isinstance(start, Value) or start.is_traced else start.data
+        self._real = start if not isinstance(start, Value) or start.is_traced else start.data
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
@@ -95,7 +95,7 @@ class Series(Operand):
     @property
     def is_traced(self) -> bool:
         """Whether this starts with a number that is not known yet."""
-        return bool(getattr(self._data, "is_traced", False))
+        return bool(getattr(self._real, "is_traced", False))
 
     @cached_property
     def links(self) -> list[tuple[Any, Series]]:

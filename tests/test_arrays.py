@@ -1071,6 +1071,31 @@ def test_what_is_no_number_is_refused_by_name(junk):
             function(junk)
 
 
+MASKED = {
+    "masked": lambda: np.ma.masked,
+    "a masked array": lambda: np.ma.array([1.0, 2.0], mask=[False, True]),
+}
+
+
+@pytest.mark.parametrize("masked", MASKED)
+@pytest.mark.parametrize("op", ["maximum", "minimum", "hypot", "atan2", "where", "dot"])
+def test_what_is_masked_is_not_taken_for_the_number_behind_the_mask(op, masked):
+    function, x, missing = getattr(mg, op), Value(1.0), MASKED[masked]()
+    calls = {
+        "where": [lambda: function(x, missing, 1.0), lambda: function(missing, x, 1.0)],
+        "dot": [lambda: function([x], [missing]), lambda: function([missing], [x])],
+    }
+    for call in calls.get(op, [lambda: function(x, missing), lambda: function(missing, x)]):
+        with pytest.raises(TypeError, match=r"real number, got|masked array has no number"):
+            call()
+
+
+@pytest.mark.parametrize("model", [mg.Neuron(2), mg.MLP(2, [2, 1])])
+def test_a_model_does_not_take_a_masked_input(model):
+    with pytest.raises(TypeError, match="entry 1 of a model's row must be a real number"):
+        model([Value(1.0), np.ma.masked])
+
+
 def test_fractions_in_arrays_stay_exact():
     thirds = np.array([Fraction(1, 3), Fraction(-2, 3)])
     assert np.maximum(array(thirds), 0).tolist() == [Fraction(1, 3), Fraction(0)]

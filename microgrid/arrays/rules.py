@@ -43,7 +43,7 @@ def is_traced(x: Any) -> bool:
 
 def data_of(x: Any) -> Any:
     """Return the number itself of a `Value`, and a plain number as it is."""
-    return x._data if isinstance(x, Operand) else x
+    return x._real if isinstance(x, Operand) else x
 
 
 def chosen(condition: Any, x: Any, y: Any) -> Any:

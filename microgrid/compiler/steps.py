@@ -192,7 +192,7 @@ class NativeSteps:
         if slots:
             state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
         with uninterrupted():
-            _set("_data", optimizer.parameters, self.shared[:count].tolist())
+            _set("_real", optimizer.parameters, self.shared[:count].tolist())
             _set("_stamp", optimizer.parameters, repeat(advance_clock()))
             _set("_grad", optimizer.parameters, self.gradients.tolist())
             optimizer.state, optimizer.steps = state, self.taken

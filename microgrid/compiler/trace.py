@@ -232,16 +232,16 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
     ([15.0], 2.0)
     """
     with compiling, uninterrupted():
-        data = {leaf: leaf._data for leaf in leaves}
+        data = {leaf: leaf._real for leaf in leaves}
         try:
             for leaf in data:
-                del leaf._data
+                del leaf._real
                 leaf.__class__ = Traced
             yield
         finally:
             for leaf, number in data.items():
                 leaf.__class__ = Value
-                leaf._data = number
+                leaf._real = number
 
 
 def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
