@@ -102,7 +102,7 @@ def signalled(function, points, is_watched, event="line"):
 
     The handler is Python's own, which raises `KeyboardInterrupt`.
     """
-    run = Run()
+    run, early = Run(), []
 
     def trace(frame, kind, _):
         if not is_watched(frame.f_code):
@@ -112,10 +112,16 @@ def signalled(function, points, is_watched, event="line"):
             run.points += 1
             run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 in points:
-                return _arrive  # from this instruction on, until it is handled
+                early.append(frame)
+        if early:
+            early.clear()
+            return _arrive  # from this instruction on, until it is handled
         return trace
 
     def handle(number, frame):
+        if frame.f_code is trace.__code__:
+            early.append(frame)  # Python looks for signals there, and might not in what is traced
+            return
         back = frame
         while back is not None:
             if back.f_trace is _arrive:
