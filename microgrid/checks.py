@@ -90,10 +90,12 @@ def require_numbers(
         ...
     ValueError: `alpha` must be a finite number, at least 0 and below 1, got 1.5
     """
-    limits = f"at least {least:g}" if above is None else f"above {above:g}"
-    must = f"a {'finite ' * finite}number, {limits}" + (
-        f" and below {below:g}" if below is not None else ""
-    )
+    limits = [
+        f"above {above:g}" if above is not None else f"at least {least:g}" * (least > -math.inf),
+        f"below {below:g}" if below is not None else "",
+    ]
+    among = " and ".join(filter(None, limits))
+    must = f"a {'finite ' * finite}number" + f", {among}" * bool(among)
     for name, x in numbers.items():
         if not isinstance(x, Real) or is_bool(x):
             raise _wrong_kind(name, must, x)

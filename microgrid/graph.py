@@ -59,6 +59,13 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
         for root in roots:
             if not hasattr(root, "parents"):
                 raise TypeError(f"topological_order takes Values, got {shown(root)}") from None
+        for node in seen:
+            parents = getattr(node, "parents", ())
+            if not isinstance(parents, tuple) or not all(hasattr(p, "parents") for p in parents):
+                raise TypeError(
+                    "the `parents` of a Value must stay the tuple of Values that it was computed "
+                    f"from, got {shown(parents)}"
+                ) from None
         raise TypeError(f"`known` must be a container of Values, got {shown(known)}") from None
     return order
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from numbers import Integral, Rational, Real
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,6 +17,9 @@ __all__ = ["History", "Record"]
 
 #: What is recorded of an epoch: a number by its name.
 Record = dict[str, float]
+
+
+MUST = "a history's records must be a list of dicts"
 
 
 class History:
@@ -34,13 +38,24 @@ class History:
     """
 
     def __init__(self, records: Iterable[Record] = (), ended: str = "") -> None:
-        self.records = listed(records, "a history's records must be a list of dicts")
-        for record in self.records:
-            if not isinstance(record, dict):
-                raise TypeError(f"a history's records must be dicts, got {shown(record)}")
+        self.records = listed(records, MUST)
         if not isinstance(ended, str):
             raise TypeError(f"`ended` must be a string, got {shown(ended)}")
         self.ended = ended
+
+    @property
+    def records(self) -> list[Record]:
+        """The records, a list of dicts."""
+        records: list[Record] = vars(self)["records"]
+        return records
+
+    @records.setter
+    def records(self, records: list[Record]) -> None:
+        if not isinstance(records, list):
+            raise TypeError(f"{MUST}, got {shown(records)}")
+        for record in records:
+            _require_record(record)
+        vars(self)["records"] = records
 
     def __len__(self) -> int:
         return len(self.records)
@@ -63,7 +78,9 @@ class History:
                     f"got {shown(key)}"
                 ) from None
         if not all(key in record for record in self.records):
-            raise KeyError(f"no column {shown(key)}; there are {', '.join(self.records[0])}")
+            names = [k for k in self.records[0] if all(k in record for record in self.records)]
+            there = ", ".join(names) or "none"
+            raise KeyError(f"no column {shown(key)} in every record; there are {there}")
         return [record[key] for record in self.records]
 
     def plot(self) -> Picture:
@@ -74,13 +91,24 @@ class History:
 
     def __repr__(self) -> str:
         """Show a table, of the first and last epochs only where there are many."""
-        names = list(self.records[0]) if self.records else ["epoch", "loss"]
-        cells = [names] + [[_shown(record[name]) for name in names] for record in self.records]
+        for record in self.records:  # a callback may have added others
+            _require_record(record)
+        names = list(dict.fromkeys(chain.from_iterable(self.records))) or ["epoch", "loss"]
+        shown = [{name: _shown(x) for name, x in record.items()} for record in self.records]
+        cells = [names] + [[record.get(name, "") for name in names] for record in shown]
         if len(cells) > 21:
             cells[11:-10] = [["…"] * len(names)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.rjust, row, widths)) for row in cells]
         return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
+
+
+def _require_record(record: Any) -> None:
+    if not isinstance(record, dict):
+        raise TypeError(f"a history's records must be dicts, got {shown(record)}")
+    for name in record:
+        if not isinstance(name, str):
+            raise TypeError(f"a history's columns must have strings for names, got {shown(name)}")
 
 
 def _shown(x: Any) -> str:

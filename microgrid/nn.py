@@ -246,7 +246,15 @@ class Neuron(Module):
             total = functional.dot_(*self.w, *inputs, self.b)
         except TypeError:  # a tensor of one number is none; or it says which of them is no number
             total = functional.dot_(*self.w, *_inputs(inputs), self.b)
-        output: Value = self.activation(total)
+        try:
+            output: Value = self.activation(total)
+        except TypeError:
+            if callable(self.activation):
+                raise
+            raise TypeError(
+                "a neuron's `activation` must be a function, such as microgrid.tanh, "
+                f"got {shown(self.activation)}"
+            ) from None
         return output
 
     def __repr__(self) -> str:
@@ -288,11 +296,11 @@ class Layer(Module):
     def __call__(self, x: Any) -> Value | list[Value]:
         """Return the neurons' outputs for `nin` numbers."""
         inputs = _inputs(x)  # once for all neurons, which then share the constants
-        outputs = [neuron(inputs) for neuron in self.neurons]
+        outputs = [neuron(inputs) for neuron in _parts("neurons", self.neurons)]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
-        first = self.neurons[0]
+        first = _parts("neurons", self.neurons)[0]
         sizes = f"{len(first.w)}, {len(self.neurons)}"
         return f"Layer({sizes}, activation={_name(first.activation)!r})"
 
@@ -329,15 +337,22 @@ class MLP(Module):
 
     def __call__(self, x: Any) -> Value | list[Value]:
         """Return the last layer's output for `nin` numbers."""
-        for layer in self.layers:
+        for layer in _parts("layers", self.layers):
             x = layer(x)
         outputs: Value | list[Value] = x
         return outputs
 
     def __repr__(self) -> str:
-        sizes = [len(layer.neurons) for layer in self.layers]
+        sizes = [len(_parts("neurons", x.neurons)) for x in _parts("layers", self.layers)]
         first = self.layers[0].neurons[0]
         return f"MLP({len(first.w)}, {sizes}, activation={_name(first.activation)!r})"
+
+
+def _parts(name: str, parts: Any) -> Any:
+    """Return the parts that a model has; raise `TypeError` if others were set than it can call."""
+    if not is_sequence(parts) or not len(parts) or not all(map(callable, parts)):
+        raise TypeError(f"`{name}` must be a list of at least one {name[:-1]}, got {shown(parts)}")
+    return parts
 
 
 def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:

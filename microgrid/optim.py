@@ -26,7 +26,7 @@ from .graph import changing
 from .interrupts import call_each, uninterrupted
 from .mistakes import warn_of_no_backward
 from .primitive import number
-from .sequences import is_ordered, is_sequence, listed
+from .sequences import is_number, is_ordered, is_sequence, listed
 
 __all__ = [
     "SGD",
@@ -86,7 +86,25 @@ class Optimizer:
 
     def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
         """Return the new parameter and state for a gradient; `step` counts from 1."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no rule: write its `update`, or use SGD, Adam or another"
+        )
+
+    def require_update(self, moved: Any) -> None:
+        """Raise `TypeError` if `update` has returned no parameter with its state."""
+        is_pair = is_sequence(moved) and len(moved) == 2
+        if not is_pair or not is_sequence(moved[1]) or len(moved[1]) != self.slots:
+            what = f"a parameter and its state, a tuple of {self.slots} numbers"
+        elif not all(map(_is_plain, (moved[0], *moved[1]))):
+            what = "plain numbers"
+        else:
+            return
+        raise TypeError(f"`update` of {type(self).__name__} must return {what}, got {shown(moved)}")
+
+    def require_state(self) -> None:
+        """Raise an error if the steps, or what is remembered, are such as no run leaves."""
+        require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
+        self._remembered(self.state)
 
     def step(self) -> None:
         """Move every parameter by its `grad`: all of them, or after an exception none.
@@ -97,17 +115,26 @@ class Optimizer:
             FloatingPointError: a parameter, or what is remembered of it, would not be finite.
         """
         self.require_options(self.current_options())
-        _gradients(self.parameters)
+        require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
+        _gradients(_listed(self.parameters))
         before = [parameter.data for parameter in self.parameters]
+        if not is_sequence(self.state) or len(self.state) != len(before):
+            self.require_state()
         if not any(p.grad or p._collected < math.inf for p in self.parameters):
             warn_of_no_backward()
         moved = [self._moved(i) for i in range(len(before))]
-        for i, (p, state) in enumerate(moved):
-            if not all(map(math.isfinite, (p, *state))):
+        for i, one in enumerate(moved):
+            try:
+                p, state = one
+                is_finite = all(map(math.isfinite, (p, *state)))
+            except (OverflowError, TypeError, ValueError):
+                is_finite = False
+            if not is_finite or len(state) != self.slots:
+                self.require_update(one)
                 raise FloatingPointError(
-                    f"the step must leave every parameter finite, got {p!r} for the one at {i}, "
-                    f"of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
-                    f"state {state}"
+                    f"the step must leave every parameter finite, got {shown(p)} for the one at "
+                    f"{i}, of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
+                    f"state {shown(state)}"
                 )
         data, states = [p for p, _ in moved], [state for _, state in moved]
         with uninterrupted():
@@ -120,6 +147,9 @@ class Optimizer:
             return self.update(p, g, self.state[i], self.lr, self.steps + 1)
         except ArithmeticError as error:
             error.add_note(f"in the step of parameter {i}, {p!r} with the gradient {g!r}")
+            raise
+        except (TypeError, ValueError):
+            self.require_state()
             raise
 
     def zero_grad(self) -> None:
@@ -181,6 +211,8 @@ class Optimizer:
             raise ValueError(f"the state {must}, got {len(rows)} rows of {lengths}")
         for i, row in enumerate(rows):
             for place, x in enumerate(row):
+                if type(x) is float and 0.0 <= x < math.inf:
+                    continue  # of most, and asked of every one by each `fit`
                 least = 0.0 if place in self.squares else -math.inf
                 require_numbers(**{f"state[{i}][{place}]": x}, least=least)
         return [tuple(map(number, row)) for row in rows]
@@ -459,6 +491,11 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     with changing:
         gradients = clipped(_gradients(parameters))
         call_each(setattr, parameters, repeat("_grad"), gradients)
+
+
+def _is_plain(x: Any) -> bool:
+    """Return whether x is a number, known or traced, and not a `Value` that a graph hangs on."""
+    return is_number(x) and (not isinstance(x, Value) or x.is_traced)
 
 
 def _gradients(parameters: Sequence[Value]) -> list[Any]:

@@ -111,6 +111,16 @@ class Primitive:
             )
         return f"({', '.join(names)}, /)"
 
+    def require_operands(self, count: int) -> None:
+        """Raise `TypeError` for a number of operands that the partials do not take."""
+        code = getattr(self.partials, "__code__", None)
+        if code is None or isinstance(self.partials, MethodType) or code.co_flags & CO_VARARGS:
+            return  # it takes any number, or does not say
+        most = code.co_argcount - 1
+        least = most - len(getattr(self.partials, "__defaults__", None) or ())
+        if not least <= count <= most:
+            raise TypeError(f"{self.name} takes {most} operand{'s' * (most != 1)}, got {count}")
+
     def require_partials(self, partials: Any, count: int) -> None:
         """Raise an error unless `partials` is a tuple of as many numbers as there are operands."""
         if type(partials) is not tuple or len(partials) != count:

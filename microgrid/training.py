@@ -345,7 +345,7 @@ class Trainer:
         if not self.schedule:
             return self.optimizer.lr
         rate = self.schedule(step)
-        if not isinstance(rate, Real) or not (is_finite(rate) and float(rate) >= 0):
+        if not isinstance(rate, Real) or is_bool(rate) or not (is_finite(rate) and rate >= 0):
             raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
         return float(rate)
 
@@ -470,6 +470,7 @@ def _check_arguments(
             f"optim.Adam(model.parameters(), lr=0.01), got {shown(optimizer)}"
         )
     optimizer.require_options(optimizer.current_options())
+    optimizer.require_state()
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
     for callback in callbacks:

@@ -593,3 +593,14 @@ def test_dropping_the_last_reference_frees_the_graph_at_once(use):
         assert {freed() for freed in build_and_use()} == {None}
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("wrong", [None, "a", (1.0,), (1.0, Value(1.0))], ids=repr)
+def test_parents_that_were_set_to_something_else_are_named(wrong):
+    x = Value(1.0)
+    middle = x * 2.0
+    root = middle + x
+    middle.parents = wrong
+    for use in (root.backward, root.refresh, lambda: topological_order(root)):
+        with pytest.raises(TypeError, match=r"the `parents` of a Value must stay .*, got"):
+            use()

@@ -147,7 +147,36 @@ def test_columns_are_as_wide_as_their_widest_number():
 
 def test_records_with_other_columns_print():
     history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.5, "accuracy": 0.75}])
-    assert len(rows(history)) == 3
+    assert rows(history) == [
+        ["epoch", "loss", "accuracy"],
+        ["1", "0.5000"],
+        ["2", "0.5000", "0.7500"],
+    ]
+    assert rows(History([{"a": 1}, {"b": 2}])) == [["a", "b"], ["1"], ["2"]]
+
+
+def test_a_column_must_be_in_every_record():
+    history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "accuracy": 0.75}])
+    for name in ("loss", "accuracy", "x"):
+        with pytest.raises(KeyError, match=f"no column '{name}' in every record; there are epoch"):
+            history[name]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "ab", [None], [5], ["ab"], [{1: 2.0}]], ids=repr)
+def test_records_are_a_list_of_dicts_by_name(wrong):
+    history = History(RECORDS)
+    with pytest.raises(TypeError, match=r"a history's (records|columns) must .*, got"):
+        history.records = wrong
+    assert history.records == RECORDS
+    history.records = [RECORDS[0]]
+    assert history["loss"] == [0.5]
+
+
+def test_a_record_that_a_callback_has_spoiled_is_named():
+    history = History(RECORDS)
+    history.records.append("ab")
+    with pytest.raises(TypeError, match="a history's records must be dicts, got 'ab'"):
+        repr(history)
 
 
 # ---- plotting

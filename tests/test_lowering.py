@@ -629,3 +629,20 @@ def test_a_function_that_the_c_library_has_not_is_refused_by_name(monkeypatch, f
     with pytest.raises(NotImplementedError, match=told):  # of single numbers, once per call
         mg.compile(lambda a, x: f(a) * x, shared="a")(1.0, 1.0)
     assert mg.compile(lambda x: x + 1.0)(1.0) == 2.0
+
+
+FIXED = [  # those of the library that take so many operands and no other number
+    op
+    for op in Primitive.registry.values()
+    if op.partials.__module__.startswith("microgrid") and not op.partials.__code__.co_flags & 0x04
+]
+
+
+@pytest.mark.parametrize("op", FIXED, ids=lambda op: op.name)
+def test_a_traced_operation_takes_as_many_operands_as_an_eager_one(op):
+    count = op.partials.__code__.co_argcount - 1
+    for wrong in {count + 1, count - 1} - {0}:
+        with pytest.raises(TypeError, match=rf"takes {count} operands?, got {wrong}"):
+            mg.compile(lambda *operands: op(*operands)).prepare(*[0.5] * wrong)
+        with pytest.raises(TypeError):
+            op(*[0.5] * wrong)

@@ -916,3 +916,24 @@ def test_parameters_in_an_array_are_found_and_in_a_set_refused():
     assert len(Of(w=np.array([Value(1.0), Value(2.0)])).parameters()) == 2
     with pytest.raises(TypeError, match="make w a list, got a set"):
         Of(w={Value(1.0)}).parameters()
+
+
+@pytest.mark.parametrize("wrong", [None, [], 5, "ab", [1], [None]], ids=repr)
+@pytest.mark.parametrize("name", ["layers", "neurons"])
+def test_a_model_whose_parts_are_none_is_neither_called_nor_shown(name, wrong):
+    model = MLP(2, [2, 1], seed=0)
+    setattr(model if name == "layers" else model.layers[0], name, wrong)
+    for use in (lambda: model([1.0, 2.0]), lambda: repr(model)):
+        with pytest.raises(TypeError, match=f"`{name}` must be a list of at least one .*, got"):
+            use()
+
+
+@pytest.mark.parametrize("wrong", ["tanh", None, 5], ids=repr)
+def test_an_activation_that_is_set_is_a_function(wrong):
+    neuron = Neuron(1, seed=0)
+    neuron.activation = wrong
+    with pytest.raises(TypeError, match=f"a neuron's `activation` must be a .*, got {wrong!r}"):
+        neuron([1.0])
+    neuron.activation = lambda: 1.0
+    with pytest.raises(TypeError, match="takes 0 positional arguments"):
+        neuron([1.0])

@@ -1,5 +1,6 @@
 """Optimizers and clipping take PyTorch's way, whose figures are recorded; a step is all or none."""
 
+import functools
 import inspect
 import itertools
 import json
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from microgrid import MLP, GradientWarning, Value, optim
+from microgrid import MLP, GradientWarning, Value, fit, losses, optim
 from microgrid.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tests.interrupts import interrupted
 from tests.nodes import same
@@ -182,7 +183,7 @@ def test_a_kind_of_ones_own_is_an_update_rule():
 
 def test_an_optimizer_without_a_rule_cannot_step():
     optimizer = Optimizer(with_gradients(1.0), lr=0.1)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="Optimizer has no rule: write its `update`"):
         optimizer.step()
     state = {"kind": "Optimizer", "lr": 0.1, "steps": 0, "state": [[]]}
     assert snapshot(optimizer) == ([1.0], state)
@@ -710,3 +711,72 @@ def test_a_refused_limit_leaves_the_gradients(clip):
     with pytest.raises(ValueError, match="must be a finite number, at least 0, got -1"):
         clip(parameters, -1.0)
     assert [p.grad for p in parameters] == [3.0, -4.0]
+
+
+SPOILED = {  # what no run leaves, set by hand
+    "state": [None, [], 5, "ab", [()] * 2, [(0.0, 0.0, 0.0, 0.0)] * 2, [("a", "b", "c")] * 2],
+    "steps": ["3", None, -1, 1.5, math.nan, True],
+    "parameters": [None, "ab", [1.0, 2.0], [Value(1.0)], [Value(1.0) for _ in range(3)]],
+}
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("name", "wrong"), [(name, wrong) for name in SPOILED for wrong in SPOILED[name]], ids=repr
+)
+def test_a_step_after_something_was_spoiled_says_what_and_moves_nothing(kind, name, wrong):
+    parameters = with_gradients(1.0, 2.0)
+    optimizer = kind(parameters, lr=0.1, **({"momentum": 0.5} if kind is SGD else {}))
+    before = [p.data for p in parameters]
+    setattr(optimizer, name, wrong)
+    with pytest.raises((TypeError, ValueError), match=r"(state|steps|parameters)\W.* got "):
+        optimizer.step()
+    assert [p.data for p in parameters] == before
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(("name", "wrong"), [("state", [(0.0,)]), ("steps", 1.5), ("steps", -1)])
+def test_a_training_with_an_optimizer_that_was_spoiled_does_not_begin(compile, name, wrong):
+    model = MLP(1, [1], seed=0)
+    adam = Adam(model.parameters())
+    before = model.state_dict()
+    setattr(adam, name, wrong)
+    with pytest.raises((TypeError, ValueError), match=r"(state|`steps`) must .*, got"):
+        fit(model, [[1.0]], [1.0], loss=losses.squared_error, optimizer=adam, epochs=1,
+            compile=compile)  # fmt: skip
+    assert model.state_dict() == before
+
+
+def test_a_parameter_that_was_added_later_has_no_state():
+    adam = Adam(with_gradients(1.0))
+    adam.parameters += with_gradients(2.0)
+    with pytest.raises(ValueError, match="3 numbers for each of 2 parameters, got 1 rows of"):
+        adam.step()
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(
+    "moved",
+    [None, 5, (1.0,), (1.0, ()), (1.0, None), (1.0, (1.0, 2.0)), (1.0, (1.0,), 3), ("x", (1.0,)),
+     ([1.0], (1.0,)), (1j, (1.0,)), (1.0, (None,)), (Value(1.0), (1.0,)), "ab"],
+    ids=repr,
+)  # fmt: skip
+def test_a_rule_must_return_a_parameter_and_its_state(moved, compile):
+    class Odd(Optimizer):
+        slots = 1
+
+        def update(self, p, g, state, lr, step):
+            return moved
+
+    (x,) = with_gradients(2.0)
+    optimizer = Odd([x], lr=0.1)
+    start = x.data
+    step = optimizer.step
+    if compile:
+        step = functools.partial(
+            *(fit, lambda row: x * row[0], [[1.0]], [1.0]),
+            **{"loss": losses.squared_error, "epochs": 1, "optimizer": optimizer, "compile": True},
+        )
+    with pytest.raises(TypeError, match=r"`update` of Odd must return .*, got"):
+        step()
+    assert (x.data, optimizer.state, optimizer.steps) == (start, [(0.0,)], 0)

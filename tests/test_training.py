@@ -1252,7 +1252,7 @@ def test_a_model_that_the_optimizer_does_not_reach_is_refused():
     assert (w.data, other.data) == (1.0, 2.0)
 
 
-@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, None, "0.1"], ids=repr)
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, None, "0.1", True], ids=repr)
 def test_a_schedule_must_return_a_rate(rate):
     with pytest.raises(ValueError, match="`schedule` must return a rate of at least 0, got"):
         trained(schedule=lambda step: rate)

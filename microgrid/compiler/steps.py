@@ -244,7 +244,9 @@ class NativeSteps:
         names = ["p", "g", *(f"state{i}" for i in range(self.optimizer.slots)), "lr", "step"]
         p, g, *state, rate, step = inputs = [Traced(name) for name in names]
         with _without_draws():
-            new, remembered = self.optimizer.update(p, g, tuple(state), rate, step)
+            moved = self.optimizer.update(p, g, tuple(state), rate, step)
+        self.optimizer.require_update(moved)
+        new, remembered = moved
         return optimized(Program.from_values([new, *remembered], inputs))
 
     def _traced_clip(self) -> Program | None:

@@ -130,6 +130,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
                 return x.record(op, operands)  # a power series of traced numbers
             if is_array(x):
                 return over_arrays(op, operands)
+        op.require_operands(len(operands))  # which nothing else does here, as nothing is computed
         node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
         return node.detach() if unrecorded and current(unrecorded) else node
 
