@@ -11,10 +11,11 @@ from _thread import get_ident
 from collections.abc import Callable
 from functools import wraps
 from threading import Lock, local
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar
 
 __all__ = ["Mode", "current", "unrecorded", "watched"]
 
+CO_GENERATOR, CO_ASYNC = 0x20, 0x80 | 0x200  # as in `inspect`, which takes long to load
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -81,7 +82,13 @@ class Mode(local):
 
     _blocks: ClassVar[Blocks]
 
-    def __init__(self) -> None:
+    def __init__(self, *given: Never) -> None:
+        if given:
+            name = type(self).__name__
+            raise TypeError(
+                f"{name}() takes no argument, got one of the type {type(given[0]).__name__}: "
+                f"write `with {name}():`, or `@{name}()` before a function"
+            )
         self._lock = Lock()
         _here.ending  # noqa: B018 (asking makes it)
 
@@ -97,7 +104,28 @@ class Mode(local):
         raise NotImplementedError
 
     def __call__(self, function: Function) -> Function:
-        """Return a function that runs in a block of its own each time that it is called."""
+        """Return a function that runs in a block of its own each time that it is called.
+
+        Of a generator each step does, so that between them the mode is off.
+
+        Raises:
+            TypeError: it is a class, which is used outside of the block, or an async function.
+        """
+        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+        if not callable(function) or isinstance(function, type) or flags & CO_ASYNC:
+            name, wrong = type(self).__name__, type(function).__name__
+            raise TypeError(
+                f"@{name}() stands before a function that is neither a class nor async, "
+                f"got {getattr(function, '__qualname__', f'one of the type {wrong}')}: "
+                f"write `with {name}():` inside of it"
+            )
+        if flags & CO_GENERATOR:
+
+            @wraps(function)
+            def generating(*args: Any, **options: Any) -> Any:
+                return (yield from _stepped(function(*args, **options), type(self)))
+
+            return generating  # type: ignore[return-value]
 
         @wraps(function)
         def inside(*args: Any, **options: Any) -> Any:
@@ -105,6 +133,25 @@ class Mode(local):
                 return function(*args, **options)
 
         return inside  # type: ignore[return-value]
+
+
+def _stepped(generator: Any, mode: type[Mode]) -> Any:
+    """Go through a generator, each step of it in a block of its own."""
+    step, given = generator.send, None
+    while True:
+        try:
+            with mode():
+                item = step(given)
+        except StopIteration as end:
+            return end.value
+        try:
+            step, given = generator.send, (yield item)
+        except GeneratorExit:
+            with mode():
+                generator.close()
+            raise
+        except BaseException as error:  # which its caller throws into it
+            step, given = generator.throw, error
 
 
 class _Ending:

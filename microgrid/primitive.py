@@ -169,7 +169,13 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
 
     @lru_cache(maxsize=1024, typed=True)
     def member(*constants: Any) -> Primitive:
-        return Primitive(*maker(*constants), made_by=(member, constants))
+        row: Any = maker(*constants)
+        if not isinstance(row, tuple) or len(row) != 3:
+            raise TypeError(
+                f"the family {maker.__name__} must return a tuple of a name and two functions, "
+                f"forward and partials, got {shown(row)}"
+            )
+        return Primitive(*row, made_by=(member, constants))
 
     taken = Primitive.families.get(maker.__name__)
     if taken and taken.__module__ != "__main__":

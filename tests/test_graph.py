@@ -604,3 +604,61 @@ def test_parents_that_were_set_to_something_else_are_named(wrong):
     for use in (root.backward, root.refresh, lambda: topological_order(root)):
         with pytest.raises(TypeError, match=r"the `parents` of a Value must stay .*, got"):
             use()
+
+
+def test_a_generator_records_no_graph_in_its_own_steps_alone():
+    x, seen = Value(2.0), []
+
+    @no_grad()
+    def doubled():
+        given = None
+        try:
+            while given != "end":
+                try:
+                    given = yield x * 2.0
+                except KeyError:
+                    seen.append((x * 3.0).parents)
+                    given = yield x * 4.0
+        finally:
+            seen.append((x * 5.0).parents)
+        return "done"
+
+    def through():
+        return (yield from doubled())
+
+    steps = through()
+    assert next(steps).parents == ()
+    assert (x * 2.0).parents != ()  # nothing is off between its steps
+    assert steps.send(1).parents == steps.throw(KeyError("thrown")).parents == ()
+    with pytest.raises(StopIteration) as end:
+        steps.send("end")
+    assert (end.value.value, seen) == ("done", [(), ()])
+
+    for leave in ("close", "throw"):
+        steps = doubled()
+        next(steps)
+        if leave == "close":
+            steps.close()
+        else:
+            with pytest.raises(ValueError, match="thrown"):
+                steps.throw(ValueError("thrown"))
+        assert seen.pop() == ()
+        assert next(steps, "over") == "over"
+    assert (x * 2.0).parents != ()
+
+
+async def waiting():
+    return Value(1.0) * 2.0
+
+
+async def waiting_in_steps():
+    yield Value(1.0) * 2.0
+
+
+@pytest.mark.parametrize("mode", [no_grad, microgrid.detect_anomaly])
+def test_a_mode_stands_before_a_function_that_ends_where_it_is_called(mode):
+    for wrong in (waiting, waiting_in_steps, microgrid.MLP, 5, None):
+        with pytest.raises(TypeError, match=rf"@{mode.__name__}\(\) stands before .*, got"):
+            mode()(wrong)
+    with pytest.raises(TypeError, match=rf"{mode.__name__}\(\) takes no argument, got .*: write"):
+        mode(lambda: 1.0)

@@ -194,6 +194,24 @@ def test_it_plots():
 
 
 @needs_matplotlib
+@pytest.mark.parametrize(
+    ("record", "error"),
+    [
+        ({"epoch": "x", "loss": 1.0}, TypeError),
+        ({"epoch": 10**400, "loss": 1.0}, TypeError),
+        ({"epoch": 1, "loss": 10**400}, ValueError),
+        ({"epoch": 1, "loss": "x" * 9999}, ValueError),
+        ({"epoch": 1, 2: 1.0}, TypeError),
+    ],
+)
+def test_what_cannot_be_plotted_is_shown_in_short(record, error):
+    from microgrid.drawing import plot_history
+
+    with pytest.raises(error, match=r"got .{1,200}$"):
+        plot_history([record])
+
+
+@needs_matplotlib
 def test_an_empty_history_does_not_plot():
     with pytest.raises(ValueError, match="at least one epoch, got an empty history"):
         History().plot()

@@ -505,3 +505,16 @@ def test_a_notebooks_cell_may_declare_its_primitive_and_its_family_again():
     done = subprocess.run([sys.executable, "-c", cell], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["33.0", "True"]
     assert "got 'sin', which is taken" in done.stderr
+
+
+@pytest.mark.parametrize("row", [None, "abc", (), ("a", abs), ["a", abs, abs], 5], ids=repr)
+def test_a_family_must_return_a_name_and_two_functions(row):
+    def odd(k):
+        return row
+
+    made = family(odd)
+    try:
+        with pytest.raises(TypeError, match=r"the family odd must return a tuple of .*, got"):
+            made(1)
+    finally:
+        del Primitive.families["odd"]

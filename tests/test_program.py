@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import microgrid as mg
 from microgrid import Value
-from microgrid.compiler import Program
+from microgrid.compiler import Program, lowers
 from microgrid.compiler.passes import folded, live, optimized, shared, simplified
 from microgrid.compiler.trace import trace
 from microgrid.primitive import CONSTANT, Primitive, exponential, power, rounded
@@ -834,3 +834,27 @@ def test_an_error_of_the_function_itself_comes_through():
 
     with pytest.raises(LookupError, match="my own"):
         traced(f)
+
+
+@pytest.mark.parametrize("op", [mg.sin, Primitive.named("+"), mg.atan2, power(3)], ids=str)
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_step_has_as_many_operands_as_its_primitive(op, count):
+    takes = 2 if op.name in ("+", "atan2") else 1
+    if count == takes:
+        assert Program(["x"], [(op, (0,) * count)], [1])(0.5) == [op(*[0.5] * count)]
+        return
+    with pytest.raises(TypeError, match=rf"takes {takes} operands?, got {count}"):
+        Program(["x"], [(op, (0,) * count)], [1])
+
+
+@pytest.mark.parametrize("op", ["sin", None, math.sin], ids=repr)
+def test_a_step_that_is_no_primitive_is_refused(op):
+    with pytest.raises(TypeError, match="a step's operation must be a primitive, got"):
+        Program(["x"], [(op, (0,))], [1])
+
+
+def test_a_lowering_is_a_function_entered_by_names():
+    with pytest.raises(TypeError, match="a lowering must be a function, got 5"):
+        lowers("no such primitive")(5)
+    with pytest.raises(TypeError, match=r"a lowering is entered by names, .*, got \(Primitive"):
+        lowers(mg.sin)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
+from ..checks import shown
 from ..functional import LOG_FAR
 from ..primitive import Primitive
 
@@ -74,8 +75,12 @@ def lowers(*names: str) -> Callable[[Lowering], Lowering]:
     ... def _(m, x):
     ...     return m.mul(m.mul(x, x), x)
     """
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"a lowering is entered by names, as @lowers('cubed'), got {shown(names)}")
 
     def enter(lowering: Lowering) -> Lowering:
+        if not callable(lowering):
+            raise TypeError(f"a lowering must be a function, got {shown(lowering)}")
         for name in names:
             LOWERINGS[name] = lowering
         return lowering

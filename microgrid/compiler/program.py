@@ -75,11 +75,15 @@ class Program:
             if op is CONSTANT:
                 if not (len(operands) == 1 and isinstance(operands[0], float)):
                     raise TypeError(f"a constant must be one float, got {operands} in slot {slot}")
+            elif not isinstance(op, Primitive):
+                raise TypeError(f"a step's operation must be a primitive, got {shown(op)}")
             elif not all(0 <= operand < slot for operand in operands):
                 raise ValueError(
                     f"a step needs operands from slots before its own, got {op.name} of {operands} "
                     f"in slot {slot}"
                 )
+            else:
+                op.require_operands(len(operands))
         last = first + len(self.steps)
         if not all(0 <= slot < last for slot in self.outputs):
             raise ValueError(f"outputs must be among the {last} slots, got {shown(self.outputs)}")

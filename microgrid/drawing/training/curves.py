@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil, isfinite
+from math import ceil
 from numbers import Real
 from typing import Any, Protocol
 
@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from ...checks import shown
-from ...sequences import listed
+from ...checks import is_finite, shown
+from ...sequences import is_number, listed
 from ..labels import number_text
 from ..picture import Picture, plotted
 
@@ -63,6 +63,10 @@ class Curves:
         for record in records:
             if not isinstance(record, Mapping):
                 raise TypeError(f"plot_history needs records that are dicts, got {shown(record)}")
+            if not all(isinstance(key, str) for key in record):
+                raise TypeError(f"plot_history needs strings as names, got {shown(record)}")
+            if not is_number(record.get("epoch", 0)) or not is_finite(record.get("epoch", 0)):
+                raise TypeError(f"an epoch must be a finite number, got {shown(record['epoch'])}")
         if not records:
             raise ValueError("plot_history needs at least one epoch, got an empty history")
         names = dict.fromkeys(key.removeprefix("val_") for record in records for key in record)
@@ -70,7 +74,7 @@ class Curves:
         some = sorted((name for name in curves if curves[name]), key=lambda name: name != "loss")
         if not some:
             raise ValueError(
-                f"plot_history found no loss and no metric in the records {records[:2]!r}"
+                f"plot_history found no loss and no metric in the records, got {shown(records)}"
             )
         self.panels = {name: curves[name] for name in some}
 
@@ -105,7 +109,7 @@ def _curves(
         points = [
             (float(record.get("epoch", place)), float(record[key]))
             for place, record in enumerate(records, start=1)
-            if isinstance(record.get(key), Real) and isfinite(record[key])
+            if isinstance(record.get(key), Real) and is_finite(record[key])
         ]
         if points:
             curves[what] = points
