@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from numbers import Real
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import sum as sum_
 from .history import History, Record
-from .interrupts import call_each, interrupted_once, uninterrupted
+from .interrupts import call_each, interrupted_once, raised_by_handler, uninterrupted
 from .locks import loading
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
@@ -94,11 +94,14 @@ def fit(
     epochs that were finished, and measured, is returned. Ctrl-C again within a second is the same
     one; after that, it cuts short what a callback still does as it is left.
 
+    An exception that ends it, of a callback or of a signal such as `SIGALRM` that limits the time,
+    leaves the weights of the last whole step too, and has the history so far as its `history`.
+
     Raises:
         TypeError, ValueError: an argument is wrong, found before the first step.
         ImportError: `compile` is True, and the extra is not installed.
         FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
-            are as they were before that step; the exception's `history` holds the epochs so far.
+            are as they were before that step.
 
     >>> from microgrid import MLP, accuracy, datasets, losses, optim
     >>> X, y = datasets.xor(40)
@@ -120,6 +123,11 @@ def fit(
             return history
     except KeyboardInterrupt:
         return History(ended=NOT_BEGUN) if history is None else history
+    except BaseException as error:
+        if history is not None and history.ended != NOT_BEGUN:
+            with suppress(AttributeError):
+                error.history = history  # type: ignore[attr-defined]
+        raise
 
 
 def _train(
@@ -176,7 +184,7 @@ def _train(
                 epoch, record = outcome.epoch, outcome.record()
                 record |= measured(named_metrics, outcome.predictions, outcome.targets)
                 if held_out:
-                    with no_grad(), _placed(f"epoch {epoch}, validation", history, MOVED):
+                    with no_grad(), _placed(f"epoch {epoch}, validation", MOVED):
                         record["val_loss"], predictions = trainer.measure(*held_out)
                     record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
                 if measures:
@@ -193,6 +201,9 @@ def _train(
         _inside(entered, train, interrupts)
     except KeyboardInterrupt:
         history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
+    except BaseException as error:
+        history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
+        raise
 
 
 def _inside(
@@ -226,6 +237,8 @@ def _compiled(
     try:
         return NativeTrainer(trainer, held_out, predicts, has_callbacks, insists)
     except Exception as error:  # a model may raise anything of numbers that are not known yet
+        if raised_by_handler(error):
+            raise
         if insists and not isinstance(error, Unmoved):
             raise not_compiled(error) from error
         return trainer  # which raises what is wrong, if anything is
@@ -320,7 +333,7 @@ class Trainer:
 
     def placed(self, epoch: int, place: int) -> AbstractContextManager[None]:
         """Say of an error of the numbers which batch it comes of."""
-        return _placed(f"epoch {epoch}, batch {place}", self.history, NOT_MOVED)
+        return _placed(f"epoch {epoch}, batch {place}", NOT_MOVED)
 
     def measure(
         self, rows: Sequence[list[float]], targets: Sequence[Any]
@@ -433,16 +446,14 @@ def _is_of_numbers(error: Exception) -> bool:
 
 
 @contextmanager
-def _placed(place: str, history: History, then: str) -> Iterator[None]:
-    """Say where in the training a number stopped being finite, and keep the history."""
+def _placed(place: str, then: str) -> Iterator[None]:
+    """Say where in the training a number stopped being finite."""
     try:
         yield
     except (ArithmeticError, ValueError) as error:
         if not _is_of_numbers(error):
             raise
-        stopped = FloatingPointError(f"training stopped in {place}: {error}. {then}")
-        stopped.history = history  # type: ignore[attr-defined]
-        raise stopped from error
+        raise FloatingPointError(f"training stopped in {place}: {error}. {then}") from error
 
 
 def _bar(progress: bool, epochs: int, steps: int) -> Any:
@@ -502,7 +513,9 @@ def _try_out_metrics(trainer: Trainer, metrics: Mapping[str, Metric], held_out: 
     for rows, targets in data if first else []:
         try:
             measured(metrics, first * len(rows), targets)
-        except Exception:
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
             if predictions := _tried(trainer, rows, targets):
                 measured(metrics, predictions, targets)
 

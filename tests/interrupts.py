@@ -85,7 +85,7 @@ def failing(function, point, is_watched, error=KeyboardInterrupt):
         if not is_watched(frame.f_code):
             return None
         held = frame.f_code.co_filename == interrupts.__file__ or _is_held()
-        if event == "line" and not held and frame.f_lasti not in _ends(frame.f_code):
+        if event == "line" and not held and frame.f_lasti not in ends_of_with(frame.f_code):
             run.points += 1
             run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 == point:
@@ -204,11 +204,12 @@ def _tracing(trace):
 
 
 def _is_held():
-    return isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), uninterrupted)
+    block = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return isinstance(block, uninterrupted) and block.is_open
 
 
 @functools.cache
-def _ends(code):
+def ends_of_with(code):
     """Return where a `with` statement hands three times None to `__exit__`, and gets ready to.
 
     Where nothing is done, as where a `try` begins, is no point either.

@@ -18,7 +18,15 @@ import pytest
 
 import microgrid
 from microgrid import Module, Value, accuracy, fit, interrupts, locks, losses, optim
-from tests.interrupts import failing, one_of_each_line, signalled, struck, thinned, traversed
+from tests.interrupts import (
+    ends_of_with,
+    failing,
+    one_of_each_line,
+    signalled,
+    struck,
+    thinned,
+    traversed,
+)
 
 PACKAGE = f"{Path(microgrid.__file__).parent}{os.sep}"
 X, Y = [[1.0], [2.0], [-1.0], [0.5]], [1, 1, 0, 0]
@@ -343,6 +351,68 @@ def test_a_handler_of_ones_own_may_raise_what_it_likes():
     finally:
         signal.signal(signal.SIGINT, before)
     training.check(None, "in a handler")
+
+
+class TooLong(Exception):
+    """What a handler of SIGALRM raises."""
+
+
+@watchers
+@pytest.mark.parametrize("chosen", [False, True, None], ids=["python", "native", "either"])
+def test_a_limit_of_time_is_kept_and_leaves_all_whole(chosen, watchers, monkeypatch):
+    """SIGALRM, at any line, of which the handler raises what only its user knows."""
+    monkeypatch.setattr("microgrid.training.WORTH_COMPILING", 0)
+    compile = chosen is not False
+    points = points_of(compile, watchers)
+
+    def stop(number, frame):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    ends = []
+    try:
+        for point in some(points):
+            training = Training(compile, watchers)
+            met = iter(range(point + 1))
+
+            def trace(frame, event, _, met=met, point=point):
+                if not is_watched(frame.f_code):
+                    return None
+                is_point = event == "line" and frame.f_lasti not in ends_of_with(frame.f_code)
+                if is_point and next(met, None) == point:
+                    signal.raise_signal(signal.SIGALRM)
+                return trace
+
+            sys.settrace(trace)
+            try:
+                training(compile=chosen)
+            except TooLong as error:
+                sys.settrace(None)
+                history = getattr(error, "history", None)
+                assert (history is not None) or training.adam.steps == 0, point
+                training.check(history, point)
+                ends.append(history.ended if history is not None else "before")
+            else:
+                assert next(met, None) is not None, f"the limit was lost at {point}"
+            finally:
+                sys.settrace(None)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(ends) > len(some(points)) / 2
+    print(f"{len(ends)} trainings took too long: {count(ends)}")
+
+
+@compiled
+def test_a_callback_that_fails_leaves_the_history(compile):
+    def fail(model, history):
+        if len(history) == EPOCHS:
+            raise OSError("the disk is full")
+
+    training = Training(compile)
+    with pytest.raises(OSError, match="full") as caught:
+        training(callbacks=[fail])
+    assert len(caught.value.history) == EPOCHS
+    assert caught.value.history.ended == f"OSError in epoch {EPOCHS}"
 
 
 class Terminal(io.StringIO):

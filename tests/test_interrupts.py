@@ -1,5 +1,6 @@
 """Ctrl-C is held back where something must be done whole, and delivered after it."""
 
+import functools
 import re
 import signal
 import threading
@@ -10,7 +11,7 @@ import pytest
 
 import microgrid
 from microgrid import Value, interrupts
-from microgrid.interrupts import call_each, interrupted_once, uninterrupted
+from microgrid.interrupts import call_each, interrupted_once, raised_by_handler, uninterrupted
 from tests.interrupts import failing, in_files_of, signalled, traversed
 
 
@@ -222,3 +223,90 @@ def test_what_is_uninterrupted_inside_is_whole_and_interrupted_once():
         arrive()
     assert done == ["whole"]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+# ---- signals other than Ctrl-C, of which a handler may raise something
+
+
+class TooLong(Exception):
+    """What a handler raises of SIGALRM."""
+
+
+@pytest.fixture
+def limited():
+    """Let SIGALRM raise `TooLong`."""
+
+    def stop(number, frame):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def _two_come(first, last, done):
+    with uninterrupted():
+        signal.raise_signal(first)
+        signal.raise_signal(last)
+        done.append("whole")
+
+
+def test_any_signal_is_held_back_and_each_is_delivered_in_its_order(limited):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+    done = []
+    for first, last in [(signal.SIGINT, signal.SIGALRM), (signal.SIGALRM, signal.SIGINT)]:
+        with pytest.raises((TooLong, KeyboardInterrupt)) as caught:
+            _two_come(first, last, done)
+        errors = [type(caught.value), type(caught.value.__context__)]
+        kinds = {signal.SIGINT: KeyboardInterrupt, signal.SIGALRM: TooLong}
+        assert errors == [kinds[last], kinds[first]]
+    assert len(done) == 2
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers
+
+
+def test_a_signal_is_not_held_for_good_if_another_ends_the_block_as_it_is_left(limited):
+    """Ctrl-C that comes as soon as it is handled again, before SIGALRM is."""
+    block, handler = uninterrupted(), signal.getsignal(signal.SIGALRM)
+
+    class Late(dict):
+        def items(self):
+            yield signal.SIGINT, self[signal.SIGINT]
+            arrive()
+
+    block.__enter__()
+    block._handlers = Late(block._handlers)
+    with pytest.raises(KeyboardInterrupt):
+        block.__exit__(None, None, None)
+    with pytest.raises(TooLong):
+        signal.raise_signal(signal.SIGALRM)
+    with uninterrupted():
+        pass
+    assert signal.getsignal(signal.SIGALRM) is handler
+
+
+class Called:
+    """What is called as a function is."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *arguments):
+        self.function(*arguments)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, functools.partial, Called])
+def test_what_a_handler_raises_is_told_from_what_it_came_amid(wrap):
+    def fail(*_):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, wrap(fail))
+    try:
+        with pytest.raises(TooLong) as caught:
+            signal.raise_signal(signal.SIGALRM)
+    finally:
+        told = raised_by_handler(caught.value)
+        signal.signal(signal.SIGALRM, before)
+    assert told
+    with pytest.raises(TooLong) as caught:
+        raise TooLong
+    assert not raised_by_handler(caught.value)

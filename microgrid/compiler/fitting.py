@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine import Value
 from ..graph import no_grad
-from ..interrupts import uninterrupted
+from ..interrupts import raised_by_handler, uninterrupted
 from ..modes import current, unrecorded, watched
 from ..optim import Optimizer
 from ..training import Outcome, Trainer, not_compiled
@@ -137,8 +137,8 @@ class NativeTrainer:
         try:
             for step in range(taken, taken + count):
                 rates.append(self.trainer.rate(step))
-        except Exception:
-            if not rates:
+        except Exception as error:
+            if not rates or raised_by_handler(error):
                 raise
         return rates
 
@@ -151,6 +151,8 @@ class NativeTrainer:
             if not (self.steps and self.steps.is_current()):
                 self.steps = self._compiled()
         except Exception as error:  # a model may raise anything of numbers that are not known yet
+            if raised_by_handler(error):
+                raise
             if self.insists:
                 raise not_compiled(error) from error
             self.steps = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...engine import Value
 from ...graph import recording, topological_order
+from ...interrupts import raised_by_handler
 from ...nn import Module, Neuron
 
 __all__ = ["Block", "homes_of"]
@@ -128,5 +129,7 @@ def _operations(activation: Any) -> set[Any]:
         with recording():
             result = activation(Value(0.5))
             return {value.op for value in topological_order(result) if value.parents}
-    except Exception:  # a user's function may do anything
+    except Exception as error:  # a user's function may do anything
+        if raised_by_handler(error):
+            raise
         return set()

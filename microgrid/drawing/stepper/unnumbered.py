@@ -8,6 +8,7 @@ from typing import Any
 from ...compiler.trace import Traced
 from ...engine import Value
 from ...graph import recording
+from ...interrupts import raised_by_handler
 
 __all__ = ["Unnumbered"]
 
@@ -39,5 +40,7 @@ class Unnumbered:
                     self.stand_in[value] = out = value.op(*operands)
                     try:
                         self.partials[value] = value.op.partials(out, *operands)
-                    except Exception:  # a rule may do anything with what is no number
+                    except Exception as error:  # a rule may do anything with what is no number
+                        if raised_by_handler(error):
+                            raise
                         self.partials[value] = None

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure, FigureBase
 from ...checks import LONGEST, require_functions, require_whole_numbers, shown
 from ...engine import Value, no_grad
 from ...examples import examples
+from ...interrupts import raised_by_handler
 from ...nn import Module
 from ...sequences import instead_of, is_number, is_ordered, listed, names_of_columns, single
 from ..picture import Picture
@@ -183,7 +184,9 @@ def _native_logits(
         numbers = [p.data for p in model.parameters()] if state is None else list(state)
         answer = kernel(numbers, across, down[:, None])
         logits = np.array(answer if isinstance(answer, (list, tuple)) else [answer], dtype=float)
-    except Exception:  # a model may raise anything of numbers that are not known yet
+    except Exception as error:  # a model may raise anything of numbers that are not known yet
+        if raised_by_handler(error):
+            raise
         return None
     if logits.ndim != 3 or not np.isfinite(logits).all():
         return None

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ...checks import require_numbers
 from ...files import require_writable
 from ...history import History
+from ...interrupts import raised_by_handler
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary, drawable
@@ -110,6 +111,8 @@ class LivePlot:
             if self._output:
                 self._output.show(*picture._repr_mimebundle_())
         except Exception as error:  # a picture is not worth the weights
+            if raised_by_handler(error):
+                raise
             self._failed = True
             message = f"LivePlot stopped after epoch {len(history)}, the training goes on: "
             warnings.warn(f"{message}{type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
