@@ -18,6 +18,7 @@ __all__ = [
     "is_bool",
     "is_finite",
     "is_of_dates",
+    "is_real",
     "names_shown",
     "require_bools",
     "require_functions",
@@ -97,7 +98,7 @@ def require_numbers(
     among = " and ".join(filter(None, limits))
     must = f"a {'finite ' * finite}number" + f", {among}" * bool(among)
     for name, x in numbers.items():
-        if not isinstance(x, Real) or is_bool(x):
+        if not is_real(x) or is_bool(x):
             raise _wrong_kind(name, must, x)
         number: Any = x
         is_high_enough = number >= least if above is None else number > above
@@ -159,6 +160,16 @@ def is_finite(x: Any) -> bool:
         return math.isfinite(x)
     except OverflowError:
         return False
+
+
+def is_real(x: Any) -> bool:
+    """Return whether x is a real number of Python or of NumPy, and no duration.
+
+    >>> import numpy as np
+    >>> is_real(1), is_real(np.float32(1)), is_real(1j), is_real(np.timedelta64(1, "s"))
+    (True, True, False, False)
+    """
+    return type(x) is float or (isinstance(x, Real) and not is_of_dates(x))
 
 
 def is_of_dates(x: Any) -> bool:

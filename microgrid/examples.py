@@ -6,10 +6,10 @@ Every error names the row and the column, before any training begins.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
-from .checks import is_finite, is_of_dates, shown
+from .checks import is_finite, is_of_dates, is_real, shown
 from .sequences import (
     is_missing,
     is_ordered,
@@ -46,7 +46,7 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[list[float]]:
     cells = _Cells(name, X, "leave the column out, or number its values")
     rows: list[list[float]] = []
     for i, row in enumerate(listed(X, f"`{name}` must be a list or an array of rows")):
-        if isinstance(row, Real):
+        if is_real(row):
             raise TypeError(
                 f"row {i} of `{name}` must be a list of numbers, got {shown(row)}; for one input "
                 f"to a row write [[x] for x in {name}]"
@@ -90,11 +90,11 @@ class _Cells:
         if type(x) is float and x - x == 0:
             return x
         x = single(x)
-        if is_missing(x) or (isinstance(x, Real) and not is_finite(x)):
+        if is_missing(x) or (is_real(x) and not is_finite(x)):
             advice = "; drop or fill what is missing" * bool(is_missing(x) or x != x)
             place = self._place(row, column)
             raise ValueError(f"{place} must be a finite number, got {shown(x)}{advice}")
-        if not isinstance(x, Real) or is_of_dates(x):
+        if not is_real(x):
             raise TypeError(
                 f"{self._place(row, column)} must be a plain number, got {shown(x)} "
                 f"({type(x).__name__}){self._instead_of(x)}"

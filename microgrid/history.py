@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from numbers import Integral, Rational, Real
+from numbers import Integral, Rational
 from typing import TYPE_CHECKING, Any, overload
 
-from .checks import is_bool, shown
+from .checks import is_bool, is_real, shown
 from .sequences import listed
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _require_record(record: Any) -> None:
 
 
 def _shown(x: Any) -> str:
-    if isinstance(x, Rational) or not isinstance(x, Real):
-        return shown(int(x) if isinstance(x, Integral) and not is_bool(x) else x)
+    if isinstance(x, Rational) or not is_real(x):
+        return shown(int(x) if isinstance(x, Integral) and is_real(x) and not is_bool(x) else x)
     number = float(x)
     return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.2e}"

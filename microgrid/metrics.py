@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
-from .checks import require_functions, shown
+from .checks import is_real, require_functions, shown
 from .sequences import instead_of, is_number, listed, paired, single
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
@@ -103,7 +102,7 @@ def measured(
         if not callable(metric):
             raise TypeError(f"the metric {name} must be a function, got {shown(metric)}")
         number = metric(predictions, targets)
-        if not isinstance(number, Real):
+        if not is_real(number):
             raise TypeError(f"the metric {name} must return a number, got {shown(number)}")
         numbers[f"{prefix}{name}"] = number
     return numbers

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from numbers import Real
 from operator import attrgetter
 from typing import Any, Never, NoReturn
 
-from .checks import is_bool, is_finite, shown
+from .checks import is_bool, is_finite, is_real, shown
 
 __all__ = ["GradientWarning"]
 
@@ -88,7 +87,7 @@ def require_label(label: Any) -> None:
 
 def require_gradient(g: Any) -> None:
     """Raise an error for what is no gradient: a real number, or None if there is none yet."""
-    if g is not None and not isinstance(g, Real) and not is_bool(g):
+    if g is not None and not is_real(g) and not is_bool(g):
         raise TypeError(f"a `grad` is a real number or None, got {shown(g)} ({type(g).__name__})")
     if isinstance(g, int) and not is_finite(g):
         raise OverflowError(f"a `grad` is a number that a float can hold, got {shown(g)}")

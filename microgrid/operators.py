@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
 from . import primitive
-from .checks import shown
+from .checks import is_of_dates, shown
 from .mistakes import warn_of_rebinding
 from .primitive import Primitive, whole
 
@@ -66,7 +66,9 @@ def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool
     def method(self: Operand, other: Any) -> Any:
         if isinstance(other, Operand):
             return compare(self._real, other._real)
-        return compare(self._real, other) if isinstance(other, NUMBERS) else NotImplemented
+        if type(other) is float or (isinstance(other, NUMBERS) and not is_of_dates(other)):
+            return compare(self._real, other)
+        return NotImplemented
 
     return method
 

@@ -10,11 +10,11 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from numbers import Integral, Rational, Real
+from numbers import Integral, Rational
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from .checks import is_bool, is_of_dates, shown
+from .checks import is_bool, is_real, shown
 from .modes import current, watched
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Primitive:
             must = f"the partials of {self.name} must be a tuple of {count}"
             raise kind(f"{must}, one for each operand, got {shown(partials)}")
         for i, partial in enumerate(partials):
-            if not (partial is None or isinstance(partial, Real) or hasattr(partial, "record")):
+            if not (partial is None or is_real(partial) or hasattr(partial, "record")):
                 raise TypeError(
                     f"the partials of {self.name} must be real numbers, or None, "
                     f"got {shown(partial)} ({type(partial).__name__}) by operand {i}"
@@ -257,7 +257,7 @@ def number(x: Any, need: str = "a Value holds a real number") -> Any:
             return float(x)
         if isinstance(x, Rational) and not isinstance(x, Integral):
             return x
-        if (isinstance(x, Real) and not is_of_dates(x)) or is_bool(x):
+        if is_real(x) or is_bool(x):
             return float(x)
     except OverflowError:
         raise OverflowError(f"{need} that a float can hold, got {shown(x)}") from None

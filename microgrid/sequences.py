@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from types import GeneratorType
 from typing import Any
 
-from .checks import is_bool, is_of_dates, shown
+from .checks import is_bool, is_of_dates, is_real, shown
 from .primitive import is_array, why_single
 
 __all__ = [
@@ -145,7 +145,7 @@ def is_number(x: Any) -> bool:
     """
     if hasattr(x, "record"):
         return not is_array(x)
-    return type(x) is float or (isinstance(x, Real) and not is_of_dates(x)) or is_bool(x)
+    return is_real(x) or is_bool(x)
 
 
 def require_all_numbers(

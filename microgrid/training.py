@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.util import find_spec
-from numbers import Real
 from typing import Any, NamedTuple
 
 from . import losses
 from .checks import (
     is_bool,
     is_finite,
+    is_real,
     require_bools,
     require_functions,
     require_whole_numbers,
@@ -358,7 +358,7 @@ class Trainer:
         if not self.schedule:
             return self.optimizer.lr
         rate = self.schedule(step)
-        if not isinstance(rate, Real) or is_bool(rate) or not (is_finite(rate) and rate >= 0):
+        if not is_real(rate) or is_bool(rate) or not (is_finite(rate) and rate >= 0):
             raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
         return float(rate)
 
@@ -379,7 +379,7 @@ class Trainer:
         if self.clip:
             clipped = self.clip(gradients)
             fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
-            if not fits or not all(isinstance(g, Real) for g in clipped):
+            if not fits or not all(is_real(g) for g in clipped):
                 raise TypeError(
                     f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}"
                 )

@@ -15,7 +15,7 @@ import re
 import warnings
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ from microgrid import (
     schedules,
     testing,
 )
-from microgrid.checks import is_bool
+from microgrid.checks import is_bool, is_real
 from microgrid.compiler.trace import Traced
 
 PACKAGE = Path(mg.__file__).parent
@@ -100,6 +100,7 @@ WRONG = {  # what may stand in the place of an argument, made anew for each call
     "np.int64": lambda: np.int64(3),
     "masked": lambda: np.ma.masked,
     "a date": lambda: np.datetime64("2020"),
+    "a duration": lambda: np.timedelta64(1, "s"),  # a whole number, to Python
     "a Value": lambda: Value(0.5),
     "a result": lambda: Value(0.5) * 2,
     "a traced number": lambda: Traced("t"),
@@ -546,7 +547,7 @@ def fault(error):
 TYPES = {
     "bool": is_bool,
     "int": lambda x: isinstance(x, Integral) and not is_bool(x),
-    "float": lambda x: isinstance(x, (Real, np.bool_)),
+    "float": lambda x: is_real(x) or is_bool(x),
     "str": lambda x: isinstance(x, str),
     "None": lambda x: x is None,
 }
@@ -582,6 +583,27 @@ def test_a_wrong_argument_is_refused_in_words_of_the_library(name):
 @pytest.mark.parametrize("name", CALLS)
 def test_every_wrong_argument_is_refused_in_words_of_the_library(name):
     assert faults(name, WRONG) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Value.grad =",
+        "Value lt",
+        "SGD",
+        "huber",
+        "compiled",
+        "a metric's answer",
+        "split",
+        "linear",
+    ],
+)
+def test_a_duration_is_no_number(name):
+    assert faults(name, ["a duration"]) == {}
+    argument = next(iter(CALLS[name].right if name != "split" else ["test"]))
+    if name not in ("SGD", "huber"):
+        with pytest.raises(TypeError):
+            CALLS[name].with_wrong(argument, WRONG["a duration"]())
 
 
 @pytest.mark.parametrize("name", CALLS)

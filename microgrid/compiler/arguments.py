@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.tables import adopted
-from ..checks import shown
+from ..checks import is_of_dates, shown
 from ..engine import Value
 from ..nn import Module
 from ..trees import Structure, flatten
@@ -54,7 +54,7 @@ class Parameters:
         return frozenset([p if isinstance(p, str) or int(p) >= 0 else p + count for p in places])
 
     def _has(self, place: Any) -> bool:
-        if isinstance(place, bool) or not isinstance(place, (Integral, str)):
+        if isinstance(place, bool) or not isinstance(place, (Integral, str)) or is_of_dates(place):
             return False
         count = len(self.names)
         if not isinstance(place, str) and int(place) < 0:
@@ -133,7 +133,7 @@ class Arguments:
                 self.shared.append(self._array(tree))
                 return np.ndarray, tree.shape
             self._append(self._array(tree), is_shared)
-        elif isinstance(tree, SCALARS):
+        elif _is_number(tree):
             self.has_values |= isinstance(tree, Value)
             if not _is_in_range(tree):
                 raise OverflowError(f"{self._name_of(tree)} is too large for a float")
@@ -278,7 +278,7 @@ def _is_in_range(x: Any) -> bool:
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, SCALARS)
+    return isinstance(x, SCALARS) and not is_of_dates(x)
 
 
 def _is_leaf(x: Any) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from numbers import Real
 from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from ...checks import is_finite, shown
+from ...checks import is_finite, is_real, shown
 from ...sequences import is_number, listed
 from ..labels import number_text
 from ..picture import Picture, plotted
@@ -109,7 +108,7 @@ def _curves(
         points = [
             (float(record.get("epoch", place)), float(record[key]))
             for place, record in enumerate(records, start=1)
-            if isinstance(record.get(key), Real) and is_finite(record[key])
+            if is_real(record.get(key)) and is_finite(record[key])
         ]
         if points:
             curves[what] = points
