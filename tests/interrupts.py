@@ -47,11 +47,14 @@ def traversed(function, is_watched, event="line"):
 
 
 def thinned(points, count=25):
-    """Return about so many of many points in the default run, all in those that search longer.
+    """Return about so many of many points in the default run, twelve times as many in the CI.
 
-    They are spread evenly, and not by a step that a loop of so many lines would share.
+    They are spread evenly, and not by a step that a loop of so many lines would share. The thorough
+    profile has all of them.
     """
-    if settings().max_examples >= 60 or points <= count:
+    if settings().max_examples >= 60:
+        count = points if settings().max_examples > 100 else 12 * count
+    if points <= count:
         return range(points)
     return sorted({int(i * points / (count + 0.618)) for i in range(count)} | {points - 1})
 
@@ -59,6 +62,8 @@ def thinned(points, count=25):
 def one_of_each_line(run, count):
     """Return of each line that ran the first point, in the default run of so many lines at most."""
     firsts = sorted({line: point for point, line in reversed(list(enumerate(run.lines)))}.values())
+    if settings().max_examples >= 60:
+        return firsts
     return [firsts[i] for i in thinned(len(firsts), count)]
 
 
