@@ -20,7 +20,13 @@ from hypothesis import strategies as st
 
 from microgrid import Value
 from microgrid.testing import conformance, laws
-from microgrid.testing.broken_engines import BROKEN, Tiny, of_nodes
+from microgrid.testing.broken_engines import (
+    BROKEN,
+    AddsFromTheRightForEver,
+    CallsItself,
+    Tiny,
+    of_nodes,
+)
 from microgrid.testing.conformance import LAWS, MANNERS, Case, check
 
 FUNCTIONS = laws.FUNCTIONS.split("\n")[1:-1]
@@ -68,6 +74,17 @@ NOT_METHODS_OF_VALUE = {
 
 def test_the_tiny_engine_keeps_every_law():
     assert broken_by(Tiny) == set()
+
+
+def test_an_engine_without_an_end_ends_where_the_limit_of_calls_was_raised():
+    deepest = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        for engine in (CallsItself, AddsFromTheRightForEver):
+            assert broken_by(engine) == BROKEN[engine]
+        assert sys.getrecursionlimit() == 10**6
+    finally:
+        sys.setrecursionlimit(deepest)
 
 
 @named(BROKEN)

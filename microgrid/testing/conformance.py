@@ -45,6 +45,7 @@ Engine = Callable[..., Any]
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 PROGRAM = "python -m microgrid.testing.conformance"
 LINES = 2_000_000  # that an engine may run for one program: one of Fractions needs 1.3 million
+NESTED = 1000  # calls, as Python allows by itself
 PROGRAMS = 25  # random ones of each size: of all sizes, a walk in a wrong order fails one in ten
 SIZES = range(1, 13)
 
@@ -176,8 +177,12 @@ def _plain(got: Any, kind: Any) -> Any:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Raise `_NoEnd` after too many lines: counted, since a clock is wrong on a busy machine."""
-    left = LINES
+    """Raise `_NoEnd` after too many lines: counted, since a clock is wrong on a busy machine.
+
+    Nor may calls nest deeper than Python allows by itself: where somebody has raised its limit, as
+    is done in notebooks, an engine without an end would take the process with it.
+    """
+    left, deepest = LINES, sys.getrecursionlimit()
 
     def count(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
@@ -186,12 +191,17 @@ def _limited() -> Iterator[None]:
             raise _NoEnd(f"no end after {LINES:,} lines")
         return count
 
+    depth, frame = 0, sys._getframe().f_back
+    while frame:
+        depth, frame = depth + 1, frame.f_back
     before = sys.gettrace()
+    sys.setrecursionlimit(min(deepest, depth + NESTED))
     sys.settrace(count)
     try:
         yield
     finally:
         sys.settrace(before)
+        sys.setrecursionlimit(deepest)
 
 
 def _error_text(error: BaseException) -> str:
