@@ -19,6 +19,16 @@ NUMBERS = (float, int, Real)  # the first two are known at once, the abstract cl
 Self = TypeVar("Self", bound="Operand")
 
 
+def _left_to(other: Any) -> Any:
+    """Return `NotImplemented`, so that the other operand computes; raise for NumPy's masked.
+
+    It would compute with the number behind its mask.
+    """
+    if getattr(other, "ndim", None) == 0 and getattr(other, "mask", False):
+        raise TypeError("an operand is a real number, got one that is masked; write x.filled(nan)")
+    return NotImplemented
+
+
 def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
     """Return the method for `operand op other`."""
 
@@ -26,7 +36,7 @@ def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
         if isinstance(other, Operand):
             return self.record(op, (self, other))
         if not isinstance(other, NUMBERS):
-            return NotImplemented
+            return _left_to(other)
         return self.record(op, (self, self._constant(other)))
 
     return method
@@ -147,7 +157,8 @@ class Operand:
             op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
             return self.record(op, (self, exponent))
         if not isinstance(exponent, NUMBERS):
-            return NotImplemented
+            left: Self = _left_to(exponent)
+            return left
         return self.record(primitive.power(whole(exponent)), (self,))
 
     def __rpow__(self: Self, base: Any) -> Self:
