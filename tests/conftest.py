@@ -1,6 +1,7 @@
 """What all tests share: which files are programs and no tests, and how long Hypothesis searches."""
 
 import gc
+import sys
 
 import pytest
 from hypothesis import Phase, settings
@@ -28,3 +29,12 @@ def no_engine(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("microgrid.drawing.layout._bundled", lambda: None)
     return tmp_path
+
+
+@pytest.fixture
+def usual_depth():
+    """Let calls nest as deeply as Python lets them: what ran before may have raised its limit."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
