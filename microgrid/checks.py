@@ -17,6 +17,7 @@ __all__ = [
     "LONGEST",
     "is_bool",
     "is_finite",
+    "is_masked",
     "is_of_dates",
     "is_real",
     "names_shown",
@@ -180,6 +181,16 @@ def is_of_dates(x: Any) -> bool:
     (True, False)
     """
     return getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M")
+
+
+def is_masked(x: Any) -> bool:
+    """Return whether x is a number of NumPy that is masked, and so must not be computed with.
+
+    >>> import numpy as np
+    >>> is_masked(np.ma.masked), is_masked(np.ma.array([1.0, 2.0], mask=[True, False])[1])
+    (True, False)
+    """
+    return getattr(x, "ndim", 1) == 0 and bool(getattr(x, "mask", False))
 
 
 def shown(x: Any) -> str:

@@ -14,11 +14,11 @@ from .engine import Value
 from .functional import clip, logsumexp, mean, relu, softplus, where
 from .primitive import located, operand, why_single
 from .sequences import (
+    entries,
     instead_of,
     is_number,
     is_ordered,
     is_sequence,
-    listed,
     require_all_numbers,
     single,
 )
@@ -127,7 +127,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
     (0.0, 2000.0)
     """
-    xs = [*map(single, listed(logits, "cross_entropy needs a list of logits, one for each class"))]
+    xs = entries(logits, "cross_entropy needs a list of logits, one for each class")
     if not xs:
         raise ValueError("cross_entropy needs at least one logit, got none")
     require_all_numbers("cross_entropy: entry {} of the logits", xs, ROWS)
@@ -177,7 +177,7 @@ def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, tar
     if are_numbers:
         return _of_two(name, one, prediction, target)
     if is_ordered(prediction) and is_ordered(target):
-        ps, ts = _entries(prediction), _entries(target)
+        ps, ts = (entries(xs, "it must be a list") for xs in (prediction, target))
         if len(ps) == len(ts):
             require_all_numbers(f"{name}: entry {{}} of the prediction", ps, ROWS)
             require_all_numbers(f"{name}: entry {{}} of the target", ts, ROWS)
@@ -194,10 +194,6 @@ def _of_two(name: str, one: Callable[[Any, Any], Any], p: Any, t: Any) -> Any:
         return one(p, t)
     except OverflowError as error:  # a Fraction beyond floats
         raise located(error, name, [p, t]) from None
-
-
-def _entries(sequence: Any) -> list[Any]:
-    return [*map(single, listed(sequence, "it must be a list"))]
 
 
 def _matching(prediction: Any, target: Any) -> str:

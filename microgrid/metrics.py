@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .checks import is_real, require_functions, shown
-from .sequences import instead_of, is_number, listed, paired, single
+from .sequences import entries, instead_of, is_number, paired, single
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 
@@ -43,7 +43,7 @@ def _is_right(i: int, prediction: Any, target: Any) -> bool:
             )
         return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
     need = f"accuracy: the prediction of row {i} must be a number or a list of logits"
-    logits = [single(x) for x in listed(prediction, need)]
+    logits = entries(prediction, need)
     if not all(map(is_number, logits)):
         raise TypeError(f"{need}, got {shown(prediction)}")
     if len(logits) < 2:

@@ -16,6 +16,7 @@ from .engine import Value, set_data, zero_grad
 from .primitive import number, why_single
 from .seeding import Seed, generator
 from .sequences import (
+    entries,
     is_ordered,
     is_sequence,
     listed,
@@ -369,7 +370,7 @@ def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:
             f"`nouts` must be a list of the layers' sizes, got {shown(nouts)}; "
             f"write MLP({shown(nin)}, {shown(such)})"
         )
-    return [*map(single, listed(nouts, "`nouts` must be a list"))]
+    return entries(nouts, "`nouts` must be a list")
 
 
 def _inputs(x: Any) -> list[Any]:

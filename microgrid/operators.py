@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
 from . import primitive
-from .checks import is_of_dates, shown
+from .checks import is_masked, is_of_dates, shown
 from .mistakes import warn_of_rebinding
 from .primitive import Primitive, whole
 
@@ -24,7 +24,7 @@ def _left_to(other: Any) -> Any:
 
     It would compute with the number behind its mask.
     """
-    if getattr(other, "ndim", None) == 0 and getattr(other, "mask", False):
+    if is_masked(other):
         raise TypeError("an operand is a real number, got one that is masked; write x.filled(nan)")
     return NotImplemented
 

@@ -11,11 +11,11 @@ from numbers import Integral, Real
 from types import GeneratorType
 from typing import Any
 
-from .checks import is_bool, is_of_dates, is_real, shown
+from .checks import is_bool, is_masked, is_of_dates, is_real, shown
 from .primitive import is_array, why_single
 
 __all__ = [
-    "instead_of", "is_missing", "is_number", "is_ordered", "is_sequence", "listed",
+    "entries", "instead_of", "is_missing", "is_number", "is_ordered", "is_sequence", "listed",
     "names_of_columns", "paired", "require_all_numbers", "require_one_length", "single",
 ]  # fmt: skip
 
@@ -57,6 +57,16 @@ def listed(data: Any, need: str) -> list[Any]:
         name = type(data).__name__
         raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
     return list(data) if _way(data, ["__iter__"]) else [data[i] for i in range(len(data))]
+
+
+def entries(data: Any, need: str) -> list[Any]:
+    """Return the entries of data as `listed` does, each taken out of an array of no dimension.
+
+    >>> import numpy as np
+    >>> entries([np.array(1.5), "a"], "`y` must be a list")
+    [1.5, 'a']
+    """
+    return [*map(single, listed(data, need))]
 
 
 def _way(data: Any, ways: Iterable[str]) -> str | None:
@@ -186,9 +196,7 @@ def single(x: Any) -> Any:
 
 def is_missing(x: Any) -> bool:
     """Return whether x stands for a number that is not there: None, pandas' NA, NumPy's masked."""
-    if x is None or type(x).__name__ in MISSING:
-        return True
-    return getattr(x, "ndim", 1) == 0 and bool(getattr(x, "mask", False))
+    return x is None or type(x).__name__ in MISSING or is_masked(x)
 
 
 def instead_of(target: Any) -> str:

@@ -16,7 +16,15 @@ from ...engine import Value, no_grad
 from ...examples import examples
 from ...interrupts import raised_by_handler
 from ...nn import Module
-from ...sequences import instead_of, is_number, is_ordered, listed, names_of_columns, single
+from ...sequences import (
+    entries,
+    instead_of,
+    is_number,
+    is_ordered,
+    listed,
+    names_of_columns,
+    single,
+)
 from ..picture import Picture
 from .curves import COLOURS
 
@@ -202,7 +210,7 @@ def _logits(model: Model, across: Any, down: Any) -> Any:
 def _answer(model: Model, x1: float, x2: float) -> list[float]:
     answer = single(model([x1, x2]))
     must = f"the model must return a number or a list of logits at {[x1, x2]}"
-    numbers = [answer] if is_number(answer) else [*map(single, listed(answer, must))]
+    numbers = [answer] if is_number(answer) else entries(answer, must)
     if not numbers or not all(map(is_number, numbers)):
         raise TypeError(f"{must}, got {shown(answer)}")
     logits = [float(_data(x)) for x in numbers]
