@@ -24,6 +24,7 @@ __all__ = [
     "require_fresh",
     "require_leaf",
     "require_numbers",
+    "set_gradients",
     "topological_order",
     "zero_grad",
 ]
@@ -155,9 +156,13 @@ def zero_grad(leaves: Iterable[Value]) -> None:
     for leaf in leaves:
         if not hasattr(leaf, "record"):
             raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
-    zeros = [type(leaf.data)() for leaf in leaves]
+    set_gradients(leaves, [type(leaf.data)() for leaf in leaves])
+
+
+def set_gradients(nodes: Iterable[Value], gradients: Iterable[Any]) -> None:
+    """Set the gradients of many nodes, all in one go: numbers, which are not checked again."""
     with changing:
-        call_each(setattr, leaves, repeat("_grad"), zeros)
+        call_each(setattr, nodes, repeat("_grad"), gradients)
 
 
 class no_grad(Mode):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any, ClassVar
 
 from .checks import (
@@ -22,8 +21,8 @@ from .checks import (
 )
 from .engine import Value, set_data, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
-from .graph import changing
-from .interrupts import call_each, uninterrupted
+from .graph import changing, set_gradients
+from .interrupts import uninterrupted
 from .mistakes import warn_of_no_backward
 from .primitive import number
 from .sequences import is_number, is_ordered, is_sequence, listed
@@ -474,7 +473,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     clipped = clip_norm(max_norm)
     with changing:  # no gradient comes in between
         gradients = _gradients(parameters)
-        call_each(setattr, parameters, repeat("_grad"), clipped(gradients))
+        set_gradients(parameters, clipped(gradients))
     total: float = norm(gradients)
     return total
 
@@ -489,8 +488,7 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     """
     parameters, clipped = _listed(parameters), clip_value(limit)
     with changing:
-        gradients = clipped(_gradients(parameters))
-        call_each(setattr, parameters, repeat("_grad"), gradients)
+        set_gradients(parameters, clipped(_gradients(parameters)))
 
 
 def _is_plain(x: Any) -> bool:

@@ -23,8 +23,9 @@ from .datasets import order_of_rows
 from .engine import Value, no_grad, topological_order
 from .examples import examples
 from .functional import sum as sum_
+from .graph import set_gradients
 from .history import History, Record
-from .interrupts import call_each, interrupted_once, raised_by_handler, uninterrupted
+from .interrupts import interrupted_once, raised_by_handler, uninterrupted
 from .locks import loading
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
@@ -388,7 +389,7 @@ class Trainer:
 
     def move(self, gradients: Sequence[float]) -> None:
         """Take a step by these gradients."""
-        call_each(vars(Value)["_grad"].__set__, self.optimizer.parameters, gradients)
+        set_gradients(self.optimizer.parameters, gradients)
         self.optimizer.step()
         self.steps += 1
 

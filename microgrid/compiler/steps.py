@@ -9,10 +9,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from itertools import repeat
 from typing import Any
 from weakref import ref
 
@@ -20,9 +19,9 @@ import numpy as np
 
 from ..calculus import gradients
 from ..checks import shown
-from ..engine import Value, advance_clock
-from ..graph import topological_order
-from ..interrupts import call_each, uninterrupted
+from ..engine import Value, set_data
+from ..graph import set_gradients, topological_order
+from ..interrupts import uninterrupted
 from ..optim import Optimizer
 from ..training import require_dependence, value_of
 from ..trees import flatten
@@ -192,9 +191,8 @@ class NativeSteps:
         if slots:
             state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
         with uninterrupted():
-            _set("_real", optimizer.parameters, self.shared[:count].tolist())
-            _set("_stamp", optimizer.parameters, repeat(advance_clock()))
-            _set("_grad", optimizer.parameters, self.gradients.tolist())
+            set_data(optimizer.parameters, self.shared[:count].tolist())
+            set_gradients(optimizer.parameters, self.gradients.tolist())
             optimizer.state, optimizer.steps = state, self.taken
             self._written = self.taken
 
@@ -347,8 +345,3 @@ def _in_places(template: Any, numbers: Sequence[float]) -> Any:
     if isinstance(template, Mapping):
         return {name: _in_places(part, numbers) for name, part in template.items()}
     return [_in_places(part, numbers) for part in template]
-
-
-def _set(slot: str, nodes: Sequence[Value], numbers: Iterable[Any]) -> None:
-    """Set a slot of all nodes in one go, so that no other thread sees some set and others not."""
-    call_each(vars(Value)[slot].__set__, nodes, numbers)

@@ -9,15 +9,15 @@ from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import cache
-from itertools import product, repeat
+from itertools import product
 from numbers import Real
 from typing import Any
 
 from ..calculus import gradients, jvp, vjp
 from ..checks import shown
 from ..engine import Value
-from ..graph import no_grad, topological_order
-from ..interrupts import call_each, uninterrupted
+from ..graph import no_grad, set_gradients, topological_order
+from ..interrupts import uninterrupted
 from ..nn import Module
 from ..trees import flatten
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
@@ -255,7 +255,7 @@ def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
             output.backward()
             return [number(x.grad) for x in inputs]
         finally:
-            call_each(setattr, order, repeat("grad"), before)
+            set_gradients(order, before)
 
 
 def _nodes(output: Any) -> list[Value]:
