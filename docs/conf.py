@@ -40,8 +40,8 @@ html_title = "microgrid"
 
 MODULES = [
     "anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "engine", "files",
-    "functional", "history", "losses", "metrics", "mistakes", "nn", "optim", "schedules", "testing",
-    "testing.conformance", "testing.strategies", "training",
+    "functional", "guards.mistakes", "history", "losses", "metrics", "nn", "optim", "schedules",
+    "testing", "testing.conformance", "testing.strategies", "training",
 ]  # fmt: skip
 
 

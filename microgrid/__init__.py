@@ -13,12 +13,13 @@ A `Value` remembers how it was computed; `backward()` leaves every gradient wher
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from . import copying as copying  # teaches copy and pickle about graphs
-from . import engine, functional, mistakes
+from . import engine, functional
+from .core import copying as copying  # teaches copy and pickle about graphs
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
-from .lazy import lazy
-from .mistakes import *  # noqa: F403
+from .guards import mistakes
+from .guards.lazy import lazy
+from .guards.mistakes import *  # noqa: F403
 
 if TYPE_CHECKING:
     from . import anomaly as anomaly

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from . import MLP, Value, accuracy, datasets, fit, losses, no_grad, optim
-from .commands import Parser, exit_code
 from .files import require_writable
+from .guards.commands import Parser, exit_code
 from .history import History
 
 PROGRAM = "python -m microgrid"

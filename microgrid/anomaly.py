@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import ref
 
-from .callers import line_of_caller
+from .core.graph import dependent
+from .core.modes import Mode, watched
+from .core.primitive import Primitive, of_branches, operand_text, operands_text
 from .engine import Value
-from .graph import dependent
-from .modes import Mode, watched
-from .primitive import Primitive, of_branches, operand_text, operands_text
+from .guards.callers import line_of_caller
 
 __all__ = ["detect_anomaly"]
 

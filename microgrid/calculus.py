@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, overload
 
-from .checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
+from .core.graph import recording, require_fresh, topological_order
+from .core.modes import current, unrecorded
+from .core.primitive import CONSTANT, argument, held, number
+from .derivatives.linearization import Linearization, is_closed
+from .derivatives.series import coefficients
+from .derivatives.trees import Structure, flatten, map_values
+from .derivatives.wrapping import Wrapped
 from .engine import Value
-from .graph import recording, require_fresh, topological_order
-from .linearization import Linearization, is_closed
-from .modes import current, unrecorded
+from .guards.checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
 from .nn import Module
-from .primitive import CONSTANT, argument, held, number
-from .series import coefficients
-from .trees import Structure, flatten, map_values
-from .wrapping import Wrapped
 
 __all__ = [
     "grad",

@@ -17,10 +17,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
-from .checks import LONGEST, require_bools, require_numbers, require_whole_numbers, shown
-from .examples import rows_of_numbers
-from .seeding import Seed, generator
-from .sequences import instead_of, is_number, is_ordered, paired, single
+from .core.sequences import instead_of, is_number, is_ordered, paired, single
+from .fitting.examples import rows_of_numbers
+from .guards.checks import LONGEST, require_bools, require_numbers, require_whole_numbers, shown
+from .guards.seeding import Seed, generator
 
 __all__ = [
     "Penguins",

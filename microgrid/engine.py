@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never, final
 
-from .graph import (
+from .core.graph import (
     changing,
     collect,
     dependent,
@@ -20,11 +20,9 @@ from .graph import (
     topological_order,
     zero_grad,
 )
-from .interrupts import call_each
-from .mistakes import Absent, checked, refuse, refuse_subclass, require_gradient, require_label
-from .modes import current, unrecorded, watched
-from .operators import Operand
-from .primitive import (
+from .core.modes import current, unrecorded, watched
+from .core.operators import Operand
+from .core.primitive import (
     CONSTANT,
     Primitive,
     beside,
@@ -34,6 +32,15 @@ from .primitive import (
     located,
     number,
     over_arrays,
+)
+from .guards.interrupts import call_each
+from .guards.mistakes import (
+    Absent,
+    checked,
+    refuse,
+    refuse_subclass,
+    require_gradient,
+    require_label,
 )
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]

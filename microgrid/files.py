@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from .checks import require_paths, shown
-from .interrupts import uninterrupted
+from .guards.checks import require_paths, shown
+from .guards.interrupts import uninterrupted
 
 __all__ = ["require_writable", "write_file"]
 

@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from . import primitive
-from .checks import shown
-from .engine import Value
-from .primitive import (
+from .core import primitive
+from .core.primitive import (
     Primitive,
     Row,
     chosen,
@@ -29,7 +27,9 @@ from .primitive import (
     sign,
     whole,
 )
-from .sequences import listed, require_all_numbers, single
+from .core.sequences import listed, require_all_numbers, single
+from .engine import Value
+from .guards.checks import shown
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",

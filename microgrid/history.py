@@ -7,8 +7,8 @@ from itertools import chain
 from numbers import Integral, Rational
 from typing import TYPE_CHECKING, Any, overload
 
-from .checks import is_bool, is_real, shown
-from .sequences import listed
+from .core.sequences import listed
+from .guards.checks import is_bool, is_real, shown
 
 if TYPE_CHECKING:
     from .drawing import Picture

@@ -9,11 +9,8 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .checks import require_numbers, shown
-from .engine import Value
-from .functional import clip, logsumexp, mean, relu, softplus, where
-from .primitive import located, operand, why_single
-from .sequences import (
+from .core.primitive import located, operand, why_single
+from .core.sequences import (
     entries,
     instead_of,
     is_number,
@@ -22,6 +19,9 @@ from .sequences import (
     require_all_numbers,
     single,
 )
+from .engine import Value
+from .functional import clip, logsumexp, mean, relu, softplus, where
+from .guards.checks import require_numbers, shown
 
 __all__ = [
     "absolute_error",

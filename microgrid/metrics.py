@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .checks import is_real, require_functions, shown
-from .sequences import entries, instead_of, is_number, paired, single
+from .core.sequences import entries, instead_of, is_number, paired, single
+from .guards.checks import is_real, require_functions, shown
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 

@@ -11,11 +11,8 @@ from random import Random
 from typing import Any, Never, Self
 
 from . import functional
-from .checks import LONGEST, is_finite, names_shown, require_bools, require_whole_numbers, shown
-from .engine import Value, set_data, zero_grad
-from .primitive import number, why_single
-from .seeding import Seed, generator
-from .sequences import (
+from .core.primitive import number, why_single
+from .core.sequences import (
     entries,
     is_ordered,
     is_sequence,
@@ -24,6 +21,16 @@ from .sequences import (
     require_all_numbers,
     single,
 )
+from .engine import Value, set_data, zero_grad
+from .guards.checks import (
+    LONGEST,
+    is_finite,
+    names_shown,
+    require_bools,
+    require_whole_numbers,
+    shown,
+)
+from .guards.seeding import Seed, generator
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 

@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from .checks import (
+from .core.graph import changing, set_gradients
+from .core.primitive import number
+from .core.sequences import is_number, is_ordered, is_sequence, listed
+from .engine import Value, set_data, zero_grad
+from .functional import clip, maximum, minimum, norm, relu, sqrt, where
+from .guards.checks import (
     LONGEST,
     names_shown,
     require_bools,
@@ -19,13 +24,8 @@ from .checks import (
     require_whole_numbers,
     shown,
 )
-from .engine import Value, set_data, zero_grad
-from .functional import clip, maximum, minimum, norm, relu, sqrt, where
-from .graph import changing, set_gradients
-from .interrupts import uninterrupted
-from .mistakes import warn_of_no_backward
-from .primitive import number
-from .sequences import is_number, is_ordered, is_sequence, listed
+from .guards.interrupts import uninterrupted
+from .guards.mistakes import warn_of_no_backward
 
 __all__ = [
     "SGD",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from numbers import Real
 
-from .checks import require_functions, require_numbers, shown
+from .guards.checks import require_functions, require_numbers, shown
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 

@@ -10,7 +10,14 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from . import losses
-from .checks import (
+from .core.graph import set_gradients
+from .core.primitive import operand_text, operands_text
+from .core.sequences import is_ordered, listed
+from .datasets import order_of_rows
+from .engine import Value, no_grad, topological_order
+from .fitting.examples import examples
+from .functional import sum as sum_
+from .guards.checks import (
     is_bool,
     is_finite,
     is_real,
@@ -19,20 +26,13 @@ from .checks import (
     require_whole_numbers,
     shown,
 )
-from .datasets import order_of_rows
-from .engine import Value, no_grad, topological_order
-from .examples import examples
-from .functional import sum as sum_
-from .graph import set_gradients
+from .guards.interrupts import interrupted_once, raised_by_handler, uninterrupted
+from .guards.locks import loading
+from .guards.seeding import Seed, generator
 from .history import History, Record
-from .interrupts import interrupted_once, raised_by_handler, uninterrupted
-from .locks import loading
 from .metrics import Metric, measured, metrics_by_name
 from .optim import Optimizer
-from .primitive import operand_text, operands_text
 from .schedules import Schedule
-from .seeding import Seed, generator
-from .sequences import is_ordered, listed
 
 __all__ = ["fit"]
 

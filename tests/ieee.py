@@ -16,7 +16,7 @@ from scipy import special
 from microgrid import Primitive
 from microgrid.compiler.machine import Machine, this_machine
 from microgrid.compiler.program import Program
-from microgrid.primitive import CONSTANT, power
+from microgrid.core.primitive import CONSTANT, power
 from microgrid.testing.domains import family_name
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 
-from microgrid import interrupts
-from microgrid.interrupts import uninterrupted
+from microgrid.guards import interrupts
+from microgrid.guards.interrupts import uninterrupted
 
 
 @dataclass

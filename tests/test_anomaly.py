@@ -33,7 +33,7 @@ from microgrid import (
     vjp,
     where,
 )
-from microgrid.modes import current, watched
+from microgrid.core.modes import current, watched
 from microgrid.testing.strategies import programs
 from tests.search import usual
 

@@ -32,7 +32,7 @@ from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.machine import Machine
 from microgrid.compiler.passes import optimized
 from microgrid.compiler.trace import trace
-from microgrid.primitive import CONSTANT
+from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude

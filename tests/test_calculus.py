@@ -44,7 +44,7 @@ from microgrid import (
     vjp,
     where,
 )
-from microgrid.modes import current, unrecorded
+from microgrid.core.modes import current, unrecorded
 from microgrid.testing import check_gradients
 from microgrid.testing.strategies import programs
 from tests.search import usual

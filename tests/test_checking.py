@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import MLP, Module, Primitive, Value, relu, sigmoid
-from microgrid.primitive import exponential, power, rounded
+from microgrid.core.primitive import exponential, power, rounded
 from microgrid.testing import GradientReport, check_gradients, subject
 from microgrid.testing.differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG, examine
 from microgrid.testing.slopes import LEAP, Side, steps

@@ -25,6 +25,8 @@ import microgrid as mg
 from microgrid import MLP, Value
 from microgrid.compiler import Compiled, Program
 from microgrid.compiler.machine import this_machine
+from microgrid.derivatives import wrapping
+from microgrid.derivatives.trees import flatten
 from tests.search import usual
 
 Point = namedtuple("Point", "x y")
@@ -254,7 +256,7 @@ REPEATED = {
 
 
 def leaves(tree):
-    return mg.trees.flatten(tree, lambda x: isinstance(x, np.ndarray))[0]
+    return flatten(tree, lambda x: isinstance(x, np.ndarray))[0]
 
 
 @pytest.mark.parametrize("reduce", [None, "sum", "mean"])
@@ -414,7 +416,7 @@ def test_arguments_of_other_kinds_are_other_structures():
     for tree in [[x, 1.0], (x, 1.0), Point(x, 1.0), {"x": x}, OrderedDict(x=x), {"y": x}, [[x]]]:
         rows = np.ones(2)
         atoms = [x, rows] if len(tree) == 2 else [x]
-        structure = mg.trees.flatten(tree, lambda leaf: isinstance(leaf, np.ndarray))[1]
+        structure = flatten(tree, lambda leaf: isinstance(leaf, np.ndarray))[1]
         assert same(f(tree), structure.result(atoms))
 
 
@@ -438,7 +440,7 @@ def test_lists_that_the_function_takes_apart_are_lists():
 )
 def test_trees_of_numbers_are_taken_apart_and_of_arrays_too(f, tree):
     compiled, x = mg.compile(f), np.arange(3.0)
-    scalars, structure = mg.trees.flatten(tree)
+    scalars, structure = flatten(tree)
     assert compiled(tree) == f(tree)
     for i in range(len(scalars)):
         columns = [x if k == i else number for k, number in enumerate(scalars)]
@@ -446,7 +448,7 @@ def test_trees_of_numbers_are_taken_apart_and_of_arrays_too(f, tree):
             f(structure.argument([*scalars[:i], float(number), *scalars[i + 1 :]])) for number in x
         ]
         atoms = iter(columns)
-        moved = mg.trees.flatten(tree)[1]
+        moved = flatten(tree)[1]
         assert same(compiled(moved.as_argument(list(atoms))), np.array(rows))
 
 
@@ -493,7 +495,7 @@ def as_python_does(structures):
     w, x = structures
 
     def f(shared, rows):
-        weights, own = mg.trees.flatten(shared), mg.trees.flatten(rows)
+        weights, own = flatten(shared), flatten(rows)
         assert (weights[1].paths, own[1].paths) == (w.paths, x.paths)
         total = mg.sum([*weights[0], *own[0], 0.5])
         return own[1].argument([2.0 * number + 1.0 for number in own[0]]), total, {"pair": (total,)}
@@ -504,18 +506,18 @@ def as_python_does(structures):
 @given(trees_of(QUARTERS | ARRAYS), trees_of(QUARTERS | COLUMNS), st.booleans())
 @usual(60)
 def test_arguments_of_any_structure_are_computed_as_python_does_row_by_row(w, x, has_values):
-    columns, structure = mg.trees.flatten(x, lambda part: isinstance(part, np.ndarray))
+    columns, structure = flatten(x, lambda part: isinstance(part, np.ndarray))
     has_columns = any(isinstance(column, np.ndarray) for column in columns)
     rows = [
         structure.argument([c[i] if isinstance(c, np.ndarray) else c for c in columns])
         for i in range(ROWS if has_columns else 1)
     ]
-    f = as_python_does([mg.trees.flatten(w)[1], mg.trees.flatten(rows[0])[1]])
-    expected = [mg.trees.flatten(f(w, row)) for row in rows]
+    f = as_python_does([flatten(w)[1], flatten(rows[0])[1]])
+    expected = [flatten(f(w, row)) for row in rows]
     if has_values:
-        numbers, outer = mg.trees.flatten(w)
+        numbers, outer = flatten(w)
         w = outer.argument([Value(number) for number in numbers])
-    found, result = mg.trees.flatten(
+    found, result = flatten(
         mg.compile(f, shared="shared")(w, x), lambda part: isinstance(part, np.ndarray)
     )
     zeros = [0.0] * len(found)
@@ -1059,9 +1061,9 @@ def wave(x, y):
 )
 def test_derivatives_of_rows_are_derivatives_of_numbers(f):
     xs, ys = np.linspace(-1, 1, 11), np.linspace(0.5, 2, 11)
-    found = mg.trees.flatten(mg.compile(f)(xs, ys), lambda x: isinstance(x, np.ndarray))
+    found = flatten(mg.compile(f)(xs, ys), lambda x: isinstance(x, np.ndarray))
     for i in (0, 4, 10):
-        eager, structure = mg.trees.flatten(f(float(xs[i]), float(ys[i])))
+        eager, structure = flatten(f(float(xs[i]), float(ys[i])))
         assert [column[i] for column in found[0]] == pytest.approx(eager, rel=SLOPE_ERROR)
         assert structure.paths == found[1].paths
 
@@ -1170,7 +1172,7 @@ LOCAL = [lambda x: x * 3.0, mg.grad(lambda x: x**3), functools.partial(lambda a,
 
 @pytest.mark.parametrize("f", LOCAL, ids=["lambda", "grad", "partial"])
 def test_of_a_function_that_cannot_be_pickled_the_programs_are(f, monkeypatch):
-    monkeypatch.setattr(mg.wrapping, "BY_VALUE", ())
+    monkeypatch.setattr(wrapping, "BY_VALUE", ())
     compiled = mg.compile(f)
     x = np.arange(3.0)
     with pytest.raises(pickle.PicklingError, match=r"did not find .*<lambda>.* of .*; define it"):

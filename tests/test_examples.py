@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid import Value
-from microgrid.examples import examples
+from microgrid.fitting.examples import examples
 
 ROWS = [[1.0, 2.0], [-3.0, 4.0], [5.0, 0.0]]
 TARGETS = [0, 1, -1]

@@ -31,9 +31,9 @@ from microgrid import (
     topological_order,
     where,
 )
+from microgrid.derivatives.paths import Path
 from microgrid.drawing import Explanation
 from microgrid.drawing.paths import explanation
-from microgrid.paths import Path
 from microgrid.testing.strategies import programs
 from tests.nodes import same
 from tests.search import usual

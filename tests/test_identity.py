@@ -8,8 +8,8 @@ import pytest
 import microgrid as mg
 from microgrid import Value, detect_anomaly, losses, no_grad, optim, topological_order
 from microgrid.compiler.trace import Traced, trace
+from microgrid.core.operators import Operand
 from microgrid.nn import Module
-from microgrid.operators import Operand
 from microgrid.testing import check_gradients
 
 NUMBERS = {"different": (0.5, 0.25, -0.75, 2.0), "equal": (0.5,) * 4, "zero": (0.0,) * 4}

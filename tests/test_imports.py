@@ -1,4 +1,4 @@
-"""What imports what: the core stands on the standard library, folders are extras, no circle."""
+"""What imports what: the plan of the house, most of which stands on the standard library alone."""
 
 import ast
 import importlib.metadata
@@ -14,16 +14,21 @@ import pytest
 import microgrid
 
 PACKAGE = Path(microgrid.__file__).parent
-CORE = sorted(PACKAGE.glob("*.py"))
+TOP = sorted(PACKAGE.glob("*.py"))
 FOLDERS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
 IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rglob("*.py"))
+# The other folders are extras: each needs a third-party package or two.
+PLAIN_FOLDERS = ["guards", "core", "derivatives", "fitting"]
+PLAIN = [*TOP, *(file for folder in PLAIN_FOLDERS for file in (PACKAGE / folder).glob("*.py"))]
 
 # What `import microgrid` may load; the rest waits until it is touched.
-EAGER = {
-    *("microgrid", "microgrid.checks", "microgrid.copying", "microgrid.engine"),
-    *("microgrid.functional", "microgrid.graph", "microgrid.interrupts", "microgrid.lazy"),
-    *("microgrid.locks", "microgrid.mistakes", "microgrid.modes", "microgrid.operators"),
-    *("microgrid.primitive", "microgrid.sequences"),
+EAGER = {"microgrid", "microgrid.engine", "microgrid.functional"} | {
+    f"microgrid.{folder}{module}"
+    for folder, modules in {
+        "guards": ["", ".checks", ".interrupts", ".lazy", ".locks", ".mistakes"],
+        "core": ["", ".copying", ".graph", ".modes", ".operators", ".primitive", ".sequences"],
+    }.items()
+    for module in modules
 }
 THIRD_PARTY = [
     *("IPython", "anywidget", "graphviz", "graphviz_pure", "hypothesis", "llvmlite"),
@@ -99,23 +104,20 @@ def python(code):
     ).stdout
 
 
-core_file = pytest.mark.parametrize("file", CORE, ids=lambda file: file.name)
-
-
 # ---- what is read
 
 
-@core_file
-def test_a_file_of_the_core_imports_only_the_standard_library_and_the_package(file):
+@pytest.mark.parametrize("file", PLAIN, ids=name_of)
+def test_the_engine_and_what_is_made_of_it_import_only_the_standard_library(file):
     assert [found for found in imports(file) if is_third_party(found[1])] == []
 
 
-@core_file
-def test_a_file_of_the_core_imports_a_folder_only_inside_a_function(file):
+@pytest.mark.parametrize("file", PLAIN, ids=name_of)
+def test_an_extra_is_imported_only_inside_a_function(file):
     at_the_top = [
         (line, module)
         for line, module, in_function, for_types in imports(file)
-        if folder_of(module) and not in_function and not for_types
+        if folder_of(module) not in [None, *PLAIN_FOLDERS] and not in_function and not for_types
     ]
     assert at_the_top == []
 
@@ -137,7 +139,7 @@ def test_no_module_stands_in_a_circle_of_imports():
             for _, module, in_function, for_types in imports(file)
             if top(module) == "microgrid" and not in_function and not for_types
         }
-        for file in [*CORE, *IN_FOLDERS]
+        for file in [*TOP, *IN_FOLDERS]
     }
     while imported:
         free = {name for name, needs in imported.items() if not needs & set(imported) - {name}}
@@ -173,23 +175,33 @@ def test_rooms_import_each_other_one_way_alone_and_are_imported_from_above_alone
 @pytest.mark.parametrize(
     ("module", "below"),
     [
-        # when it is given a NumPy array, or has an error to explain, and only then
-        ("checks", set()),
-        ("modes", set()),
-        ("primitive", {"checks", "modes", "arrays.tables", "callers"}),
-        ("graph", {"checks", "interrupts", "locks", "mistakes", "modes", "primitive"}),
-        ("mistakes", {"checks"}),
-        ("operators", {"checks", "primitive", "mistakes", "arrays.tables"}),  # when NumPy asks
-        ("engine", {"interrupts", "mistakes", "modes", "primitive", "operators", "graph"}),
-        ("sequences", {"checks", "primitive"}),
-        ("functional", {"checks", "primitive", "sequences", "engine"}),
-        ("copying", {"graph", "engine"}),
+        # arrays: when it is given a NumPy array; callers: when it has an error to explain
+        ("guards.checks", set()),
+        ("guards.mistakes", {"guards.checks"}),
+        ("core.modes", set()),
+        ("core.primitive", {"guards.checks", "guards.callers", "core.modes", "arrays.tables"}),
+        ("core.operators", {"guards.checks", "guards.mistakes", "core.primitive", "arrays.tables"}),
+        (
+            "core.graph",
+            {f"guards.{name}" for name in ("checks", "interrupts", "locks", "mistakes")}
+            | {"core.modes", "core.primitive"},
+        ),
+        (
+            "engine",
+            {f"core.{name}" for name in ("graph", "modes", "operators", "primitive")}
+            | {"guards.interrupts", "guards.mistakes"},
+        ),
+        ("core.sequences", {"guards.checks", "core.primitive"}),
+        ("functional", {"guards.checks", "core.primitive", "core.sequences", "engine"}),
+        ("core.copying", {"core.graph", "engine"}),
     ],
 )
 def test_the_engine_stands_on_what_is_below_it_alone(module, below):
     read = {
         name.removeprefix("microgrid.")
-        for _, name, _, for_types in imports(PACKAGE / f"{module}.py")
+        for _, name, _, for_types in imports(
+            PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+        )
         if top(name) == "microgrid" and not for_types
     }
     assert read <= below

@@ -13,7 +13,7 @@ import pytest
 
 import microgrid as mg
 from microgrid import Module, Value, losses, no_grad, optim
-from microgrid.locks import compiling, loading
+from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
 
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")

@@ -17,7 +17,8 @@ from random import Random
 import pytest
 
 import microgrid
-from microgrid import Module, Value, accuracy, fit, interrupts, locks, losses, optim
+from microgrid import Module, Value, accuracy, fit, losses, optim
+from microgrid.guards import interrupts, locks
 from tests.interrupts import (
     ends_of_with,
     failing,

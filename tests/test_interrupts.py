@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 import microgrid
-from microgrid import Value, interrupts
-from microgrid.interrupts import call_each, interrupted_once, raised_by_handler, uninterrupted
+from microgrid import Value
+from microgrid.guards import interrupts
+from microgrid.guards.interrupts import (
+    call_each,
+    interrupted_once,
+    raised_by_handler,
+    uninterrupted,
+)
 from tests.interrupts import failing, in_files_of, signalled, traversed
 
 
@@ -85,7 +91,7 @@ def test_no_other_file_touches_signals():
         for file in package.rglob("*.py")
         if re.search(r"^ *(import|from) _?signal\b", file.read_text(encoding="utf-8"), re.M)
     ]
-    assert touching == ["interrupts.py"]
+    assert touching == ["guards/interrupts.py"]
 
 
 def test_calls_in_one_go_are_not_parted_by_a_signal():

@@ -21,7 +21,7 @@ from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.passes import divided, optimized
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
-from microgrid.primitive import CONSTANT
+from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, MACHINES, ieee

@@ -11,8 +11,8 @@ import warnings
 import pytest
 
 import microgrid as mg
-from microgrid.interrupts import uninterrupted
-from microgrid.locks import lock_across_forks
+from microgrid.guards.interrupts import uninterrupted
+from microgrid.guards.locks import lock_across_forks
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 PATIENCE = 60  # seconds that a child may take

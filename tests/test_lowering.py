@@ -27,7 +27,7 @@ from microgrid.compiler.kernel import ArrayKernel
 from microgrid.compiler.llvm import KernelText
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
 from microgrid.compiler.trace import trace
-from microgrid.primitive import CONSTANT
+from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.ieee import HERE, MACHINES, by_ieee, cancelling, exact_programs, ieee, same_bits

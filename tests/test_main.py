@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from microgrid.__main__ import main
-from microgrid.commands import exit_code
+from microgrid.guards.commands import exit_code
 from microgrid.testing import conformance
 from tests.disks import limited, posix
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, family, functional
-from microgrid.primitive import exponential, located, number, power, rounded, whole
+from microgrid.core.primitive import exponential, located, number, power, rounded, whole
 from microgrid.testing.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative

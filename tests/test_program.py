@@ -19,7 +19,7 @@ from microgrid import Value
 from microgrid.compiler import Program, lowers
 from microgrid.compiler.passes import folded, live, optimized, shared, simplified
 from microgrid.compiler.trace import trace
-from microgrid.primitive import CONSTANT, Primitive, exponential, power, rounded
+from microgrid.core.primitive import CONSTANT, Primitive, exponential, power, rounded
 from microgrid.testing.strategies import programs
 from tests.search import usual
 

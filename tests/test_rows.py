@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 import microgrid as mg
 from microgrid import MLP, Layer, Neuron, Value, accuracy, fit, losses, metrics, optim
+from microgrid.core.primitive import Primitive
+from microgrid.core.sequences import is_number, single
 from microgrid.datasets import StandardScaler, batches, blobs, split
 from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
-from microgrid.primitive import Primitive
-from microgrid.sequences import is_number, single
 
 # Numbers that every type of a column can hold; no row is like another.
 X = [[3.0, 1.0], [0.0, 2.0], [5.0, 4.0], [1.0, 7.0], [6.0, 0.0], [2.0, 5.0]]

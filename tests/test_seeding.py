@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgrid.seeding import generator
+from microgrid.guards.seeding import generator
 
 
 @given(st.integers(0, 2**200))

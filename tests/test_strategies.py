@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import microgrid
 from microgrid import Primitive, Value, family, topological_order
 from microgrid.calculus import gradients, jvp
-from microgrid.primitive import power
+from microgrid.core.primitive import power
 from microgrid.testing import domains, strategies
 from microgrid.testing.domains import DOMAINS, FAMILIES, family_name
 from microgrid.testing.programs import spelling

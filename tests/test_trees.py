@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid import MLP, Module, Value
-from microgrid.trees import flatten, map_values
+from microgrid.derivatives.trees import flatten, map_values
 from tests.search import usual
 
 Point = namedtuple("Point", "x y")

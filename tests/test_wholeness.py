@@ -28,8 +28,8 @@ from microgrid import (
     tanh,
     zero_grad,
 )
-from microgrid.graph import changed_leaf, recording, topological_order
-from microgrid.modes import Mode, current, unrecorded, watched
+from microgrid.core.graph import changed_leaf, recording, topological_order
+from microgrid.core.modes import Mode, current, unrecorded, watched
 from microgrid.testing.subject import backward as gradients_by_backward
 from tests.interrupts import failing, in_files_of, signalled, thinned, traversed
 

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 import pytest
 
 import microgrid as mg
-from microgrid import MLP, Value, wrapping
+from microgrid import MLP, Value
+from microgrid.derivatives import wrapping
+from microgrid.derivatives.trees import flatten
 
 TRANSFORMS = {
     "grad": mg.grad,
@@ -81,7 +83,7 @@ FUNCTIONS = {
 
 def numbers(result):
     """Return the numbers in a result, whether some of them are a `Value`'s or not."""
-    return [x.data if isinstance(x, Value) else x for x in mg.trees.flatten(result)[0]]
+    return [x.data if isinstance(x, Value) else x for x in flatten(result)[0]]
 
 
 @each_transform

@@ -43,8 +43,8 @@ from microgrid import (
     schedules,
     testing,
 )
-from microgrid.checks import is_bool, is_real
 from microgrid.compiler.trace import Traced
+from microgrid.guards.checks import is_bool, is_real
 
 PACKAGE = Path(mg.__file__).parent
 LONG = 700  # characters of a message that nobody reads to its end

@@ -18,7 +18,7 @@ of conditions, for `np.where`, `np.select`, `&`, `|`, `~` and sums; what needs t
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy
+from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
     from .elements import Array as Array

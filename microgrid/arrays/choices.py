@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import primitive
+from ..core import primitive
 from ..functional import sin
 from .elements import Array, adopted, any_traced, each, known, lanes, objects, settled, stored
 from .protocol import apply_ufunc, implements

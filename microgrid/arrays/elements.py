@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import is_of_dates, shown
-from ..operators import NUMBERS, Operand
-from ..primitive import Primitive
+from ..core.operators import NUMBERS, Operand
+from ..core.primitive import Primitive
+from ..guards.checks import is_of_dates, shown
 from .rules import data_of, is_traced
 
 __all__ = [

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..checks import shown
+from ..core.primitive import where
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
-from ..primitive import where
+from ..guards.checks import shown
 from .elements import Array, axes_of, lanes, objects, settled
 from .products import sum_of_products
 from .protocol import implements

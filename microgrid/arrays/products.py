@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.operators import Operand
+from ..core.primitive import why_single
 from ..functional import dot_
-from ..operators import Operand
-from ..primitive import why_single
 from .elements import objects, settled, stored
 from .protocol import UFUNCS, apply_ufunc, implements
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import functional
-from ..checks import shown
-from ..operators import NUMBERS, Operand
+from ..core.operators import NUMBERS, Operand
+from ..guards.checks import shown
 from .elements import Array, adopted, known, lanes, objects, settled
 from .rules import LANES, RULES, is_traced
 

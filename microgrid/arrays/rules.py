@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional, primitive
-from ..checks import shown
+from .. import functional
+from ..core import primitive
+from ..core.operators import Operand
+from ..core.primitive import where
 from ..engine import Value
-from ..operators import Operand
-from ..primitive import where
+from ..guards.checks import shown
 
 __all__ = [
     "LANES",

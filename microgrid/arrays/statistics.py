@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import shown
+from ..core.operators import Operand
+from ..core.primitive import where
 from ..functional import max_, min_, stop_gradient, sum_
-from ..operators import Operand
-from ..primitive import where
+from ..guards.checks import shown
 from .elements import Array, known, lanes, objects, settled, stored
 from .protocol import implements
 from .rules import all_of, any_of, chosen, data_of, is_nan, is_traced

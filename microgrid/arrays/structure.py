@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import shown
+from ..guards.checks import shown
 from .elements import Array, adopted, objects
 from .protocol import as_is, implements, of_parts
 

@@ -7,7 +7,7 @@ lowered (`lowering`, `schedule`) to LLVM IR or to C (`llvm`, `c`), and called wi
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy
+from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
     from .compiled import Compiled as Compiled

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays.tables import adopted
-from ..checks import is_of_dates, shown
+from ..derivatives.trees import Structure, flatten
 from ..engine import Value
+from ..guards.checks import is_of_dates, shown
 from ..nn import Module
-from ..trees import Structure, flatten
 from .program import Program
 
 __all__ = ["Arguments", "Parameters", "as_column"]

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitive import CONSTANT
+from ..core.primitive import CONSTANT
 from .lowering import FUNCTIONS, Emitter, lowering_of
 from .program import Program
 from .schedule import scheduled

@@ -14,13 +14,13 @@ import numpy as np
 
 from .. import engine
 from ..arrays.tables import adopted
-from ..checks import shown
+from ..derivatives.trees import Structure, flatten, like
+from ..derivatives.wrapping import Wrapped
 from ..engine import Value
 from ..functional import sum as sum_
-from ..interrupts import uninterrupted
-from ..locks import compiling
-from ..trees import Structure, flatten, like
-from ..wrapping import Wrapped
+from ..guards.checks import shown
+from ..guards.interrupts import uninterrupted
+from ..guards.locks import compiling
 from .arguments import Arguments, Parameters, as_column
 from .c import c_source
 from .kernel import ArrayKernel

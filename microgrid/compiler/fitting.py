@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.graph import no_grad
+from ..core.modes import current, unrecorded, watched
+from ..derivatives.trees import flatten
 from ..engine import Value
-from ..graph import no_grad
-from ..interrupts import raised_by_handler, uninterrupted
-from ..modes import current, unrecorded, watched
+from ..guards.interrupts import raised_by_handler, uninterrupted
 from ..optim import Optimizer
 from ..training import Outcome, Trainer, not_compiled
-from ..trees import flatten
 from .steps import NativeSteps
 
 __all__ = ["NativeTrainer"]

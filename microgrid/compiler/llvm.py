@@ -18,7 +18,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from ..primitive import CONSTANT, multiply
+from ..core.primitive import CONSTANT, multiply
 from .lowering import FUNCTIONS, Emitter, lowering_of
 from .machine import Machine, require
 from .passes import divided

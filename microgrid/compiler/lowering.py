@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from ..checks import shown
+from ..core.primitive import Primitive
 from ..functional import LOG_FAR
-from ..primitive import Primitive
+from ..guards.checks import shown
 
 __all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lowering_of", "lowers"]
 

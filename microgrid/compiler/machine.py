@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 
-from ..interrupts import uninterrupted
-from ..locks import compiling
+from ..guards.interrupts import uninterrupted
+from ..guards.locks import compiling
 from .lowering import FUNCTIONS
 
 __all__ = ["Code", "Machine", "require", "this_machine"]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..primitive import CONSTANT, Primitive
+from ..core.primitive import CONSTANT, Primitive
 from .program import Program, Step
 
 __all__ = ["divided", "folded", "live", "optimized", "shared", "simplified"]

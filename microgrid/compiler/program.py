@@ -10,11 +10,11 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..checks import shown
+from ..core.graph import topological_order
+from ..core.operators import Operand
+from ..core.primitive import CONSTANT, Primitive, held, number
 from ..engine import Value
-from ..graph import topological_order
-from ..operators import Operand
-from ..primitive import CONSTANT, Primitive, held, number
+from ..guards.checks import shown
 
 __all__ = ["Program", "Step"]
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ..primitive import CONSTANT
+from ..core.primitive import CONSTANT
 from .program import Program
 
 __all__ = ["Part", "Schedule", "scheduled", "shared_slots"]

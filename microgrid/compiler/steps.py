@@ -18,13 +18,13 @@ from weakref import ref
 import numpy as np
 
 from ..calculus import gradients
-from ..checks import shown
+from ..core.graph import set_gradients, topological_order
+from ..derivatives.trees import flatten
 from ..engine import Value, set_data
-from ..graph import set_gradients, topological_order
-from ..interrupts import uninterrupted
+from ..guards.checks import shown
+from ..guards.interrupts import uninterrupted
 from ..optim import Optimizer
 from ..training import require_dependence, value_of
-from ..trees import flatten
 from .kernel import Kernel, driver
 from .llvm import KernelText
 from .lowering import LOWERINGS, Lowering

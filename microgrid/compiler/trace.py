@@ -13,14 +13,10 @@ from numbers import Number
 from typing import Any, NoReturn
 
 from .. import engine
-from ..checks import shown
-from ..engine import Value
-from ..graph import topological_order
-from ..interrupts import uninterrupted
-from ..locks import compiling
-from ..modes import current, unrecorded
-from ..operators import Operand, by_ufunc
-from ..primitive import (
+from ..core.graph import topological_order
+from ..core.modes import current, unrecorded
+from ..core.operators import Operand, by_ufunc
+from ..core.primitive import (
     CONSTANT,
     Primitive,
     equal,
@@ -31,7 +27,11 @@ from ..primitive import (
     over_arrays,
     where,
 )
-from ..trees import Structure, flatten
+from ..derivatives.trees import Structure, flatten
+from ..engine import Value
+from ..guards.checks import shown
+from ..guards.interrupts import uninterrupted
+from ..guards.locks import compiling
 from .program import Program
 
 __all__ = ["Traced", "nothing_swallowed", "trace", "unknown"]

@@ -5,7 +5,7 @@ Each name is loaded when first touched: drawing a graph does not wait for matplo
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy
+from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
     from .formulas.formula import Formula, formula

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from ..checks import require_paths
 from ..files import require_writable, write_file
+from ..guards.checks import require_paths
 
 __all__ = ["format_of", "save_drawn"]
 

@@ -20,8 +20,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from ..checks import shown
 from ..engine import Value
+from ..guards.checks import shown
 from ..nn import Module
 from .labels import abridged, number_text, printable
 

@@ -5,7 +5,7 @@ Each name is loaded when first touched: checking a gradient does not need Hypoth
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy
+from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
     from . import conformance as conformance

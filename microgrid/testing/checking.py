@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..checks import LONGEST, require_whole_numbers, shown
+from ..guards.checks import LONGEST, require_whole_numbers, shown
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import excused, no_primitive

@@ -34,7 +34,7 @@ from types import CodeType
 from typing import Any
 from unittest import SkipTest
 
-from ..commands import Parser, exit_code
+from ..guards.commands import Parser, exit_code
 from . import laws
 
 __all__ = ["LAWS", "MANNERS", "Case", "Failure", "Law", "Report", "check", "main"]

@@ -9,7 +9,7 @@ from functools import update_wrapper
 from typing import Any
 
 from .. import functional
-from ..primitive import Primitive
+from ..core.primitive import Primitive
 from .domains import family_name
 
 __all__ = ["Program", "source_of", "spelling"]

@@ -19,7 +19,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from ..primitive import Primitive
+from ..core.primitive import Primitive
 from .domains import CONDITION, REAL, Domain, Interval
 from .programs import Program, source_of, spelling
 

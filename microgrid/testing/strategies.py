@@ -25,8 +25,8 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ..checks import require_numbers, shown
-from ..primitive import CONSTANT, Primitive, argument
+from ..core.primitive import CONSTANT, Primitive, argument
+from ..guards.checks import require_numbers, shown
 from .domains import (
     CONDITION,
     FAMILIES,

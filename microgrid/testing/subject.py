@@ -14,12 +14,12 @@ from numbers import Real
 from typing import Any
 
 from ..calculus import gradients, jvp, vjp
-from ..checks import shown
+from ..core.graph import no_grad, set_gradients, topological_order
+from ..derivatives.trees import flatten
 from ..engine import Value
-from ..graph import no_grad, set_gradients, topological_order
-from ..interrupts import uninterrupted
+from ..guards.checks import shown
+from ..guards.interrupts import uninterrupted
 from ..nn import Module
-from ..trees import flatten
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
 from .rounding import rounding
 

@@ -13,11 +13,11 @@ from math import ceil
 from typing import Any
 
 from ...calculus import gradients
-from ...checks import require_whole_numbers, shown
 from ...compiler.trace import Traced
+from ...core.graph import recording, topological_order
+from ...core.primitive import Primitive
 from ...engine import Value
-from ...graph import recording, topological_order
-from ...primitive import Primitive
+from ...guards.checks import require_whole_numbers, shown
 from ..names import Distinct, Names, all_names, names_of, paths_of
 from .algebra import COMPARISONS, SHORT, Algebra, Expression
 from .identifiers import identifier, latex_name, short_names

@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ... import functional, primitive
+from ... import functional
+from ...core import primitive
+from ...core.graph import topological_order
+from ...core.primitive import Primitive
 from ...engine import Value
-from ...graph import topological_order
-from ...primitive import Primitive
 from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
 
 __all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...core.primitive import Primitive
 from ...engine import Value
-from ...primitive import Primitive
 from ..labels import printable
 from .algebra import Algebra, Expression
 from .notation import Text, Written

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy
 
-from ...primitive import Primitive
+from ...core.primitive import Primitive
 from .algebra import Expression, Number
 
 __all__ = ["FUNCTIONS", "symbolic"]

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from graphviz import FORMATS
 
-from ...checks import require_bools, require_whole_numbers, shown
+from ...core.graph import changed_leaf
+from ...core.sequences import listed
 from ...engine import Value, topological_order
-from ...graph import changed_leaf
-from ...sequences import listed
+from ...guards.checks import require_bools, require_whole_numbers, shown
 from ..labels import isolated, number_text, printable, shortened, tooltip_text
 from ..layout import effort
 from ..names import Names, all_names, models_of, names_of

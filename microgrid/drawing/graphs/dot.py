@@ -26,9 +26,9 @@ from collections.abc import Container, Mapping, Sequence, Set
 from itertools import chain, pairwise
 from typing import Any
 
+from ...core.primitive import add, multiply
 from ...engine import Value
 from ...functional import hypot, logsumexp_, max_, min_, prod_, sum_
-from ...primitive import add, multiply
 from ..colours import Scale
 from ..layout import turns_frames
 from .modules import Block

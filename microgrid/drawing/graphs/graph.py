@@ -11,8 +11,8 @@ from typing import Any
 
 import graphviz
 
-from ...checks import require_paths
 from ...files import require_writable
+from ...guards.checks import require_paths
 from ..files import format_of, save_drawn
 from ..labels import xml_text
 from ..layout import MOST_SECONDS, LayoutTimeout, lay_out

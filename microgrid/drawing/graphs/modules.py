@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from ...core.graph import recording, topological_order
 from ...engine import Value
-from ...graph import recording, topological_order
-from ...interrupts import raised_by_handler
+from ...guards.interrupts import raised_by_handler
 from ...nn import Module, Neuron
 
 __all__ = ["Block", "homes_of"]

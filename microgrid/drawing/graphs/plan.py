@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from math import ceil
 from typing import NamedTuple
 
+from ...core.graph import recording
+from ...core.primitive import multiply
 from ...engine import Value
 from ...functional import dot_, sum_
-from ...graph import recording
-from ...primitive import multiply
 from .modules import Block
 
 __all__ = ["Plan", "Step", "far_operands", "nearest", "planned"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ...checks import require_whole_numbers, shown
+from ...core.graph import topological_order
+from ...core.primitive import number
+from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
-from ...graph import topological_order
-from ...paths import Path, all_paths, edges_between, largest_paths
-from ...primitive import number
+from ...guards.checks import require_whole_numbers, shown
 from ..graphs.diagram import draw
 from ..graphs.graph import Graph
 from ..graphs.modules import homes_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...derivatives.paths import Path
 from ...engine import Value
-from ...paths import Path
 from ..labels import columns, isolated, number_text
 
 __all__ = ["shown_places", "way_of", "wrapped"]

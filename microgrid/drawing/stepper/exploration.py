@@ -11,9 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from ...checks import require_whole_numbers, shown
 from ...engine import Value, topological_order
-from ...interrupts import uninterrupted
+from ...guards.checks import require_whole_numbers, shown
+from ...guards.interrupts import uninterrupted
 from ..files import format_of, save_drawn
 from ..graphs.arrangement import arranged, symbol_of
 from ..names import Names

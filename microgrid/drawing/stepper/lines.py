@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...primitive import Primitive
+from ...core.primitive import Primitive
 from ..labels import number_text, printable
 
 __all__ = [
@@ -40,7 +40,7 @@ MOST_TERMS = 4
 def operation(op: Primitive, operands: Sequence[Written]) -> Written:
     """Return how an operation on operands is written.
 
-    >>> from microgrid.primitive import add, multiply
+    >>> from microgrid.core.primitive import add, multiply
     >>> a, b, c = [([name], ATOM) for name in "abc"]
     >>> parts, _ = operation(multiply, [a, operation(add, [b, c])])
     >>> filled(parts, [])

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...compiler.lowering import Emitter, lowering_of
 from ...compiler.program import Program
+from ...core.primitive import CONSTANT
 from ...engine import Value
-from ...primitive import CONSTANT
 
 __all__ = ["CONDITIONS", "listing", "page_number"]
 

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.graph import require_fresh, require_leaf
 from ...engine import Value, topological_order
-from ...graph import require_fresh, require_leaf
 from ..formulas.notation import POWER
 from ..formulas.slopes import Spaced, slopes
 from ..labels import isolated

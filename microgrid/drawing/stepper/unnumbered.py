@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...compiler.trace import Traced
+from ...core.graph import recording
 from ...engine import Value
-from ...graph import recording
-from ...interrupts import raised_by_handler
+from ...guards.interrupts import raised_by_handler
 
 __all__ = ["Unnumbered"]
 

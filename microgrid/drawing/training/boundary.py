@@ -11,12 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
-from ...checks import LONGEST, require_functions, require_whole_numbers, shown
-from ...engine import Value, no_grad
-from ...examples import examples
-from ...interrupts import raised_by_handler
-from ...nn import Module
-from ...sequences import (
+from ...core.sequences import (
     entries,
     instead_of,
     is_number,
@@ -25,6 +20,11 @@ from ...sequences import (
     names_of_columns,
     single,
 )
+from ...engine import Value, no_grad
+from ...fitting.examples import examples
+from ...guards.checks import LONGEST, require_functions, require_whole_numbers, shown
+from ...guards.interrupts import raised_by_handler
+from ...nn import Module
 from ..picture import Picture
 from .curves import COLOURS
 

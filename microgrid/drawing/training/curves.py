@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from ...checks import is_finite, is_real, shown
-from ...sequences import is_number, listed
+from ...core.sequences import is_number, listed
+from ...guards.checks import is_finite, is_real, shown
 from ..labels import number_text
 from ..picture import Picture, plotted
 

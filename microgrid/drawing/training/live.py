@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from matplotlib.figure import Figure
 
-from ...checks import require_numbers
 from ...files import require_writable
+from ...guards.checks import require_numbers
+from ...guards.interrupts import raised_by_handler
 from ...history import History
-from ...interrupts import raised_by_handler
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary, drawable

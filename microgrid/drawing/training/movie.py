@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ...checks import require_numbers, require_paths, require_whole_numbers, shown
+from ...guards.checks import require_numbers, require_paths, require_whole_numbers, shown
 from ...history import History
 from ...nn import Module
 from ..files import format_of, save_drawn

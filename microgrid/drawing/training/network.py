@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from ...checks import require_whole_numbers, shown
+from ...core.sequences import listed
 from ...engine import Value
+from ...guards.checks import require_whole_numbers, shown
 from ...nn import MLP, Layer, Module, Neuron
-from ...sequences import listed
 from ..labels import number_text, width
 from ..picture import Picture, plotted
 

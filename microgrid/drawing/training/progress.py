@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
-from ...interrupts import uninterrupted
+from ...guards.interrupts import uninterrupted
 
 __all__ = ["Bar"]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from .engine import Value
-from .operators import Operand
-from .primitive import Primitive, located, where
+from ..core.operators import Operand
+from ..core.primitive import Primitive, located, where
+from ..engine import Value
 
 __all__ = ["coefficients"]
 

@@ -14,7 +14,7 @@ import threading
 from typing import Any
 from weakref import ref
 
-from .engine import Value, advance_clock
+from ..engine import Value, advance_clock
 from .graph import topological_order
 
 __all__: list[str] = []

@@ -7,15 +7,15 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from .checks import shown
-from .interrupts import call_each
-from .locks import lock_across_forks
-from .mistakes import warn_of_stale
+from ..guards.checks import shown
+from ..guards.interrupts import call_each
+from ..guards.locks import lock_across_forks
+from ..guards.mistakes import warn_of_stale
 from .modes import Mode, unrecorded
 from .primitive import CONSTANT
 
 if TYPE_CHECKING:
-    from .engine import Value
+    from ..engine import Value
 
 __all__ = [
     "changed_leaf",

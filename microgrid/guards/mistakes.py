@@ -105,7 +105,7 @@ def checked(slot: str, require: Callable[[Any], None]) -> Any:
 
 def refuse_subclass(kind: type) -> None:
     """Raise `TypeError` for a subclass of `Value` that is not the library's own."""
-    if kind.__module__.partition(".")[0] != __package__:
+    if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
         raise TypeError(
             f"Value has no subclasses, got {kind.__name__}: an operation would return a plain "
             "Value; write a function, or a class that holds Values"

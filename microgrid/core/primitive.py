@@ -14,11 +14,11 @@ from numbers import Integral, Rational
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from .checks import is_bool, is_real, shown
+from ..guards.checks import is_bool, is_real, shown
 from .modes import current, watched
 
 if TYPE_CHECKING:
-    from .engine import Value
+    from ..engine import Value
 
 __all__ = ["Primitive", "family"]
 
@@ -207,7 +207,7 @@ def located(
     kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
     reason = str(error.args[-1]) if error.args else kind.__name__
     reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
-    from .callers import calls_where  # which only an error needs
+    from ..guards.callers import calls_where  # which only an error needs
 
     watch = current(watched)
     if watch:
@@ -277,7 +277,7 @@ def is_array(x: Any) -> bool:
 
 def over_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """Return what an operation makes of each element of arrays, which broadcast."""
-    from .arrays.tables import mapped
+    from ..arrays.tables import mapped
 
     return mapped(op, operands)
 

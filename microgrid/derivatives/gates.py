@@ -11,9 +11,9 @@ from functools import reduce
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .engine import Value
-from .functional import sum_
-from .primitive import where
+from ..core.primitive import where
+from ..engine import Value
+from ..functional import sum_
 
 __all__ = ["gated_product", "gated_sum", "is_gated"]
 

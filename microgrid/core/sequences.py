@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from types import GeneratorType
 from typing import Any
 
-from .checks import is_bool, is_masked, is_of_dates, is_real, shown
+from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, shown
 from .primitive import is_array, why_single
 
 __all__ = [

@@ -11,7 +11,7 @@ from types import FrameType
 
 __all__ = ["calls_where", "line_of_caller"]
 
-PACKAGE = f"{Path(__file__).parent}{os.sep}"
+PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 def line_of_caller() -> str:

@@ -13,10 +13,10 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from .checks import is_of_dates, shown
-from .engine import Value
-from .nn import Module
-from .primitive import is_array
+from ..core.primitive import is_array
+from ..engine import Value
+from ..guards.checks import is_of_dates, shown
+from ..nn import Module
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
 
@@ -207,7 +207,7 @@ def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
     array = numpy.empty(len(scalars), kind)
     array[:] = scalars
     if any(isinstance(x, Value) for x in scalars):
-        from .arrays.tables import Array
+        from ..arrays.tables import Array
 
         array = array.view(Array)
     return array.reshape(dimensions)

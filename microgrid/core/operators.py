@@ -8,9 +8,9 @@ from functools import cache
 from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
+from ..guards.checks import is_masked, is_of_dates, shown
+from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .checks import is_masked, is_of_dates, shown
-from .mistakes import warn_of_rebinding
 from .primitive import Primitive, whole
 
 __all__ = ["Operand"]
@@ -94,7 +94,7 @@ def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object]
 
 @cache
 def _numpys() -> Any:
-    from .arrays import tables
+    from ..arrays import tables
 
     return tables
 

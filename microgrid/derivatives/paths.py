@@ -16,9 +16,9 @@ from itertools import count
 from operator import mul
 from typing import Any, NamedTuple
 
-from .engine import Value
-from .graph import require_fresh, require_numbers, topological_order
-from .primitive import number
+from ..core.graph import require_fresh, require_numbers, topological_order
+from ..core.primitive import number
+from ..engine import Value
 
 __all__ = ["Edge", "Path", "all_paths", "edges_between", "largest_paths"]
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
-from .checks import is_finite, is_of_dates, is_real, shown
-from .sequences import (
+from ..core.sequences import (
     is_missing,
     is_ordered,
     listed,
@@ -18,6 +17,7 @@ from .sequences import (
     require_one_length,
     single,
 )
+from ..guards.checks import is_finite, is_of_dates, is_real, shown
 
 __all__ = ["examples", "rows_of_numbers"]
 

@@ -12,12 +12,12 @@ from itertools import compress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .engine import Value
-from .functional import dot_, sum_
+from ..core.graph import require_fresh, topological_order
+from ..core.modes import current, watched
+from ..core.primitive import CONSTANT, argument, located
+from ..engine import Value
+from ..functional import dot_, sum_
 from .gates import gated_product, gated_sum, is_gated
-from .graph import require_fresh, topological_order
-from .modes import current, watched
-from .primitive import CONSTANT, argument, located
 
 __all__ = ["Linearization", "is_closed"]
 

@@ -1,0 +1,1 @@
+"""What a `Value` stands on: primitives and their table, operators, walks over the graph, modes."""
