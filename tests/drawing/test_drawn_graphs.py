@@ -34,8 +34,7 @@ from microgrid.drawing.graphs.plan import LONG
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.names import all_names, models_of, names_of
 from microgrid.drawing.stepper.steps import Steps
-from tests.search import usual
-from tests.test_drawing import (
+from tests.drawing.test_drawing import (
     HOSTILE,
     SVG,
     chain,
@@ -46,6 +45,7 @@ from tests.test_drawing import (
     program,
     texts,
 )
+from tests.search import usual
 
 graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
 

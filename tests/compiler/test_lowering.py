@@ -29,10 +29,10 @@ from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
+from tests.compiler.test_c_source import each_row, library, needs_c
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.ieee import HERE, MACHINES, by_ieee, cancelling, exact_programs, ieee, same_bits
 from tests.search import usual
-from tests.test_c_source import each_row, library, needs_c
 
 each_machine = pytest.mark.parametrize("kind", MACHINES.values(), ids=MACHINES)
 
