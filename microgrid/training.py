@@ -233,7 +233,7 @@ def _compiled(
     if missing:
         return trainer
     with loading, uninterrupted():
-        from .compiler.fitting import NativeTrainer
+        from .compiler.training.fitting import NativeTrainer
 
     try:
         return NativeTrainer(trainer, held_out, predicts, has_callbacks, insists)

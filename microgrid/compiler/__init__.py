@@ -1,8 +1,8 @@
 """The compiler: scalar code, and any derivative of it, at the speed of the machine.
 
 A function is traced into a `Program` (`trace`, `program`), which is made smaller (`passes`),
-lowered (`lowering`, `schedule`) to LLVM IR or to C (`llvm`, `c`), and called with numbers or arrays
-(`machine`, `kernel`, `arguments`, `compiled`). `fit` trains by it (`fitting`, `steps`).
+lowered (`lowering`, `schedule`) to C (`c`) or to a kernel in machine code (`native`), and called
+with numbers or arrays (`calls`). `fit` trains with it (`training`).
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
-    from .compiled import Compiled as Compiled
-    from .compiled import compile as compile
+    from .calls.compiled import Compiled as Compiled
+    from .calls.compiled import compile as compile
     from .lowering import lowers as lowers
     from .program import Program as Program
 
@@ -20,7 +20,7 @@ __all__ = ["Compiled", "Program", "compile", "lowers"]
 __getattr__ = lazy(
     __name__,
     {
-        **dict.fromkeys(["Compiled", "compile"], "compiled"),
+        **dict.fromkeys(["Compiled", "compile"], "calls.compiled"),
         "lowers": "lowering",
         "Program": "program",
     },

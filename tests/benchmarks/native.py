@@ -128,7 +128,7 @@ def training(rows: int) -> Iterator[Side]:
         assert len(history) == steps
         return model
 
-    forget = import_module("microgrid.compiler.steps")._latest_kernels.cache_clear
+    forget = import_module("microgrid.compiler.training.steps")._latest_kernels.cache_clear
     yield Side("microgrid, its training alone", training_alone(start, inputs, targets, rates), flat)
     yield Side("microgrid, a whole fit again", lambda: fitted(STEPS), numbers_of)
     yield Side("microgrid, a first fit", lambda: forget() or fitted(STEPS), numbers_of)
@@ -150,7 +150,7 @@ def training_alone(
 
     As the sides that keep their numbers in arrays, it begins with an array of parameters.
     """
-    steps_type = import_module("microgrid.compiler.steps").NativeSteps
+    steps_type = import_module("microgrid.compiler.training.steps").NativeSteps
     sgd = optim.SGD(model.parameters(), lr=1.0, weight_decay=DECAY)
     steps = steps_type(model, losses.hinge, sgd, None, rows, targets, False)
     columns = steps.columns(rows, targets)

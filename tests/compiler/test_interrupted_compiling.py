@@ -19,7 +19,7 @@ from tests.interrupts import failing, one_of_each_line, signalled
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")
 pytest.importorskip("llvmlite", reason="compiling needs the extra `compile`")
 
-from microgrid.compiler.steps import NativeSteps  # noqa: E402  # after the skips
+from microgrid.compiler.training.steps import NativeSteps  # noqa: E402  # after the skips
 
 PACKAGE = f"{Path(mg.__file__).parent}{os.sep}"
 ROOT = Path(PACKAGE).parent

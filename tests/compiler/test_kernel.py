@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import microgrid as mg
 from microgrid import Primitive, Value
-from microgrid.compiler import Program, llvm
-from microgrid.compiler.kernel import ArrayKernel
+from microgrid.compiler import Program
+from microgrid.compiler.native import llvm
+from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import divided, optimized
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace

@@ -21,11 +21,12 @@ from mpmath import mp, mpf
 
 import microgrid as mg
 from microgrid import Primitive, optim
-from microgrid.compiler import lowers, machine
+from microgrid.compiler import lowers
 from microgrid.compiler.c import c_source
-from microgrid.compiler.kernel import ArrayKernel
-from microgrid.compiler.llvm import KernelText
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
+from microgrid.compiler.native import machine
+from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.native.llvm import KernelText
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
@@ -562,8 +563,9 @@ def test_an_optimizer_s_rule_has_the_same_bits_in_python(kind, make):
 
 
 def test_no_other_sum_is_reordered_than_the_one_of_the_lanes():
-    folder = files("microgrid.compiler")
-    texts = [file.read_text() for file in folder.iterdir() if file.name.endswith(".ll")]
+    rooms = [files(f"microgrid.compiler.{room}") for room in ("native", "training")]
+    files_of_ir = [file for room in rooms for file in room.iterdir() if file.name.endswith(".ll")]
+    texts = [file.read_text() for file in files_of_ir]
     found = [pair for text in texts for pair in flags_of(text)]
     assert [flag for flag, _ in found] == ["reassoc"]
     assert "@llvm.vector.reduce.fadd" in found[0][1]

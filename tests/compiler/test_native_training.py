@@ -41,9 +41,10 @@ from microgrid import (
     where,
 )
 from microgrid import sum as mg_sum
-from microgrid.compiler import fitting, lowers
-from microgrid.compiler.machine import this_machine
-from microgrid.compiler.steps import NativeSteps
+from microgrid.compiler import lowers
+from microgrid.compiler.native.machine import this_machine
+from microgrid.compiler.training import fitting
+from microgrid.compiler.training.steps import NativeSteps
 from microgrid.nn import ACTIVATIONS
 from tests.search import usual
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..program import Program
+from ..schedule import shared_slots
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
-from .program import Program
 from .records import Record, text_of
-from .schedule import shared_slots
 
 __all__ = ["ArrayKernel", "Kernel", "driver"]
 
@@ -33,7 +33,7 @@ def driver(machine: Machine) -> Code:
     """Return the code of driver.ll, which all kernels of a machine share."""
     lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
     sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LANES": lanes}
-    return Code(text_of("driver.ll", FIELDS, **sizes), machine)
+    return Code(text_of(__package__, "driver.ll", FIELDS, **sizes), machine)
 
 
 class Kernel:

@@ -17,22 +17,22 @@ from weakref import ref
 
 import numpy as np
 
-from ..calculus import gradients
-from ..core.graph import set_gradients, topological_order
-from ..derivatives.trees import flatten
-from ..engine import Value, set_data
-from ..guards.checks import shown
-from ..guards.interrupts import uninterrupted
-from ..optim import Optimizer
-from ..training import require_dependence, value_of
-from .kernel import Kernel, driver
-from .llvm import KernelText
-from .lowering import LOWERINGS, Lowering
-from .machine import Code, this_machine
-from .passes import optimized
-from .program import Program
-from .records import Record, addresses, text_of
-from .trace import Traced, nothing_swallowed, unknown
+from ...calculus import gradients
+from ...core.graph import set_gradients, topological_order
+from ...derivatives.trees import flatten
+from ...engine import Value, set_data
+from ...guards.checks import shown
+from ...guards.interrupts import uninterrupted
+from ...optim import Optimizer
+from ...training import require_dependence, value_of
+from ..lowering import LOWERINGS, Lowering
+from ..native.kernel import Kernel, driver
+from ..native.llvm import KernelText
+from ..native.machine import Code, this_machine
+from ..native.records import Record, addresses, text_of
+from ..passes import optimized
+from ..program import Program
+from ..trace import Traced, nothing_swallowed, unknown
 
 __all__ = ["NativeSteps"]
 
@@ -303,7 +303,7 @@ def _latest_kernels(
 @cache
 def _loop() -> Code:
     """Return the code of steps.ll."""
-    return Code(text_of("steps.ll", FIELDS), this_machine())
+    return Code(text_of(__package__, "steps.ll", FIELDS), this_machine())
 
 
 @contextmanager

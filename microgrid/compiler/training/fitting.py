@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import no_grad
-from ..core.modes import current, unrecorded, watched
-from ..derivatives.trees import flatten
-from ..engine import Value
-from ..guards.interrupts import raised_by_handler, uninterrupted
-from ..optim import Optimizer
-from ..training import Outcome, Trainer, not_compiled
+from ...core.graph import no_grad
+from ...core.modes import current, unrecorded, watched
+from ...derivatives.trees import flatten
+from ...engine import Value
+from ...guards.interrupts import raised_by_handler, uninterrupted
+from ...optim import Optimizer
+from ...training import Outcome, Trainer, not_compiled
 from .steps import NativeSteps
 
 __all__ = ["NativeTrainer"]

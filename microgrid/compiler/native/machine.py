@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 
-from ..guards.interrupts import uninterrupted
-from ..guards.locks import compiling
-from .lowering import FUNCTIONS
+from ...guards.interrupts import uninterrupted
+from ...guards.locks import compiling
+from ..lowering import FUNCTIONS
 
 __all__ = ["Code", "Machine", "require", "this_machine"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.tables import adopted
-from ..derivatives.trees import Structure, flatten
-from ..engine import Value
-from ..guards.checks import is_of_dates, shown
-from ..nn import Module
-from .program import Program
+from ...arrays.tables import adopted
+from ...derivatives.trees import Structure, flatten
+from ...engine import Value
+from ...guards.checks import is_of_dates, shown
+from ...nn import Module
+from ..program import Program
 
 __all__ = ["Arguments", "Parameters", "as_column"]
 

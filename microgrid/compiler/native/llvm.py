@@ -18,12 +18,12 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from ..core.primitive import CONSTANT, multiply
-from .lowering import FUNCTIONS, Emitter, lowering_of
+from ...core.primitive import CONSTANT, multiply
+from ..lowering import FUNCTIONS, Emitter, lowering_of
+from ..passes import divided
+from ..program import Program
+from ..schedule import Part, scheduled
 from .machine import Machine, require
-from .passes import divided
-from .program import Program
-from .schedule import Part, scheduled
 
 __all__ = ["KernelText"]
 

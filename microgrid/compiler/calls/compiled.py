@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from .. import engine
-from ..arrays.tables import adopted
-from ..derivatives.trees import Structure, flatten, like
-from ..derivatives.wrapping import Wrapped
-from ..engine import Value
-from ..functional import sum as sum_
-from ..guards.checks import shown
-from ..guards.interrupts import uninterrupted
-from ..guards.locks import compiling
+from ... import engine
+from ...arrays.tables import adopted
+from ...derivatives.trees import Structure, flatten, like
+from ...derivatives.wrapping import Wrapped
+from ...engine import Value
+from ...functional import sum as sum_
+from ...guards.checks import shown
+from ...guards.interrupts import uninterrupted
+from ...guards.locks import compiling
+from ..c import c_source
+from ..native.kernel import ArrayKernel
+from ..passes import optimized
+from ..program import Program
+from ..trace import trace
 from .arguments import Arguments, Parameters, as_column
-from .c import c_source
-from .kernel import ArrayKernel
-from .passes import optimized
-from .program import Program
-from .trace import trace
 
 __all__ = ["Compiled", "compile"]
 

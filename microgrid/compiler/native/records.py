@@ -47,8 +47,8 @@ def addresses(arrays: Any) -> Any:
     return np.array([array.ctypes.data for array in arrays], np.int64)
 
 
-def text_of(name: str, fields: Sequence[str], **values: Any) -> str:
-    """Return the IR of a file in this folder, with `$LOADS` where a function loads its record.
+def text_of(room: str, name: str, fields: Sequence[str], **values: Any) -> str:
+    """Return the IR of a file in a room, with `$LOADS` where a function loads its record.
 
     The record's address is %record, and each field is loaded into its name in small letters.
     """
@@ -57,5 +57,5 @@ def text_of(name: str, fields: Sequence[str], **values: Any) -> str:
         kind, variable = "i64" if field.isupper() else "ptr", f"%{field.lower()}"
         loads.append(f"  {variable}.field = getelementptr i64, ptr %record, i64 {i}")
         loads.append(f"  {variable} = load {kind}, ptr {variable}.field")
-    text = Template((files(__package__) / name).read_text())
+    text = Template((files(room) / name).read_text())
     return text.substitute(values, LOADS="\n".join(loads))

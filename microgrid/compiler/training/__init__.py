@@ -1,0 +1,1 @@
+"""Training without Python: the epochs of `fit` as native calls of many steps each."""
