@@ -15,10 +15,9 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hypothesis import settings
-
 from microgrid.guards import interrupts
 from microgrid.guards.interrupts import uninterrupted
+from tests.search import LONG, THOROUGH
 
 
 @dataclass
@@ -46,14 +45,14 @@ def traversed(function, is_watched, event="line"):
     return signalled(function, (), is_watched, event).points
 
 
-def thinned(points, count=25):
+def spread(points, count=25):
     """Return about so many of many points in the default run, twelve times as many in the CI.
 
     They are spread evenly, and not by a step that a loop of so many lines would share. The thorough
     profile has all of them.
     """
-    if settings().max_examples >= 60:
-        count = points if settings().max_examples > 100 else 12 * count
+    if LONG:
+        count = points if THOROUGH else 12 * count
     if points <= count:
         return range(points)
     return sorted({int(i * points / (count + 0.618)) for i in range(count)} | {points - 1})
@@ -62,9 +61,9 @@ def thinned(points, count=25):
 def one_of_each_line(run, count):
     """Return of each line that ran the first point, in the default run of so many lines at most."""
     firsts = sorted({line: point for point, line in reversed(list(enumerate(run.lines)))}.values())
-    if settings().max_examples >= 60:
+    if LONG:
         return firsts
-    return [firsts[i] for i in thinned(len(firsts), count)]
+    return [firsts[i] for i in spread(len(firsts), count)]
 
 
 def interrupted(function, line, is_watched):

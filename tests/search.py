@@ -2,6 +2,9 @@
 
 from hypothesis import settings
 
+LONG = settings().max_examples >= 60  # as in the CI
+THOROUGH = settings().max_examples > 100
+
 
 def usual(percent):
     """Return settings with so many of each hundred examples that a law usually has."""
@@ -10,4 +13,4 @@ def usual(percent):
 
 def thinned(points):
     """Return every third of many points in the default run; all in those that search longer."""
-    return points[::3] if len(points) > 30 and settings().max_examples < 60 else points
+    return points if LONG else points[:: 3 if len(points) > 30 else 1]

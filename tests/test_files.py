@@ -21,7 +21,6 @@ from pathlib import Path
 from types import NoneType
 
 import pytest
-from hypothesis import settings
 
 import microgrid
 from microgrid import MLP, Value, draw, explore, files, fit, losses, optim
@@ -30,9 +29,10 @@ from microgrid.drawing import BoundaryMovie, LivePlot, plot_history
 from microgrid.drawing.training import live
 from microgrid.files import require_writable, write_file
 from tests.disks import limited, posix
-from tests.interrupts import failing, in_files_of, one_of_each_line, signalled, thinned, traversed
+from tests.interrupts import failing, in_files_of, one_of_each_line, signalled, spread, traversed
+from tests.search import LONG
+from tests.threads import in_a_thread
 
-LONG = settings().max_examples >= 60  # as in the CI
 PACKAGE = Path(microgrid.__file__).parent
 OLD, NEW = b"as it was", bytes(range(256)) * 40
 X, Y = moons(8, seed=0)
@@ -460,15 +460,6 @@ def laws_hold(path, old, new):
     return content == new
 
 
-def in_a_thread(function):
-    """Call a function off the main thread, where no signal is held back: all its lines count."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
-    thread.start()
-    thread.join()
-    return results[0]
-
-
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 @pytest.mark.parametrize("old", [None, OLD], ids=["new", "old"])
 def test_an_exception_at_any_line_leaves_the_old_file_or_the_new_one(old, error, tmp_path):
@@ -508,7 +499,7 @@ def test_ctrl_c_at_any_instruction_once_and_twice_leaves_the_old_file_or_the_new
     watched = in_files_of(files, contextmanager)
     write = functools.partial(write_file, path, NEW)
     count = traversed(write, watched, "opcode")
-    for point in thinned(count):
+    for point in spread(count):
         for points in ({point}, {point, point + 1}, {point, point + 20}):
             path.write_bytes(OLD)
             try:

@@ -12,7 +12,6 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from mpmath import mp, mpf
 
 import microgrid as mg
@@ -21,7 +20,7 @@ from microgrid.calculus import gradients
 from microgrid.testing.domains import domain_of
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
 from tests.ieee import magnitude
-from tests.search import thinned
+from tests.search import THOROUGH, thinned
 
 # Units in the last place: a few roundings, of which each is half of one or, in C's library, one.
 ULPS = 4
@@ -109,7 +108,7 @@ EXTREME_ONE = alone(
     + signed(1.5, 19.1, 36.9, 354.0, 1e17)
     + signed(40.0, 700.0, 745.0, 1e8, 1.4e154, LARGEST)
 )
-if settings().max_examples > 100:  # the thorough profile
+if THOROUGH:
     EXTREME_ONE += alone(signed(1e-200, 1e-100, 1e-50, 1e-16, 1e-5, 0.1, 0.3, 0.7, 0.9, 1.1, 5.0))
     EXTREME_ONE += alone(signed(8.0, 10.0, 15.0, 18.0, 27.0, 30.0, 37.1, 100.0, 300.0, 370.0))
     EXTREME_ONE += alone(signed(709.5, 710.2, 740.0, 1e3, 1e5, 1e10, 1e16, 1e50, 1e100, 1e300))

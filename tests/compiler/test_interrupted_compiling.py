@@ -15,6 +15,7 @@ import microgrid as mg
 from microgrid import Module, Value, losses, no_grad, optim
 from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
+from tests.threads import PATIENCE, in_a_thread
 
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")
 pytest.importorskip("llvmlite", reason="compiling needs the extra `compile`")
@@ -24,7 +25,6 @@ from microgrid.compiler.training.steps import NativeSteps  # noqa: E402  # after
 PACKAGE = f"{Path(mg.__file__).parent}{os.sep}"
 ROOT = Path(PACKAGE).parent
 MOST_KEPT = 2**20  # bytes: far less than a few for each call, as many as allocators may keep
-PATIENCE = 60  # seconds until something hangs
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -38,16 +38,6 @@ def check(where):
     assert (Value(1.0) * 2.0).parents, where
     for lock in (compiling, loading):
         assert in_a_thread(lambda lock=lock: lock.acquire(timeout=PATIENCE) and not lock.release())
-
-
-def in_a_thread(function):
-    """Call a function in another thread; return what it returns, or fail if it hangs."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    assert results, "the thread hangs, or has failed"
-    return results[0]
 
 
 # ---- the first call

@@ -24,16 +24,16 @@ from tests.interrupts import (
     failing,
     one_of_each_line,
     signalled,
+    spread,
     struck,
-    thinned,
     traversed,
 )
+from tests.threads import PATIENCE
 
 PACKAGE = f"{Path(microgrid.__file__).parent}{os.sep}"
 X, Y = [[1.0], [2.0], [-1.0], [0.5]], [1, 1, 0, 0]
 BATCHES, EPOCHS = 2, 2
 STEPS = BATCHES * EPOCHS
-PATIENCE = 60  # seconds until something hangs
 
 # Python drops what is raised as it frees an object, such as a generator
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -169,7 +169,7 @@ def test_ctrl_c_at_any_line(apart, compile, watchers):
 def test_ctrl_c_at_any_instruction(compile):
     ends = []
     Training(compile)()
-    points = thinned(traversed(Training(compile).call(), is_watched, "opcode"), 4)
+    points = spread(traversed(Training(compile).call(), is_watched, "opcode"), 4)
     for point in points[:: len(points) // 300 + 1]:
         training = Training(compile)
         run = signalled(training.call(), {point}, is_watched, "opcode")
@@ -442,7 +442,7 @@ def test_ctrl_c_leaves_the_lock_of_all_bars_free(monkeypatch):
             taken.append(point)
 
     work()
-    for point in thinned(traversed(work, is_of_a_bar), 20):
+    for point in spread(traversed(work, is_of_a_bar), 20):
         signalled(work, {point}, is_of_a_bar)
         taken = []
         thread = threading.Thread(target=take, daemon=True)

@@ -13,9 +13,9 @@ import pytest
 import microgrid as mg
 from microgrid.guards.interrupts import uninterrupted
 from microgrid.guards.locks import lock_across_forks
+from tests.threads import PATIENCE, in_a_thread
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-PATIENCE = 60  # seconds that a child may take
 
 
 def forked(function, *arguments):
@@ -32,16 +32,6 @@ def forked(function, *arguments):
         pytest.fail("the child hangs")
     assert child.exitcode == 0
     return answers.get()
-
-
-def in_a_thread(function):
-    """Call a function in another thread; return what it returns, or fail if it hangs."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    assert results, "the thread hangs, or has failed"
-    return results[0]
 
 
 def is_free(lock):

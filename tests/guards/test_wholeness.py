@@ -31,7 +31,8 @@ from microgrid import (
 from microgrid.core.graph import changed_leaf, recording, topological_order
 from microgrid.core.modes import Mode, current, unrecorded, watched
 from microgrid.testing.subject import backward as gradients_by_backward
-from tests.interrupts import failing, in_files_of, signalled, thinned, traversed
+from tests.interrupts import failing, in_files_of, signalled, spread, traversed
+from tests.threads import in_a_thread
 
 # What Python raises where a generator is cleared away is lost, and with it the signal.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -179,17 +180,17 @@ def test_all_is_changed_or_nothing_and_it_can_be_done_again(make, cut):
     after = change.state()
     assert before != after
     ends = set()
-    for point in thinned(points):
+    for point in spread(points):
         change = make()
         assert change.state() == before
         run = cut(change.call, point)
         ends.add(type(run.error))
         assert change.state() in (before, after), point
         if change.state() == before:
-            in_another_thread(change.call)
+            in_a_thread(change.call)
             assert change.state() == after, point
         assert current(watched) is None
-    print(f"{len(thinned(points))} of {points} points")
+    print(f"{len(spread(points))} of {points} points")
     assert ends <= {KeyboardInterrupt, MemoryError, type(None)}
     assert ends != {type(None)}
 
@@ -205,17 +206,9 @@ def test_a_check_leaves_the_gradients_of_others_alone(cut):
 
     assert check()
     points = traversed(check, of_the_package)
-    for point in thinned(points):
+    for point in spread(points):
         cut(check, point)
         assert [node.grad for node in nodes] == before, point
-
-
-def in_another_thread(call):
-    """Call a function where locks that are still held would be waited for."""
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(10)
-    assert not thread.is_alive()
 
 
 # ---- modes
@@ -262,7 +255,7 @@ def test_a_mode_is_off_after_a_signal_at_any_point(blocks, event):
         return (here(code) or of_the_package(code)) and code.co_name != "<lambda>"
 
     count = traversed(blocks, is_watched, event)
-    points, cut = thinned(count, 100), 0
+    points, cut = spread(count, 100), 0
     for point in points:
         run = signalled(blocks, {point, point + point % 5}, is_watched, event)
         cut += isinstance(run.error, KeyboardInterrupt)
@@ -355,7 +348,7 @@ def test_a_generator_in_a_mode_that_another_thread_closes_ends_the_mode():
     generator = numbers()
     next(generator)
     assert not is_recording()
-    in_another_thread(generator.close)
+    in_a_thread(generator.close)
     assert is_plain()
 
 
@@ -371,9 +364,9 @@ def test_a_mode_ends_with_its_thread():
         kept.append(is_recording())
 
     for _ in range(20):  # a new thread often gets the number of one that is gone
-        in_another_thread(never_leaves)
+        in_a_thread(never_leaves)
         assert not unrecorded
-        in_another_thread(looks)
+        in_a_thread(looks)
     assert kept[1::2] == [True] * 20
 
 
