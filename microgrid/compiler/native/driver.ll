@@ -4,7 +4,7 @@
 ; are outputs with one; and totals, which are sums over the rows. What all rows share is computed by
 ; the `once` functions; blocks of rows by the parts, one after another. Numbers of a block that one
 ; part leaves to another wait in a scratch. How many there are of each, a record says: see
-; `kernel.FIELDS`.
+; `kernel.KernelRecord`.
 
 declare ptr @malloc(i64)
 declare void @free(ptr)

@@ -14,18 +14,22 @@ from ..program import Program
 from ..schedule import shared_slots
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
-from .records import Record, text_of
+from .records import ADDRESS, COUNT, Record, ir_of
 
 __all__ = ["ArrayKernel", "Kernel", "driver"]
 
-# The fields of a kernel's record, as driver.ll reads them.
-FIELDS = (
-    *("COLUMN.COUNT", "OUT.COUNT", "TOTAL.COUNT", "SCRATCH.COUNT"),
-    *("PART.COUNT", "parts", "ONCE.COUNT", "once", "ROOM"),
-)
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 DOUBLE = np.dtype(np.float64)
 POINTER = ctypes.c_void_p
+
+
+class KernelRecord(Record):
+    """What the driver is told of a kernel, as driver.ll reads it."""
+
+    _fields_ = (
+        *[(f"{what}_count", COUNT) for what in ("column", "out", "total", "scratch", "part")],
+        *(("parts", ADDRESS), ("once_count", COUNT), ("once", ADDRESS), ("room", COUNT)),
+    )
 
 
 @cache
@@ -33,7 +37,7 @@ def driver(machine: Machine) -> Code:
     """Return the code of driver.ll, which all kernels of a machine share."""
     lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
     sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LANES": lanes}
-    return Code(text_of(__package__, "driver.ll", FIELDS, **sizes), machine)
+    return Code(ir_of(__package__, "driver.ll", KernelRecord, **sizes), machine)
 
 
 class Kernel:
@@ -44,12 +48,16 @@ class Kernel:
         self.code = Code(text.ir(), text.machine)
         parts = [self.code.address(name) for name in text.parts]
         once = [self.code.address(name) for name in text.once]
-        self.record = Record(
-            FIELDS,
-            **{"COLUMN.COUNT": len(text.columns), "OUT.COUNT": len(text.written)},
-            **{"TOTAL.COUNT": len(text.totals), "SCRATCH.COUNT": text.schedule.width},
-            **{"PART.COUNT": len(parts), "parts": np.array(parts, np.int64)},
-            **{"ONCE.COUNT": len(once), "once": np.array(once, np.int64), "ROOM": text.room},
+        self.record = KernelRecord(
+            column_count=len(text.columns),
+            out_count=len(text.written),
+            total_count=len(text.totals),
+            scratch_count=text.schedule.width,
+            part_count=len(parts),
+            parts=np.array(parts, np.int64),
+            once_count=len(once),
+            once=np.array(once, np.int64),
+            room=text.room,
         )
         signature = None, POINTER, ctypes.c_int64, *[POINTER] * 6
         self._run = driver(text.machine).function("kernel", *signature)

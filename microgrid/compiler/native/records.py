@@ -1,61 +1,68 @@
-"""Records: what machine code is told of a program or a training, as one array in memory.
-
-A field of a record is an address or a whole number. A name in capitals is that of a number.
-"""
+"""Records: what machine code is told of a kernel or a training, as one structure in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Record", "addresses", "text_of"]
+__all__ = ["ADDRESS", "COUNT", "Record", "addresses_of", "ir_of"]
+
+# The kinds of fields: both have 8 bytes.
+COUNT = ctypes.c_int64
+ADDRESS = ctypes.c_void_p
+_IR_TYPES = {COUNT: "i64", ADDRESS: "ptr"}
 
 
-class Record:
-    """Named fields of 8 bytes, for machine code that `text_of` made for the same fields.
+class Record(ctypes.Structure):
+    """Named counts and addresses, for machine code that `ir_of` made for the same type of record.
 
-    An array as a field is its address; the record keeps the array alive.
+    An array in the place of an address is the address of its data; the record keeps it alive.
 
-    >>> record = Record(("COUNT", "numbers"), COUNT=3)
-    >>> record["COUNT"]
+    >>> class Pair(Record):
+    ...     _fields_ = (("count", COUNT), ("numbers", ADDRESS))
+    >>> Pair(count=3).count
     3
     """
 
-    def __init__(self, fields: Sequence[str], **values: Any) -> None:
-        self._places = {name: i for i, name in enumerate(fields)}
-        self._data = np.zeros(len(fields), np.int64)
-        self._alive: dict[str, Any] = {}
-        self.address: int = self._data.ctypes.data
+    def __init__(self, **values: int | NDArray[Any]) -> None:
+        super().__init__()
+        self._arrays: dict[str, NDArray[Any]] = {}
         self.set(**values)
 
-    def set(self, **values: Any) -> None:
+    def set(self, **values: int | NDArray[Any]) -> None:
         """Set some of the fields."""
         for name, x in values.items():
-            self._alive[name] = x
-            self._data[self._places[name]] = x.ctypes.data if isinstance(x, np.ndarray) else x
+            if isinstance(x, np.ndarray):
+                self._arrays[name] = x
+                x = x.ctypes.data
+            setattr(self, name, x)
 
-    def __getitem__(self, name: str) -> int:
-        return int(self._data[self._places[name]])
+    @property
+    def address(self) -> int:
+        """Where the record is in memory."""
+        return ctypes.addressof(self)
 
 
-def addresses(arrays: Any) -> Any:
+def addresses_of(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.int64]:
     """Return the addresses of arrays, as an array; they must be kept alive besides."""
     return np.array([array.ctypes.data for array in arrays], np.int64)
 
 
-def text_of(room: str, name: str, fields: Sequence[str], **values: Any) -> str:
+def ir_of(room: str, file: str, record: type[Record], **values: object) -> str:
     """Return the IR of a file in a room, with `$LOADS` where a function loads its record.
 
-    The record's address is %record, and each field is loaded into its name in small letters.
+    The record's address is %record, and its field `column_count` is loaded into %column.count.
     """
     loads = []
-    for i, field in enumerate(fields):
-        kind, variable = "i64" if field.isupper() else "ptr", f"%{field.lower()}"
+    for i, (name, kind, *_) in enumerate(record._fields_):
+        variable = f"%{name.replace('_', '.')}"
         loads.append(f"  {variable}.field = getelementptr i64, ptr %record, i64 {i}")
-        loads.append(f"  {variable} = load {kind}, ptr {variable}.field")
-    text = Template((files(room) / name).read_text())
+        loads.append(f"  {variable} = load {_IR_TYPES[kind]}, ptr {variable}.field")
+    text = Template((files(room) / file).read_text())
     return text.substitute(values, LOADS="\n".join(loads))

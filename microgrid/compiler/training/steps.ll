@@ -1,6 +1,6 @@
 ; Steps of a training, one after another: the gradient of a batch, its clipping, the optimizer's rule.
 ;
-; What a step works on is in a record: see `steps.FIELDS`. Its kernels are records as well, which
+; What a step works on is in a record: see `steps.TrainingRecord`. Its kernels are records as well, which
 ; the kernel function of driver.ll runs.
 
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)

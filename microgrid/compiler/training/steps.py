@@ -29,7 +29,7 @@ from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel, driver
 from ..native.llvm import KernelText
 from ..native.machine import Code, this_machine
-from ..native.records import Record, addresses, text_of
+from ..native.records import ADDRESS, COUNT, Record, addresses_of, ir_of
 from ..passes import optimized
 from ..program import Program
 from ..trace import Traced, nothing_swallowed, unknown
@@ -39,14 +39,22 @@ __all__ = ["NativeSteps"]
 Clip = Callable[[Sequence[Any]], Sequence[Any]]
 Function = Callable[..., Any]
 
-# The fields of a training's record, as steps.ll reads them.
-FIELDS = (
-    *("kernel", "loss.record", "clip.record", "rule.record", "PARAMETERS", "MADE.COUNT"),
-    *("COLUMNS", "columns.from", "columns.now", "strides", "OUTS", "outs.from", "outs.now"),
-    *("shared", "sums", "gradients", "clip.shared", "clip.places"),
-    *("rule.columns", "rule.strides", "rule.outs", "rule.shared", "made", "state"),
-    *("firsts", "sizes", "rates", "losses", "TAKEN"),
-)
+
+class TrainingRecord(Record):
+    """What machine code is told of a training, as steps.ll reads it."""
+
+    _fields_ = (
+        *[(name, ADDRESS) for name in ("kernel", "loss_record", "clip_record", "rule_record")],
+        *(("parameters", COUNT), ("made_count", COUNT)),
+        *(("columns", COUNT), ("columns_from", ADDRESS), ("columns_now", ADDRESS)),
+        *(("strides", ADDRESS), ("outs", COUNT), ("outs_from", ADDRESS), ("outs_now", ADDRESS)),
+        *[(name, ADDRESS) for name in ("shared", "sums", "gradients")],
+        *[(name, ADDRESS) for name in ("clip_shared", "clip_places")],
+        *[(f"rule_{name}", ADDRESS) for name in ("columns", "strides", "outs", "shared")],
+        *[(name, ADDRESS) for name in ("made", "state", "firsts", "sizes", "rates", "losses")],
+        ("taken", COUNT),
+    )
+    taken: int
 
 
 class NativeSteps:
@@ -94,16 +102,24 @@ class NativeSteps:
         self.made, self.state = _with_room((1 + slots) * count), np.zeros(slots * count)
         strides = np.full(max(columns, 2 + slots), 8, np.int64)
         at = [self.shared, self.gradients, *np.split(self.state, slots or 1)[:slots]]
-        self._record = Record(
-            FIELDS,
-            **{"kernel": driver(this_machine()).address("kernel"), "strides": strides},
-            **{"loss.record": self._loss.record.address, "PARAMETERS": count},
-            **{"MADE.COUNT": len(self.made), "COLUMNS": columns, "OUTS": self.outs},
-            **{"columns.now": np.zeros(columns, np.int64), "shared": self.shared},
-            **{"outs.now": np.zeros(self.outs, np.int64), "rule.columns": addresses(at)},
-            **{"sums": self.sums, "gradients": self.gradients, "made": self.made},
-            **{"rule.strides": strides, "state": self.state},
-            **{"rule.outs": addresses(np.split(self.made, 1 + slots))},
+        self._record = TrainingRecord(
+            kernel=driver(this_machine()).address("kernel"),
+            loss_record=self._loss.record.address,
+            parameters=count,
+            made_count=len(self.made),
+            columns=columns,
+            columns_now=np.zeros(columns, np.int64),
+            strides=strides,
+            outs=self.outs,
+            outs_now=np.zeros(self.outs, np.int64),
+            shared=self.shared,
+            sums=self.sums,
+            gradients=self.gradients,
+            rule_columns=addresses_of(at),
+            rule_strides=strides,
+            rule_outs=addresses_of(np.split(self.made, 1 + slots)),
+            made=self.made,
+            state=self.state,
         )
         self.rule = self._traced_rule()
         self._compile_rule()
@@ -138,11 +154,13 @@ class NativeSteps:
         not taken. After a Ctrl-C meanwhile all are taken: `losses`, an array to fill, has theirs.
         """
         losses = np.zeros(len(sizes)) if losses is None else losses
-        steps = [np.array(firsts, np.int64), np.array(sizes, np.int64), np.array(rates, float)]
-        given = [addresses(columns), addresses(outs)]
         self._record.set(
-            **{"columns.from": given[0], "outs.from": given[1], "losses": losses},
-            **{"firsts": steps[0], "sizes": steps[1], "rates": steps[2]},
+            columns_from=addresses_of(columns),
+            outs_from=addresses_of(outs),
+            firsts=np.array(firsts, np.int64),
+            sizes=np.array(sizes, np.int64),
+            rates=np.array(rates, float),
+            losses=losses,
         )
         before = self.taken
         self._train(self._record.address, len(sizes))
@@ -172,7 +190,7 @@ class NativeSteps:
         self.shared[:count] = [parameter.data for parameter in self.optimizer.parameters]
         if self.optimizer.slots:
             self.state[:] = np.array(self.optimizer.state, float).T.ravel()
-        self._record.set(TAKEN=self.optimizer.steps)
+        self._record.set(taken=self.optimizer.steps)
         self._written = self.taken
         rule = self._traced_rule()
         if rule != self.rule:  # an option was set
@@ -207,7 +225,7 @@ class NativeSteps:
     @property
     def taken(self) -> int:
         """The number of steps ever taken, which the machine code counts."""
-        return self._record["TAKEN"]
+        return self._record.taken
 
     def _traced(self) -> tuple[Program, Any]:
         """Return the program of a row's loss, its gradients and the predictions."""
@@ -262,9 +280,8 @@ class NativeSteps:
         """Make the kernel of the optimizer's rule, which has the parameters for rows."""
         slots = self.optimizer.slots
         self._rule = _kernel(self.rule, range(2 + slots, 4 + slots), range(1 + slots))
-        room = self._rule.text.room
         self._record.set(
-            **{"rule.record": self._rule.record.address, "rule.shared": np.zeros(room)}
+            rule_record=self._rule.record.address, rule_shared=np.zeros(self._rule.text.room)
         )
 
     def _compile_clip(self, program: Program) -> None:
@@ -281,8 +298,9 @@ class NativeSteps:
             [text.kept.get(slot, places.get(slot)) for slot in program.outputs], np.int64
         )
         self._record.set(
-            **{"clip.record": self._clip.record.address, "clip.shared": self.clip_shared},
-            **{"clip.places": self._clip_places},
+            clip_record=self._clip.record.address,
+            clip_shared=self.clip_shared,
+            clip_places=self._clip_places,
         )
 
 
@@ -303,7 +321,7 @@ def _latest_kernels(
 @cache
 def _loop() -> Code:
     """Return the code of steps.ll."""
-    return Code(text_of(__package__, "steps.ll", FIELDS), this_machine())
+    return Code(ir_of(__package__, "steps.ll", TrainingRecord), this_machine())
 
 
 @contextmanager
