@@ -1,6 +1,7 @@
 """The house is as its plan says, and every public name has an example that runs."""
 
 import doctest
+import html
 import importlib
 import inspect
 import re
@@ -11,9 +12,10 @@ import pytest
 
 import microgrid
 from microgrid import Primitive, functional
+from tests import plan
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = Path(microgrid.__file__).parent
+ROOT = Path(__file__).parents[2]
+REMAKE = "make the page and its picture again: python -m tests.plan"
 
 
 # ---- what is public: the names that the reference shows
@@ -123,3 +125,22 @@ def test_the_examples_of_primitives_run(name):  # pytest finds those of function
     names = vars(microgrid) | {"microgrid": microgrid}
     test = doctest.DocTestParser().get_doctest(PUBLIC[name].__doc__, names, name, None, None)
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+# ---- the page and the picture of the house
+
+
+@pytest.mark.parametrize("place", [*plan.FILES, *plan.ROOMS], ids=plan.name_of)
+def test_every_file_at_the_top_and_every_room_says_in_a_sentence_what_it_is_for(place):
+    assert plan.sentence(place).endswith(".")
+
+
+def test_the_page_says_what_the_docstrings_say():
+    assert plan.PAGE.read_text(encoding="utf-8") == plan.page(), REMAKE
+
+
+def test_the_picture_shows_the_imports():
+    picture = html.unescape(plan.PICTURE.read_text(encoding="utf-8"))
+    arrows = re.findall(r"<title>(\S+?)(?::\w+)?->(\S+?)(?::\w+)?</title>", picture)
+    names = [(plan.name_of(place), plan.name_of(other)) for place, other in plan.essential_arrows()]
+    assert sorted(arrows) == sorted(names), REMAKE

@@ -1,0 +1,132 @@
+"""Makes the plan of the house, a page and a picture, from what is there: `python -m tests.plan`.
+
+The sentences are those of the docstrings, the arrows those of the imports.
+"""
+
+import ast
+from pathlib import Path
+
+from microgrid.drawing import Graph
+from microgrid.drawing.graphs.styles import EDGE, FRAME, GRAPH, NODE
+from microgrid.files import write_file
+from tests.house.test_imports import PACKAGE, imports
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "guide" / "house.md"
+PICTURE = ROOT / "notebooks" / "pictures" / "house.svg"
+
+FILES = sorted(file for file in PACKAGE.glob("*.py") if not file.name.startswith("__"))
+ROOMS = sorted(init.parent for init in PACKAGE.rglob("*/__init__.py"))
+FILE = {"fillcolor": "#d9eafa", "color": "#1f5c99", "style": "rounded,filled"}
+PAGE_TEXT = """\
+# Where things are
+
+<!-- `python -m tests.plan` makes this page and its picture from the docstrings and the imports. -->
+
+A file at the top of the package is what you import; a folder is how it is done. The files at the
+top, and the folders `guards`, `core`, `derivatives` and `fitting`, need the standard library alone;
+what needs a third-party package is in another folder.
+
+![The package's files and rooms, each above what it imports](../../notebooks/pictures/house.svg)
+
+An arrow leads from what imports to what is imported; arrows that follow from others are left out.
+A room holds at most nine files. Tests read the imports and hold the plan.
+
+## What you import
+
+{}
+
+## How it is done
+
+{}
+"""
+
+
+def name_of(place: Path) -> str:
+    """Return what a file or a room is called: `engine.py`, `drawing/graphs/`."""
+    return place.relative_to(PACKAGE).as_posix() + "/" * place.is_dir()
+
+
+def sentence(place: Path) -> str:
+    """Return the first paragraph of a file's or a room's docstring, on one line."""
+    file = place / "__init__.py" if place.is_dir() else place
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def place_of(module: str) -> Path | None:
+    """Return the file at the top, or the room, that a module of the package is in."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    if path in ROOMS:
+        return path
+    file = path.with_suffix(".py")
+    return file if file in FILES else path.parent if path.parent in ROOMS else None
+
+
+def arrows() -> dict[Path, set[Path]]:
+    """Return what each file at the top, and each room, imports of the others."""
+    found: dict[Path, set[Path]] = {}
+    for place in [*FILES, *ROOMS]:
+        inside = place.glob("[!_]*.py") if place.is_dir() else [place]
+        modules = [module for file in inside for _, module, *_ in imports(file)]
+        places = {place_of(module) for module in modules if module.startswith("microgrid.")}
+        found[place] = {other for other in places if other and other != place}
+    return found
+
+
+def reached(place: Path, found: dict[Path, set[Path]]) -> set[Path]:
+    """Return all that a place stands on, by however many arrows."""
+    seen, waiting = set(), [*found[place]]
+    while waiting:
+        if (other := waiting.pop()) not in seen:
+            seen.add(other)
+            waiting.extend(found[other])
+    return seen
+
+
+def essential_arrows() -> list[tuple[Path, Path]]:
+    """Return the arrows that do not follow from others; all those of a circle are essential."""
+    found = arrows()
+    below = {place: reached(place, found) for place in found}
+    return [
+        (place, other)
+        for place, others in found.items()
+        for other in sorted(others)
+        if not any(other in below[way] and way not in below[other] | {place} for way in others)
+    ]
+
+
+def picture() -> Graph:
+    """Return the plan as a graph: what stands on what, the rooms of a folder in one frame."""
+    graph = Graph(graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
+    graph.description = "the package's files and rooms, each above those that it imports"
+    for place in [*FILES, *ROOMS]:
+        folder = place if any(room.parent == place for room in ROOMS) else place.parent
+        frame = Graph(f"cluster_{folder.name}" if folder != PACKAGE else "", graph_attr=FRAME)
+        look = FILE if place in FILES else {}
+        frame.node(name_of(place), tooltip=sentence(place), **look)
+        graph.subgraph(frame)
+    graph.edges((name_of(place), name_of(other)) for place, other in essential_arrows())
+    return graph
+
+
+def page() -> str:
+    """Return the page: a sentence for each file at the top and for each room."""
+    tables = [table("file", FILES), table("room", ROOMS)]
+    return PAGE_TEXT.format(*tables)
+
+
+def table(head: str, places: list[Path]) -> str:
+    """Return a table of places and their sentences."""
+    rows = [f"| `{name_of(place)}` | {sentence(place)} |" for place in places]
+    return "\n".join([f"| {head} | |", "|---|---|", *rows])
+
+
+def main() -> None:
+    """Write the page and the picture."""
+    print(write_file(PAGE, page()))
+    print(picture().save(PICTURE))
+
+
+if __name__ == "__main__":
+    main()
