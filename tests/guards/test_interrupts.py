@@ -129,9 +129,6 @@ def _noted(log):
 lock = threading.Lock()
 
 
-@pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12), reason="Python 3.12 hands signals on inside of a tracer"
-)
 @pytest.mark.parametrize("event", ["line", "opcode"])
 def test_a_signal_arrives_at_each_point_and_is_handled_where_python_looks_for_it(event):
     ends = []
@@ -141,7 +138,9 @@ def test_a_signal_arrives_at_each_point_and_is_handled_where_python_looks_for_it
         assert isinstance(run.error, KeyboardInterrupt), point
         assert not lock.locked(), point
         ends.append(len(log))
-    assert sorted(set(ends)) == [0, 1, 2, 4, 5, 6]  # all of them, but not between 3 and 4
+    # As a call begins, Python looks for signals; 3.12 calls the tracer first, which lets it pass.
+    begins = set() if sys.version_info[:2] == (3, 12) else {0}
+    assert set(ends) == begins | {1, 2, 4, 5, 6}  # all of them, but not between 3 and 4
     if event == "line":
         assert ends == sorted(ends)
 
