@@ -11,6 +11,7 @@ from .core.graph import dependent
 from .core.modes import Mode, watched
 from .core.primitive import Primitive, of_branches, operand_text, operands_text
 from .engine import Value
+from .functional import split_dot
 from .guards.callers import line_of_caller
 
 __all__ = ["detect_anomaly"]
@@ -170,8 +171,8 @@ def _is_square(x: Any) -> bool:
     if _name(x) in ("+", "sum"):
         return all(map(_is_square, x.parents))
     if _name(x) == "dot":
-        n = len(x.parents) // 2
-        return len(x.parents) == 2 * n and all(map(operator.is_, x.parents[:n], x.parents[n:]))
+        left, right, start = split_dot(x.parents)
+        return not start and all(map(operator.is_, left, right))
     return _name(x) == "**2" or (_name(x) == "*" and x.parents[0] is x.parents[1])
 
 

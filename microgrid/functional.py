@@ -41,6 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 Scalar = TypeVar("Scalar", float, Value)
+T = TypeVar("T")
 
 
 def _relu(x: Any) -> Any:
@@ -156,7 +157,16 @@ def _direction_partials(out: Any, x: Any, length: Any) -> tuple[Any, ...]:
     return 1 / length, -out / length
 
 
-# A dot product's operands are x1 … xn, y1 … yn, and where their number is odd, a start.
+def split_dot(operands: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
+    """Return the two lists that a dot multiplies, and what it starts from: one operand, or none.
+
+    >>> split_dot((1, 2, 3, 4, 5))
+    ((1, 2), (3, 4), (5,))
+    """
+    n = len(operands) // 2
+    return operands[:n], operands[n : 2 * n], operands[2 * n :]
+
+
 def _dot(*xs: Any) -> Any:
     n = len(xs) // 2
     if len(xs) % 2:
@@ -165,8 +175,8 @@ def _dot(*xs: Any) -> Any:
 
 
 def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
-    n = len(xs) // 2
-    return xs[n : 2 * n] + xs[:n] + (1,) * (len(xs) % 2)
+    left, right, start = split_dot(xs)
+    return right + left + (1,) * len(start)
 
 
 def _square_of_cbrt(out: Any, x: Any) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.primitive import CONSTANT
-from .lowering import FUNCTIONS, Emitter, lowering_of
+from .lowering import FUNCTIONS, Emitter, lower
 from .program import Program
 from .schedule import scheduled
 
@@ -245,10 +245,7 @@ class _Body:
         op, operands = self.program.steps[slot - len(self.program.inputs)]
         if op is CONSTANT:
             return float(operands[0])
-        given = [values[operand] for operand in operands]
-        if op.name != "where":
-            given = [self.emitter.number(x) for x in given]
-        return lowering_of(op)(self.emitter, *given)
+        return lower(self.emitter, op, [values[operand] for operand in operands])
 
     def _enter(self, slot: int) -> None:
         """Name what was made for a slot, and put it where it belongs."""

@@ -9,15 +9,15 @@ IEEE arithmetic and the C library give: inf or nan.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
-from ..core.primitive import Primitive
-from ..functional import LOG_FAR
+from ..core.primitive import Primitive, where
+from ..functional import LOG_FAR, split_dot
 from ..guards.checks import shown
 
-__all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lowering_of", "lowers"]
+__all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lower", "lowering_of", "lowers"]
 
 # The functions of the C library that lowerings call, with their numbers of operands.
 FUNCTIONS = {
@@ -94,18 +94,26 @@ def lowering_of(op: Primitive) -> Lowering:
     Raises:
         TypeError: it has none.
     """
-    name, constants = op.name, ()
-    if op.made_by:
-        maker, constants = op.made_by
-        name = maker.__qualname__
+    name = op.family or op.name
     if name not in LOWERINGS:
         raise TypeError(
             f"the primitive {op.name!r} has no lowering, so it cannot be compiled; write it with "
             "operators and microgrid's functions, or enter a lowering with "
             "microgrid.compiler.lowers"
         )
-    row = LOWERINGS[name]
+    row, constants = LOWERINGS[name], op.constants
     return (lambda m, *operands: row(m, *constants, *operands)) if constants else row
+
+
+def lower(emitter: Emitter, op: Primitive, operands: Sequence[Any]) -> Any:
+    """Write a primitive down, of what an emitter returned or plain floats; return its result.
+
+    Raises:
+        TypeError: it has no lowering.
+    """
+    if op is not where:  # which alone takes a condition
+        operands = [emitter.number(x) for x in operands]
+    return lowering_of(op)(emitter, *operands)
 
 
 # ---- arithmetic and comparisons
@@ -322,9 +330,9 @@ def _prod(m: Any, *xs: Any) -> Any:
 
 @lowers("dot")
 def _dot(m: Any, *xs: Any) -> Any:
-    n = len(xs) // 2
-    total = xs[-1] if len(xs) % 2 else 0.0
-    for x, y in zip(xs[:n], xs[n:], strict=False):
+    left, right, start = split_dot(xs)
+    total = start[0] if start else 0.0
+    for x, y in zip(left, right, strict=True):
         total = m.fma(x, y, total)
     return total
 

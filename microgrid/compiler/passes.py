@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.primitive import CONSTANT, Primitive
+from ..functional import dot_, split_dot
 from .program import Program, Step
 
 __all__ = ["divided", "folded", "live", "optimized", "shared", "simplified"]
@@ -21,6 +22,7 @@ TREES = frozenset(["hypot", "logsumexp"])
 CHAINS = frozenset(["sum", "prod", "max", "min"])
 MOST_TERMS = 24  # of a step, once it is divided: measured, see `tests.benchmarks.native large`
 IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
+# Members of families, by name and constants; 2 and 2.0 are equal here.
 FIRST_POWER = "power", (1,)
 ALWAYS_ONE = ("power", (0,)), ("exponential", (1,))  # x**0 and 1**x: of nan too, in C as in Python
 
@@ -127,7 +129,7 @@ def divided(program: Program, most: int = MOST_TERMS) -> Program:
                 piece = _piece(*steps[k], slice(begin, begin + most))
                 before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
                 terms = [at[x] for x in piece]
-                at[k] = draft.step(op, (*terms, *before) if op.name == "dot" else (*before, *terms))
+                at[k] = draft.step(op, (*terms, *before) if op is dot_ else (*before, *terms))
         if slot not in at:
             moved = tuple([at[x] for x in operands])
             while op.name in TREES and len(moved) > most > 1:
@@ -140,40 +142,36 @@ def divided(program: Program, most: int = MOST_TERMS) -> Program:
 
 def _terms(op: Primitive, operands: tuple[Any, ...]) -> int:
     """Return how many operations on two or three numbers a step is, if it can be divided."""
-    return len(operands) // 2 if op.name == "dot" else len(operands) if op.name in CHAINS else 0
-
-
-def _halves(operands: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the two lists that a dot multiplies."""
-    half = len(operands) // 2
-    return operands[:half], operands[half : 2 * half]
+    if op is dot_:
+        return len(split_dot(operands)[0])
+    return len(operands) if op.name in CHAINS else 0
 
 
 def _piece(op: Primitive, operands: tuple[int, ...], part: slice) -> tuple[int, ...]:
     """Return the operands of some of a step's terms."""
-    if op.name != "dot":
+    if op is not dot_:
         return operands[part]
-    left, right = _halves(operands)
+    left, right, _ = split_dot(operands)
     return left[part] + right[part]
 
 
 def _start(op: Primitive, operands: tuple[int, ...]) -> tuple[int, ...]:
-    """Return what a dot begins with: a last operand without a partner."""
-    return operands[-1:] if op.name == "dot" and len(operands) % 2 else ()
+    """Return what a dot starts from, in a tuple of one or none."""
+    return split_dot(operands)[2] if op is dot_ else ()
 
 
 def _taking_turns(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
     """Return groups of long steps by their first ones: alone, or dots that share a list."""
     long = {slot: step for slot, step in steps.items() if _terms(*step) > most}
     uses = Counter(
-        [half for op, operands in long.values() if op.name == "dot" for half in _halves(operands)]
+        [half for op, operands in long.values() if op is dot_ for half in split_dot(operands)[:2]]
     )
     groups: dict[int, list[int]] = {}
     leaders: dict[Any, int] = {}
     for slot, (op, operands) in long.items():
         leader = slot
-        if op.name == "dot":
-            shared = max(_halves(operands), key=lambda half: uses[half])
+        if op is dot_:
+            shared = max(split_dot(operands)[:2], key=lambda half: uses[half])
             leader = leaders.setdefault(shared, slot)
             if any(x >= leader and steps[x][0] is not CONSTANT for x in operands):
                 leader = leaders[shared] = slot
@@ -183,7 +181,7 @@ def _taking_turns(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
 
 def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
     """Return the slot of the number that a step has whatever the inputs are, or None."""
-    if _family(op) in ALWAYS_ONE:
+    if (op.family, op.constants) in ALWAYS_ONE:
         return draft.constant(1.0)
     numbers = [draft.constant_at(operand) for operand in operands]
     if None in numbers:
@@ -210,7 +208,7 @@ def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> i
         return first
     if name == "*" and 1 in numbers:
         return operands[1 - numbers.index(1)]
-    if (name == "/" and numbers[1] == 1) or _family(op) == FIRST_POWER:
+    if (name == "/" and numbers[1] == 1) or (op.family, op.constants) == FIRST_POWER:
         return first
     if name == "-" and _is_zero(numbers[1], sign=1):
         return first
@@ -228,11 +226,6 @@ def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> i
         if operands[1] == operands[2]:
             return operands[1]
     return None
-
-
-def _family(op: Primitive) -> tuple[str, tuple[Any, ...]] | None:
-    """Return what made a primitive, and of which constants: 2 and 2.0 are equal here."""
-    return (op.made_by[0].__qualname__, op.made_by[1]) if op.made_by else None
 
 
 def _is_zero(x: float | None, sign: int) -> bool:

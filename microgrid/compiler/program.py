@@ -209,10 +209,10 @@ def _applied(op: Primitive, operands: Sequence[str]) -> str:
         return f"{operands[0]} {op.name} {operands[1]}"
     if op.name == "neg":
         return f"-{operands[0]}"
-    if op.made_by and op.name.startswith("**"):
-        return f"{operands[0]}{op.name}"
-    if op.made_by and op.name.endswith("**"):
-        return f"{op.name}{operands[0]}"
+    if op.family == "power":
+        return f"{operands[0]}**{op.constants[0]}"
+    if op.family == "exponential":
+        return f"{op.constants[0]}**{operands[0]}"
     return f"{op.name}({', '.join(operands)})"
 
 

@@ -36,7 +36,8 @@ class Primitive:
     `forward(*operands)` takes and returns plain numbers. `partials(out, *operands)` returns one
     derivative for each operand; written with operators and this library's functions, it works on
     numbers and on `Value`s alike. A partial of `None` says that the result does not depend on that
-    operand at all: nothing behind it is asked for a derivative. `made_by` is for a `family`.
+    operand at all: nothing behind it is asked for a derivative. `made_by` is for a `family`: its
+    members have its name as their `family`, and their `constants`, which are (3,) for x**3.
 
     Raises:
         ValueError: the name is taken by a primitive of the library or another module.
@@ -66,6 +67,8 @@ class Primitive:
                 f"got {shown(name)}, {shown(forward)} and {shown(partials)}"
             )
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
+        self.family = made_by[0].__name__ if made_by else ""
+        self.constants = made_by[1] if made_by else ()
         self.__name__, self.__doc__ = name, forward.__doc__
         if made_by is None:
             taken = Primitive.registry.get(name)
@@ -183,6 +186,7 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
             f"a family needs a name of its own, got {maker.__name__!r}, which is taken"
         )
     member.__module__, member.__qualname__ = maker.__module__, maker.__qualname__  # for pickle
+    member.__name__ = maker.__name__
     Primitive.families[maker.__name__] = member
     return member
 

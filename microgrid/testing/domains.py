@@ -367,13 +367,10 @@ def domain_of(primitive: Primitive) -> Domain:
     """
     if not isinstance(primitive, Primitive):
         raise TypeError(f"a domain is that of a Primitive, got {shown(primitive)}")
-    if primitive.made_by is None:
-        if primitive.name in DOMAINS:
-            return DOMAINS[primitive.name]
-    else:
-        maker, constants = primitive.made_by
-        if (name := family_name(maker)) in FAMILIES:
-            return FAMILIES[name].domain(*constants)
+    if primitive.family in FAMILIES:
+        return FAMILIES[primitive.family].domain(*primitive.constants)
+    if not primitive.family and primitive.name in DOMAINS:
+        return DOMAINS[primitive.name]
     raise ValueError(
         f"{primitive.name} needs a domain, and the table has none: say where it is defined, "
         "as in `declare_domain(primitive, Domain(REAL))`, all from microgrid.testing.strategies"

@@ -10,7 +10,6 @@ from typing import Any
 
 from .. import functional
 from ..core.primitive import Primitive
-from .domains import family_name
 
 __all__ = ["Program", "source_of", "spelling"]
 
@@ -122,9 +121,8 @@ def spelling(primitive: Primitive, *operands: str) -> str:
     ('mg.max([x0, 2.0])', 'mg.tanh(x0)')
     """
     name, listed = primitive.name, ", ".join(operands)
-    if primitive.made_by:
-        maker, constants = primitive.made_by
-        family = family_name(maker)
+    if family := primitive.family:
+        constants = primitive.constants
         if family in _FAMILY_SPELLINGS:
             return _FAMILY_SPELLINGS[family](*operands, *constants)
         return f"mg.Primitive.families[{family!r}]({', '.join(map(repr, constants))})({listed})"
@@ -133,8 +131,7 @@ def spelling(primitive: Primitive, *operands: str) -> str:
     if name in ("sum", "prod", "max", "min", "logsumexp"):
         return f"mg.{name}({_list(operands)})"
     if name == "dot":
-        half = len(operands) // 2
-        left, right, start = operands[:half], operands[half : 2 * half], operands[2 * half :]
+        left, right, start = functional.split_dot(operands)
         return f"mg.dot({', '.join([_list(left), _list(right), *start])})"
     is_public = name in functional.__all__ and getattr(functional, name) is primitive
     return f"mg.{name}({listed})" if is_public else f"mg.Primitive.named({name!r})({listed})"

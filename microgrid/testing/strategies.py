@@ -194,7 +194,7 @@ def primitives(
         ValueError: one of them has no declared domain, or none is left.
 
     >>> from hypothesis import find
-    >>> find(primitives(["tanh", "power"]), lambda primitive: primitive.made_by)
+    >>> find(primitives(["tanh", "power"]), lambda primitive: primitive.family)
     Primitive('**2')
     """
     groups = [

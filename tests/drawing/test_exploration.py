@@ -224,9 +224,7 @@ def factors(text):
 
 @pytest.mark.parametrize("primitive", LIBRARY_PRIMITIVES, ids=lambda primitive: primitive.name)
 def test_a_local_derivative_is_written_as_its_formula_is(primitive):
-    count = (
-        1 if primitive.made_by else min(n for n in (1, 2, 3) if DOMAINS[primitive.name].takes(n))
-    )
+    count = 1 if primitive.family else min(n for n in (1, 2, 3) if DOMAINS[primitive.name].takes(n))
     order = [Traced(name) for name in "xyz"[:count]]
     made = primitive(*order)
     steps = Unnumbered([*order, made])
@@ -568,7 +566,7 @@ APPLIED = [
     (primitive, n)
     for primitive in LIBRARY_PRIMITIVES
     for n in (1, 2, 3)
-    if (n == 1 if primitive.made_by else DOMAINS[primitive.name].takes(n))
+    if (n == 1 if primitive.family else DOMAINS[primitive.name].takes(n))
 ]
 
 

@@ -212,10 +212,9 @@ def exact(root):
         operands = [found[parent] for parent in node.parents]
         if not operands:
             found[node] = decimal(node.data) if node.is_constant else mpf(node.data)
-        elif node.op.made_by:
-            maker, constants = node.op.made_by
-            make = FAMILY_FORMULAS[next(n for n, m in Primitive.families.items() if m is maker)]
-            found[node] = make(*map(decimal, constants))(*operands)
+        elif node.op.family:
+            make = FAMILY_FORMULAS[node.op.family]
+            found[node] = make(*map(decimal, node.op.constants))(*operands)
         else:
             found[node] = FORMULAS[node.op.name](*operands)
     return found[root]

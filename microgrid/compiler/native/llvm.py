@@ -19,7 +19,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ...core.primitive import CONSTANT, multiply
-from ..lowering import FUNCTIONS, Emitter, lowering_of
+from ..lowering import FUNCTIONS, Emitter, lower
 from ..passes import divided
 from ..program import Program
 from ..schedule import Part, scheduled
@@ -259,13 +259,9 @@ class _Writer:
     def compute(self, slot: int) -> Any:
         """Write a step down; return the name of its result."""
         op, operands = self.kernel.program.steps[slot - self.first]
-        values = [self.value(operand) for operand in operands]
-        if op.name != "where":
-            values = [self.emitter.number(x) for x in values]
         self.emitter.primitive = op.name
-        result = lowering_of(op)(self.emitter, *values)
-        self.local[slot] = result
-        return result
+        self.local[slot] = lower(self.emitter, op, [self.value(operand) for operand in operands])
+        return self.local[slot]
 
     def value(self, slot: int) -> Any:
         """Return the name of a slot's number, loaded if it is not at hand."""

@@ -14,8 +14,8 @@ from typing import Any
 from ... import functional
 from ...core import primitive
 from ...core.graph import topological_order
-from ...core.primitive import Primitive
 from ...engine import Value
+from ...functional import split_dot
 from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
 
 __all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions"]
@@ -225,7 +225,7 @@ def _within(order: list[Value]) -> set[Value]:
     for node in order:
         name = _name(node)
         # of a dot product only the start is a term as it is
-        operands = node.parents[len(node.parents) // 2 * 2 :] if name == "dot" else node.parents
+        operands = split_dot(node.parents)[2] if name == "dot" else node.parents
         for table in (SUMS, PRODUCTS):
             if name in table:
                 within.update([p for p in operands if uses[p] == 1 and _name(p) in table])
@@ -234,7 +234,7 @@ def _within(order: list[Value]) -> set[Value]:
 
 def _name(node: Value) -> str:
     """Return the name of a node's operation, "" of a leaf's and a family's."""
-    return node.op.name if node.op and node.parents and not node.op.made_by else ""
+    return node.op.name if node.op and node.parents and not node.op.family else ""
 
 
 def _expression(
@@ -248,11 +248,9 @@ def _expression(
     if name in PRODUCTS:
         return a.product(_spread(node, PRODUCTS, a, found, within))
     operands = [found[parent] for parent in node.parents]
-    if op.made_by:
-        maker, constants = op.made_by
-        known = next((key for key, made in Primitive.families.items() if made is maker), "")
-        rule = FAMILIES.get(known)
-        return rule(a, *operands, *constants) if rule else a.call(op, *operands)
+    if op.family:
+        rule = FAMILIES.get(op.family)
+        return rule(a, *operands, *op.constants) if rule else a.call(op, *operands)
     if name in RULES:
         return RULES[name](a, *operands)
     is_own = getattr(op.partials, "__module__", "") in LIBRARY
@@ -276,10 +274,9 @@ def _spread(
             continue
         operands = node.parents
         if _name(node) == "dot":
-            n = len(operands) // 2
-            for x, y in zip(operands[:n], operands[n : 2 * n], strict=True):
+            left, right, operands = split_dot(operands)
+            for x, y in zip(left, right, strict=True):
                 parts.append((a.product([(found[x], UNIT), (found[y], UNIT)]), weight))
-            operands = operands[2 * n :]
         weights = table[_name(node)] or [UNIT] * len(operands)
         stack += [(p, weight.times(w)) for p, w in zip(operands, weights, strict=True)][::-1]
     return parts

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...core.graph import recording
 from ...core.primitive import multiply
 from ...engine import Value
-from ...functional import dot_, sum_
+from ...functional import dot_, split_dot, sum_
 from .modules import Block
 
 __all__ = ["Plan", "Step", "far_operands", "nearest", "planned"]
@@ -103,8 +103,7 @@ def _collapsed(
 
 def _spelled_out(value: Value) -> tuple[Value, list[Value]]:
     """Return the sum that a dot product stands for, and its products with their gradients."""
-    count = len(value.parents) // 2
-    left, right, start = (value.parents[i * count : (i + 1) * count] for i in range(3))
+    left, right, start = split_dot(value.parents)
     with recording():
         products = [multiply(x, y) for x, y in zip(left, right, strict=True)]
         total = sum_(*products, *start)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.primitive import Primitive
+from ...functional import split_dot
 from ..labels import number_text, printable
 
 __all__ = [
@@ -63,13 +64,13 @@ def operation(op: Primitive, operands: Sequence[Written]) -> Written:
         return _list([within(x, level) for x in operands], sign), level
     if op.name == "dot":
         return _dot(operands), SUM
-    if op.made_by and op.name.startswith("**"):
-        power = op.name.removeprefix("**")
-        return operands[0] if power == "1" else ([*within(operands[0], ATOM), "**", power], POWER)
-    if op.made_by and op.name.endswith("**"):
-        return [op.name.removesuffix("**"), "**", *within(operands[0], ATOM)], POWER
+    if op.family == "power":
+        n = op.constants[0]
+        return operands[0] if n == 1 else ([*within(operands[0], ATOM), "**", f"{n}"], POWER)
+    if op.family == "exponential":
+        return [f"{op.constants[0]}", "**", *within(operands[0], ATOM)], POWER
     name, constants = printable(op.name), ""
-    if op.made_by:
+    if op.family:
         name, _, constants = name.partition("(")  # leaky_relu(0.1) is called with x first
     inside = _list([x for x, _ in operands], ", ")
     return [f"{name}(", *inside, f", {constants}" if constants else ")"], ATOM
@@ -96,10 +97,10 @@ def _list(terms: Sequence[list[Part]], sign: str) -> list[Part]:
 
 
 def _dot(operands: Sequence[Written]) -> list[Part]:
-    n = len(operands) // 2
-    pairs = zip(operands[:n], operands[n : 2 * n], strict=True)
+    left, right, start = split_dot(tuple(operands))
+    pairs = zip(left, right, strict=True)
     terms = [[*within(x, PRODUCT), " · ", *within(y, PRODUCT)] for x, y in pairs]
-    return _list([*terms, *[start for start, _ in operands[2 * n :]]], " + ")
+    return _list([*terms, *[text for text, _ in start]], " + ")
 
 
 def filled(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...compiler.lowering import Emitter, lowering_of
+from ...compiler.lowering import Emitter, lower
 from ...compiler.program import Program
 from ...core.primitive import CONSTANT
 from ...engine import Value
@@ -84,9 +84,6 @@ def listing(outputs: Sequence[Any], inputs: Sequence[Value]) -> dict[str, Any]:
         if op is CONSTANT:
             slots.append(float(operands[0]))
         else:
-            given = [slots[operand] for operand in operands]
-            if op.name != "where":  # which alone takes conditions
-                given = [emitter.number(x) for x in given]
-            slots.append(lowering_of(op)(emitter, *given))
+            slots.append(lower(emitter, op, [slots[operand] for operand in operands]))
     returned = [reference(emitter.number(slots[slot])) for slot in program.outputs]
     return {"steps": emitter.steps, "outputs": returned}
