@@ -1,21 +1,21 @@
 """Passes over a `Program`: each returns another one that computes the same bits.
 
-`optimized` runs those that make it smaller. None reorders arithmetic; what holds for real numbers
-alone, such as x + 0 = x, which is wrong for x = -0.0, is left out. `divided` makes ready to lower.
+`optimize` makes a program smaller, by rules, and `divide` makes it ready to lower. Neither reorders
+arithmetic; what holds for real numbers alone, such as x + 0 = x, which is wrong for x = -0.0, is
+left out.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from ..core.primitive import CONSTANT, Primitive
 from ..functional import dot_, split_dot
 from .program import Program, Step
 
-__all__ = ["divided", "folded", "live", "optimized", "shared", "simplified"]
+__all__ = ["divide", "drop_unused", "fold", "merge", "optimize", "rewrite", "skip"]
 
 COMMUTATIVE = frozenset(["+", "*"])
 TREES = frozenset(["hypot", "logsumexp"])
@@ -26,67 +26,32 @@ IDENTITIES = frozenset(["argument", "stop_gradient", "constant"])
 FIRST_POWER = "power", (1,)
 ALWAYS_ONE = ("power", (0,)), ("exponential", (1,))  # x**0 and 1**x: of nan too, in C as in Python
 
-
-def optimized(program: Program) -> Program:
-    """Return the program after all passes, on which none of them has anything left to do."""
-
-    def rule(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
-        # all at each step: what one pass makes of its operands is a chance for the others
-        for one in (_folded_step, _repeated_step):
-            if (slot := one(draft, op, operands)) is not None:
-                return slot
-        return _shared_step(draft, op, operands)
-
-    return live(_rewritten(program, rule))
+Slots = tuple[int, ...]
 
 
-def folded(program: Program) -> Program:
-    """Compute at once the steps of constants alone, and x**0; not what Python refuses, as log(0).
+def optimize(program: Program) -> Program:
+    """Apply all rules, and drop what no output depends on: then none of them has anything to do.
 
-    >>> from microgrid import Value
-    >>> x = Value(2.0, label="x")
-    >>> folded(Program.from_values([x + Value(3.0).detach().exp()], [x]))
-    program(x):  # 1 operation
-        v1 = x + 20.085536923187668
-        return v1
-    """
-    return _rewritten(program, _folded_step)
-
-
-def shared(program: Program) -> Program:
-    """Compute equal sub-expressions once; x * y and y * x are equal.
-
-    >>> from microgrid import Value
+    >>> from microgrid import Value, exp
     >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
-    >>> shared(Program.from_values([(x * y) / (y * x)], [x, y]))
-    program(x, y):  # 2 operations
+    >>> optimize(Program.from_values([(x * y) / (y * x) * 1.0 + exp(Value(0.0))], [x, y]))
+    program(x, y):  # 3 operations
         v1 = x * y
         v2 = v1 / v1
-        return v2
+        v3 = v2 + 1.0
+        return v3
     """
-    return _rewritten(program, _shared_step)
+    # all rules at each step: what one makes of its operands is a chance for the others
+    return drop_unused(rewrite(program, [fold, skip, merge]))
 
 
-def simplified(program: Program) -> Program:
-    """Remove steps that return one of their operands, bit for bit.
-
-    >>> from microgrid import Value
-    >>> x = Value(2.0, label="x")
-    >>> simplified(Program.from_values([x * 1.0 - 0.0, x + 0.0], [x]))
-    program(x):  # 1 operation
-        v1 = x + 0.0
-        return x, v1
-    """
-    return _rewritten(program, _repeated_step)
-
-
-def live(program: Program) -> Program:
+def drop_unused(program: Program) -> Program:
     """Drop the steps that no output depends on; the inputs stay.
 
     >>> from microgrid import Value
     >>> x = Value(2.0, label="x")
     >>> whole = Program.from_values([x + 1.0, x * 2.0], [x])
-    >>> live(Program(whole.inputs, whole.steps, whole.outputs[:1]))
+    >>> drop_unused(Program(whole.inputs, whole.steps, whole.outputs[:1]))
     program(x):  # 1 operation
         v1 = x + 1.0
         return v1
@@ -97,90 +62,86 @@ def live(program: Program) -> Program:
         op, operands = program.steps[slot - first]
         if slot in needed and op is not CONSTANT:
             needed.update(operands)
-    return _rewritten(program, lambda draft, op, operands: None, needed)
+    return rewrite(program, [], needed)
 
 
-def divided(program: Program, most: int = MOST_TERMS) -> Program:
-    """Compute long dots, sums, products and extrema in several steps, each going on from the last.
+class Draft:
+    """A program that is being written, with one slot for each constant."""
 
-    A long hypot or logsumexp is that of its pieces': there alone the last bits may differ.
+    def __init__(self, program: Program) -> None:
+        self.first = len(program.inputs)
+        self.steps: list[Step] = []
+        self.constants: dict[str, int] = {}
+        self.merged: dict[Step, int] = {}  # the slots of the steps that `merge` has seen
 
-    Dots of one list with many others, as those of a layer's neurons are, take turns: what a piece
-    of the list is multiplied with stands together. A long chain is slow to compile.
+    def step(self, op: Primitive, operands: Slots) -> int:
+        """Append a step; return its slot."""
+        self.steps.append((op, operands))
+        return self.first + len(self.steps) - 1
 
-    >>> from microgrid import Value, dot
-    >>> x = [Value(1.0, label=name) for name in "abcd"]
-    >>> divided(Program.from_values([dot(x[:2], x[2:])], x), most=1)
-    program(a, b, c, d):  # 2 operations
-        v1 = dot(a, c)
-        v2 = dot(b, d, v1)
-        return v2
+    def constant(self, x: float) -> int:
+        """Return the slot of a constant, which is appended unless it is there."""
+        bits = x.hex()
+        if bits not in self.constants:
+            self.steps.append((CONSTANT, (x,)))
+            self.constants[bits] = self.first + len(self.steps) - 1
+        return self.constants[bits]
+
+    def step_at(self, slot: int) -> Step | None:
+        """Return the step that computes a slot, None if it is an input."""
+        return self.steps[slot - self.first] if slot >= self.first else None
+
+    def constant_at(self, slot: int) -> float | None:
+        """Return the number of a slot that holds a constant, else None."""
+        step = self.step_at(slot)
+        return step[1][0] if step and step[0] is CONSTANT else None
+
+    def program(self, old: Program, at: Mapping[int, int]) -> Program:
+        """Return the program, with the outputs and labels of one whose slots are now in `at`."""
+        labels = {at[k]: label for k, label in old.labels.items() if at.get(k, -1) >= self.first}
+        return Program(old.inputs, self.steps, [at[slot] for slot in old.outputs], labels)
+
+
+# ---- rules: of a step whose operands are in the draft, each returns the slot that replaces it, or
+# None where it does not apply
+
+Rule = Callable[[Draft, Primitive, Slots], int | None]
+
+
+def rewrite(
+    program: Program, rules: Sequence[Rule], needed: Container[int] | None = None
+) -> Program:
+    """Replace each step by the slot that the first rule returns which applies.
+
+    Args:
+        program: what to rewrite.
+        rules: see `fold`, `skip` and `merge`.
+        needed: the slots of the steps to keep; all of them if None.
     """
-    draft = _Draft(program)
+    draft = Draft(program)
     at = {slot: slot for slot in range(draft.first)}
-    steps = dict(enumerate(program.steps, start=draft.first))
-    for slot, (op, operands) in steps.items():
+    for slot, (op, operands) in enumerate(program.steps, start=draft.first):
+        if needed is not None and slot not in needed:
+            continue
         if op is CONSTANT:
             at[slot] = draft.constant(operands[0])
-    groups = _taking_turns(steps, most)
-    for slot, (op, operands) in steps.items():
-        for begin in range(0, _terms(op, operands), most) if slot in groups else ():
-            for k in groups[slot]:
-                piece = _piece(*steps[k], slice(begin, begin + most))
-                before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
-                terms = [at[x] for x in piece]
-                at[k] = draft.step(op, (*terms, *before) if op is dot_ else (*before, *terms))
-        if slot not in at:
-            moved = tuple([at[x] for x in operands])
-            while op.name in TREES and len(moved) > most > 1:
-                parts = [moved[begin : begin + most] for begin in range(0, len(moved), most)]
-                moved = tuple([draft.step(op, part) for part in parts])
-            at[slot] = draft.step(op, moved)
-    labels = {at[slot]: label for slot, label in program.labels.items()}
-    return Program(program.inputs, draft.steps, [at[slot] for slot in program.outputs], labels)
+        else:
+            at[slot] = _replace(draft, op, tuple([at[operand] for operand in operands]), rules)
+    return draft.program(program, at)
 
 
-def _terms(op: Primitive, operands: tuple[Any, ...]) -> int:
-    """Return how many operations on two or three numbers a step is, if it can be divided."""
-    if op is dot_:
-        return len(split_dot(operands)[0])
-    return len(operands) if op.name in CHAINS else 0
+def _replace(draft: Draft, op: Primitive, operands: Slots, rules: Sequence[Rule]) -> int:
+    for rule in rules:
+        if (slot := rule(draft, op, operands)) is not None:
+            return slot
+    return draft.step(op, operands)
 
 
-def _piece(op: Primitive, operands: tuple[int, ...], part: slice) -> tuple[int, ...]:
-    """Return the operands of some of a step's terms."""
-    if op is not dot_:
-        return operands[part]
-    left, right, _ = split_dot(operands)
-    return left[part] + right[part]
+def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
+    """Replace a step of constants alone by its number, and x**0 by 1.
 
-
-def _start(op: Primitive, operands: tuple[int, ...]) -> tuple[int, ...]:
-    """Return what a dot starts from, in a tuple of one or none."""
-    return split_dot(operands)[2] if op is dot_ else ()
-
-
-def _taking_turns(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
-    """Return groups of long steps by their first ones: alone, or dots that share a list."""
-    long = {slot: step for slot, step in steps.items() if _terms(*step) > most}
-    uses = Counter(
-        [half for op, operands in long.values() if op is dot_ for half in split_dot(operands)[:2]]
-    )
-    groups: dict[int, list[int]] = {}
-    leaders: dict[Any, int] = {}
-    for slot, (op, operands) in long.items():
-        leader = slot
-        if op is dot_:
-            shared = max(split_dot(operands)[:2], key=lambda half: uses[half])
-            leader = leaders.setdefault(shared, slot)
-            if any(x >= leader and steps[x][0] is not CONSTANT for x in operands):
-                leader = leaders[shared] = slot
-        groups.setdefault(leader, []).append(slot)
-    return groups
-
-
-def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
-    """Return the slot of the number that a step has whatever the inputs are, or None."""
+    What Python refuses, such as log(0), stays.
+    """
     if (op.family, op.constants) in ALWAYS_ONE:
         return draft.constant(1.0)
     numbers = [draft.constant_at(operand) for operand in operands]
@@ -192,16 +153,16 @@ def _folded_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int
         return None  # a kernel gives inf or nan
 
 
-def _shared_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int:
-    """Return the slot of an equal step that was there before, or of this one."""
+def merge(draft: Draft, op: Primitive, operands: Slots) -> int:
+    """Replace a step by an equal one that was there before; x * y and y * x are equal."""
     key = op, tuple(sorted(operands)) if op.name in COMMUTATIVE else operands
-    if key not in draft.known:
-        draft.known[key] = draft.step(op, operands)
-    return draft.known[key]
+    if key not in draft.merged:
+        draft.merged[key] = draft.step(op, operands)
+    return draft.merged[key]
 
 
-def _repeated_step(draft: _Draft, op: Primitive, operands: tuple[int, ...]) -> int | None:
-    """Return the slot whose number a step only repeats, or None."""
+def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:
+    """Replace a step that returns one of its operands, bit for bit, by that operand."""
     name, first = op.name, operands[0]
     numbers = [draft.constant_at(operand) for operand in operands]
     if name in IDENTITIES or (name in ("prod", "max", "min") and len(operands) == 1):
@@ -232,48 +193,82 @@ def _is_zero(x: float | None, sign: int) -> bool:
     return x is not None and x == 0 and math.copysign(1, x) == sign
 
 
-class _Draft:
-    """A program that is being written, with one slot for each constant."""
-
-    def __init__(self, program: Program) -> None:
-        self.first = len(program.inputs)
-        self.steps: list[Step] = []
-        self.constants: dict[str, int] = {}
-        self.known: dict[Any, int] = {}  # what is shared: a primitive with its operands -> its slot
-
-    def step(self, op: Primitive, operands: tuple[Any, ...]) -> int:
-        self.steps.append((op, operands))
-        return self.first + len(self.steps) - 1
-
-    def constant(self, x: float) -> int:
-        bits = x.hex()
-        if bits not in self.constants:
-            self.constants[bits] = self.step(CONSTANT, (x,))
-        return self.constants[bits]
-
-    def step_at(self, slot: int) -> Step | None:
-        return self.steps[slot - self.first] if slot >= self.first else None
-
-    def constant_at(self, slot: int) -> float | None:
-        step = self.step_at(slot)
-        return step[1][0] if step and step[0] is CONSTANT else None
+# ---- long steps
 
 
-Rule = Callable[[_Draft, Primitive, tuple[int, ...]], int | None]
+def divide(program: Program, most: int = MOST_TERMS) -> Program:
+    """Compute long dots, sums, products and extrema in several steps, each going on from the last.
+
+    A long hypot or logsumexp is that of its pieces': there alone the last bits may differ.
+
+    Dots of one list with many others, as those of a layer's neurons are, take turns: what a piece
+    of the list is multiplied with stands together. A long chain is slow to compile.
+
+    >>> from microgrid import Value, dot
+    >>> x = [Value(1.0, label=name) for name in "abcd"]
+    >>> divide(Program.from_values([dot(x[:2], x[2:])], x), most=1)
+    program(a, b, c, d):  # 2 operations
+        v1 = dot(a, c)
+        v2 = dot(b, d, v1)
+        return v2
+    """
+    draft = Draft(program)
+    at = {slot: slot for slot in range(draft.first)}
+    steps = dict(enumerate(program.steps, start=draft.first))
+    for slot, (op, operands) in steps.items():
+        if op is CONSTANT:
+            at[slot] = draft.constant(operands[0])
+    groups = _group(steps, most)
+    for slot, (op, operands) in steps.items():
+        for begin in range(0, _count_terms(op, operands), most) if slot in groups else ():
+            for k in groups[slot]:
+                piece = _piece(*steps[k], slice(begin, begin + most))
+                before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
+                terms = [at[x] for x in piece]
+                at[k] = draft.step(op, (*terms, *before) if op is dot_ else (*before, *terms))
+        if slot not in at:
+            moved = tuple([at[x] for x in operands])
+            while op.name in TREES and len(moved) > most > 1:
+                parts = [moved[begin : begin + most] for begin in range(0, len(moved), most)]
+                moved = tuple([draft.step(op, part) for part in parts])
+            at[slot] = draft.step(op, moved)
+    return draft.program(program, at)
 
 
-def _rewritten(program: Program, rule: Rule, kept: set[int] | None = None) -> Program:
-    """Return the program with each step replaced by the slot that a rule gives, if it gives one."""
-    draft = _Draft(program)
-    at = list(range(draft.first))
-    for slot, (op, operands) in enumerate(program.steps, start=draft.first):
-        if kept is not None and slot not in kept:
-            at.append(-1)
-        elif op is CONSTANT:
-            at.append(draft.constant(operands[0]))
-        else:
-            moved = tuple([at[operand] for operand in operands])
-            new = rule(draft, op, moved)
-            at.append(draft.step(op, moved) if new is None else new)
-    labels = {at[slot]: label for slot, label in program.labels.items() if at[slot] >= draft.first}
-    return Program(program.inputs, draft.steps, [at[slot] for slot in program.outputs], labels)
+def _count_terms(op: Primitive, operands: Slots) -> int:
+    """Return how many operations on two or three numbers a step is, if it can be divided."""
+    if op is dot_:
+        return len(split_dot(operands)[0])
+    return len(operands) if op.name in CHAINS else 0
+
+
+def _piece(op: Primitive, operands: Slots, part: slice) -> Slots:
+    """Return the operands of some of a step's terms."""
+    if op is not dot_:
+        return operands[part]
+    left, right, _ = split_dot(operands)
+    return left[part] + right[part]
+
+
+def _start(op: Primitive, operands: Slots) -> Slots:
+    """Return what a dot starts from, in a tuple of one or none."""
+    return split_dot(operands)[2] if op is dot_ else ()
+
+
+def _group(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
+    """Group long steps, by the first of each group: dots with a list in common, others alone."""
+    long = {slot: step for slot, step in steps.items() if _count_terms(*step) > most}
+    uses = Counter(
+        [factors for op, xs in long.values() if op is dot_ for factors in split_dot(xs)[:2]]
+    )
+    groups: dict[int, list[int]] = {}
+    leaders: dict[Slots, int] = {}
+    for slot, (op, operands) in long.items():
+        leader = slot
+        if op is dot_:
+            common = max(split_dot(operands)[:2], key=lambda factors: uses[factors])
+            leader = leaders.setdefault(common, slot)
+            if any(x >= leader and steps[x][0] is not CONSTANT for x in operands):
+                leader = leaders[common] = slot
+        groups.setdefault(leader, []).append(slot)
+    return groups

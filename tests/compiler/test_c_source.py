@@ -30,7 +30,7 @@ from microgrid.compiler import Program, compile
 from microgrid.compiler.c import c_source
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.native.machine import Machine
-from microgrid.compiler.passes import optimized
+from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
@@ -70,7 +70,7 @@ class Function(NamedTuple):
 
 
 def traced(f, *names):
-    return optimized(trace(f, names, lambda xs: (xs, {}))[0])
+    return optimize(trace(f, names, lambda xs: (xs, {}))[0])
 
 
 def sources(functions):
@@ -213,7 +213,7 @@ def together(tmp_path_factory):
         names = [f"x{k}" for k in range(len(program.point))]
         of_all = tuple(range(len(names)))
         function = trace(value_and_grad(program, of_all), names, lambda xs: (xs, {}))[0]
-        functions[f"random_{i}"] = Function(optimized(function))
+        functions[f"random_{i}"] = Function(optimize(function))
     for f in SMOOTH_OR_NOT:
         functions[f"grad_{f.__name__}"] = Function(traced(grad(f, (0, 1)), "x", "y"))
         functions[f"hessian_{f.__name__}"] = Function(traced(hessian(f, (0, 1)), "x", "y"))

@@ -19,7 +19,7 @@ from microgrid import Primitive, Value
 from microgrid.compiler import Program
 from microgrid.compiler.native import llvm
 from microgrid.compiler.native.kernel import ArrayKernel
-from microgrid.compiler.passes import divided, optimized
+from microgrid.compiler.passes import divide, optimize
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
@@ -259,7 +259,7 @@ def check(functions, names, rows, counts, where_slopes_overflow=False):
     program, structure, *_ = trace(
         lambda *xs: [f(*xs) for f in functions.values()], names, lambda xs: (xs, {})
     )
-    program = optimized(program)
+    program = optimize(program)
     counts["programs"] += 1
     values, errors = bounded(program, columns)
     infinite = np.any([~np.isfinite(value) for value in values], axis=0)
@@ -517,7 +517,7 @@ def long_steps(draw):
 @usual(25)
 @given(long_steps(), st.integers(1, 4))
 def test_long_steps_that_are_divided_have_the_same_bits(program, most):
-    pieces = divided(program, most)
+    pieces = divide(program, most)
     rows = np.random.default_rng(0).normal(size=(12, 20))
     whole = ArrayKernel(program, (), None, PLAIN)([], list(rows))
     found = ArrayKernel(pieces, (), None, PLAIN)([], list(rows))
@@ -535,7 +535,7 @@ def test_the_dots_of_a_layer_take_turns():
         return [mg.relu(mg.dot(w, row)) for w in weights]
 
     names = [*"abcd", *(f"v{i}" for i in range(4)), *(f"w{i}" for i in range(4))]
-    lines = repr(divided(traced(layer, names), 2)).splitlines()
+    lines = repr(divide(traced(layer, names), 2)).splitlines()
     assert [line.strip() for line in lines[1:5]] == [
         "v4 = dot(v0, v1, a, b)",
         "v5 = dot(w0, w1, a, b)",
@@ -549,7 +549,7 @@ def test_a_dot_of_what_another_dot_of_its_list_gives_waits_for_it():
         first = mg.dot(xs[:3], xs[3:])
         return [mg.dot(xs[:3], [first, first, xs[0]])]
 
-    program = divided(traced(chain, "abcdef"), 1)
+    program = divide(traced(chain, "abcdef"), 1)
     assert program(*[1.0] * 6) == traced(chain, "abcdef")(*[1.0] * 6) == [7.0]
 
 

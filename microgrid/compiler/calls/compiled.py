@@ -23,7 +23,7 @@ from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
 from ..native.kernel import ArrayKernel
-from ..passes import optimized
+from ..passes import optimize
 from ..program import Program
 from ..trace import trace
 from .arguments import Arguments, Parameters, as_column
@@ -243,7 +243,7 @@ class Compiled(Wrapped):
                     "rows, or for an array of shared numbers"
                 )
             raise
-        program = optimized(program)
+        program = optimize(program)
         each_once, places = _each_once(program)
         template = _template(structure, places)
         known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...core.primitive import CONSTANT, multiply
 from ..lowering import FUNCTIONS, Emitter, lower
-from ..passes import divided
+from ..passes import divide
 from ..program import Program
 from ..schedule import Part, scheduled
 from .machine import Machine, require
@@ -175,7 +175,7 @@ class KernelText:
         totals: Sequence[int],
         machine: Machine,
     ) -> None:
-        self.program = program = divided(program)
+        self.program = program = divide(program)
         self.machine = machine
         self.schedule = scheduled(program, shared, program.outputs)
         self.written, self.totals = list(written), list(totals)

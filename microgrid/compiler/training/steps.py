@@ -30,7 +30,7 @@ from ..native.kernel import Kernel, driver
 from ..native.llvm import KernelText
 from ..native.machine import Code, this_machine
 from ..native.records import ADDRESS, COUNT, Record, addresses_of, ir_of
-from ..passes import optimized
+from ..passes import optimize
 from ..program import Program
 from ..trace import Traced, nothing_swallowed, unknown
 
@@ -253,7 +253,7 @@ class NativeSteps:
             slopes = gradients(loss, parameters)
             program = Program.from_values([loss, *slopes, *scalars], [*parameters, *row, *target])
         template = structure.result(list(range(len(scalars)))) if structure else []
-        return optimized(program), template, [ref(node) for node in [*row, *target, *made]]
+        return optimize(program), template, [ref(node) for node in [*row, *target, *made]]
 
     def _traced_rule(self) -> Program:
         """Return the program of the optimizer's rule, for one parameter."""
@@ -263,7 +263,7 @@ class NativeSteps:
             moved = self.optimizer.update(p, g, tuple(state), rate, step)
         self.optimizer.require_update(moved)
         new, remembered = moved
-        return optimized(Program.from_values([new, *remembered], inputs))
+        return optimize(Program.from_values([new, *remembered], inputs))
 
     def _traced_clip(self) -> Program | None:
         """Return the program of the clipping, if there is any."""
@@ -274,7 +274,7 @@ class NativeSteps:
             clipped = self.clip(gradients)
         if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
             raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
-        return optimized(Program.from_values(clipped, gradients))
+        return optimize(Program.from_values(clipped, gradients))
 
     def _compile_rule(self) -> None:
         """Make the kernel of the optimizer's rule, which has the parameters for rows."""
