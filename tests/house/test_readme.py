@@ -15,7 +15,11 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+    for page in [
+        ROOT / "README.md",
+        ROOT / ".github" / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs" / "guide").glob("*.md")),
+    ]
 }
 
 
@@ -93,9 +97,9 @@ def test_a_link_leads_to_a_heading(page, heading):
     assert anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
 
 
-@pytest.mark.parametrize(("page", "module"), found(r"`(\w+\.py|\w+/)`"))
+@pytest.mark.parametrize(("page", "module"), found(r"`((?:\w+/)*\w+\.(?:py|md)|(?:\w+/)+)`"))
 def test_a_file_that_is_named_exists(page, module):
-    assert (ROOT / "microgrid" / module).exists()
+    assert (ROOT / "microgrid" / module).exists() or (ROOT / module).exists()
 
 
 def test_the_commands_are_those_that_the_ci_follows():
