@@ -242,12 +242,43 @@ direction  = Primitive("direction", _direction, _direction_partials)
 share      = Primitive("share", lambda x, rest: x / (x + rest), _share_partials)
 log_share  = Primitive("log_share", _log_share, _log_share_partials)
 logsumexp_ = Primitive("logsumexp", _logsumexp, lambda out, *xs: tuple(softmax(xs)))
+for op, what, operands, answer in (  # rounded to four digits
+    (exp, "e to the power of x", "1.0", 2.7183),
+    (exp2, "2 to the power of x", "3.0", 8.0),
+    (expm1, "exp(x) - 1, with all its digits where x is close to 0", "1.0", 1.7183),
+    (log, "the natural logarithm of x, for x > 0", "2.0", 0.6931),
+    (log2, "the logarithm of x to base 2, for x > 0", "8.0", 3.0),
+    (log10, "the logarithm of x to base 10, for x > 0", "1000.0", 3.0),
+    (log1p, "log(1 + x), with all its digits where x is close to 0, for x > -1", "1.0", 0.6931),
+    (sqrt, "the square root of x, for x >= 0", "9.0", 3.0),
+    (cbrt, "the cube root of x, of any sign", "-27.0", -3.0),
+    (sin, "the sine of x, an angle in radians", "1.0", 0.8415),
+    (cos, "the cosine of x, an angle in radians", "1.0", 0.5403),
+    (tan, "the tangent of x, an angle in radians", "1.0", 1.5574),
+    (asin, "the angle in [-pi/2, pi/2] whose sine is x, for x in [-1, 1]", "1.0", 1.5708),
+    (acos, "the angle in [0, pi] whose cosine is x, for x in [-1, 1]", "-1.0", 3.1416),
+    (atan, "the angle in [-pi/2, pi/2] whose tangent is x", "1.0", 0.7854),
+    (atan2, "the angle in [-pi, pi] of the point (x, y), whose y comes first", "1.0, -1.0", 2.3562),
+    (sinh, "the hyperbolic sine of x", "1.0", 1.1752),
+    (cosh, "the hyperbolic cosine of x", "1.0", 1.5431),
+    (tanh, "the hyperbolic tangent of x", "1.0", 0.7616),
+    (asinh, "the number whose hyperbolic sine is x", "1.0", 0.8814),
+    (acosh, "the number >= 0 whose hyperbolic cosine is x, for x >= 1", "2.0", 1.317),
+    (atanh, "the number whose hyperbolic tangent is x, for x in (-1, 1)", "0.5", 0.5493),
+    (erf, "the error function, the integral of 2 / sqrt(pi) * exp(-t*t) up to x", "1.0", 0.8427),
+    (erfc, "1 - erf(x), with all its digits where erf(x) is close to 1", "1.0", 0.1573),
+    (hypot, "the length of a vector, the root of the sum of its squares", "3.0, 4.0", 5.0),
+    (sign, "1, 0 or -1 as x is positive, zero or negative", "-2.5", -1.0),
+    (floor, "the greatest whole number that is not above x, as a float", "-2.5", -3.0),
+    (ceil, "the least whole number that is not below x, as a float", "-2.5", -2.0),
+    (relu, "x where it is positive, else 0; the derivative at 0 is 0", "-2.0", 0.0),
+    (sigmoid, "1 / (1 + exp(-x)), without overflow", "1.0", 0.7311),
+    (softplus, "log(1 + exp(x)), without overflow; its derivative is sigmoid(x)", "1.0", 1.3133),
+    (softsign, "x / (1 + |x|)", "3.0", 0.75),
+    (stop_gradient, "x as if it were a constant: no gradient goes through", "2.0", 2.0),
+):
+    op.__doc__ = f"Return {what}.\n\n>>> round({op.name}({operands}), 4)\n{answer}\n"
 # fmt: on
-erf.__doc__ = "Return the error function of x, the integral of 2 / sqrt(pi) * exp(-t*t) from 0."
-erfc.__doc__ = "Return 1 - erf(x), with all its digits where erf(x) is close to 1."
-hypot.__doc__ = (
-    "Return the length of the vector of the operands, the root of the sum of their squares."
-)
 
 
 @family

@@ -436,7 +436,6 @@ power_log   = Primitive("power_log",   _power_log,   _power_log_partials)    # b
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
 argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an input of a transform
 # fmt: on
-log.__doc__ = "Return the natural logarithm of x."
 
 
 @family
