@@ -4,6 +4,7 @@ import ast
 import code
 import html
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -87,6 +88,18 @@ def test_the_pictures_are_those_that_the_library_draws(name):
 @pytest.mark.parametrize(("page", "path"), found(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)"))
 def test_a_link_leads_somewhere(page, path):
     assert ((ROOT / page).parent / path).exists()
+
+
+def test_on_a_package_index_no_link_of_the_readme_is_relative():
+    absolute = runpy.run_path(str(ROOT / "docs" / "absolute.py"))["absolute"]
+    there = absolute(README, "https://example.org/o/n", "v1")
+    targets = re.findall(r"\]\(([^)]*)\)", there)
+    assert len(targets) == len(re.findall(r"\]\(", README)) > 20
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert "![The graph" in there
+    assert "(https://example.org/o/n/raw/v1/notebooks/pictures/graph.svg)" in there
+    assert "(https://example.org/o/n/blob/v1/README.md#student)" in there
+    assert "(https://example.org/o/n/blob/v1/docs/guide/engine.md#coming-from-micrograd)" in there
 
 
 @pytest.mark.parametrize(("page", "heading"), found(r"\]\((?!https?:)([^)#]*#[^)]+)\)"))

@@ -1,0 +1,32 @@
+"""Makes the README's links and pictures work outside of the repository, as on a package index.
+
+`python docs/absolute.py https://github.com/OWNER/NAME v1.0.0` rewrites README.md in place: links
+lead to the files of that tag, pictures to their contents.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+LINK = re.compile(r"(!?)(\[[^\]]*\])\((?!https?:)([^)]+)\)")
+
+
+def absolute(text: str, address: str, tag: str) -> str:
+    """Return a text of the repository's top with absolute links.
+
+    >>> absolute("[x](a.md#b)", "https://h/o/n", "v1"), absolute("![y](c.svg)", "https://h", "v1")
+    ('[x](https://h/o/n/blob/v1/a.md#b)', '![y](https://h/raw/v1/c.svg)')
+    """
+
+    def rewrite(link: re.Match[str]) -> str:
+        is_picture, words, target = link.groups()
+        kind = "raw" if is_picture else "blob"
+        path = README.name + target if target.startswith("#") else target
+        return f"{is_picture}{words}({address.rstrip('/')}/{kind}/{tag}/{path})"
+
+    return LINK.sub(rewrite, text)
+
+
+if __name__ == "__main__":
+    README.write_text(absolute(README.read_text(encoding="utf-8"), *sys.argv[1:]), encoding="utf-8")
