@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import losses
-from .core.graph import set_gradients
-from .core.primitive import operand_text, operands_text
-from .core.sequences import is_ordered, listed
 from .datasets import order_of_rows
-from .engine import Value, no_grad, topological_order
-from .fitting.examples import examples
-from .functional import sum as sum_
+from .fitting.examples import examples, held_out_examples
+from .fitting.task import Clip, Loss, Model, Task
+from .fitting.trainer import Bar, Trainer
+from .fitting.trial import try_out
 from .guards.checks import (
     is_bool,
-    is_finite,
-    is_real,
     require_bools,
     require_functions,
     require_whole_numbers,
     shown,
 )
-from .guards.interrupts import interrupted_once, raised_by_handler, uninterrupted
+from .guards.interrupts import interrupted_once, uninterrupted
 from .guards.locks import loading
 from .guards.seeding import Seed, generator
 from .history import History, Record
@@ -36,21 +31,19 @@ from .schedules import Schedule
 
 __all__ = ["fit"]
 
-NOT_MOVED = (
-    "The parameters are as they were before this step. A lower learning rate, standardised "
-    "inputs or `clip` may help."
-)
 NOT_BEGUN = "interrupted before the first epoch"
 WORTH_COMPILING = 200  # rows: going through so many in Python takes longer than compiling does
-MOVED = "The parameters are as this epoch's steps left them."
+
+Callback = Callable[[Any, History], object]
+Orders = Iterator[tuple[int, Sequence[int]]]
 
 
 def fit(
-    model: Callable[[list[float]], Any],
+    model: Model,
     X: Iterable[Any],
     y: Iterable[Any],
     *,
-    loss: Callable[[Any, Any], Any],
+    loss: Loss,
     optimizer: Optimizer,
     epochs: int,
     batch_size: int | None = None,
@@ -59,8 +52,8 @@ def fit(
     validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
     metrics: Sequence[Metric] = (),
     schedule: Schedule | None = None,
-    clip: Callable[[Sequence[float]], Sequence[float]] | None = None,
-    callbacks: Sequence[Callable[[Any, History], Any]] = (),
+    clip: Clip | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: bool = True,
     compile: bool | None = None,
 ) -> History:
@@ -117,372 +110,92 @@ def fit(
     try:
         with interrupted_once() as interrupts:
             history = History(ended=NOT_BEGUN)
-            _train(
-                *(history, interrupts, model, X, y, loss, optimizer, epochs, batch_size, shuffle),
-                *(seed, validation, metrics, schedule, clip, callbacks, progress, compile),
-            )
+            _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
+            named_metrics = metrics_by_name(metrics)
+            data = examples(X, y)
+            rows, width = len(data.rows), len(data.rows[0])
+            size = rows if batch_size is None else batch_size
+            held_out = held_out_examples(validation, width)
+            task = Task(model, loss, optimizer, data, size, held_out, schedule, clip)
+            try_out(task, named_metrics)
+            random = generator(seed)
+            orders = enumerate((order_of_rows(rows, shuffle, random) for _ in range(epochs)), 1)
+            if compile is None and epochs * rows < WORTH_COMPILING:
+                compile = False
+            writes_down = None if named_metrics or held_out else history
+            trainer = _make_trainer(task, writes_down, compile, bool(metrics), bool(callbacks))
+            open_bar = partial(_progress_bar, progress, epochs, epochs * task.batches)
+            train = partial(_train, trainer, orders, open_bar, named_metrics, callbacks, history)
+            managers: list[Any] = [c for c in callbacks if isinstance(c, AbstractContextManager)]
+            try:
+                history.ended = ""
+                _call_inside(managers, train, interrupts)
+            except KeyboardInterrupt:
+                history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
+            except BaseException as error:
+                history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
+                raise
             return history
     except KeyboardInterrupt:
         return History(ended=NOT_BEGUN) if history is None else history
     except BaseException as error:
         if history is not None and history.ended != NOT_BEGUN:
-            with suppress(AttributeError):
+            with suppress(AttributeError):  # any exception may end a training, also one's own
                 error.history = history  # type: ignore[attr-defined]
         raise
 
 
 def _train(
+    trainer: Trainer,
+    orders: Orders,
+    open_bar: Callable[[], AbstractContextManager[Bar]],
+    metrics: Mapping[str, Metric],
+    callbacks: Sequence[Callback],
     history: History,
+) -> None:
+    """Train epoch after epoch: measure each, write it down, show it, and call the callbacks."""
+    with open_bar() as bar:
+        for epoch in trainer.epochs(orders, bar):
+            record = epoch.record() | measured(metrics, epoch.predictions, epoch.targets)
+            if validation := trainer.validate(epoch.number):
+                record["val_loss"], predictions, targets = validation
+                record |= measured(metrics, predictions, targets, prefix="val_")
+            if trainer.history is None:
+                history.records.append(record)
+            bar.show(epoch.number, record)
+            answers = [callback(trainer.task.model, history) for callback in callbacks]
+            # NumPy's bools too, but not the number of characters that a callback has written
+            if any(is_bool(answer) and answer for answer in answers):
+                history.ended = f"a callback ended it after epoch {epoch.number}"
+                break
+
+
+def _call_inside(
+    managers: Sequence[AbstractContextManager[object]],
+    train: Callable[[], None],
     interrupts: interrupted_once,
-    model: Any,
-    X: Any,
-    y: Any,
-    loss: Any,
-    optimizer: Optimizer,
-    epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    seed: Seed,
-    validation: Any,
-    metrics: Sequence[Metric],
-    schedule: Schedule | None,
-    clip: Any,
-    callbacks: Sequence[Any],
-    progress: bool,
-    compile: bool | None,
 ) -> None:
-    """Do what `fit` says, and note down what is measured."""
-    _check_arguments(epochs, batch_size, optimizer, callbacks, compile)
-    require_bools(shuffle=shuffle, progress=progress)
-    require_functions(model=model, takes="of a row", count=1)
-    require_functions(loss=loss, takes="of a prediction and a target")
-    if schedule is not None:
-        require_functions(schedule=schedule, takes="of the step", count=1)
-    if clip is not None:
-        require_functions(clip=clip, takes="of a list of gradients", count=1)
-    named_metrics = metrics_by_name(metrics)
-    rows, targets = examples(X, y)
-    held_out = _held_out(validation, len(rows[0]))
-    _try_out(model, loss, rows[0], targets, "y")
-    if held_out:
-        _try_out(model, loss, rows[0], held_out[1], "validation y")
-    random = generator(seed)
-    size = len(rows) if batch_size is None else batch_size
-    orders = (order_of_rows(len(rows), shuffle, random) for _ in range(epochs))
-    measures = bool(named_metrics or held_out)
-    trainer: Any = Trainer(
-        *(model, loss, optimizer, schedule, clip, (rows, targets), size, history, not measures)
-    )
-    if named_metrics:
-        _try_out_metrics(trainer, named_metrics, held_out)
-    if compile or (compile is None and epochs * len(rows) >= WORTH_COMPILING):
-        trainer = _compiled(trainer, held_out, bool(metrics), bool(callbacks), bool(compile))
-
-    def train() -> None:
-        with _bar(progress, epochs, epochs * math.ceil(len(rows) / size)) as bar:
-            trainer.bar = bar
-            for outcome in trainer.epochs(orders, 1):
-                epoch, record = outcome.epoch, outcome.record()
-                record |= measured(named_metrics, outcome.predictions, outcome.targets)
-                if held_out:
-                    with no_grad(), _placed(f"epoch {epoch}, validation", MOVED):
-                        record["val_loss"], predictions = trainer.measure(*held_out)
-                    record |= measured(named_metrics, predictions, held_out[1], prefix="val_")
-                if measures:
-                    history.records.append(record)
-                if bar:
-                    bar.show(epoch, record)
-                if _called(callbacks, model, history):
-                    history.ended = f"a callback ended it after epoch {epoch}"
-                    break
-
+    """Call `train` inside of context managers; hold Ctrl-C back as each begins to be left."""
     try:
-        history.ended = ""
-        entered = [c for c in callbacks if isinstance(c, AbstractContextManager)]
-        _inside(entered, train, interrupts)
-    except KeyboardInterrupt:
-        history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
-    except BaseException as error:
-        history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
-        raise
-
-
-def _inside(
-    entered: Sequence[Any], train: Callable[[], None], interrupts: interrupted_once
-) -> None:
-    """Train inside of context managers; hold Ctrl-C back as each begins to be left."""
-    try:
-        if not entered:
+        if not managers:
             train()
         else:
-            with entered[0]:  # no stack, which an interrupt may come to between enter and push
-                _inside(entered[1:], train, interrupts)
+            with managers[0]:  # no stack, which an interrupt may come to between enter and push
+                _call_inside(managers[1:], train, interrupts)
     finally:
         interrupts.hold()
 
 
-def _compiled(
-    trainer: Trainer, held_out: Any, predicts: bool, has_callbacks: bool, insists: bool
-) -> Any:
-    """Return a trainer that takes the same steps natively; the given one, if there can be none."""
-    missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
-    if missing and insists:
-        raise ImportError(
-            f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
-        )
-    if missing:
-        return trainer
-    with loading, uninterrupted():
-        from .compiler.training.fitting import NativeTrainer
-
-    try:
-        return NativeTrainer(trainer, held_out, predicts, has_callbacks, insists)
-    except Exception as error:  # a model may raise anything of numbers that are not known yet
-        if raised_by_handler(error):
-            raise
-        if insists and not isinstance(error, Unmoved):
-            raise not_compiled(error) from error
-        return trainer  # which raises what is wrong, if anything is
-
-
-def not_compiled(error: Exception) -> TypeError:
-    """Return what to raise of an error in compiling, if somebody insists on it."""
-    what = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
-    return TypeError(f"compile=True needs what can be compiled: {what}")
-
-
-def _called(
-    callbacks: Sequence[Callable[[Any, History], Any]], model: Any, history: History
-) -> bool:
-    """Call every callback; return whether one asks for the end."""
-    answers = [callback(model, history) for callback in callbacks]
-    # NumPy's bools too, but not the number of characters that a callback has written
-    return any(is_bool(answer) and answer for answer in answers)
-
-
-class Outcome(NamedTuple):
-    """What an epoch came to: the mean loss, the last rate, the predictions and their targets."""
-
-    epoch: int
-    loss: float
-    lr: float
-    predictions: Sequence[Any] = ()
-    targets: Sequence[Any] = ()
-
-    def record(self) -> Record:
-        """Return what the history says of it, before anything else is measured."""
-        return {"epoch": self.epoch, "loss": self.loss, "lr": self.lr}
-
-
-class Trainer:
-    """What takes the steps of a training, and counts them."""
-
-    def __init__(
-        self,
-        model: Callable[[list[float]], Any],
-        loss: Callable[[Any, Any], Any],
-        optimizer: Optimizer,
-        schedule: Schedule | None,
-        clip: Callable[[Sequence[float]], Sequence[float]] | None,
-        examples: tuple[Sequence[list[float]], Sequence[Any]],
-        batch_size: int,
-        history: History,
-        notes: bool,
-    ) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule, self.clip = schedule, clip
-        self.history, self.notes = history, notes
-        self.rows, self.targets = examples
-        self.batch_size = batch_size
-        self.steps = 0
-        self.bar: Any = None
-
-    def epochs(self, orders: Iterable[Sequence[int]], first: int) -> Generator[Outcome, None, None]:
-        """Go through all rows in each of the given orders; yield what each epoch came to.
-
-        `first` is the number of the first of these epochs.
-        """
-        for epoch, order in enumerate(orders, start=first):
-            losses, predictions = [], []
-            targets = [self.targets[i] for i in order]
-            for place, start in enumerate(range(0, len(order), self.batch_size), start=1):
-                part = order[start : start + self.batch_size]
-                self.optimizer.lr = self.rate(self.steps)
-                with self.placed(epoch, place):
-                    loss, outputs, gradients = self.derive(part)
-                    with uninterrupted():
-                        self.move(gradients)
-                        losses += [loss] * len(part)
-                        predictions += outputs
-                        if len(losses) == len(order):
-                            mean_loss = math.fsum(losses) / len(losses)
-                            rate = self.optimizer.lr
-                            outcome = Outcome(epoch, mean_loss, rate, predictions, targets)
-                            self.note(outcome)
-                self.advance(1)
-            yield outcome
-
-    def note(self, outcome: Outcome) -> None:
-        """Note an epoch down, as its last step is taken: unless more is to be measured of it."""
-        if self.notes:
-            self.history.records.append(outcome.record())
-
-    def advance(self, steps: int) -> None:
-        """Show that steps were taken."""
-        if self.bar:
-            self.bar.update(steps)
-
-    def placed(self, epoch: int, place: int) -> AbstractContextManager[None]:
-        """Say of an error of the numbers which batch it comes of."""
-        return _placed(f"epoch {epoch}, batch {place}", NOT_MOVED)
-
-    def measure(
-        self, rows: Sequence[list[float]], targets: Sequence[Any]
-    ) -> tuple[float, list[Any]]:
-        """Return the mean loss and the predictions, without a step."""
-        total, predictions = self.forward(rows, targets)
-        return total.data / len(rows), predictions
-
-    def forward(
-        self, rows: Sequence[list[float]], targets: Sequence[Any]
-    ) -> tuple[Value, list[Any]]:
-        """Return the sum of the rows' losses, and the predictions as plain numbers."""
-        predictions = [self.model(list(row)) for row in rows]  # which it may change
-        pairs = zip(predictions, targets, strict=True)
-        total = sum_([value_of(self.loss(prediction, target)) for prediction, target in pairs])
-        if not math.isfinite(total.data):
-            raise FloatingPointError(f"the loss is {total.data}: {_first_not_finite(total)}")
-        return total, [_plain(prediction) for prediction in predictions]
-
-    def rate(self, step: int) -> float:
-        """Return the rate of a step: the schedule's, or else the optimizer's own."""
-        if not self.schedule:
-            return self.optimizer.lr
-        rate = self.schedule(step)
-        if not is_real(rate) or is_bool(rate) or not (is_finite(rate) and rate >= 0):
-            raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
-        return float(rate)
-
-    def derive(self, part: Sequence[int]) -> tuple[float, list[Any], list[float]]:
-        """Return the loss, the predictions and the gradients of a batch: rows of these numbers."""
-        rows, targets = [self.rows[i] for i in part], [self.targets[i] for i in part]
-        total, predictions = self.forward(rows, targets)
-        parameters = self.optimizer.parameters
-        self.optimizer.zero_grad()
-        total.backward()
-        if self.steps == 0:
-            require_dependence(total, parameters)
-        # divided after they are summed: shares of 1 and -1 cancel, of 1/n and -1/n only nearly,
-        # and some optimizers would blow up what is left
-        gradients = [parameter.grad / len(rows) for parameter in parameters]
-        if not all(map(math.isfinite, gradients)):
-            raise FloatingPointError(f"a gradient is not finite: {_first_not_finite(total)}")
-        if self.clip:
-            clipped = self.clip(gradients)
-            fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
-            if not fits or not all(is_real(g) for g in clipped):
-                raise TypeError(
-                    f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}"
-                )
-            gradients = list(clipped)
-        return total.data / len(rows), predictions, gradients
-
-    def move(self, gradients: Sequence[float]) -> None:
-        """Take a step by these gradients."""
-        set_gradients(self.optimizer.parameters, gradients)
-        self.optimizer.step()
-        self.steps += 1
-
-
-class Unmoved(ValueError):
-    """The optimizer's parameters have no influence on the loss."""
-
-
-def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
-    """Raise `Unmoved` if the optimizer's parameters have no influence on the loss."""
-    if not set(topological_order(loss)) & set(parameters):
-        raise Unmoved(
-            "the optimizer must move the model's parameters, got one of parameters that the "
-            "loss does not depend on"
-        )
-
-
-def _plain(prediction: Any) -> Any:
-    """Return a prediction in plain numbers: a dict stays one, other parts come in lists."""
-    if isinstance(prediction, Value):
-        return prediction.data
-    if isinstance(prediction, Mapping):
-        return {name: _plain(part) for name, part in prediction.items()}
-    if not is_ordered(prediction):
-        return prediction
-    return [_plain(part) for part in listed(prediction, "a prediction must be a list")]
-
-
-def value_of(loss: Any) -> Value:
-    """Return a loss; raise `TypeError` if it is no `Value`."""
-    if not isinstance(loss, Value):
-        raise TypeError(f"the loss must be a Value that depends on parameters, got {shown(loss)}")
-    return loss
-
-
-def _first_not_finite(loss: Value) -> str:
-    """Return the first operation, forward or else backward, that made inf or nan of numbers."""
-    order = topological_order(loss)
-    for node in order:
-        if not math.isfinite(node.data):
-            return f"first in {_made(node)}" if node.parents else f"from {operand_text(node)}"
-    for node in reversed(order):
-        if not all(math.isfinite(share or 0) for share in node.chain(node.grad)):
-            return f"first in the derivative of {_made(node)}"
-    return "in the sum of several shares"
-
-
-def _made(node: Value) -> str:
-    return f"`{node.op.name if node.op else ''}` of {operands_text(node.parents)}"
-
-
-def _is_of_numbers(error: Exception) -> bool:
-    """Whether an error came of the numbers, not of a mistake in the model or the loss."""
-    return isinstance(error, FloatingPointError) or hasattr(error, "operation")
-
-
-@contextmanager
-def _placed(place: str, then: str) -> Iterator[None]:
-    """Say where in the training a number stopped being finite."""
-    try:
-        yield
-    except (ArithmeticError, ValueError) as error:
-        if not _is_of_numbers(error):
-            raise
-        raise FloatingPointError(f"training stopped in {place}: {error}. {then}") from error
-
-
-def _bar(progress: bool, epochs: int, steps: int) -> Any:
-    """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
-    shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
-    seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
-    if not (progress and seen):
-        return nullcontext()
-    if find_spec("tqdm") is None:
-        print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
-        return nullcontext()
-    with loading, uninterrupted():
-        from .drawing.training.progress import Bar
-
-        return Bar(epochs, steps)
-
-
-def _check_arguments(
-    epochs: Any, batch_size: Any, optimizer: Any, callbacks: Any, compile: Any
+def _require_options(
+    epochs: int,
+    batch_size: int | None,
+    shuffle: bool,
+    callbacks: Sequence[Callback],
+    progress: bool,
+    compile: bool | None,
 ) -> None:
     require_whole_numbers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            "`optimizer` must be made with the parameters to move, such as "
-            f"optim.Adam(model.parameters(), lr=0.01), got {shown(optimizer)}"
-        )
-    optimizer.require_options(optimizer.current_options())
-    optimizer.require_state()
+    require_bools(shuffle=shuffle, progress=progress)
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
     for callback in callbacks:
@@ -491,68 +204,44 @@ def _check_arguments(
         require_bools(compile=compile, instead="None")
 
 
-def _held_out(validation: Any, width: int) -> tuple[list[Any], list[Any]] | None:
-    if validation is None:
-        return None
-    if not isinstance(validation, (list, tuple)) or len(validation) != 2:
-        raise TypeError(f"`validation` must be a pair (X, y), got {shown(validation)}")
-    X, y = validation
-    rows, targets = examples(X, y, name="validation ")
-    if len(rows[0]) != width:
-        raise ValueError(f"`validation X` must have the {width} columns of `X`, got {len(rows[0])}")
-    return rows, targets
+def _make_trainer(
+    task: Task, history: History | None, compile: bool | None, predicts: bool, has_callbacks: bool
+) -> Trainer:
+    """Return what takes the steps: natively if it can be, or else raise an error if one insists."""
+    missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
+    if missing and compile:
+        raise ImportError(
+            f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
+        )
+    if missing or compile is False:
+        return Trainer(task, history)
+    with loading, uninterrupted():
+        from .compiler.training.trainer import NativeTrainer
+
+    return NativeTrainer(task, history, predicts, has_callbacks, insists=bool(compile))
 
 
-def _try_out_metrics(trainer: Trainer, metrics: Mapping[str, Metric], held_out: Any) -> None:
-    """Let a metric that gives no number, or refuses a target, fail before any step.
+class _NoBar:
+    """The bar where nobody would see one."""
 
-    It is asked about all targets beside the prediction of the first row, which is quick; only if it
-    refuses that, beside each row's own.
-    """
-    data = [(trainer.rows, trainer.targets), *([held_out] if held_out else [])]
-    first = _tried(trainer, trainer.rows[:1], trainer.targets[:1])
-    for rows, targets in data if first else []:
-        try:
-            measured(metrics, first * len(rows), targets)
-        except Exception as error:
-            if raised_by_handler(error):
-                raise
-            if predictions := _tried(trainer, rows, targets):
-                measured(metrics, predictions, targets)
+    def update(self, steps: int) -> None:
+        """Show nothing."""
+
+    def show(self, epoch: int, record: Record) -> None:
+        """Show nothing."""
 
 
-def _tried(trainer: Trainer, rows: Sequence[list[float]], targets: Sequence[Any]) -> list[Any]:
-    """Return predictions; none if there is an error, of which the training will say where."""
-    try:
-        with no_grad():
-            return trainer.measure(rows, targets)[1]
-    except (ArithmeticError, ValueError):
-        return []
+def _progress_bar(progress: bool, epochs: int, steps: int) -> AbstractContextManager[Bar]:
+    """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
+    shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
+    seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
+    if not (progress and seen):
+        return nullcontext(_NoBar())
+    if find_spec("tqdm") is None:
+        print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
+        return nullcontext(_NoBar())
+    with loading, uninterrupted():
+        from .drawing.training.progress import Bar as ShownBar
 
-
-def _try_out(
-    model: Callable[[list[float]], Any],
-    loss: Callable[[Any, Any], Any],
-    row: list[float],
-    targets: Sequence[Any],
-    name: str,
-) -> None:
-    """Let a model of other rows, and targets that the loss refuses, fail before any step."""
-    with no_grad():
-        try:
-            prediction = model(list(row))
-        except (ArithmeticError, ValueError) as error:
-            if _is_of_numbers(error):
-                return  # the training will say where
-            raise ValueError(f"row 0 of `X` does not suit the model: {error}") from error
-        for i, target in enumerate(targets):
-            try:
-                result = loss(prediction, target)
-            except (ArithmeticError, TypeError, ValueError) as error:
-                if _is_of_numbers(error):
-                    continue
-                kind = TypeError if isinstance(error, TypeError) else ValueError
-                own = getattr(loss, "__module__", None) == losses.__name__
-                takes = "" if own else "; a loss takes the prediction and the target of one row"
-                raise kind(f"row {i} of `{name}` does not suit the loss: {error}{takes}") from error
-            value_of(result)
+        bar: AbstractContextManager[Bar] = ShownBar(epochs, steps)
+        return bar

@@ -1,1 +1,1 @@
-"""How `fit` does it: the rows and targets that users have, made lists of plain numbers."""
+"""How `fit` does it: plain rows and targets, what is tried out first, and the steps in Python."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.sequences import (
     is_missing,
@@ -19,10 +19,25 @@ from ..core.sequences import (
 )
 from ..guards.checks import is_finite, is_of_dates, is_real, shown
 
-__all__ = ["examples", "rows_of_numbers"]
+__all__ = ["Examples", "Row", "Target", "examples", "held_out_examples", "rows_of_numbers"]
+
+Row = list[float]
+Target = float | list[float]
 
 
-def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> tuple[list[Any], list[Any]]:
+class Examples(NamedTuple):
+    """Rows of one width, and as many targets, each a number or a list of them."""
+
+    rows: list[Row]
+    targets: list[Target]
+
+    def at(self, places: Iterable[int]) -> Examples:
+        """Return those that stand in these places, in this order."""
+        chosen = list(places)
+        return Examples([self.rows[i] for i in chosen], [self.targets[i] for i in chosen])
+
+
+def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> Examples:
     """Return the rows of X as lists of floats, and the targets: each a number or a list of them.
 
     X and y are lists, arrays, data frames, tensors or other iterables, and go by position; whole
@@ -34,17 +49,39 @@ def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> tuple[list[A
         TypeError: something is not a plain number, or has no order.
 
     >>> examples([(1, 2)], [1])
-    ([[1.0, 2.0]], [1])
+    Examples(rows=[[1.0, 2.0]], targets=[1])
     """
     rows, targets = rows_of_numbers(f"{name}X", X), _targets(f"{name}y", y)
     require_one_length(f"{name}X", rows, f"{name}y", targets)
-    return rows, targets
+    return Examples(rows, targets)
 
 
-def rows_of_numbers(name: str, X: Iterable[Any]) -> list[list[float]]:
+def held_out_examples(validation: object, width: int) -> Examples | None:
+    """Return the pair `validation` as examples of a training's width, None if there is no pair.
+
+    Raises:
+        ValueError, TypeError: as `examples` does, or it is no pair, or of another width.
+
+    >>> held_out_examples(([[3]], [0]), width=1)
+    Examples(rows=[[3.0]], targets=[0])
+    """
+    if validation is None:
+        return None
+    if not isinstance(validation, (list, tuple)) or len(validation) != 2:
+        raise TypeError(f"`validation` must be a pair (X, y), got {shown(validation)}")
+    X, y = validation
+    held_out = examples(X, y, name="validation ")
+    if len(held_out.rows[0]) != width:
+        raise ValueError(
+            f"`validation X` must have the {width} columns of `X`, got {len(held_out.rows[0])}"
+        )
+    return held_out
+
+
+def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     """Return rows as lists of floats, all of one width; raises as `examples` does."""
     cells = _Cells(name, X, "leave the column out, or number its values")
-    rows: list[list[float]] = []
+    rows: list[Row] = []
     for i, row in enumerate(listed(X, f"`{name}` must be a list or an array of rows")):
         if is_real(row):
             raise TypeError(
@@ -66,9 +103,9 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[list[float]]:
     return rows
 
 
-def _targets(name: str, y: Iterable[Any]) -> list[Any]:
+def _targets(name: str, y: Iterable[Any]) -> list[Target]:
     cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
-    targets: list[Any] = []
+    targets: list[Target] = []
     for i, target in enumerate(listed(y, f"`{name}` must be a list or an array of targets")):
         if is_ordered(target):
             entries = listed(target, f"row {i} of `{name}` must be a number or a list of them")

@@ -23,6 +23,8 @@ import numpy as np
 
 import microgrid
 from microgrid import MLP, fit, hessian, losses, optim, schedules, value_and_grad
+from microgrid.fitting.examples import Examples
+from microgrid.fitting.task import Task
 
 from .growth import growth, large, pictures
 from .sides import (
@@ -152,8 +154,9 @@ def training_alone(
     """
     steps_type = import_module("microgrid.compiler.training.steps").NativeSteps
     sgd = optim.SGD(model.parameters(), lr=1.0, weight_decay=DECAY)
-    steps = steps_type(model, losses.hinge, sgd, None, rows, targets, False)
-    columns = steps.columns(rows, targets)
+    examples = Examples(rows, targets)
+    steps = steps_type(Task(model, losses.hinge, sgd, examples, len(rows)), predicts=False)
+    columns = steps.columns(examples)
     outs = steps.room_for_predictions(columns)
     count, parameters = len(rates), len(sgd.parameters)
     start = steps.shared[:parameters].copy()

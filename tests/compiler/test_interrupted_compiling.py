@@ -13,6 +13,8 @@ import pytest
 
 import microgrid as mg
 from microgrid import Module, Value, losses, no_grad, optim
+from microgrid.fitting.examples import Examples
+from microgrid.fitting.task import Task
 from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
 from tests.threads import PATIENCE, in_a_thread
@@ -123,12 +125,13 @@ ROWS, TARGETS = [[1.0], [2.0], [-1.0]], [1.0, 0.0, 0.5]
 
 def steps_of(model):
     adam = optim.Adam(model.parameters(), lr=0.1)
-    return NativeSteps(model, losses.squared_error, adam, None, ROWS, TARGETS, False)
+    task = Task(model, losses.squared_error, adam, Examples(ROWS, TARGETS), len(ROWS))
+    return NativeSteps(task, predicts=False)
 
 
 def take(steps, count):
     """Take steps on all rows, and hand over what they leave."""
-    columns = steps.columns(ROWS, TARGETS)
+    columns = steps.columns(Examples(ROWS, TARGETS))
     outs = steps.room_for_predictions(columns)
     for _ in range(count):
         steps.run(columns, outs, [0], [len(ROWS)], [0.1])

@@ -43,8 +43,9 @@ from microgrid import (
 from microgrid import sum as mg_sum
 from microgrid.compiler import lowers
 from microgrid.compiler.native.machine import this_machine
-from microgrid.compiler.training import fitting
+from microgrid.compiler.training import trainer
 from microgrid.compiler.training.steps import NativeSteps
+from microgrid.fitting.trainer import Trainer
 from microgrid.nn import ACTIVATIONS
 from tests.search import usual
 
@@ -151,13 +152,13 @@ def assert_close(one, other, path=""):
 @contextmanager
 def python_steps():
     """Give a list with an entry for every step that is taken in Python meanwhile."""
-    taken, derive = [], training.Trainer.derive
+    taken, derive = [], Trainer.derive
 
     def counted(self, *given):
         taken.append(self.steps)
         return derive(self, *given)
 
-    with patch.object(training.Trainer, "derive", counted):
+    with patch.object(Trainer, "derive", counted):
         yield taken
 
 
@@ -425,7 +426,7 @@ def test_the_same_seed_gives_the_same_bits():
 def test_how_many_steps_a_call_takes_does_not_change_a_bit(limit, monkeypatch):
     options = {"kind": optim.Adam, "schedule": schedules.cosine(0.1, STEPS)}
     whole = state(*trained(True, **options))
-    monkeypatch.setattr(fitting, *limit)
+    monkeypatch.setattr(trainer, *limit)
     assert state(*trained(True, **options)) == whole
 
 
@@ -703,7 +704,7 @@ def test_a_bar_is_told_of_every_step_and_every_epoch(options, monkeypatch):
     bars = []
     for compile in (True, False):
         bars.append(bar := Bar())
-        monkeypatch.setattr(training, "_bar", lambda *_, bar=bar: nullcontext(bar))
+        monkeypatch.setattr(training, "_progress_bar", lambda *_, bar=bar: nullcontext(bar))
         trained(compile, Line, **options)
     native, python = bars
     assert native.steps == python.steps == STEPS
@@ -753,7 +754,7 @@ def ctrl_c_in_call(number):
 def test_ctrl_c_ends_the_training_with_weights_and_history_of_the_same_steps(
     call, watchers, monkeypatch
 ):
-    monkeypatch.setattr(fitting, "MOST_ROWS", 10 * ROWS)
+    monkeypatch.setattr(trainer, "MOST_ROWS", 10 * ROWS)
     options = {"lr": 1e-4, "schedule": schedules.cosine(1e-3, 10**6)} | WATCHERS[watchers]
     with ctrl_c_in_call(call):
         _, optimizer, history = trained(True, Line, kind=optim.Adam, epochs=10**5, **options)

@@ -429,7 +429,7 @@ def test_ctrl_c_leaves_the_lock_of_all_bars_free(monkeypatch):
     monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
 
     def work():
-        with microgrid.training._bar(True, EPOCHS, STEPS) as bar:
+        with microgrid.training._progress_bar(True, EPOCHS, STEPS) as bar:
             for epoch in range(EPOCHS):
                 bar.update(BATCHES)
                 bar.show(epoch, {"epoch": epoch, "loss": 1.0})

@@ -9,22 +9,24 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...calculus import gradients
 from ...core.graph import set_gradients, topological_order
 from ...derivatives.trees import flatten
 from ...engine import Value, set_data
+from ...fitting.examples import Examples, Target
+from ...fitting.task import Task
+from ...fitting.trainer import require_dependence, require_value
 from ...guards.checks import shown
 from ...guards.interrupts import uninterrupted
-from ...optim import Optimizer
-from ...training import require_dependence, value_of
 from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel, driver
 from ..native.llvm import KernelText
@@ -36,8 +38,7 @@ from ..trace import Traced, nothing_swallowed, unknown
 
 __all__ = ["NativeSteps"]
 
-Clip = Callable[[Sequence[Any]], Sequence[Any]]
-Function = Callable[..., Any]
+Array = NDArray[np.float64]
 
 
 class TrainingRecord(Record):
@@ -64,12 +65,7 @@ class NativeSteps:
     them from the optimizer, and `write` puts them back.
 
     Args:
-        model: of a row, a list of numbers.
-        loss: of a prediction and a target.
-        optimizer: moves the parameters that it was made with.
-        clip: changes the gradients before a step, or None.
-        rows: rows of the training's width.
-        targets: their targets, numbers or lists of numbers, all of one length.
+        task: what the steps are of.
         predicts: whether the predictions are wanted too.
 
     Raises:
@@ -77,21 +73,13 @@ class NativeSteps:
         ValueError: the loss does not depend on the parameters.
     """
 
-    def __init__(
-        self,
-        model: Function,
-        loss: Function,
-        optimizer: Optimizer,
-        clip: Clip | None,
-        rows: Sequence[Sequence[float]],
-        targets: Sequence[Any],
-        predicts: bool,
-    ) -> None:
-        self.optimizer, self.model, self.loss, self.clip = optimizer, model, loss, clip
-        self.width, self.target_width = len(rows[0]), _target_width(targets)
-        self.predicts = predicts
-        count, slots = len(optimizer.parameters), optimizer.slots
-        self.program, self.template = self._traced()
+    def __init__(self, task: Task, predicts: bool) -> None:
+        self.task, self.predicts = task, predicts
+        self.optimizer = task.optimizer
+        self.width = len(task.examples.rows[0])
+        self.target_width = _target_width(task.examples.targets[0])
+        count, slots = len(self.optimizer.parameters), self.optimizer.slots
+        self.program, self.template = self._trace()
         outs = range(1 + count, len(self.program.outputs))
         self._loss = _kernel(self.program, range(count), outs, range(1 + count))
         text, self.outs = self._loss.text, len(outs)
@@ -121,32 +109,32 @@ class NativeSteps:
             made=self.made,
             state=self.state,
         )
-        self.rule = self._traced_rule()
+        self.rule = self._trace_rule()
         self._compile_rule()
-        self.clipping = self._traced_clip()
+        self.clipping = self._trace_clip()
         if self.clipping is not None:
             self._compile_clip(self.clipping)
         self.read()
 
-    def columns(self, rows: Sequence[Sequence[float]], targets: Sequence[Any]) -> Any:
+    def columns(self, examples: Examples) -> Array:
         """Return rows and targets as an array with a line for each column."""
-        if any(_target_width([target]) != self.target_width for target in targets):
+        if any(_target_width(target) != self.target_width for target in examples.targets):
             raise TypeError("to be compiled, all targets must be of one length")
-        flat = [[t] if self.target_width is None else t for t in targets]
-        return np.ascontiguousarray(np.hstack([np.array(rows), np.array(flat, float)]).T)
+        flat = [t if isinstance(t, list) else [t] for t in examples.targets]
+        return np.ascontiguousarray(np.hstack([np.array(examples.rows), np.array(flat, float)]).T)
 
-    def room_for_predictions(self, columns: Any) -> Any:
+    def room_for_predictions(self, columns: Array) -> Array:
         """Return an array for the predictions of rows, with a line for each of their numbers."""
         return np.empty((self.outs, columns.shape[1]))
 
     def run(
         self,
-        columns: Any,
-        outs: Any,
+        columns: Array,
+        outs: Array,
         firsts: Sequence[int],
         sizes: Sequence[int],
         rates: Sequence[float],
-        losses: Any = None,
+        losses: Array | None = None,
     ) -> list[float]:
         """Take steps on batches of the columns; return their losses, and fill in predictions.
 
@@ -167,7 +155,7 @@ class NativeSteps:
         taken: list[float] = losses[: self.taken - before].tolist()
         return taken
 
-    def measure(self, columns: Any) -> tuple[float, Any]:
+    def measure(self, columns: Array) -> tuple[float, Array]:
         """Return the mean loss of all rows of the columns, and the predictions, without a step."""
         rows = columns.shape[1]
         outs = self.room_for_predictions(columns)
@@ -176,13 +164,13 @@ class NativeSteps:
         self._loss.prepared(rows, places, ends, self.shared, self.sums)()
         return float(self.sums[0]) / rows, outs
 
-    def predictions(self, outs: Any) -> list[Any]:
+    def predictions(self, outs: Array) -> list[object]:
         """Return the predictions of rows as the model gave them, of plain numbers."""
         if not self.outs:
             return []
         if type(self.template) is int:
             return list(outs[0].tolist())
-        return [_in_places(self.template, numbers) for numbers in outs.T.tolist()]
+        return [_fill(self.template, numbers) for numbers in outs.T.tolist()]
 
     def read(self) -> None:
         """Take the parameters and what the optimizer remembers of them from the optimizer."""
@@ -192,7 +180,7 @@ class NativeSteps:
             self.state[:] = np.array(self.optimizer.state, float).T.ravel()
         self._record.set(taken=self.optimizer.steps)
         self._written = self.taken
-        rule = self._traced_rule()
+        rule = self._trace_rule()
         if rule != self.rule:  # an option was set
             self.rule = rule
             self._compile_rule()
@@ -219,7 +207,7 @@ class NativeSteps:
 
         A callback may have changed them; and what counts its calls differs at every run.
         """
-        now = self._traced()[0], self._traced_clip(), self._traced_rule()
+        now = self._trace()[0], self._trace_clip(), self._trace_rule()
         return now == (self.program, self.clipping, self.rule)
 
     @property
@@ -227,26 +215,26 @@ class NativeSteps:
         """The number of steps ever taken, which the machine code counts."""
         return self._record.taken
 
-    def _traced(self) -> tuple[Program, Any]:
+    def _trace(self) -> tuple[Program, Any]:
         """Return the program of a row's loss, its gradients and the predictions."""
-        program, template, nodes = self._traced_once()
+        program, template, nodes = self._trace_once()
         if any(node() is not None for node in nodes):
             gc.collect()  # a recursive function is a cycle, and may hold a node
         if any(node() is not None for node in nodes):
             raise TypeError("the model or the loss keeps what it computes, which has no value here")
         return program, template
 
-    def _traced_once(self) -> tuple[Program, Any, list[ref[Value]]]:
+    def _trace_once(self) -> tuple[Program, Any, list[ref[Value]]]:
         """Return the program, where the predictions go, and nodes of which none should be left."""
         parameters = self.optimizer.parameters
-        row = [Traced(f"x{i}") for i in range(self.width)]
+        row: list[Any] = [Traced(f"x{i}") for i in range(self.width)]
         target = [Traced(f"y{i}") for i in range(self.target_width or 1)]
         with unknown(parameters):
             with _without_draws(), nothing_swallowed():
-                prediction = self.model(list(row))
+                prediction = self.task.model(list(row))
                 y = target[0] if self.target_width is None else list(target)
-                loss = self.loss(prediction, y)
-            require_dependence(value_of(loss), parameters)
+                loss = require_value(self.task.loss(prediction, y))
+            require_dependence(loss, parameters)
             scalars, structure = flatten(prediction) if self.predicts else ([], None)
             order = topological_order(loss, *[x for x in scalars if isinstance(x, Value)])
             made = [node for node in order if node.is_traced and node.parents]
@@ -255,7 +243,7 @@ class NativeSteps:
         template = structure.result(list(range(len(scalars)))) if structure else []
         return optimize(program), template, [ref(node) for node in [*row, *target, *made]]
 
-    def _traced_rule(self) -> Program:
+    def _trace_rule(self) -> Program:
         """Return the program of the optimizer's rule, for one parameter."""
         names = ["p", "g", *(f"state{i}" for i in range(self.optimizer.slots)), "lr", "step"]
         p, g, *state, rate, step = inputs = [Traced(name) for name in names]
@@ -265,13 +253,13 @@ class NativeSteps:
         new, remembered = moved
         return optimize(Program.from_values([new, *remembered], inputs))
 
-    def _traced_clip(self) -> Program | None:
+    def _trace_clip(self) -> Program | None:
         """Return the program of the clipping, if there is any."""
-        if not self.clip:
+        if not self.task.clip:
             return None
         gradients = [Traced(f"g{i}") for i in range(len(self.optimizer.parameters))]
         with _without_draws():
-            clipped = self.clip(gradients)
+            clipped = self.task.clip(gradients)
         if not isinstance(clipped, Sequence) or len(clipped) != len(gradients):
             raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
         return optimize(Program.from_values(clipped, gradients))
@@ -347,19 +335,20 @@ def _without_draws() -> Iterator[None]:
             sys.setprofile(None)
 
 
-def _with_room(count: int) -> Any:
+def _with_room(count: int) -> Array:
     """Return an array of zeros that machine code may read, and fill, eight at a time."""
     return np.zeros(count + 7)[:count]
 
 
-def _target_width(targets: Sequence[Any]) -> int | None:
+def _target_width(target: Target) -> int | None:
     """Return how many numbers a target is a list of; None if it is a number."""
-    return len(targets[0]) if isinstance(targets[0], list) else None
+    return len(target) if isinstance(target, list) else None
 
 
-def _in_places(template: Any, numbers: Sequence[float]) -> Any:
+def _fill(template: Any, numbers: Sequence[float]) -> Any:
+    """Return a tree of numbers, in which the template has their places."""
     if type(template) is int:
         return numbers[template]
     if isinstance(template, Mapping):
-        return {name: _in_places(part, numbers) for name, part in template.items()}
-    return [_in_places(part, numbers) for part in template]
+        return {name: _fill(part, numbers) for name, part in template.items()}
+    return [_fill(part, numbers) for part in template]

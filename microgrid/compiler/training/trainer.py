@@ -1,0 +1,203 @@
+"""The native side of `fit`: epochs of native steps, as long as nobody looks in between."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
+
+from ...core.modes import current, unrecorded, watched
+from ...engine import Value
+from ...fitting.finiteness import say_where
+from ...fitting.task import Task
+from ...fitting.trainer import NOT_MOVED, Bar, Epoch, Measurement, Trainer, Unmoved
+from ...guards.interrupts import raised_by_handler, uninterrupted
+from ...history import History
+from ...optim import Optimizer
+from .steps import NativeSteps
+from .stretch import Stretch
+
+__all__ = ["NativeTrainer"]
+
+SECONDS = 0.05  # of one native call, about: Ctrl-C and the bar wait for its end
+SECONDS_PER_OPERATION = 1e-8  # at most, for a row; a first guess, until a call was measured
+FIRST_ROWS = 4  # of which the loss is compared with Python's
+AGREEMENT = 1e-6  # far more than rounding, far less than what another number would make
+MOST_ROWS = 2**18  # that are put in order for one native call
+
+
+class NativeTrainer(Trainer):
+    """Takes the steps of a task natively, and in Python those that cannot be taken so.
+
+    Args:
+        task: what is to be done.
+        history: where each epoch is written down, or None.
+        predicts: whether the predictions are wanted too.
+        has_callbacks: whether somebody may look at the model after every epoch, and change it.
+        insists: whether to raise an error if something cannot be compiled, or go on in Python.
+
+    Raises:
+        TypeError: something cannot be compiled, if one insists.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        history: History | None,
+        predicts: bool,
+        has_callbacks: bool,
+        insists: bool,
+    ) -> None:
+        super().__init__(task, history)
+        self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
+        self.most_steps = 1  # of one native call
+        self.native = self._unless_refused(self._begin)  # None where Python takes the steps
+
+    def epochs(
+        self, orders: Iterator[tuple[int, Sequence[int]]], bar: Bar
+    ) -> Generator[Epoch, None, None]:
+        """Go through all rows in each of the numbered orders; yield what each epoch came to."""
+        while self.native and (some := list(islice(orders, self._epochs_at_once()))):
+            stretch = Stretch(self.task, self.native, self.columns, some)
+            for e in range(len(some)):
+                while len(stretch.epochs) <= e:
+                    self._take(stretch, bar)
+                yield stretch.epochs[e]
+            if self.has_callbacks:
+                self.native = self._unless_refused(self._look)
+        yield from super().epochs(orders, bar)
+
+    def validate(self, epoch: int) -> Measurement | None:
+        """Measure what is held out, after an epoch; return None if nothing is."""
+        if self.native and self.held_out is not None and self.task.held_out:
+            loss, outs = self.native.measure(self.held_out)
+            if math.isfinite(loss):
+                return Measurement(loss, self.native.predictions(outs), self.task.held_out.targets)
+        return super().validate(epoch)  # which says what is wrong
+
+    def _unless_refused(self, compile: Callable[[], NativeSteps]) -> NativeSteps | None:
+        """Return compiled steps, or None if Python has to take them: if one insists, raise that."""
+        try:
+            return compile()
+        except Exception as error:  # a model may raise anything of numbers that are not known yet
+            if raised_by_handler(error):
+                raise
+            if self.insists and not (isinstance(error, Unmoved) and self.steps == 0):
+                what = f"{type(error).__name__}: {error}"
+                what = str(error) if isinstance(error, TypeError) else what
+                raise TypeError(f"compile=True needs what can be compiled: {what}") from error
+            return None  # and a first step in Python says what is wrong, if anything is
+
+    def _begin(self) -> NativeSteps:
+        task, steps = self.task, self._compile()
+        self.columns = steps.columns(task.examples)
+        self.held_out = steps.columns(task.held_out) if task.held_out else None
+        work = max(1, len(steps.program)) * min(task.batch_size, len(task.examples.rows))
+        self.most_steps = max(1, int(SECONDS / (work * SECONDS_PER_OPERATION)))
+        return steps
+
+    def _look(self) -> NativeSteps:
+        """Go on from what a callback may have left."""
+        _require_plain(self.task.optimizer)
+        if self.native:
+            self.native.read()
+            if self.native.is_current():
+                return self.native
+        return self._compile()
+
+    def _compile(self) -> NativeSteps:
+        _require_plain(self.task.optimizer)
+        steps = NativeSteps(self.task, self.predicts)
+        if not steps.is_current():
+            raise TypeError("what draws numbers, or counts its calls, differs every time")
+        self._require_agreement(steps)
+        return steps
+
+    def _require_agreement(self, steps: NativeSteps) -> None:
+        """Raise `TypeError` if Python computes something else of the first rows.
+
+        So it is if a model draws numbers that cannot be watched.
+        """
+        first = self.task.examples.at(range(min(FIRST_ROWS, len(self.task.examples.rows))))
+        try:
+            mean = self.measure(first).loss
+        except (ArithmeticError, ValueError):
+            return  # the training will say where
+        compiled = steps.measure(steps.columns(first))[0]
+        if not math.isclose(mean, compiled, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+            raise TypeError(
+                f"the mean loss of the first {len(first.rows)} rows is {mean} in Python, but "
+                f"{compiled} as it was compiled: a model must not draw numbers, nor change from "
+                "call to call"
+            )
+
+    def _epochs_at_once(self) -> int:
+        if self.predicts or self.has_callbacks or self.task.held_out:
+            return 1
+        most_epochs = MOST_ROWS // len(self.task.examples.rows)
+        return max(1, min(self.most_steps // self.task.batches, most_epochs))
+
+    def _take(self, stretch: Stretch, bar: Bar) -> None:
+        """Take steps natively; if not one can be taken, take it in Python."""
+        optimizer, rates, done = self.task.optimizer, stretch.rates, stretch.done
+        if len(rates) == done:
+            rates += self._rates(min(self.most_steps, len(stretch.sizes) - done))
+        end = min(done + self.most_steps, len(rates))
+        with uninterrupted():
+            begin = time.perf_counter()
+            taken = stretch.run(done, end)
+            elapsed = time.perf_counter() - begin
+            optimizer.lr = rates[min(done + taken, len(rates) - 1)]
+            if taken:
+                stretch.steps.write()
+                self.steps += taken
+                self._finish(stretch)
+            if taken < end - done:
+                optimizer.zero_grad()  # the kernel has left what may be no numbers
+        if taken:
+            self.most_steps = max(1, min(int(SECONDS * taken / max(elapsed, 1e-9)), 2**20))
+            bar.update(taken)
+        else:
+            self._take_in_python(stretch, bar)
+
+    def _take_in_python(self, stretch: Stretch, bar: Bar) -> None:
+        """Take a step in Python: it raises an error that names the operation, if it fails there."""
+        k = stretch.done
+        epoch, place, batch = stretch.batch(k)
+        with say_where(f"epoch {epoch}, batch {place}", NOT_MOVED):
+            loss, predictions, gradients = self.derive(batch)
+            with uninterrupted():
+                self.move(gradients)
+                stretch.steps.read()
+                stretch.set(k, loss, predictions if self.predicts else [])
+                self._finish(stretch)
+        bar.update(1)
+
+    def _finish(self, stretch: Stretch) -> None:
+        """Write down the epochs whose last step was taken."""
+        for epoch in stretch.finish():
+            self.write_down(epoch)
+
+    def _rates(self, count: int) -> list[float]:
+        """Return the rates of the next steps, up to one for which the schedule raises an error."""
+        rates: list[float] = []
+        try:
+            for step in range(self.steps, self.steps + count):
+                rates.append(self.rate(step))
+        except Exception as error:
+            if not rates or raised_by_handler(error):
+                raise
+        return rates
+
+
+def _require_plain(optimizer: Optimizer) -> None:
+    """Raise `TypeError` for what only Python does."""
+    for name in ("step", "_moved", "zero_grad"):
+        own = getattr(getattr(optimizer, name), "__func__", None)
+        if own is not getattr(Optimizer, name):
+            raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
+    if not all(type(p) is Value and type(p.data) is float for p in optimizer.parameters):
+        raise TypeError("a kernel computes with floats, and a parameter is none")
+    if current(watched) or current(unrecorded):
+        raise TypeError("under detect_anomaly() or no_grad() every node is made in Python")

@@ -1,0 +1,60 @@
+"""What a training has to do: all of `fit`'s arguments that a step depends on, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..guards.checks import require_functions, shown
+from ..optim import Optimizer
+from ..schedules import Schedule
+from .examples import Examples
+
+__all__ = ["Clip", "Loss", "Model", "Task"]
+
+Model = Callable[[list[float]], object]
+Loss = Callable[[Any, Any], object]
+Clip = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and its loss, what they are trained on, and how each step moves the parameters.
+
+    `held_out` is measured after every epoch, if it is given; the rest is as `fit` explains it.
+
+    Raises:
+        TypeError: a part is not what it must be.
+        ValueError: the optimizer's options or its state are out of their range.
+    """
+
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+    examples: Examples
+    batch_size: int
+    held_out: Examples | None = None
+    schedule: Schedule | None = None
+    clip: Clip | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(
+                "`optimizer` must be made with the parameters to move, such as "
+                f"optim.Adam(model.parameters(), lr=0.01), got {shown(self.optimizer)}"
+            )
+        self.optimizer.require_options(self.optimizer.current_options())
+        self.optimizer.require_state()
+        require_functions(model=self.model, takes="of a row", count=1)
+        require_functions(loss=self.loss, takes="of a prediction and a target")
+        if self.schedule is not None:
+            require_functions(schedule=self.schedule, takes="of the step", count=1)
+        if self.clip is not None:
+            require_functions(clip=self.clip, takes="of a list of gradients", count=1)
+
+    @property
+    def batches(self) -> int:
+        """How many batches, and so steps, an epoch has."""
+        return math.ceil(len(self.examples.rows) / self.batch_size)

@@ -1,0 +1,75 @@
+"""What can be tried out before the first step: whether model, loss, metrics and targets suit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .. import losses
+from ..core.graph import no_grad
+from ..guards.interrupts import raised_by_handler
+from ..metrics import Metric, measured
+from .examples import Examples
+from .finiteness import is_of_numbers
+from .task import Task
+from .trainer import Trainer, require_value
+
+__all__ = ["try_out"]
+
+
+def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
+    """Raise an error for rows that do not suit the model, and targets that loss or metrics refuse.
+
+    Raises:
+        TypeError, ValueError: what the model, the loss or a metric raises, or they give no number.
+    """
+    with no_grad():
+        _try_loss(task, task.examples, "y")
+        if task.held_out:
+            _try_loss(task, task.held_out, "validation y")
+    if metrics:
+        _try_metrics(task, metrics)
+
+
+def _try_loss(task: Task, examples: Examples, name: str) -> None:
+    """Ask the loss about every target, beside the prediction of the first row."""
+    try:
+        prediction = task.model(list(task.examples.rows[0]))
+    except (ArithmeticError, ValueError) as error:
+        if is_of_numbers(error):
+            return  # the training will say where
+        raise ValueError(f"row 0 of `X` does not suit the model: {error}") from error
+    for i, target in enumerate(examples.targets):
+        try:
+            result = task.loss(prediction, target)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            if is_of_numbers(error):
+                continue
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            own = getattr(task.loss, "__module__", None) == losses.__name__
+            takes = "" if own else "; a loss takes the prediction and the target of one row"
+            raise kind(f"row {i} of `{name}` does not suit the loss: {error}{takes}") from error
+        require_value(result)
+
+
+def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
+    """Ask the metrics about every target, beside the prediction of the first row.
+
+    That is quick; only if one refuses it, beside each row's own.
+    """
+    first = _predictions(task, task.examples.at([0]))
+    for examples in filter(None, [task.examples, task.held_out] if first else []):
+        try:
+            measured(metrics, [*first] * len(examples.rows), examples.targets)
+        except Exception as error:
+            if raised_by_handler(error):
+                raise
+            if predictions := _predictions(task, examples):
+                measured(metrics, predictions, examples.targets)
+
+
+def _predictions(task: Task, examples: Examples) -> Sequence[object]:
+    """Return predictions; none if there is an error, of which the training will say where."""
+    try:
+        return Trainer(task).measure(examples).predictions
+    except (ArithmeticError, ValueError):
+        return []
