@@ -6,7 +6,7 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from microgrid import functional
+from microgrid import Primitive, functional
 
 HERE = Path(__file__).parent
 
@@ -39,10 +39,10 @@ html_theme = "furo"
 html_title = "microgrid"
 
 MODULES = [
-    "anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "engine", "files",
-    "functional", "guards.mistakes", "history", "losses", "metrics", "nn", "optim", "schedules",
-    "testing", "testing.conformance", "testing.strategies", "training",
-]  # fmt: skip
+    module
+    for page in sorted((HERE / "reference").glob("*.md"))
+    for module in re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))
+]
 
 
 def copy_lessons() -> None:
@@ -52,10 +52,11 @@ def copy_lessons() -> None:
 
 def mark_up(app, what, name, obj, options, lines):
     """Let |x|, *args, `Value`s and indented code be what a reader of plain text takes them for."""
-    in_code = False
+    in_code = in_example = False
     for i, line in enumerate(lines):
         in_code = in_code and (not line or line.startswith("    "))
-        if not in_code and not line.lstrip().startswith((">>>", "...")):
+        in_example = line.lstrip().startswith(">>>") or (in_example and line != "")
+        if not (in_code or in_example):
             parts = re.split(r"(`+[^`]*`+)", line)
             for k in range(0, len(parts), 2):
                 escaped = re.sub(r"([|*])", r"\\\1", parts[k])
@@ -67,10 +68,9 @@ def mark_up(app, what, name, obj, options, lines):
 
 
 def leave_out_methods(app, what, name, obj, skip, options):
-    """Leave out the methods that are functions of `functional`, where they are described."""
-    if what == "class" and getattr(functional, name, None) is obj:
-        return True
-    return None
+    """Leave out the methods that are functions of `functional`, which describes them."""
+    is_function = isinstance(obj, Primitive) or getattr(functional, name, None) is obj
+    return True if what == "class" and is_function else None
 
 
 def require_all_names(app, exception):
@@ -79,11 +79,9 @@ def require_all_names(app, exception):
         return
     shown = {name.split(".")[-1] for name in app.env.get_domain("py").objects}
     for module in MODULES:
-        names = importlib.import_module(f"microgrid.{module}").__all__
+        names = importlib.import_module(module).__all__
         if missing := [name for name in names if name not in shown]:
-            raise ValueError(
-                f"microgrid.{module}: {', '.join(missing)} on no page of docs/reference"
-            )
+            raise ValueError(f"{module}: {', '.join(missing)} on no page of docs/reference")
 
 
 def setup(app):

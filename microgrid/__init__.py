@@ -1,6 +1,6 @@
 """microgrid: a scalar reverse-mode automatic-differentiation engine.
 
-A `Value` remembers how it was computed; `backward()` leaves every gradient where it belongs.
+A `Value` remembers how it was computed; `backward()` stores every derivative in `.grad`.
 
 >>> from microgrid import Value, tanh
 >>> a, b = Value(2.0), Value(-3.0)

@@ -46,16 +46,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(
         prog=PROGRAM,
         description="Train a network on the moons and one on the penguins, and draw the boundary "
-        "between the moons, the curves of both trainings, and one neuron's graph with gradients.",
+        "between the moons, the curves of both trainings, and the graph of a neuron.",
     )
     parser.add_argument(
-        "--data", choices=list(EXAMPLES), help="learn this alone (default: one after the other)"
+        "--data", choices=list(EXAMPLES), help="train on this alone (default: on both)"
     )
     parser.add_argument(
         "--epochs", type=_whole(1), default=40, metavar="N", help="rounds of training (default: 40)"
     )
     parser.add_argument(
-        "--seed", type=_whole(0), default=0, metavar="N", help="another draw (default: 0)"
+        "--seed",
+        type=_whole(0),
+        default=0,
+        metavar="N",
+        help="seed of data and weights (default: 0)",
     )
     parser.add_argument(
         "--out",
@@ -81,7 +85,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _whole(least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {least}, got {text!r}")
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number, at least {least}, got {text!r}"
+            )
         return int(text)
 
     return convert

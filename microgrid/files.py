@@ -16,9 +16,9 @@ from .guards.interrupts import uninterrupted
 
 __all__ = ["require_writable", "write_file"]
 
-# What a process has open: to put another file in such a place would not reach who reads it.
+# Files that a process has open: whoever reads one would not see another file put in its place.
 OPEN_FILES = ("/proc/", "/dev/fd")
-# Windows moves nothing into the place of a file that someone is just reading. Seconds.
+# Seconds: Windows does not replace a file while somebody reads it.
 WAITS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32) if os.name == "nt" else ()
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or write it elsewhere"),
@@ -32,13 +32,14 @@ ADVICE = {
 def write_file(path: str | os.PathLike[str], content: str | bytes) -> str:
     """Write a file and return its path; at every moment the file is the old one or the new one.
 
-    That holds for whoever reads it meanwhile, on a full disk, after Ctrl-C, a kill or a crash of
-    the system. Text is written as UTF-8. Folders are made; a link stays one, and its target is
-    written; a file's permissions stay too. A pipe or a device is written to as it is.
+    This holds for concurrent readers, on a full disk, and after Ctrl-C, a kill or a crash of the
+    system. Text is written as UTF-8, and missing folders are made. A link stays a link, and its
+    target is written; permissions are kept. A pipe or a device is written to directly.
 
     Raises:
         OSError: the file cannot be written, and is as it was.
-        TypeError, ValueError: no file can have that path or that content.
+        TypeError: the path is not a path, or the content is neither text nor bytes.
+        ValueError: no file can have that path, or the text has no UTF-8.
 
     >>> import json, tempfile
     >>> from microgrid import MLP
@@ -66,12 +67,12 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> str:
                     os.fsync(file.fileno())  # or a crash might leave a new file without content
                 _move(beside, place)
     except (OSError, ValueError) as error:
-        raise _explained(error, path) from None
+        raise _with_advice(error, path) from None
     return str(Path(path))
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:
-    """Raise what `write_file` would raise, as far as that can be known; folders are made.
+    """Raise what `write_file` would raise, as far as can be told; missing folders are made.
 
     >>> require_writable(".")
     Traceback (most recent call last):
@@ -86,10 +87,10 @@ def require_writable(path: str | os.PathLike[str]) -> None:
                 open(beside, "xb").close()
                 os.unlink(beside)
     except (OSError, ValueError) as error:
-        raise _explained(error, path) from None
+        raise _with_advice(error, path) from None
 
 
-def _explained(error: OSError | ValueError, path: str | os.PathLike[str]) -> Exception:
+def _with_advice(error: OSError | ValueError, path: str | os.PathLike[str]) -> Exception:
     """Return an error that names the path, and says what to do."""
     name = os.fspath(path)
     if isinstance(error, OSError):
@@ -100,7 +101,7 @@ def _explained(error: OSError | ValueError, path: str | os.PathLike[str]) -> Exc
 
 
 def _place(path: Path) -> Path | None:
-    """Return where the file is that a path leads to, None where it is no regular file."""
+    """Return where the file is that a path leads to, or None if it is not a regular file."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -125,7 +126,7 @@ def _place(path: Path) -> Path | None:
 
 @contextmanager
 def _beside(place: Path) -> Iterator[Path]:
-    """Give the path of a new file in the same folder, which is not there any more at the end."""
+    """Give the path of a new file in the same folder; at the end it is gone."""
     # 40 characters take 160 bytes at most, of 255 that a name may have
     path = place.with_name(f".{place.name[:40]}.{os.getpid()}-{uuid4().hex}.tmp")
     try:
@@ -138,7 +139,9 @@ def _beside(place: Path) -> Iterator[Path]:
 def _keep_permissions(old: Path, new: Path) -> None:
     with suppress(FileNotFoundError):
         before, now = old.stat(), new.stat()
-        with suppress(OSError):  # one's group may be another of one's own, the owner root may set
+        with suppress(
+            OSError
+        ):  # a file may go to another of one's groups; to another owner, root alone may give it
             if before.st_gid != now.st_gid:
                 os.chown(new, -1, before.st_gid)
             if before.st_uid != now.st_uid:
