@@ -14,7 +14,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from . import engine, functional
-from .core import copying as copying  # teaches copy and pickle about graphs
+from .core.array_rules import ArrayRules, provide_array_rules
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 from .guards import mistakes
@@ -74,6 +74,15 @@ __all__ = [*engine.__all__, *mistakes.__all__] + [
 ]
 
 _lazily = lazy(__name__, _LAZY)
+
+
+def _array_rules() -> ArrayRules:
+    from .arrays import tables
+
+    return tables
+
+
+provide_array_rules(_array_rules)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from operator import is_
 from weakref import ref
 
-from .core.graph import dependent
+from .core.failures import operation_error
+from .core.graph import dependents
 from .core.modes import Mode, watched
-from .core.primitive import Primitive, of_branches, operand_text, operands_text
+from .core.primitive import (
+    Primitive,
+    add,
+    advice_on_branches,
+    divide,
+    log,
+    multiply,
+    operand_text,
+    operands_text,
+    pow_,
+    pow_fixed,
+    power,
+)
 from .engine import Value
-from .functional import split_dot
+from .functional import (
+    acos,
+    asin,
+    dot_,
+    exp,
+    log1p,
+    log2,
+    log10,
+    share,
+    sigmoid,
+    split_dot,
+    sqrt,
+    sum_,
+)
 from .guards.callers import line_of_caller
 
 __all__ = ["detect_anomaly"]
 
-Links = Iterable[tuple[Value, Iterable[Value], Iterable[Any]]]
+UNDEFINED_SOMEWHERE = {log, log1p, log2, log10, sqrt, asin, acos, divide, pow_, pow_fixed}
+Number = Value | float
+Links = Iterable[tuple[Value, Iterable[Value], Iterable[Number | None]]]
 
 
 class detect_anomaly(Mode):
@@ -43,7 +70,7 @@ class detect_anomaly(Mode):
 
     _blocks = watched
 
-    def _meaning(self, outer: Any) -> Any:
+    def _meaning(self, outer: _Watch | None) -> _Watch:
         return outer or _Watch()
 
 
@@ -55,135 +82,155 @@ class _Watch:
         # which is not == itself
         self.lines: dict[int, tuple[str, ref[Value]]] = {}
 
-    def made(self, node: Value, op: Primitive, operands: tuple[Value, ...]) -> None:
+    def check_node(self, node: Value, op: Primitive, operands: Sequence[Value]) -> None:
         """Remember the line that made a node; raise if it is not finite and its operands are."""
         line, key = line_of_caller(), id(node)
         self.lines[key] = line, ref(node, lambda _: self.lines.pop(key, None))
-        if not _finite(node) and all(map(_finite, operands)):
-            raise FloatingPointError(
-                f"{op.name} of {operands_text(operands)} gives {operand_text(node)}"
-                f"{_told(line)}{_told(advice(op.name, operands))}"
-            )
+        if not _is_finite(node) and all(map(_is_finite, operands)):
+            finding = f"{op.name} of {operands_text(operands)} gives {operand_text(node)}"
+            raise _error(finding, line, advice(op, operands))
 
-    def explanation(self, what: str, operands: tuple[Any, ...], node: Value | None) -> str:
-        """Return the lines to add to an error that an operation, or its derivative, raised."""
-        line = line_of_caller() if node is None else self._line(node)
-        return _told(line) + _told(advice(what, operands))
-
-    def asked(self, node: Value, partials: Iterable[Any]) -> None:
+    def check_partials(self, node: Value, partials: Iterable[Number | None]) -> None:
         """Raise if a node's partials are not all finite, though it and its operands are."""
-        if all(map(_finite, (node, *node.parents))):
+        if all(map(_is_finite, (node, *node.parents))):
             for i, partial in enumerate(partials):
-                if not _finite(partial):
-                    known = advice(f"the derivative of {_name(node)}", node.parents)
+                if not _is_finite(partial):
+                    known = advice(node.op, node.parents, of_derivative=True)
                     raise self._error(node, f"by operand {i} is {partial!r}", known)
 
-    def collected(self, order: list[Value], sums: Mapping[Value, Any]) -> None:
+    def check_sums(self, order: Sequence[Value], sums: Mapping[Value, Number | None]) -> None:
         """Raise if a sum of `backward` is not finite, of finite ones, at what depends on a leaf."""
-        needed = dependent(order)
+        needed = dependents(order, [node for node in order if node.op is None])
         passed = [n for n in reversed(order) if n.parents and sums[n] is not None]
-        self.pulled([(n, n.parents, n.partials()) for n in passed if n in needed], sums)
+        self.check_pull([(n, n.parents, n.partials()) for n in passed if n in needed], sums)
 
-    def pulled(self, links: Links, adjoint: Mapping[Value, Any]) -> None:
+    def check_pull(self, links: Links, adjoint: Mapping[Value, Number | None]) -> None:
         """Raise if the chain rule made a gradient that is not finite of finite ones."""
         sums: dict[Value, bool] = {}  # whether all that was added up is finite
         for node, parents, partials in links:
             g = adjoint.get(node)
             if g is None:
                 continue
-            if _finite(g):
-                self.asked(node, partials)
+            if _is_finite(g):
+                self.check_partials(node, partials)
             for parent, partial in zip(parents, partials, strict=True):
                 if partial is not None:
-                    share = _finite(g * partial)
-                    if not share and _finite(g) and _finite(partial):
+                    is_finite = _is_finite(g * partial)
+                    if not is_finite and _is_finite(g) and _is_finite(partial):
                         raise self._error(
                             node,
                             f"is {partial!r}: times the gradient {g!r} from above it overflows",
                         )
-                    sums[parent] = share and sums.get(parent, True)
-        for node, finite in sums.items():
-            if finite and not _finite(adjoint[node]):
-                raise FloatingPointError(
+                    sums[parent] = is_finite and sums.get(parent, True)
+        for node, of_finite in sums.items():
+            if of_finite and not _is_finite(adjoint[node]):
+                finding = (
                     f"the gradients that come in at {operand_text(node)} overflow when added up"
-                    f"{_told(self._line(node))}"
                 )
+                raise _error(finding, self._line(node))
 
-    def pushed(self, links: Links, tangents: Mapping[Value, Any]) -> None:
+    def check_push(self, links: Links, tangents: Mapping[Value, Number]) -> None:
         """Raise if the chain rule made a tangent that is not finite of finite ones."""
         for node, parents, partials in links:
-            finite = all(_finite(tangents.get(p)) for p in parents) and all(map(_finite, partials))
-            if finite and not _finite(tangents.get(node)):
+            of_finite = all(map(_is_finite, [*map(tangents.get, parents), *partials]))
+            if of_finite and not _is_finite(tangents.get(node)):
                 raise self._error(
                     node, f"times the tangents of its operands gives {tangents[node]!r}"
                 )
 
-    def _line(self, node: Value) -> str | None:
-        return self.lines[id(node)][0] if id(node) in self.lines else None
+    def explain(
+        self,
+        op: Primitive | str,
+        operands: Sequence[Number],
+        of_derivative: bool,
+        node: Value | None,
+    ) -> str:
+        """Return the lines to add to an error that an operation, or its derivative, raised."""
+        line = line_of_caller() if node is None else self._line(node)
+        known = "" if isinstance(op, str) else advice(op, operands, of_derivative)
+        return _lines(line, known)
 
-    def _error(self, node: Value, finding: str, known: str | None = None) -> FloatingPointError:
+    def _line(self, node: Value) -> str:
+        return self.lines[id(node)][0] if id(node) in self.lines else ""
+
+    def _error(self, node: Value, finding: str, known: str = "") -> Exception:
         name = node.op.name if node.op else "a leaf"
-        return FloatingPointError(
-            f"the derivative of {name} of {operands_text(node.parents)} {finding}"
-            f"{_told(self._line(node))}{_told(known)}"
-        )
+        subject = f"the derivative of {name} of {operands_text(node.parents)}"
+        return _error(f"{subject} {finding}", self._line(node), known)
 
 
-def advice(what: str, operands: tuple[Any, ...]) -> str | None:
-    """Return what to do about a known cause, or None.
+def advice(op: Primitive | None, operands: Sequence[Number], of_derivative: bool = False) -> str:
+    """Return what to do where an operation, or its derivative, fails for a known cause, or "".
 
-    >>> from microgrid import exp
-    >>> advice("log", ((1 + exp(Value(1.0))),))
+    >>> advice(log, [1 + exp(Value(1.0))])
     'write softplus(x) for log(1 + exp(x)): it neither overflows nor underflows'
     """
-    name, x = what.removeprefix("the derivative of "), operands[0]
-    made_by = [_name(x), *map(_name, getattr(x, "parents", ()))]
-    stable = "it neither overflows nor underflows"
-    if name == "log" and made_by[0] in ("/", "share") and "exp" in made_by[1:]:
-        return f"write log_softmax(xs) for the log of a softmax: {stable}"
-    if name == "log" and made_by[0] == "sigmoid":
-        return f"write log_sigmoid(x) for log(sigmoid(x)): {stable}"
-    if name == "log" and made_by[0] == "+" and "exp" in made_by[1:]:
-        return f"write softplus(x) for log(1 + exp(x)): {stable}"
-    if name == "log" and made_by[0] == "sum" and "exp" in made_by[1:]:
-        return f"write logsumexp(xs) for the log of a sum of powers: {stable}"
-    if name == "exp":
+    if op is None:
+        return ""
+    x, instead = operands[0], _instead_of_log(operands[0]) if op is log else ""
+    if instead:
+        return f"{instead}: it neither overflows nor underflows"
+    if op is exp:
         return (
             "exp overflows above 709: take logsumexp, log_softmax, softplus or sigmoid where they "
             "say the same"
         )
-    if what in ("the derivative of sqrt", "the derivative of **0.5") and _is_square(x):
+    if of_derivative and (op is sqrt or _exponent(op) == 0.5) and _is_square(x):
         return (
-            f"{name} is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for "
+            f"{op.name} is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for "
             "that of a sum"
         )
-    if what.startswith("the derivative of"):
+    if of_derivative:
         return (
             "if the result is multiplied by 0 to leave it out, choose by where(condition, x, y) "
             "instead: it asks for no slope of what it leaves out, and 0 times infinity is nan"
         )
-    if name in ("log", "sqrt", "/", "log2", "log10", "log1p", "asin", "acos") or name[:2] == "**":
-        return of_branches(name)
-    return None
+    if op in UNDEFINED_SOMEWHERE or _exponent(op) is not None:
+        return advice_on_branches(op.name)
+    return ""
 
 
-def _is_square(x: Any) -> bool:
-    if _name(x) in ("+", "sum"):
+def _instead_of_log(x: Number) -> str:
+    """Return which function to write for the log of x, "" if there is none."""
+    if not isinstance(x, Value):
+        return ""
+    of_exp = exp in [parent.op for parent in x.parents]
+    if x.op in (divide, share) and of_exp:
+        return "write log_softmax(xs) for the log of a softmax"
+    if x.op is sigmoid:
+        return "write log_sigmoid(x) for log(sigmoid(x))"
+    if x.op is add and of_exp:
+        return "write softplus(x) for log(1 + exp(x))"
+    if x.op is sum_ and of_exp:
+        return "write logsumexp(xs) for the log of a sum of powers"
+    return ""
+
+
+def _is_square(x: Number) -> bool:
+    if not isinstance(x, Value) or x.op is None:
+        return False
+    if x.op in (add, sum_):
         return all(map(_is_square, x.parents))
-    if _name(x) == "dot":
+    if x.op is dot_:
         left, right, start = split_dot(x.parents)
-        return not start and all(map(operator.is_, left, right))
-    return _name(x) == "**2" or (_name(x) == "*" and x.parents[0] is x.parents[1])
+        return not start and all(map(is_, left, right))
+    return _exponent(x.op) == 2 or (x.op is multiply and x.parents[0] is x.parents[1])
 
 
-def _name(x: Any) -> str:
-    return x.op.name if isinstance(x, Value) and x.op else ""
+def _exponent(op: Primitive) -> float | None:
+    """Return the exponent of x to a constant power; None of any other operation."""
+    exponent: float | None = op.constants[0] if op.family == power.__name__ else None
+    return exponent
 
 
-def _finite(x: Any) -> bool:
+def _is_finite(x: Number | None) -> bool:
     number = x.data if isinstance(x, Value) else x
     return number is None or number - number == 0  # a Fraction may be too large for a float
 
 
-def _told(text: str | None) -> str:
-    return f"\n  {text}" if text else ""
+def _error(finding: str, *advice: str) -> Exception:
+    return operation_error(FloatingPointError, finding, _lines(*advice))
+
+
+def _lines(*texts: str) -> str:
+    return "\n  ".join(filter(None, texts))

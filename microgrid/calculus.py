@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar, overload
 
 from .core.graph import recording, require_fresh, topological_order
 from .core.modes import current, unrecorded
-from .core.primitive import CONSTANT, argument, held, number
+from .core.primitive import CONSTANT, argument
+from .core.reals import number, number_of_kind
 from .derivatives.linearization import Linearization, is_closed
 from .derivatives.series import coefficients
 from .derivatives.trees import Structure, flatten, map_values
@@ -207,7 +208,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...
         given = _matching("the cotangent", cotangent, outputs)
         need, kinds = "a cotangent is a real number", [_kind([root]) for root in roots]
         cotangents = [
-            x if isinstance(x, Value) else held(x, kind, need)
+            x if isinstance(x, Value) else number_of_kind(x, kind, need)
             for x, kind in zip(given, kinds, strict=True)
         ]
         if not linear.numeric:

@@ -6,34 +6,27 @@ The chain rule stands in one place, `Value.chain`; the derivatives it multiplies
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Never, final
 
+from .core import graph
+from .core.array_rules import apply_to_arrays, is_array
+from .core.copying import deepcopy_node, reduce_node
 from .core.graph import (
-    changing,
+    advance_clock,
     collect,
-    dependent,
+    dependents,
     no_grad,
     require_fresh,
     require_leaf,
     require_numbers,
+    set_data,
     topological_order,
     zero_grad,
 )
 from .core.modes import current, unrecorded, watched
-from .core.operators import Operand
-from .core.primitive import (
-    CONSTANT,
-    Primitive,
-    beside,
-    family,
-    held,
-    is_array,
-    located,
-    number,
-    over_arrays,
-)
-from .guards.interrupts import call_each
+from .core.operators import Arithmetic
+from .core.primitive import CONSTANT, Operand, Primitive, family, locate
+from .core.reals import number, number_beside, number_of_kind
 from .guards.mistakes import (
     Absent,
     checked,
@@ -46,26 +39,10 @@ from .guards.mistakes import (
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
 blank = object.__new__
-_clock = 0  # counts the changes of leaves: a node that is older than one of its parents is stale
-
-
-def advance_clock(least: int = 0) -> int:
-    """Move the clock on by one, and past `least`; return it."""
-    global _clock
-    with changing:  # or a thread that read it long ago would turn it back
-        _clock = now = (_clock if _clock > least else least) + 1
-    return now
-
-
-def set_data(nodes: Iterable[Value], data: Iterable[Any]) -> None:
-    """Set the data of many nodes, all in one go; what was computed from the old is older then."""
-    nodes, numbers = list(nodes), list(map(number, data))
-    names = ["_real"] * len(nodes) + ["_stamp"] * len(nodes)
-    call_each(setattr, nodes * 2, names, numbers + [advance_clock()] * len(nodes))
 
 
 @final
-class Value(Operand):
+class Value(Arithmetic):
     """A real number that remembers how it was computed.
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
@@ -112,6 +89,8 @@ class Value(Operand):
         def leaky_relu(self, negative_slope: float = 0.01) -> Value:
             """Return this where positive, else negative_slope * this."""
 
+    __reduce__, __deepcopy__ = reduce_node, deepcopy_node
+
     def __init_subclass__(cls) -> None:
         refuse_subclass(cls)
 
@@ -123,7 +102,7 @@ class Value(Operand):
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
-        self._stamp = _clock
+        self._stamp = graph.clock
         self._collected = math.inf  # when `backward` last came by: it has not yet
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Value:
@@ -136,14 +115,14 @@ class Value(Operand):
                     if operand.is_traced:
                         return operand.record(op, operands)
                 elif type(operand) is not float and is_array(operand):
-                    mapped: Value = over_arrays(op, operands)
-                    return mapped
+                    elements: Value = apply_to_arrays(op, operands)
+                    return elements
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])
             numbers = [parent._real for parent in operands]
         try:
             data = op.forward(*numbers)
         except (ArithmeticError, ValueError) as error:
-            raise located(error, op.name, operands) from None
+            raise locate(error, op, operands) from None
         if unrecorded and current(unrecorded):
             node = self._constant(data)
         else:
@@ -153,16 +132,16 @@ class Value(Operand):
             node.parents = operands
             node.op = op
             node._label = None
-            node._stamp = _clock
+            node._stamp = graph.clock
         if watched and (watch := current(watched)):
-            watch.made(node, op, operands)
+            watch.check_node(node, op, operands)
         return node
 
     def _constant(self, x: Any) -> Value:
         constant = blank(Value)
-        constant._real = data = x if type(x) is float else beside(x, type(self._real))
+        constant._real = data = x if type(x) is float else number_beside(x, type(self._real))
         constant._grad, constant.parents, constant.op = type(data)(), (), CONSTANT
-        constant._label, constant._stamp = None, _clock
+        constant._label, constant._stamp = None, graph.clock
         return constant
 
     @property
@@ -207,7 +186,7 @@ class Value(Operand):
             else:
                 partials = op.partials(self._real, *[parent._real for parent in parents])
         except (ArithmeticError, ValueError) as error:
-            raise located(error, f"the derivative of {op.name}", parents, self) from None
+            raise locate(error, op, parents, of_derivative=True, node=self) from None
         if type(partials) is not tuple or len(partials) != len(parents):
             op.require_partials(partials, len(parents))
         return partials
@@ -218,7 +197,7 @@ class Value(Operand):
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
         """
-        g = g if isinstance(g, (float, Operand)) else held(g, type(self._real))
+        g = g if isinstance(g, (float, Operand)) else number_of_kind(g, type(self._real))
         return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
@@ -235,11 +214,11 @@ class Value(Operand):
         >>> x.grad
         54.0
         """
-        now, order = _clock, topological_order(self)
+        now, order = graph.clock, topological_order(self)
         require_leaf(order)
         require_fresh(order, now)
         sums: dict[Value, Any] = dict.fromkeys(order)  # None: nothing has come in yet
-        sums[self] = held(seed, type(self._real))
+        sums[self] = number_of_kind(seed, type(self._real))
         try:
             for node in reversed(order):
                 g, parents = sums[node], node.parents
@@ -247,7 +226,7 @@ class Value(Operand):
                     try:
                         partials = node.partials()
                     except (ArithmeticError, ValueError):
-                        if node in dependent(order):
+                        if node in dependents(order, [x for x in order if x.op is None]):
                             raise
                         continue  # nothing is derived by what is behind it
                     # As `chain` does, but without the list, which would take a third of the time.
@@ -261,10 +240,10 @@ class Value(Operand):
             require_numbers(order)
             raise
         if watched and (watch := current(watched)):
-            watch.collected(order, sums)
-        if _clock != now:  # another thread, or a signal's handler, has set a leaf
+            watch.check_sums(order, sums)
+        if graph.clock != now:  # another thread, or a signal's handler, has set a leaf
             require_fresh(order)
-        collect(sums, _clock)
+        collect(sums, graph.clock)
 
     def refresh(self) -> None:
         """Compute again, in place, the nodes that are older than the leaves they depend on.
@@ -279,7 +258,7 @@ class Value(Operand):
                     fresh[node] = number(node.op.forward(*numbers))
                 except (ArithmeticError, ValueError) as error:
                     labels = [parent.label for parent in node.parents]
-                    raise located(error, node.op.name, [*map(Value, numbers, labels)]) from None
+                    raise locate(error, node.op, [*map(Value, numbers, labels)]) from None
         set_data(fresh, fresh.values())
 
     def conjugate(self) -> Value:

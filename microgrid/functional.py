@@ -14,19 +14,19 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 from .core import primitive
+from .core.array_rules import is_array
 from .core.primitive import (
     Primitive,
     Row,
-    chosen,
+    as_operand,
+    choose,
     family,
-    is_array,
-    located,
+    is_traced,
+    locate,
     log,
-    number,
-    operand,
     sign,
-    whole,
 )
+from .core.reals import as_constant, number
 from .core.sequences import listed, require_all_numbers, single
 from .engine import Value
 from .guards.checks import shown
@@ -149,7 +149,7 @@ def _direction(x: float, length: float) -> float:
 
 
 def _direction_partials(out: Any, x: Any, length: Any) -> tuple[Any, ...]:
-    if not getattr(length, "is_traced", False) and abs(length) <= 0:
+    if not is_traced(length) and abs(length) <= 0:
         raise ZeroDivisionError(
             "hypot and norm have no second derivative at the origin; for the square of a length "
             "write dot(x, x)"
@@ -181,7 +181,7 @@ def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
 
 def _square_of_cbrt(out: Any, x: Any) -> Any:
     # out * out would double the error of out, which the C library does not round exactly
-    return chosen(abs(x) <= 0, lambda: x * x, lambda: x / out)
+    return choose(abs(x) <= 0, lambda: x * x, lambda: x / out)
 
 
 LN2, LN10, SQRT2 = math.log(2), math.log(10), math.sqrt(2)
@@ -287,7 +287,7 @@ def leaky_relu_by(slope: float) -> Row:
     return (
         f"leaky_relu({slope})",
         lambda x: x if x > 0 else slope * x,
-        lambda out, x: (chosen(x > 0, lambda: 1, lambda: slope),),
+        lambda out, x: (choose(x > 0, lambda: 1, lambda: slope),),
     )
 
 
@@ -297,7 +297,7 @@ def elu_by(alpha: float) -> Row:
     return (
         f"elu({alpha})",
         lambda x: x if x > 0 else alpha * math.expm1(x),
-        lambda out, x: (chosen(x > 0, lambda: 1, lambda: alpha * exp(x)),),
+        lambda out, x: (choose(x > 0, lambda: 1, lambda: alpha * exp(x)),),
     )
 
 
@@ -340,8 +340,8 @@ def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scala
     low, high = -math.inf if min is None else min, math.inf if max is None else max
     if any(isinstance(bound, Value) or is_array(bound) for bound in (low, high)):
         raise TypeError("clip needs plain numbers as bounds; use minimum(maximum(x, low), high)")
-    low = whole(low, "clip needs a real number as `min`")
-    high = whole(high, "clip needs a real number as `max`")
+    low = as_constant(low, "clip needs a real number as `min`")
+    high = as_constant(high, "clip needs a real number as `max`")
     if not low <= high:
         raise ValueError(f"clip needs min <= max, got min = {shown(min)} and max = {shown(max)}")
     clipped: Scalar = clip_to(low, high)(x)
@@ -354,7 +354,7 @@ def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar:
     >>> leaky_relu(-2.0, 0.1)
     -0.2
     """
-    return leaky_relu_by(whole(negative_slope, "`negative_slope` must be a real number"))(x)
+    return leaky_relu_by(as_constant(negative_slope, "`negative_slope` must be a real number"))(x)
 
 
 def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
@@ -363,7 +363,7 @@ def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
     >>> elu(-1000.0)
     -1.0
     """
-    return elu_by(whole(alpha, "`alpha` must be a real number"))(x)
+    return elu_by(as_constant(alpha, "`alpha` must be a real number"))(x)
 
 
 def log_sigmoid(x: Scalar) -> Scalar:
@@ -372,7 +372,7 @@ def log_sigmoid(x: Scalar) -> Scalar:
     >>> log_sigmoid(-1000.0)
     -1000.0
     """
-    return -softplus(-operand(x))
+    return -softplus(-as_operand(x))
 
 
 def silu(x: Scalar) -> Scalar:
@@ -381,7 +381,7 @@ def silu(x: Scalar) -> Scalar:
     >>> silu(0.0)
     0.0
     """
-    return operand(x) * sigmoid(x)
+    return as_operand(x) * sigmoid(x)
 
 
 def gelu(x: Scalar) -> Scalar:
@@ -390,11 +390,11 @@ def gelu(x: Scalar) -> Scalar:
     >>> gelu(100.0), gelu(-100.0)
     (100.0, -0.0)
     """
-    z = operand(x)
+    z = as_operand(x)
     try:
         return z * (erfc(-z / SQRT2) / 2)
     except OverflowError as error:  # a Fraction beyond floats
-        raise located(error, "gelu", [x]) from None
+        raise locate(error, "gelu", [x]) from None
 
 
 def maximum(x: Any, y: Any) -> Any:
@@ -532,7 +532,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     """
     operands = _operands(xs, "log_softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # without it large numbers lose digits: 1000 - 1000.69
-    shifted = [operand(x) - highest for x in operands]
+    shifted = [as_operand(x) - highest for x in operands]
     return [*map(log_share, shifted, _rests([exp(x) for x in shifted]))]
 
 
@@ -544,7 +544,7 @@ def softmax(xs: Iterable[Any]) -> list[Any]:
     """
     operands = _operands(xs, "softmax", at_least=1)
     highest = stop_gradient(max_(*operands))  # exp(x) would overflow for x > 709
-    powers = [exp(operand(x) - highest) for x in operands]
+    powers = [exp(as_operand(x) - highest) for x in operands]
     return [*map(share, powers, _rests(powers))]
 
 

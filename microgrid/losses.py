@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .core.primitive import located, operand, why_single
+from .core.primitive import as_operand, locate, why_single
 from .core.sequences import (
     entries,
     instead_of,
@@ -131,7 +131,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     if not xs:
         raise ValueError("cross_entropy needs at least one logit, got none")
     require_all_numbers("cross_entropy: entry {} of the logits", xs, ROWS)
-    xs = [*map(operand, xs)]
+    xs = [*map(as_operand, xs)]
     if isinstance(target, Value) and target.is_traced:
         right = _chosen(xs, target)
         return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
@@ -189,11 +189,11 @@ def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, tar
 
 
 def _of_two(name: str, one: Callable[[Any, Any], Any], p: Any, t: Any) -> Any:
-    p, t = operand(p), operand(t)
+    p, t = as_operand(p), as_operand(t)
     try:
         return one(p, t)
     except OverflowError as error:  # a Fraction beyond floats
-        raise located(error, name, [p, t]) from None
+        raise locate(error, name, [p, t]) from None
 
 
 def _matching(prediction: Any, target: Any) -> str:

@@ -11,7 +11,9 @@ from random import Random
 from typing import Any, Never, Self
 
 from . import functional
-from .core.primitive import number, why_single
+from .core.graph import set_data
+from .core.primitive import why_single
+from .core.reals import number
 from .core.sequences import (
     entries,
     is_ordered,
@@ -21,7 +23,7 @@ from .core.sequences import (
     require_all_numbers,
     single,
 )
-from .engine import Value, set_data, zero_grad
+from .engine import Value, zero_grad
 from .guards.checks import (
     LONGEST,
     is_finite,

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from .core.graph import changing, set_gradients
-from .core.primitive import number
+from .core.graph import changing, set_data, set_gradients
+from .core.reals import number
 from .core.sequences import is_number, is_ordered, is_sequence, listed
-from .engine import Value, set_data, zero_grad
+from .engine import Value, zero_grad
 from .functional import clip, maximum, minimum, norm, relu, sqrt, where
 from .guards.checks import (
     LONGEST,

@@ -673,7 +673,10 @@ def test_a_detached_value_feeds_nothing():
     ],
 )
 def test_a_graph_of_constants_has_nothing_to_derive_by(root):
-    with pytest.raises(RuntimeError, match="needs a leaf to derive by, got a graph of constants"):
+    with pytest.raises(
+        RuntimeError,
+        match="needs a leaf to differentiate with respect to, got a graph of constants",
+    ):
         root().backward()
 
 

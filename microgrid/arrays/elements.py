@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.operators import NUMBERS, Operand
-from ..core.primitive import Primitive
+from ..core.operators import NUMBERS, Arithmetic
+from ..core.primitive import Operand, Primitive
 from ..guards.checks import is_of_dates, shown
 from .rules import data_of, is_traced
 
@@ -30,8 +30,8 @@ class Array(np.ndarray[Any, Any]):
     (Array([3., 1.]), Value(data=10.0, grad=0.0))
     """
 
-    __array_ufunc__: Any = Operand.__array_ufunc__
-    __array_function__: Any = Operand.__array_function__
+    __array_ufunc__: Any = Arithmetic.__array_ufunc__
+    __array_function__: Any = Arithmetic.__array_function__
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return what an operation makes of each element."""

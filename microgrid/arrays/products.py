@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.operators import Operand
+from ..core.operators import Arithmetic
 from ..core.primitive import why_single
 from ..functional import dot_
 from .elements import objects, settled, stored
@@ -56,10 +56,12 @@ def _matmul(a: Any, b: Any) -> Any:
 
 def _constants_once(factor: Any, other: Any, times: int) -> Any:
     """Return a factor with nodes for its plain numbers, where each of many products needs them."""
-    node = next((x for x in other.ravel().tolist() if isinstance(x, Operand)), None)
+    node = next((x for x in other.ravel().tolist() if isinstance(x, Arithmetic)), None)
     if node is None or times == 1:
         return factor
-    return np.frompyfunc(lambda x: x if isinstance(x, Operand) else node._constant(x), 1, 1)(factor)
+    return np.frompyfunc(lambda x: x if isinstance(x, Arithmetic) else node._constant(x), 1, 1)(
+        factor
+    )
 
 
 def _matvec(a: Any, b: Any) -> Any:

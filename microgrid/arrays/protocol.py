@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import functional
-from ..core.operators import NUMBERS, Operand
+from ..core.operators import NUMBERS
+from ..core.primitive import Operand
 from ..guards.checks import shown
 from .elements import Array, adopted, known, lanes, objects, settled
 from .rules import LANES, RULES, is_traced

@@ -14,8 +14,7 @@ import numpy as np
 
 from .. import functional
 from ..core import primitive
-from ..core.operators import Operand
-from ..core.primitive import where
+from ..core.primitive import Operand, is_traced, where
 from ..engine import Value
 from ..guards.checks import shown
 
@@ -35,11 +34,6 @@ __all__ = [
 
 LN2 = math.log(2.0)
 TRUTHS = frozenset(["<", "<=", "=="])  # the names of primitives that give 1 or 0
-
-
-def is_traced(x: Any) -> bool:
-    """Return whether x stands for a number that nobody knows yet."""
-    return isinstance(x, Operand) and x.is_traced
 
 
 def data_of(x: Any) -> Any:

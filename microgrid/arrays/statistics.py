@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.operators import Operand
-from ..core.primitive import where
+from ..core.primitive import Operand, where
 from ..functional import max_, min_, stop_gradient, sum_
 from ..guards.checks import shown
 from .elements import Array, known, lanes, objects, settled, stored

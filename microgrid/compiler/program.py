@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.graph import topological_order
-from ..core.operators import Operand
-from ..core.primitive import CONSTANT, Primitive, held, number
+from ..core.primitive import CONSTANT, Operand, Primitive
+from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import shown
 
@@ -118,7 +118,9 @@ class Program:
             if node.parents and node.op:
                 steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
             else:
-                steps.append((CONSTANT, (held(node.data, float, "a constant is a real number"),)))
+                steps.append(
+                    (CONSTANT, (number_of_kind(node.data, float, "a constant is a real number"),))
+                )
             slots[node] = len(slots)
         names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
         return cls(_distinct(names), steps, [slots[root] for root in roots], labels)

@@ -12,21 +12,21 @@ from contextlib import contextmanager
 from numbers import Number
 from typing import Any, NoReturn
 
-from .. import engine
+from ..core import graph
+from ..core.array_rules import apply_to_arrays, is_array
 from ..core.graph import topological_order
 from ..core.modes import current, unrecorded
-from ..core.operators import Operand, by_ufunc
+from ..core.operators import by_ufunc
 from ..core.primitive import (
     CONSTANT,
+    Operand,
     Primitive,
     equal,
-    held,
-    is_array,
     less,
     less_equal,
-    over_arrays,
     where,
 )
+from ..core.reals import number_of_kind
 from ..derivatives.trees import Structure, flatten
 from ..engine import Value
 from ..guards.checks import shown
@@ -121,7 +121,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
         self._label: str | None = name
         self.op: Primitive | None = None
         self.parents: tuple[Value, ...] = ()
-        self._stamp = engine._clock
+        self._stamp = graph.clock
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return the node of applying `op` to operands, without computing it."""
@@ -129,12 +129,12 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
             if isinstance(x, Operand) and not isinstance(x, Value):
                 return x.record(op, operands)  # a power series of traced numbers
             if is_array(x):
-                return over_arrays(op, operands)
+                return apply_to_arrays(op, operands)
         op.require_operands(len(operands))  # which nothing else does here, as nothing is computed
         node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
         return node.detach() if unrecorded and current(unrecorded) else node
 
-    def detach(self) -> Value:
+    def detach(self) -> Traced:
         """Return the same number as something that nothing is derived by."""
         return _node(Primitive.named("stop_gradient"), (self,))
 
@@ -181,10 +181,10 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else self._formatted(spec)
 
-    def __copy__(self) -> Value:
+    def __copy__(self) -> Traced:
         return self.detach()  # a copy of a leaf is another leaf
 
-    def __deepcopy__(self, memo: Any) -> Value:
+    def __deepcopy__(self, memo: Any) -> Traced:
         return self.detach()
 
     _formatted = _refused("format a number", _READ)
@@ -247,11 +247,11 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
 
 def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
     node = object.__new__(Traced)
-    node.op, node.parents, node._label, node._stamp = op, parents, None, engine._clock
+    node.op, node.parents, node._label, node._stamp = op, parents, None, graph.clock
     return node
 
 
 def _constant(x: Any) -> Value:
-    constant = Value(held(x, float, "a Value holds a real number"))
+    constant = Value(number_of_kind(x, float, "a Value holds a real number"))
     constant.op = CONSTANT
     return constant

@@ -1,37 +1,66 @@
-"""Walks over the graph: its order, what stands in the way of a derivative, where gradients go."""
+"""Walks over the graph: its order, what stands in the way of a derivative, where gradients go.
+
+The order of a graph is found with a list in the place of Python's own stack, so that a chain of a
+million nodes is walked as one of three is. And time is a number: `clock` counts the changes of
+leaves, every node keeps the time at which its data was computed, and a node that is older than one
+of its parents is stale. That is asked of a graph before it is differentiated.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Mapping
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self, TypeVar
 
 from ..guards.checks import shown
 from ..guards.interrupts import call_each
 from ..guards.locks import lock_across_forks
 from ..guards.mistakes import warn_of_stale
 from .modes import Mode, unrecorded
-from .primitive import CONSTANT
-
-if TYPE_CHECKING:
-    from ..engine import Value
+from .primitive import CONSTANT, Operand, Primitive
+from .reals import number
 
 __all__ = [
+    "Node",
+    "advance_clock",
     "changed_leaf",
+    "dependents",
     "no_grad",
     "recording",
     "require_fresh",
     "require_leaf",
     "require_numbers",
+    "set_data",
     "set_gradients",
     "topological_order",
     "zero_grad",
 ]
 
+clock = 0  # counts the changes of leaves
+changing = lock_across_forks()  # held from where something shared is read to where it is set
 
-def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value]:
-    """Return all that the roots depend on and the roots, each node once, parents first.
+
+class Node(Protocol):
+    """What a walk asks of a `Value`."""
+
+    op: Primitive | None
+    parents: tuple[Self, ...]
+    _real: Any
+    _grad: Any
+    _label: str | None
+    _stamp: int
+    _collected: float
+
+    def partials(self) -> tuple[Any, ...]:
+        """Return the derivative by each parent."""
+
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def topological_order(*roots: AnyNode, known: Container[AnyNode] = ()) -> list[AnyNode]:
+    """Return the roots and all that they depend on, each node once, parents first.
 
     Known nodes, and what only they depend on, are left out.
 
@@ -40,8 +69,8 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
     >>> [node.data for node in topological_order(x * x + x)]
     [2.0, 4.0, 6.0]
     """
-    order: list[Value] = []
-    seen: set[Value] = set()
+    order: list[AnyNode] = []
+    seen: set[AnyNode] = set()
     stack: list[Any] = list(roots[::-1])
     try:
         while stack:
@@ -58,11 +87,11 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
                     stack += parents[::-1]
     except (AttributeError, IndexError, TypeError):
         for root in roots:
-            if not hasattr(root, "parents"):
+            if not isinstance(root, Operand):
                 raise TypeError(f"topological_order takes Values, got {shown(root)}") from None
         for node in seen:
             parents = getattr(node, "parents", ())
-            if not isinstance(parents, tuple) or not all(hasattr(p, "parents") for p in parents):
+            if not isinstance(parents, tuple) or not all(isinstance(p, Operand) for p in parents):
                 raise TypeError(
                     "the `parents` of a Value must stay the tuple of Values that it was computed "
                     f"from, got {shown(parents)}"
@@ -71,7 +100,7 @@ def topological_order(*roots: Value, known: Container[Value] = ()) -> list[Value
     return order
 
 
-def changed_leaf(order: list[Value], now: float = math.inf) -> Value | None:
+def changed_leaf(order: list[AnyNode], now: float = math.inf) -> AnyNode | None:
     """Return a leaf of a graph that has changed since it was used, or None if all data is fresh.
 
     `now` is when a leaf, of any graph, changed last.
@@ -87,54 +116,78 @@ def changed_leaf(order: list[Value], now: float = math.inf) -> Value | None:
     return None
 
 
-def dependent(order: list[Value]) -> set[Value]:
-    """Return the nodes of a graph that depend on a leaf, and the leaves; constants do not."""
-    found: set[Value] = set()
+def dependents(order: Iterable[AnyNode], inputs: Iterable[AnyNode]) -> set[AnyNode]:
+    """Return the inputs and those nodes of a graph, given parents first, that depend on one.
+
+    >>> from microgrid import Value
+    >>> x, y = Value(2.0), Value(3.0)
+    >>> len(dependents(topological_order(x * y + y * y), [x]))
+    3
+    """
+    found = set(inputs)
     for node in order:
-        if node.op is None or not found.isdisjoint(node.parents):
+        if not found.isdisjoint(node.parents):
             found.add(node)
     return found
 
 
-def require_leaf(order: list[Value]) -> None:
-    """Raise `RuntimeError` if a graph has no leaf to derive by."""
+def require_leaf(order: Iterable[Node]) -> None:
+    """Raise `RuntimeError` if a graph has no leaf but constants."""
     if all(node.parents or node.op is CONSTANT for node in order):
         raise RuntimeError(
-            "backward() needs a leaf to derive by, got a graph of constants alone: "
-            "plain numbers, detached values or what was computed under no_grad()"
+            "backward() needs a leaf to differentiate with respect to, got a graph of constants "
+            "alone: plain numbers, detached values or what was computed under no_grad()"
         )
 
 
-def require_fresh(order: list[Value], now: float = math.inf) -> None:
+def require_fresh(order: list[AnyNode], now: float = math.inf) -> None:
     """Raise `RuntimeError` if a leaf of a graph has changed since it was used, up to now."""
     if (changed := changed_leaf(order, now)) is not None:
         raise RuntimeError(
             "a derivative needs the data that the graph was computed with, but the leaf "
-            f"{changed!r} has changed since; call refresh() on the root, or build it anew"
+            f"{changed!r} has changed since; call refresh() on the root, or build the graph again"
         )
 
 
-def require_numbers(order: list[Value]) -> None:
+def require_numbers(order: Iterable[Node]) -> None:
     """Raise an error that names the operation if one of a graph's partials is no plain number."""
     for node in order:
         if node.op and node.parents:
             partials = node.partials()
             node.op.require_partials(partials, len(partials))
-            if any(hasattr(partial, "record") for partial in partials):
+            if any(isinstance(partial, Operand) for partial in partials):
                 raise TypeError(
                     f"the partials of {node.op.name} must be numbers where its operands are, "
                     f"got {shown(partials)}"
                 )
 
 
-changing = lock_across_forks()  # held from where something shared is read to where it is set
+def advance_clock(least: int = 0) -> int:
+    """Move the clock on by one, and past `least`; return it."""
+    global clock
+    with changing:  # or a thread that read it long ago would turn it back
+        clock = now = (clock if clock > least else least) + 1
+    return now
 
 
-def collect(sums: Mapping[Value, Any], now: int) -> None:
+def set_data(nodes: Iterable[Node], data: Iterable[float]) -> None:
+    """Set the data of many nodes, all in one go; what was computed from the old is stale then."""
+    nodes, numbers = list(nodes), list(map(number, data))
+    names = ["_real"] * len(nodes) + ["_stamp"] * len(nodes)
+    call_each(setattr, nodes * 2, names, numbers + [advance_clock()] * len(nodes))
+
+
+def set_gradients(nodes: Iterable[Node], gradients: Iterable[float]) -> None:
+    """Set the gradients of many nodes, all in one go: numbers, which are not checked again."""
+    with changing:
+        call_each(setattr, nodes, repeat("_grad"), gradients)
+
+
+def collect(sums: Mapping[AnyNode, float | None], now: int) -> None:
     """Add the sums of `backward` to the `grad` of leaves, and make them that of inner nodes.
 
-    It is done in one go, and right from any number of threads. None is the sum of a node that no
-    gradient has come in at.
+    It is done in one go, and right from any number of threads. The sum of a node that no gradient
+    has come in at is None.
     """
     leaves = [node for node in sums if node.op is None and sums[node] is not None]
     warn_of_stale([(leaf, leaf._grad) for leaf in leaves])
@@ -146,23 +199,26 @@ def collect(sums: Mapping[Value, Any], now: int) -> None:
         call_each(setattr, inner + leaves * 2, names, grads + [now] * len(leaves))
 
 
-def zero_grad(leaves: Iterable[Value]) -> None:
-    """Set the `grad` of every given `Value` to 0."""
+def zero_grad(leaves: Iterable[Node]) -> None:
+    """Set the `grad` of every given `Value` to 0.
+
+    Raises:
+        TypeError: it is no list, or there is something else in it.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0)
+    >>> (x * x).backward(); zero_grad([x]); x.grad
+    0.0
+    """
     if not isinstance(leaves, Iterable) or getattr(leaves, "ndim", 1) == 0:
         raise TypeError(
             f"zero_grad needs a list of Values, got {shown(leaves)}; write zero_grad([x])"
         )
     leaves = list(leaves)
     for leaf in leaves:
-        if not hasattr(leaf, "record"):
+        if not isinstance(leaf, Operand):
             raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
-    set_gradients(leaves, [type(leaf.data)() for leaf in leaves])
-
-
-def set_gradients(nodes: Iterable[Value], gradients: Iterable[Any]) -> None:
-    """Set the gradients of many nodes, all in one go: numbers, which are not checked again."""
-    with changing:
-        call_each(setattr, nodes, repeat("_grad"), gradients)
+    set_gradients(leaves, [type(leaf._real)() for leaf in leaves])
 
 
 class no_grad(Mode):

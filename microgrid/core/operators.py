@@ -1,22 +1,28 @@
-"""Python's operators on anything that records what is done to it."""
+"""Python's operators on anything that records what is done to it.
+
+Each operator is a row of the table of derivatives, made a method: `x + 2` records `add` on x and a
+constant. NumPy's functions find their way here too, by the two methods that NumPy asks for and by
+those that its loops call on each element of an array of objects.
+"""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import cache
 from numbers import Real
 from typing import Any, NoReturn, TypeVar
 
 from ..guards.checks import is_masked, is_of_dates, shown
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .primitive import Primitive, whole
+from .array_rules import array_rules
+from .primitive import Operand, Primitive
+from .reals import as_constant
 
-__all__ = ["Operand"]
+__all__ = ["NUMBERS", "Arithmetic", "by_ufunc"]
 
 NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
-Self = TypeVar("Self", bound="Operand")
+Self = TypeVar("Self", bound="Arithmetic")
 
 
 def _left_to(other: Any) -> Any:
@@ -42,7 +48,7 @@ def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
     return method
 
 
-def _reflected(op: Primitive) -> Callable[[Self, Any], Self]:
+def _reverse(op: Primitive) -> Callable[[Self, Any], Self]:
     """Return the method for `number op operand`."""
 
     def method(self: Self, other: Any) -> Any:
@@ -92,57 +98,32 @@ def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object]
     return method
 
 
-@cache
-def _numpys() -> Any:
-    from ..arrays import tables
-
-    return tables
-
-
 def by_ufunc(ufunc: str) -> Callable[..., Any]:
     """Return the method that does what a ufunc does."""
 
     def method(self: Operand, *others: Any) -> Any:
-        return _numpys().apply_named(ufunc, (self, *others))
+        return array_rules().apply_named(ufunc, (self, *others))
 
     return method
 
 
-class Operand:
-    """What has Python's operators because it has `record`, which says what becomes of them.
-
-    `_real` is the number to compare by, and `_constant(x)` what a plain number becomes. Nothing
-    else may have a `_real`, as operands are known by it: `_data` is what masked arrays hide.
-    """
+class Arithmetic(Operand):
+    """An operand with Python's operators and the methods that NumPy calls."""
 
     __slots__ = ()
-    _real: Any
-
-    def record(self: Self, op: Primitive, operands: tuple[Any, ...]) -> Self:
-        """Return what applying `op` to operands, of which this is one, gives."""
-        raise NotImplementedError
 
     def _constant(self, x: Any) -> Any:
+        """Return what a plain number becomes beside this."""
         return x
 
-    @property
-    def is_traced(self) -> bool:
-        """Whether this stands for a number that is not known before a compiled function runs."""
-        return False
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether nothing is ever derived by this."""
-        return False
-
-    __add__, __radd__ = _operator(primitive.add), _reflected(primitive.add)
-    __sub__, __rsub__ = _operator(primitive.subtract), _reflected(primitive.subtract)
-    __mul__, __rmul__ = _operator(primitive.multiply), _reflected(primitive.multiply)
-    __truediv__, __rtruediv__ = _operator(primitive.divide), _reflected(primitive.divide)
+    __add__, __radd__ = _operator(primitive.add), _reverse(primitive.add)
+    __sub__, __rsub__ = _operator(primitive.subtract), _reverse(primitive.subtract)
+    __mul__, __rmul__ = _operator(primitive.multiply), _reverse(primitive.multiply)
+    __truediv__, __rtruediv__ = _operator(primitive.divide), _reverse(primitive.divide)
     __iadd__, __isub__ = _in_place(primitive.add), _in_place(primitive.subtract)
     __imul__, __itruediv__ = _in_place(primitive.multiply), _in_place(primitive.divide)
-    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reflected(primitive.floordiv)
-    __mod__, __rmod__ = _operator(primitive.remainder), _reflected(primitive.remainder)
+    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reverse(primitive.floordiv)
+    __mod__, __rmod__ = _operator(primitive.remainder), _reverse(primitive.remainder)
     __lt__, __le__ = _order(operator.lt), _order(operator.le)
     __gt__, __ge__ = _order(operator.gt), _order(operator.ge)
     __eq__, __ne__ = _equality(operator.eq), _equality(operator.ne)
@@ -159,12 +140,12 @@ class Operand:
         if not isinstance(exponent, NUMBERS):
             left: Self = _left_to(exponent)
             return left
-        return self.record(primitive.power(whole(exponent)), (self,))
+        return self.record(primitive.power(as_constant(exponent)), (self,))
 
     def __rpow__(self: Self, base: Any) -> Self:
         if not isinstance(base, NUMBERS):
             return NotImplemented
-        return self.record(primitive.exponential(whole(base)), (self,))
+        return self.record(primitive.exponential(as_constant(base)), (self,))
 
     def __divmod__(self: Self, other: Any) -> tuple[Self, Self]:
         return self // other, self % other
@@ -183,7 +164,7 @@ class Operand:
         return bool(self._real)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return _numpys().apply_ufunc(ufunc, method, inputs, kwargs)
+        return array_rules().apply_ufunc(ufunc, method, inputs, kwargs)
 
     # NumPy's loops over arrays of objects call these on each element.
     fabs, fmod, rint = by_ufunc("fabs"), by_ufunc("fmod"), by_ufunc("rint")
@@ -192,7 +173,7 @@ class Operand:
     trunc = __trunc__ = by_ufunc("trunc")
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _numpys().apply_function(function, args, kwargs)
+        return array_rules().apply_function(function, args, kwargs)
 
     def __float__(self) -> NoReturn:
         raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")

@@ -7,27 +7,65 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from numbers import Integral, Rational
 from types import MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
-from ..guards.checks import is_bool, is_real, shown
+from ..guards.checks import is_real, shown
+from .array_rules import apply_to_arrays, is_array
+from .failures import failure_of, operation_error
 from .modes import current, watched
+from .reals import number, plain_numbers
 
-if TYPE_CHECKING:
-    from ..engine import Value
+__all__ = ["Operand", "Primitive", "family", "is_traced"]
 
-__all__ = ["Primitive", "family"]
-
-Forward = Callable[..., Any]
+Forward = Callable[..., float]
 Partials = Callable[..., tuple[Any, ...]]
 Row = tuple[str, Forward, Partials]
-Number = TypeVar("Number")
+Scalar = TypeVar("Scalar")
+Node = TypeVar("Node", bound="Operand")
 
 CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
+
+
+class Operand:
+    """What operations are recorded on: a primitive knows no more than this of graphs.
+
+    A `Value` computes what it records and remembers its parents, a traced number remembers them and
+    computes nothing, a power series makes another one. `operators` adds Python's operators.
+
+    `_real` is the number to compare by. Nothing else may have a `_real`, as operands are known by
+    it: `_data` is what masked arrays hide.
+    """
+
+    __slots__ = ()
+    _real: Any
+    why_single = ""  # what an error adds where this stands in the place of a sequence
+
+    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Self:
+        """Return what applying `op` to operands, of which this is one, gives."""
+        raise NotImplementedError
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether this stands for a number that is not known before a compiled function runs."""
+        return False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether nothing can be differentiated with respect to this."""
+        return False
+
+
+def why_single(x: object) -> str:
+    """Return what an error adds of a number that stands in the place of a sequence."""
+    return x.why_single if isinstance(x, Operand) else ""
+
+
+def is_traced(x: object) -> bool:
+    """Return whether x stands for a number that is not known before a compiled function runs."""
+    return isinstance(x, Operand) and x.is_traced
 
 
 class Primitive:
@@ -82,23 +120,23 @@ class Primitive:
     @overload
     def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, *operands: Value | float) -> Value: ...
+    def __call__(self, *operands: Node | float) -> Node: ...
     def __call__(self, *operands: Any) -> Any:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
         as_floats = True
         for operand in operands:
             if type(operand) is not float:
-                if hasattr(operand, "record"):
+                if isinstance(operand, Operand):
                     return operand.record(self, operands)
                 as_floats = False
         if not as_floats:
             if any(map(is_array, operands)):
-                return over_arrays(self, operands)
-            operands = plain(operands, f"{self.name} needs real numbers")
+                return apply_to_arrays(self, operands)
+            operands = plain_numbers(operands, f"{self.name} needs real numbers")
         try:
             out = self.forward(*operands)
         except (ArithmeticError, ValueError) as error:
-            raise located(error, self.name, operands) from None
+            raise locate(error, self, operands) from None
         return out if type(out) is float else number(out)
 
     @property
@@ -131,7 +169,7 @@ class Primitive:
             must = f"the partials of {self.name} must be a tuple of {count}"
             raise kind(f"{must}, one for each operand, got {shown(partials)}")
         for i, partial in enumerate(partials):
-            if not (partial is None or is_real(partial) or hasattr(partial, "record")):
+            if not (partial is None or is_real(partial) or isinstance(partial, Operand)):
                 raise TypeError(
                     f"the partials of {self.name} must be real numbers, or None, "
                     f"got {shown(partial)} ({type(partial).__name__}) by operand {i}"
@@ -191,41 +229,40 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     return member
 
 
-def located(
-    error: Exception, what: str, operands: Sequence[Any], node: Value | None = None
+def locate(
+    error: Exception,
+    op: Primitive | str,
+    operands: Sequence[Any],
+    *,
+    of_derivative: bool = False,
+    node: Operand | None = None,
 ) -> Exception:
     """Return an error of the same built-in type that names the operation and its operands.
 
-    Its `operation` is what was asked for, of `node` if that is a derivative. Where the code that
-    asked for it has a `where`, the error says that both branches are computed.
+    `of_derivative` says that the derivative was asked for, of `node` if there is one. Where the
+    code that asked has a `where`, the error says that both branches are computed.
 
     >>> from microgrid import Value
-    >>> located(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
+    >>> locate(ValueError("math domain error"), "log", [Value(-1.0, label="x")])
     ValueError('log of x = -1.0: math domain error')
     """
-    builtin = (
-        *(ZeroDivisionError, OverflowError, FloatingPointError, ArithmeticError),
-        ValueError,
-    )
-    what = what if len(what) < 200 else f"{what[:100]}…"  # a Fraction's digits
-    kind: type[Exception] = next(kind for kind in builtin if isinstance(error, kind))
-    reason = str(error.args[-1]) if error.args else kind.__name__
-    reason = reason.partition("\n")[0]  # what a watch explained there, it explains again here
     from ..guards.callers import calls_where  # which only an error needs
 
-    watch = current(watched)
-    if watch:
-        more = watch.explanation(what, operands, node)
-    elif what.startswith("the derivative") or not calls_where():
-        more = ""
+    name = "the derivative of " * of_derivative + (op if isinstance(op, str) else op.name)
+    name = name if len(name) < 200 else f"{name[:100]}…"  # a Fraction's digits
+    if failure := failure_of(error):
+        reason = failure.finding
     else:
-        more = f"\n  {of_branches(what)}"
-    found = kind(f"{what} of {operands_text(operands)}: {reason}{more}")
-    found.operation = what  # type: ignore[attr-defined]  # tells it from a caller's own ValueError
-    return found
+        reason = str(error.args[-1]) if error.args else type(error).__name__
+    advice = ""
+    if watch := current(watched):
+        advice = watch.explain(op, operands, of_derivative, node)
+    elif not of_derivative and calls_where():
+        advice = advice_on_branches(name)
+    return operation_error(type(error), f"{name} of {operands_text(operands)}: {reason}", advice)
 
 
-def of_branches(name: str) -> str:
+def advice_on_branches(name: str) -> str:
     """Return what to write where an operation fails in the branch of a `where` not chosen."""
     return (
         f"both branches of a where are computed: if {name} stands in the one that is not chosen, "
@@ -233,96 +270,37 @@ def of_branches(name: str) -> str:
     )
 
 
-def operands_text(operands: Iterable[Any]) -> str:
+def operands_text(operands: Iterable[object]) -> str:
     """Return operands as an error shows them, the middle of many left out.
 
     >>> operands_text(range(33))
     '0, 1, 2, … 28 more …, 31, 32'
     """
-    shown = [operand_text(operand) for operand in operands]
-    if len(shown) > 6:
-        shown[3:-2] = [f"… {len(shown) - 5} more …"]
-    return ", ".join(shown)
+    texts = [operand_text(operand) for operand in operands]
+    if len(texts) > 6:
+        texts[3:-2] = [f"… {len(texts) - 5} more …"]
+    return ", ".join(texts)
 
 
-def operand_text(x: Any) -> str:
+def operand_text(x: object) -> str:
     """Return a number as an error shows it, with its label if it is a `Value` that has one."""
-    if getattr(x, "is_traced", False):
+    if not isinstance(x, Operand):
+        return shown(x)
+    if x.is_traced:
         return repr(x)
-    label = x.label if hasattr(x, "record") else None
-    data = x.data if hasattr(x, "record") else x
-    return shown(data) if label is None else f"{label} = {shown(data)}"
+    label, data = getattr(x, "label", None), shown(x._real)
+    return data if label is None else f"{label} = {data}"
 
 
-def number(x: Any, need: str = "a Value holds a real number") -> Any:
-    """Return x as a float, a `Fraction` as it is; raise `TypeError` for what is no real number."""
-    try:
-        if isinstance(x, (float, int)):
-            return float(x)
-        if isinstance(x, Rational) and not isinstance(x, Integral):
-            return x
-        if is_real(x) or is_bool(x):
-            return float(x)
-    except OverflowError:
-        raise OverflowError(f"{need} that a float can hold, got {shown(x)}") from None
-    raise TypeError(f"{need}, got {shown(x)} ({type(x).__name__})")
-
-
-def why_single(x: Any) -> str:
-    """Return why a number is no sequence, where there is more to say: "" of most."""
-    return getattr(x, "why_single", "")
-
-
-def is_array(x: Any) -> bool:
-    """Return whether x is a NumPy array, without loading NumPy."""
-    numpy = sys.modules.get("numpy")  # an array can be there only if NumPy is
-    return numpy is not None and isinstance(x, numpy.ndarray)
-
-
-def over_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
-    """Return what an operation makes of each element of arrays, which broadcast."""
-    from ..arrays.tables import mapped
-
-    return mapped(op, operands)
-
-
-def beside(x: Any, kind: type) -> Any:
-    """Return a plain number to compute with beside others of a kind: an int stays exact."""
-    if kind is not float and isinstance(x, (int, Integral)):
-        return kind(x)
-    return number(x, "an operand is a real number")
-
-
-def held(x: Any, kind: type, need: str = "an upstream gradient is a real number") -> Any:
-    """Return a number as one of a kind; raise an error for what is none, or cannot be one."""
-    try:
-        return kind(number(x, need))
-    except (OverflowError, ValueError):  # a Fraction beyond floats, or nan beside Fractions
-        raise OverflowError(f"{need} that a {kind.__name__} can hold, got {shown(x)}") from None
-
-
-def plain(operands: Sequence[Any], need: str) -> tuple[Any, ...]:
-    """Return plain numbers as an operation takes them, which is as `Value`s would hold them."""
-    numbers = tuple([number(x, need) for x in operands])
-    kind = next((type(x) for x in numbers if type(x) is not float), float)
-    return numbers if kind is float else tuple([beside(x, kind) for x in operands])
-
-
-def operand(x: Number) -> Number:
-    """Return what a function of an operand computes with: NumPy's small ints would wrap around."""
-    if type(x) is float or hasattr(x, "record"):
+def as_operand(x: Scalar) -> Scalar:
+    """Return what a function computes with: NumPy's small ints would wrap around."""
+    if type(x) is float or isinstance(x, Operand):
         return x
     if is_array(x):
-        floats: Number = over_arrays(operand, [x])
+        floats: Scalar = apply_to_arrays(as_operand, [x])
         return floats
-    held: Number = number(x, "an operand is a real number")
-    return held
-
-
-def whole(x: Any, need: str = "a constant is a real number") -> Any:
-    """Return a whole number as an int: `x**2.0` is the same node as `x**2`."""
-    exact = number(x, need)
-    return int(exact) if exact % 1 == 0 and abs(exact) < 2**53 else exact
+    exact: Any = number(x, "an operand is a real number")
+    return exact  # type: ignore[no-any-return]
 
 
 def _sign(x: Any) -> Any:
@@ -342,16 +320,16 @@ def _pow(x: Any, y: Any) -> Any:
 
 
 def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    if not _is_known(c):  # which of the two it will be
+    if is_traced(c):  # either may be the one
         return None, where(c, 1, 0), where(where(c, 0, 1), 1, 0)
     return (None, 1, None) if c else (None, None, 1)
 
 
-def chosen(condition: Any, x: Callable[[], Any], y: Callable[[], Any]) -> Any:
+def choose(condition: Any, x: Callable[[], Any], y: Callable[[], Any]) -> Any:
     """Return `where` for a rule: if the choice is known, only what is chosen is computed."""
-    if _is_known(condition):
-        return x() if condition else y()
-    return where(condition, x(), y())
+    if is_traced(condition):
+        return where(condition, x(), y())
+    return x() if condition else y()
 
 
 def _is_at_0(x: Any) -> Any:
@@ -365,8 +343,8 @@ def _power_slope(x: Any, y: Any) -> Any:
 
 
 def _power_slope_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    by_x = chosen(_is_at_0(abs(x) + abs(y)), lambda: 0, lambda: y * power_slope(x, y - 1))
-    return by_x, _mixed(x, y)
+    by_x = choose(_is_at_0(abs(x) + abs(y)), lambda: 0, lambda: y * power_slope(x, y - 1))
+    return by_x, _cross_partial(x, y)
 
 
 def _power_log(x: Any, y: Any) -> Any:
@@ -374,19 +352,19 @@ def _power_log(x: Any, y: Any) -> Any:
 
 
 def _power_log_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    return _mixed(x, y), out * log(chosen(_is_at_0(x), lambda: 1, lambda: x))
+    return _cross_partial(x, y), out * log(choose(_is_at_0(x), lambda: 1, lambda: x))
 
 
-def _mixed(x: Any, y: Any) -> Any:
+def _cross_partial(x: Any, y: Any) -> Any:
     """Return the derivative of x**y by both x and y."""
-    if _is_known(x, y) and _is_at_0(x) and y <= 1:
+    if not (is_traced(x) or is_traced(y)) and _is_at_0(x) and y <= 1:
         raise ZeroDivisionError("at x = 0, x**y has a derivative by both x and y only if y > 1")
-    at_0 = chosen(y <= 1, lambda: math.nan, lambda: 0)
-    return chosen(_is_at_0(x), lambda: at_0, lambda: pow_(x, y - 1) * (1 + y * log(x)))
+    at_0 = choose(y <= 1, lambda: math.nan, lambda: 0)
+    return choose(_is_at_0(x), lambda: at_0, lambda: pow_(x, y - 1) * (1 + y * log(x)))
 
 
 def _by_exponent(x: Any, y: Any) -> Any:
-    if _is_known(x) and x < 0:
+    if not is_traced(x) and x < 0:
         raise ValueError(NO_SLOPE)
     return power_log(x, y)
 
@@ -395,10 +373,6 @@ def _exponential_slope(out: Any, base: float) -> Any:
     if base < 0:
         raise ValueError(NO_SLOPE)
     return out * log(base) if base else 0
-
-
-def _is_known(*xs: Any) -> bool:
-    return not any(getattr(x, "is_traced", False) for x in xs)
 
 
 NO_SLOPE = (
@@ -410,7 +384,7 @@ power_log: Primitive
 power_slope: Primitive
 pow_fixed: Primitive
 
-# Partials are made of operators and primitives and branch by `chosen` alone, so that they can be
+# Partials are made of operators and primitives and branch by `choose` alone, so that they can be
 # differentiated and compiled. Their constants are ints, which leave a Fraction exact.
 # fmt: off
 where     = Primitive("where", lambda c, x, y: x if c else y, _where_partials)
@@ -430,7 +404,7 @@ remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y
 pow_      = Primitive("**",   _pow,     lambda out, x, y: (power_slope(x, y), _by_exponent(x, y)))
 # k is a constant, and so is the exponent of the slope: `**` would ask for a log of x, of any sign.
 pow_fixed = Primitive("**k",  _pow,     lambda out, x, k: (
-    k * pow_fixed(x, chosen(_is_at_0(abs(x) + abs(k)), lambda: 0, lambda: k - 1)), None))
+    k * pow_fixed(x, choose(_is_at_0(abs(x) + abs(k)), lambda: 0, lambda: k - 1)), None))
 power_slope = Primitive("power_slope", _power_slope, _power_slope_partials)  # by x, of x**y
 power_log   = Primitive("power_log",   _power_log,   _power_log_partials)    # by y
 CONSTANT  = Primitive("constant", lambda x: x,    lambda out, x: (1,))  # the `op` of a plain number
@@ -446,7 +420,7 @@ def power(n: float) -> Row:
         if n - 1 + 1 == n:
             return (n * x ** (n - 1) if n else 0,)
         # n - 1 is rounded, as for 1/3: a power so large or small as x is would show it
-        return (n * chosen(_is_at_0(x), lambda: 1 / abs(x), lambda: out / x),)
+        return (n * choose(_is_at_0(x), lambda: 1 / abs(x), lambda: out / x),)
 
     return f"**{n}", lambda x: _pow(x, n), partials
 

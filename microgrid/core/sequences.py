@@ -12,7 +12,8 @@ from types import GeneratorType
 from typing import Any
 
 from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, shown
-from .primitive import is_array, why_single
+from .array_rules import is_array
+from .primitive import Operand, why_single
 
 __all__ = [
     "entries", "instead_of", "is_missing", "is_number", "is_ordered", "is_sequence", "listed",
@@ -115,8 +116,7 @@ def _why_not(x: Any) -> str | None:
         return "; it has no rows yet: write x.collect()"
     if getattr(x, "requires_grad", False):
         return "; its gradient would get lost here: write x.detach()"
-    is_single = not is_array(x) and hasattr(x, "record")
-    if is_single or getattr(x, "ndim", 1) == 0:
+    if isinstance(x, Operand) or getattr(x, "ndim", 1) == 0:
         return why_single(x)
     if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION)):
         return None
@@ -153,9 +153,7 @@ def is_number(x: Any) -> bool:
     >>> is_number(1), is_number(True), is_number("1"), is_number([1.0])
     (True, True, False, False)
     """
-    if hasattr(x, "record"):
-        return not is_array(x)
-    return is_real(x) or is_bool(x)
+    return isinstance(x, Operand) or is_real(x) or is_bool(x)
 
 
 def require_all_numbers(
@@ -186,7 +184,7 @@ def single(x: Any) -> Any:
     >>> single(np.array(1.5)), single("1.5"), single(np.ma.masked)
     (1.5, '1.5', masked)
     """
-    if isinstance(x, (float, int)) or hasattr(x, "record"):
+    if isinstance(x, (float, int, Operand)):
         return x
     if getattr(x, "ndim", None) != 0 or not hasattr(x, "item"):
         return x

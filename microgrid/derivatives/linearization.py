@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from ..core.graph import require_fresh, topological_order
 from ..core.modes import current, watched
-from ..core.primitive import CONSTANT, argument, located
+from ..core.primitive import CONSTANT, argument, locate
 from ..engine import Value
 from ..functional import dot_, sum_
 from .gates import gated_product, gated_sum, is_gated
@@ -61,7 +61,7 @@ class Linearization:
                     share = g * partial
                     adjoint[parent] = adjoint[parent] + share if parent in adjoint else share
         if watched and (watch := current(watched)):
-            watch.pulled(self.links, adjoint)
+            watch.check_pull(self.links, adjoint)
         return [adjoint.get(node, 0) for node in self.inputs]
 
     def _pull_graphs(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -88,7 +88,7 @@ class Linearization:
             if terms:
                 moved[node] = _sum_of_products(terms)
         if self.numeric and watched and (watch := current(watched)):
-            watch.pushed(reversed(self.links), moved)
+            watch.check_push(reversed(self.links), moved)
         return _merged([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
 
     def matrix(self) -> list[list[Any]]:
@@ -126,7 +126,7 @@ def _links(
             if not PLAIN.issuperset(map(type, partials)):
                 node.op.require_partials(partials, len(node.parents))
             if watched and (watch := current(watched)):
-                watch.asked(node, partials)
+                watch.check_partials(node, partials)
             kept = [
                 p is not None and x in depend for x, p in zip(node.parents, partials, strict=True)
             ]
@@ -142,7 +142,7 @@ def _as_graphs(node: Value) -> tuple[Any, ...]:
     try:
         partials: tuple[Any, ...] = op.partials(node, *node.parents)
     except (ArithmeticError, ValueError) as error:
-        raise located(error, f"the derivative of {op.name}", node.parents, node) from None
+        raise locate(error, op, node.parents, of_derivative=True, node=node) from None
     except TypeError as error:
         raise TypeError(
             f"to be derived again, the partials of {op.name} must be made of operators and this "

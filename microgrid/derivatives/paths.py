@@ -17,7 +17,7 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from ..core.graph import require_fresh, require_numbers, topological_order
-from ..core.primitive import number
+from ..core.reals import number
 from ..engine import Value
 
 __all__ = ["Edge", "Path", "all_paths", "edges_between", "largest_paths"]

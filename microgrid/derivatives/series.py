@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..core.operators import Operand
-from ..core.primitive import Primitive, located, where
+from ..core.operators import Arithmetic
+from ..core.primitive import Primitive, is_traced, locate, where
 from ..engine import Value
 
 __all__ = ["coefficients"]
@@ -63,7 +63,7 @@ def _is_zero(x: Any) -> bool:
     return not isinstance(x, Value) and x == 0
 
 
-class Series(Operand):
+class Series(Arithmetic):
     """A function of t: its coefficients so far, and the operation that gives the next.
 
     `table` holds what was computed from what, so that sin and cos, which are each other's partials,
@@ -95,7 +95,7 @@ class Series(Operand):
     @property
     def is_traced(self) -> bool:
         """Whether this starts with a number that is not known yet."""
-        return bool(getattr(self._real, "is_traced", False))
+        return is_traced(self._real)
 
     @cached_property
     def links(self) -> list[tuple[Any, Series]]:
@@ -105,8 +105,7 @@ class Series(Operand):
         try:
             partials = self.op.partials(self, *self.operands)
         except (ArithmeticError, ValueError) as error:
-            what = f"the derivative of {self.op.name}"
-            raise located(error, what, _starts(self.operands)) from None
+            raise locate(error, self.op, _starts(self.operands), of_derivative=True) from None
         except TypeError as error:
             raise TypeError(
                 f"for a series, the partials of {self.op.name} must be made of operators and this "
@@ -134,7 +133,7 @@ class Series(Operand):
         """Append the coefficients up to that of t**k, after yielding which of others must be."""
         for n in range(len(self.terms), k + 1):
             total: Any = self.slope if n == 1 else 0
-            if self.op is where and getattr(self.operands[0], "is_traced", False):
+            if self.op is where and is_traced(self.operands[0]):
                 yield from self._chosen(n)
                 continue
             for partial, x in self.links:

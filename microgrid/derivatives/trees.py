@@ -13,7 +13,7 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from ..core.primitive import is_array
+from ..core.array_rules import is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, shown
 from ..nn import Module

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from ..core.primitive import Operand
 from ..core.sequences import (
     is_missing,
     is_ordered,
@@ -146,7 +147,7 @@ class _Cells:
 
     def _instead_of(self, x: Any) -> str:
         """Return what to write for what is no number, "" where that is not clear."""
-        if hasattr(x, "record"):
+        if isinstance(x, Operand):
             return "; write x.data"
         if is_of_dates(x):
             return ""

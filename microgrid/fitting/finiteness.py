@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..core.failures import failure_of
 from ..core.graph import topological_order
 from ..core.primitive import operand_text, operands_text
 from ..engine import Value
@@ -33,7 +34,7 @@ def say_where(place: str, then: str) -> Iterator[None]:
 
 def is_of_numbers(error: Exception) -> bool:
     """Return whether an error came of the numbers, not of a mistake in the model or the loss."""
-    return isinstance(error, FloatingPointError) or hasattr(error, "operation")
+    return isinstance(error, FloatingPointError) or failure_of(error) is not None
 
 
 def origin(loss: Value) -> str:

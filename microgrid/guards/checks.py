@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection
 from numbers import Integral, Real
 from reprlib import Repr
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = [
     "LONGEST",
@@ -32,7 +32,7 @@ __all__ = [
 LONGEST = sys.maxsize  #: as many entries a list can have at most
 
 
-def is_bool(x: Any) -> bool:
+def is_bool(x: object) -> TypeGuard[bool]:
     """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
     return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
 
@@ -163,7 +163,7 @@ def is_finite(x: Any) -> bool:
         return False
 
 
-def is_real(x: Any) -> bool:
+def is_real(x: object) -> TypeGuard[float]:
     """Return whether x is a real number of Python or of NumPy, and no duration.
 
     >>> import numpy as np
@@ -173,7 +173,7 @@ def is_real(x: Any) -> bool:
     return type(x) is float or (isinstance(x, Real) and not is_of_dates(x))
 
 
-def is_of_dates(x: Any) -> bool:
+def is_of_dates(x: object) -> bool:
     """Return whether x holds dates or durations of NumPy, to which these are whole numbers.
 
     >>> import numpy as np
@@ -183,7 +183,7 @@ def is_of_dates(x: Any) -> bool:
     return getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M")
 
 
-def is_masked(x: Any) -> bool:
+def is_masked(x: object) -> bool:
     """Return whether x is a number of NumPy that is masked, and so must not be computed with.
 
     >>> import numpy as np
@@ -193,7 +193,7 @@ def is_masked(x: Any) -> bool:
     return getattr(x, "ndim", 1) == 0 and bool(getattr(x, "mask", False))
 
 
-def shown(x: Any) -> str:
+def shown(x: object) -> str:
     """Return what an error shows of an argument: its repr in one line, cut where it is long.
 
     >>> shown("no"), shown([0.0] * 100), shown(10**400)

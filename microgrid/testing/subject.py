@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Any
 
 from ..calculus import gradients, jvp, vjp
+from ..core.failures import failure_of
 from ..core.graph import no_grad, set_gradients, topological_order
 from ..derivatives.trees import flatten
 from ..engine import Value
@@ -208,7 +209,7 @@ def claims(way: Way, subject: Subject, order: int) -> tuple[Claims | None, str]:
     try:
         return way(subject, order), ""
     except (ArithmeticError, ValueError) as error:
-        if not hasattr(error, "operation"):  # no operation at a point where it is undefined
+        if failure_of(error) is None:  # not one at a point where it is undefined
             raise
         return None, str(error)
 

@@ -8,7 +8,7 @@ import pytest
 import microgrid as mg
 from microgrid import Value, detect_anomaly, losses, no_grad, optim, topological_order
 from microgrid.compiler.trace import Traced, trace
-from microgrid.core.operators import Operand
+from microgrid.core.operators import Arithmetic
 from microgrid.nn import Module
 from microgrid.testing import check_gradients
 
@@ -21,13 +21,13 @@ def no_equality_of_nodes(monkeypatch):
 
     def refusing(compare):
         def method(self, other):
-            if isinstance(other, Operand):
+            if isinstance(other, Arithmetic):
                 raise AssertionError(f"is {self!r} == {other!r}?")
             return compare(self, other)
 
         return method
 
-    for kind in (Operand, Traced):
+    for kind in (Arithmetic, Traced):
         for name in ("__eq__", "__ne__"):
             monkeypatch.setattr(kind, name, refusing(getattr(kind, name)))
 

@@ -4,6 +4,7 @@ The formulas are those of `formulas`, and differences of numbers with hundreds o
 derivatives. Operands are moderate here; `test_precision` goes to the ends of the floats.
 """
 
+import copy
 import functools
 import inspect
 import itertools
@@ -26,7 +27,9 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, family, functional
-from microgrid.core.primitive import exponential, located, number, power, rounded, whole
+from microgrid.core.failures import failure_of
+from microgrid.core.primitive import exponential, locate, power, rounded
+from microgrid.core.reals import as_constant, number
 from microgrid.testing.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
@@ -458,7 +461,7 @@ def test_an_int_beyond_floats_is_refused_as_float_does():
 @given(st.floats() | st.integers() | st.fractions())
 def test_whole_never_changes_the_number(x):
     if isinstance(x, float) or abs(x) < 2**1000:
-        kept = whole(x)
+        kept = as_constant(x)
         assert kept == number(x) or kept != kept
         assert isinstance(kept, int) == (x % 1 == 0 and abs(x) < 2**53)
 
@@ -478,16 +481,28 @@ def test_whole_never_changes_the_number(x):
     ],
 )
 def test_a_located_error_is_of_the_same_builtin_type(error, kind):
-    told = located(error, "log", [Value(-1.0, label="a"), 2.0])
-    assert type(told) is kind
+    told = locate(error, "log", [Value(-1.0, label="a"), 2.0])
     reason = error.args[-1] if error.args else "ValueError"
-    assert str(told) == f"log of a = -1.0, 2.0: {reason}"
+    message = f"log of a = -1.0, 2.0: {reason}"
+    for each in (told, pickle.loads(pickle.dumps(told)), copy.deepcopy(told)):
+        assert type(each) is kind
+        assert (str(each), each.args, repr(each)) == (message, (message,), repr(kind(message)))
+        assert failure_of(each).finding == message
+
+
+def test_an_error_inside_of_an_operation_is_told_with_advice_for_the_outer_one_alone():
+    def inner(x):
+        return microgrid.where(x < 0, microgrid.log(x), x)  # the error says what to write
+
+    op = Primitive("outer", inner, lambda out, x: (1 / x,), made_by=(power, ()))
+    with pytest.raises(ValueError, match=r"^outer of -1.0: log of -1.0: [^\n]*$"):
+        op(Value(-1.0))
 
 
 def test_a_located_error_leaves_most_of_many_operands_out():
-    told = str(located(ValueError("no"), "sum", range(100)))
+    told = str(locate(ValueError("no"), "sum", range(100)))
     assert told == "sum of 0, 1, 2, … 95 more …, 98, 99: no"
-    assert str(located(ValueError("no"), "sum", range(6))) == "sum of 0, 1, 2, 3, 4, 5: no"
+    assert str(locate(ValueError("no"), "sum", range(6))) == "sum of 0, 1, 2, 3, 4, 5: no"
 
 
 def test_a_notebooks_cell_may_declare_its_primitive_and_its_family_again():

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from microgrid import Value, no_grad, optim, zero_grad
-from microgrid.engine import advance_clock
+from microgrid.core.graph import advance_clock
 from tests.search import usual
 
 ROUNDS = usual(500).max_examples

@@ -21,12 +21,16 @@ IN_FOLDERS = sorted(file for folder in FOLDERS for file in (PACKAGE / folder).rg
 PLAIN_FOLDERS = ["guards", "core", "derivatives", "fitting"]
 PLAIN = [*TOP, *(file for folder in PLAIN_FOLDERS for file in (PACKAGE / folder).glob("*.py"))]
 
+CORE = [
+    *("array_rules", "copying", "failures", "graph", "modes", "operators", "primitive", "reals"),
+    "sequences",
+]
 # What `import microgrid` may load; the rest waits until it is touched.
 EAGER = {"microgrid", "microgrid.engine", "microgrid.functional"} | {
     f"microgrid.{folder}{module}"
     for folder, modules in {
         "guards": ["", ".checks", ".interrupts", ".lazy", ".locks", ".mistakes"],
-        "core": ["", ".copying", ".graph", ".modes", ".operators", ".primitive", ".sequences"],
+        "core": ["", *(f".{name}" for name in CORE)],
     }.items()
     for module in modules
 }
@@ -132,19 +136,47 @@ def test_a_folder_imports_third_party_packages_at_the_top_of_a_file_alone():
     assert hidden == []
 
 
-def test_no_module_stands_in_a_circle_of_imports():
-    imported = {
+def graph_of_imports(counts):
+    return {
         name_of(file).removesuffix(".__init__"): {
             module
             for _, module, in_function, for_types in imports(file)
-            if top(module) == "microgrid" and not in_function and not for_types
+            if top(module) == "microgrid" and counts(in_function, for_types)
         }
         for file in [*TOP, *IN_FOLDERS]
     }
-    while imported:
-        free = {name for name, needs in imported.items() if not needs & set(imported) - {name}}
-        assert free, f"these import each other: {sorted(imported)}"
-        imported = {name: needs for name, needs in imported.items() if name not in free}
+
+
+def in_circles(imported):
+    """Return the modules that import themselves, by way of others."""
+    found = []
+    for module in imported:
+        reached, front = set(), {module}
+        while front:
+            front = {name for one in front for name in imported.get(one, ())} - reached
+            reached |= front
+        if module in reached:
+            found.append(module)
+    return found
+
+
+def test_no_module_stands_in_a_circle_of_imports():
+    imported = graph_of_imports(lambda in_function, for_types: not in_function and not for_types)
+    assert in_circles(imported) == []
+
+
+# The other rooms are not free of them yet.
+FREE_OF_CIRCLES = ("arrays", "core", "derivatives", "engine", "functional", "guards")
+
+
+def test_no_module_stands_in_a_circle_even_if_it_imports_in_functions_or_for_types():
+    imported = graph_of_imports(lambda in_function, for_types: True)
+    found = in_circles(imported)
+    assert [name for name in found if f"{name}.".split(".")[1] in FREE_OF_CIRCLES] == []
+
+
+def test_circles_are_found():
+    assert in_circles({"a": {"b"}, "b": {"c", "d"}, "c": {"b"}, "d": set()}) == ["b", "c"]
 
 
 ROOMS = sorted({file.parent for file in IN_FOLDERS if file.parent.parent != PACKAGE})
@@ -172,28 +204,44 @@ def test_rooms_import_each_other_one_way_alone_and_are_imported_from_above_alone
     assert [(a, b) for a, b in arrows if a == b.parent] == []
 
 
+def core(*names):
+    return {f"core.{name}" for name in names}
+
+
 @pytest.mark.parametrize(
     ("module", "below"),
     [
-        # arrays: when it is given a NumPy array; callers: when it has an error to explain
         ("guards.checks", set()),
         ("guards.mistakes", {"guards.checks"}),
         ("core.modes", set()),
-        ("core.primitive", {"guards.checks", "guards.callers", "core.modes", "arrays.tables"}),
-        ("core.operators", {"guards.checks", "guards.mistakes", "core.primitive", "arrays.tables"}),
+        ("core.array_rules", set()),
+        ("core.failures", set()),
+        ("core.reals", {"guards.checks"}),
+        # callers: when it has an error to explain
+        (
+            "core.primitive",
+            {"guards.checks", "guards.callers"} | core("array_rules", "failures", "modes", "reals"),
+        ),
+        (
+            "core.operators",
+            {"guards.checks", "guards.mistakes"} | core("array_rules", "primitive", "reals"),
+        ),
         (
             "core.graph",
             {f"guards.{name}" for name in ("checks", "interrupts", "locks", "mistakes")}
-            | {"core.modes", "core.primitive"},
+            | core("modes", "primitive", "reals"),
         ),
+        ("core.copying", core("graph", "primitive")),
+        ("core.sequences", {"guards.checks"} | core("array_rules", "primitive")),
         (
             "engine",
-            {f"core.{name}" for name in ("graph", "modes", "operators", "primitive")}
-            | {"guards.interrupts", "guards.mistakes"},
+            {"guards.mistakes"}
+            | core("array_rules", "copying", "graph", "modes", "operators", "primitive", "reals"),
         ),
-        ("core.sequences", {"guards.checks", "core.primitive"}),
-        ("functional", {"guards.checks", "core.primitive", "core.sequences", "engine"}),
-        ("core.copying", {"core.graph", "engine"}),
+        (
+            "functional",
+            {"guards.checks", "engine"} | core("array_rules", "primitive", "reals", "sequences"),
+        ),
     ],
 )
 def test_the_engine_stands_on_what_is_below_it_alone(module, below):

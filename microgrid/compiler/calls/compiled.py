@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import engine
 from ...arrays.tables import adopted
+from ...core import graph
 from ...derivatives.trees import Structure, flatten, like
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
@@ -107,10 +107,10 @@ class _Entry:
 
     def is_current(self) -> bool:
         """Return whether no captured leaf has changed."""
-        if self.clock != engine._clock:
+        if self.clock != graph.clock:
             if any(leaf._stamp > self.clock for leaf in self.captured):
                 return False
-            self.clock = engine._clock
+            self.clock = graph.clock
         return True
 
 
@@ -141,7 +141,7 @@ class Compiled(Wrapped):
                     break
             else:
                 count, numbers_of, fill, entry = fast
-                if entry.clock == engine._clock or entry.is_current():
+                if entry.clock == graph.clock or entry.is_current():
                     numbers = numbers_of(*args)
                     fill(numbers)
                     return numbers[count]
@@ -233,7 +233,7 @@ class Compiled(Wrapped):
 
     def _enter(self, call: Arguments) -> _Entry:
         names, places = call.inputs()
-        shared, clock = tuple(places), engine._clock
+        shared, clock = tuple(places), graph.clock
         try:
             program, structure, captured = trace(self._python(), names, call.rebuilt)
         except (AttributeError, TypeError) as error:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...calculus import gradients
-from ...core.graph import set_gradients, topological_order
+from ...core.graph import set_data, set_gradients, topological_order
 from ...derivatives.trees import flatten
-from ...engine import Value, set_data
+from ...engine import Value
 from ...fitting.examples import Examples, Target
 from ...fitting.task import Task
 from ...fitting.trainer import require_dependence, require_value

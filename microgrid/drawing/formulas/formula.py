@@ -73,7 +73,7 @@ class Formula:
         derivative, nodes = _derivative(value, by)
         found = expressions((derivative,), Algebra(), nodes, held=by)
         root = found[derivative]
-        order: list[Any] = topological_order(root)  # type: ignore[arg-type]  # it has parents too
+        order = topological_order(root)  # type: ignore[type-var]  # it has parents too
         parts = _parts(order, max_terms)
         known = [*dict.fromkeys([*topological_order(value), *by])]
         given, called = names_of(known, names), all_names(known, names, root=value, most=None)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...core.graph import topological_order
-from ...core.primitive import number
+from ...core.reals import number
 from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
 from ...guards.checks import require_whole_numbers, shown

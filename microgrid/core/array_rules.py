@@ -1,0 +1,64 @@
+"""NumPy's arrays, seen from below: known by their type, and handed on to the rules of `arrays`.
+
+`arrays` is made of the engine and so stands above it; yet an operator has to call it when its other
+operand is an array. So the core says here what it asks of those rules, and the package, which knows
+both, says where they are. They are loaded when the first array is met, and NumPy never for them: an
+array can be there only if NumPy is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+__all__ = ["ArrayRules", "apply_to_arrays", "array_rules", "is_array", "provide_array_rules"]
+
+
+class ArrayRules(Protocol):
+    """What an operation, or a function of NumPy's, is on arrays of operands."""
+
+    def mapped(self, op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+        """Apply an operation to each element of arrays, which broadcast."""
+
+    def apply_named(self, ufunc: str, inputs: tuple[Any, ...]) -> Any:
+        """Do what the ufunc of that name does."""
+
+    def apply_ufunc(
+        self, ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Do what NumPy asks for by `__array_ufunc__`."""
+
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Do what NumPy asks for by `__array_function__`."""
+
+
+_load: Callable[[], ArrayRules]
+
+
+def provide_array_rules(load: Callable[[], ArrayRules]) -> None:
+    """Say where the rules are: `load` is called once, when an array is first met."""
+    global _load
+    _load = cache(load)
+
+
+def array_rules() -> ArrayRules:
+    """Return the rules, loaded."""
+    return _load()
+
+
+def apply_to_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """Apply an operation to each element of arrays, which broadcast."""
+    return array_rules().mapped(op, operands)
+
+
+def is_array(x: object) -> bool:
+    """Return whether x is a NumPy array, without loading NumPy.
+
+    >>> import numpy as np
+    >>> is_array(np.zeros(2)), is_array([0.0, 0.0])
+    (True, False)
+    """
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray)
