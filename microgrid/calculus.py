@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
 from .core.graph import recording, require_fresh, topological_order
 from .core.modes import current, unrecorded
@@ -39,14 +39,18 @@ __all__ = [
     "vjp",
 ]
 
-Function = Callable[..., Any]
+Function = Callable[..., object]
+Scalar = Value | float
+Vector = list[Value] | list[float] | list[Value | float]
+P = ParamSpec("P")  # the parameters after the first, which takes numbers and `Value`s alike
 Inputs = TypeVar("Inputs")  # numbers in any structure; derivatives by them have it too
+Output = TypeVar("Output", covariant=True)
 
 
 @overload
-def gradients(output: Any, inputs: Module) -> dict[str, Value]: ...
+def gradients(output: Scalar, inputs: Module) -> dict[str, Value]: ...
 @overload
-def gradients(output: Any, inputs: Inputs) -> Inputs: ...
+def gradients(output: Scalar, inputs: Inputs) -> Inputs: ...
 def gradients(output: Any, inputs: Any) -> Any:
     """Return the derivative of an output by each input, as `Value`s to differentiate again.
 
@@ -76,14 +80,25 @@ def gradients(output: Any, inputs: Any) -> Any:
 
 
 @overload
-def grad(f: Function, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Gradient: ...
+def grad(  # type: ignore[overload-overlap]  # 0 is an int too
+    f: Callable[Concatenate[Any, P], object],
+    argnums: Literal[0] = 0,
+    has_aux: Literal[False] = False,
+) -> Gradient[P]: ...
 @overload
 def grad(
-    f: Function, argnums: int | Sequence[int] = 0, *, has_aux: Literal[True]
-) -> Callable[..., tuple[Any, Any]]: ...
+    f: Callable[P, tuple[Scalar, object]],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: Literal[True],
+) -> Callable[P, tuple[Any, Any]]: ...
 @overload
-def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function: ...
-def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def grad(
+    f: Callable[P, object], argnums: int | Sequence[int], has_aux: Literal[False] = False
+) -> Callable[P, Any]: ...
+def grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., object]:
     """Return the function that computes f's gradient by the arguments of the given numbers.
 
     f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
@@ -103,16 +118,25 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
 
 
 @overload
-def value_and_grad(
-    f: Function, argnums: Literal[0] = 0, has_aux: Literal[False] = False
-) -> ValueAndGradient: ...
+def value_and_grad(  # type: ignore[overload-overlap]  # 0 is an int too
+    f: Callable[Concatenate[Any, P], object],
+    argnums: Literal[0] = 0,
+    has_aux: Literal[False] = False,
+) -> ValueAndGradient[P]: ...
 @overload
 def value_and_grad(
-    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]: ...
+    f: Callable[P, tuple[Scalar, object]],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: Literal[True],
+) -> Callable[P, tuple[tuple[Any, Any], Any]]: ...
+@overload
+def value_and_grad(
+    f: Callable[P, object], argnums: int | Sequence[int], has_aux: Literal[False] = False
+) -> Callable[P, tuple[Any, Any]]: ...
 def value_and_grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+) -> Callable[..., object]:
     """Return the function that computes f's value and its gradient, as `grad` does, together.
 
     With `has_aux` it returns `((value, aux), gradient)`.
@@ -124,7 +148,13 @@ def value_and_grad(
     return ValueAndGradient(f, argnums, has_aux)
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Jacobian:
+@overload
+def jacobian(  # type: ignore[overload-overlap]  # 0 is an int too
+    f: Callable[Concatenate[Any, P], Output], argnums: Literal[0] = 0
+) -> Jacobian[P, Output]: ...
+@overload
+def jacobian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., object]:
     """Return the function that computes the derivative of each of f's outputs by each input.
 
     It has the outputs' structure, and for each the inputs'; array by array makes a matrix. The
@@ -137,10 +167,12 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Jacobian:
 
 
 @overload
-def hessian(f: Function, argnums: Literal[0] = 0) -> Hessian: ...
+def hessian(  # type: ignore[overload-overlap]  # 0 is an int too
+    f: Callable[Concatenate[Any, P], object], argnums: Literal[0] = 0
+) -> Hessian[P]: ...
 @overload
-def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function: ...
-def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def hessian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., object]:
     """Return the function that computes the second derivatives of f, by each pair of inputs.
 
     The cost is that of as many gradients of the gradient as there are inputs.
@@ -152,10 +184,16 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 @overload
-def hvp(f: Function, primals: tuple[Inputs], tangents: Sequence[Any]) -> Inputs: ...
+def hvp(f: Function, primals: tuple[Inputs], tangents: Sequence[object]) -> Inputs: ...
 @overload
-def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any: ...
-def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+def hvp(
+    f: Function,
+    primals: tuple[Inputs, Inputs, *tuple[Inputs, ...]],
+    tangents: Sequence[object],
+) -> tuple[Inputs, ...]: ...
+@overload
+def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> Any: ...
+def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> object:
     """Return f's Hessian at the primals times the tangents, for the price of two gradients or so.
 
     There is one primal, and one tangent of the same structure, for each argument of f. The answer
@@ -172,7 +210,19 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     return call.structure.result(call.released([row])[0])
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+@overload
+def jvp(
+    f: Callable[..., Scalar], primals: Sequence[float], tangents: Sequence[float]
+) -> tuple[float, float]: ...
+@overload
+def jvp(
+    f: Callable[..., Scalar], primals: Sequence[Value], tangents: Sequence[Scalar]
+) -> tuple[Value, Value]: ...
+@overload
+def jvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> tuple[Any, Any]: ...
+def jvp(
+    f: Function, primals: Sequence[object], tangents: Sequence[object]
+) -> tuple[object, object]:
     """Return f's value at the primals and its derivative along the tangents: forward mode.
 
     There is one primal, and one tangent of the same structure, for each argument of f.
@@ -189,7 +239,17 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return outputs.argument(value), outputs.result(tangent)
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+@overload
+def vjp(
+    f: Callable[..., Scalar], *primals: float
+) -> tuple[float, Callable[[float], tuple[float, ...]]]: ...
+@overload
+def vjp(
+    f: Callable[..., Scalar], *primals: Value
+) -> tuple[Value, Callable[[Scalar], tuple[Value, ...]]]: ...
+@overload
+def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
+def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[Any, ...]]]:
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
     That function takes a cotangent of the structure of f's value, and returns a tuple with the
@@ -225,7 +285,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...
 def taylor(f: Function, x: float, order: int) -> list[float]: ...
 @overload
 def taylor(f: Function, x: Value, order: int) -> list[Value]: ...
-def taylor(f: Function, x: Any, order: int) -> list[Any]:
+def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     """Return the Taylor coefficients of a function of one number at x, up to the given order.
 
     Entry n is the n-th derivative at x divided by n!. The cost grows as the square of the order for
@@ -252,7 +312,7 @@ def taylor(f: Function, x: Any, order: int) -> list[Any]:
     return call.released([row])[0]
 
 
-class _Transform(Wrapped):
+class _Transform(Wrapped, Generic[P]):
     """A function that computes derivatives of its `function`, as a transform returns it."""
 
     def __init__(
@@ -270,7 +330,9 @@ class _Transform(Wrapped):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.function!r}>"
 
-    def _value_and_gradient(self, transform: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _value_and_gradient(
+        self, transform: str, args: Any, kwargs: Mapping[str, Any]
+    ) -> tuple[Any, Any]:
         with recording():
             call = _Call(self.function, transform, args, kwargs, self.argnums)
             output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
@@ -284,41 +346,75 @@ class _Transform(Wrapped):
         return (value, map_values(lambda v: call.released([[v]])[0][0], aux)), derivative
 
 
-class Gradient(_Transform):
+class Gradient(_Transform[P]):
     """What `grad` returns."""
 
     @overload
-    def __call__(self, x: Module, /, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+    def __call__(self, x: Module, /, *args: P.args, **kwargs: P.kwargs) -> dict[str, Value]: ...
     @overload
-    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    def __call__(self, x: float, /, *args: P.args, **kwargs: P.kwargs) -> float: ...
     @overload
-    def __call__(self, x: Inputs, /, *args: Any, **kwargs: Any) -> Inputs: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, x: list[float], /, *args: P.args, **kwargs: P.kwargs) -> list[float]: ...
+    @overload
+    def __call__(self, x: Inputs, /, *args: P.args, **kwargs: P.kwargs) -> Inputs: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         """Return the gradient of the function at the arguments."""
         value, derivative = self._value_and_gradient("grad", args, kwargs)
         return (derivative, value[1]) if self.has_aux else derivative
 
 
-class ValueAndGradient(_Transform):
+class ValueAndGradient(_Transform[P]):
     """What `value_and_grad` returns."""
 
     @overload
-    def __call__(self, x: Module, /, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]: ...
+    def __call__(
+        self, x: Module, /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[Value, dict[str, Value]]: ...
     @overload
-    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> tuple[float, float]: ...
+    def __call__(self, x: float, /, *args: P.args, **kwargs: P.kwargs) -> tuple[float, float]: ...
     @overload
-    def __call__(self, x: Value, /, *args: Any, **kwargs: Any) -> tuple[Value, Value]: ...
+    def __call__(self, x: Value, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Value, Value]: ...
     @overload
-    def __call__(self, x: Inputs, /, *args: Any, **kwargs: Any) -> tuple[Any, Inputs]: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, x: list[float], /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[float, list[float]]: ...
+    @overload
+    def __call__(
+        self, x: list[Value], /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[Value, list[Value]]: ...
+    @overload
+    def __call__(self, x: Inputs, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Inputs]: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> tuple[object, object]:
         """Return the function's value at the arguments, and its gradient."""
         return self._value_and_gradient("value_and_grad", args, kwargs)
 
 
-class Jacobian(_Transform):
+class Jacobian(_Transform[P], Generic[P, Output]):
     """What `jacobian` returns."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    @overload
+    def __call__(
+        self: Jacobian[P, Scalar], x: float, /, *args: P.args, **kwargs: P.kwargs
+    ) -> float: ...
+    @overload
+    def __call__(
+        self: Jacobian[P, Scalar], x: list[float], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[float]: ...
+    @overload
+    def __call__(
+        self: Jacobian[P, Vector], x: float, /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[float]: ...
+    @overload
+    def __call__(
+        self: Jacobian[P, Vector], x: list[float], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[list[float]]: ...
+    @overload
+    def __call__(
+        self: Jacobian[P, Vector], x: list[Value], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[list[Value]]: ...
+    @overload
+    def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         """Return the derivative of each of the function's outputs by each input."""
         with recording():
             call = _Call(self.function, "jacobian", args, kwargs, self.argnums)
@@ -327,16 +423,24 @@ class Jacobian(_Transform):
         return outputs.table(call.released(rows), call.structure)
 
 
-class Hessian(_Transform):
+class Hessian(_Transform[P]):
     """What `hessian` returns."""
 
     @overload
-    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    def __call__(self, x: float, /, *args: P.args, **kwargs: P.kwargs) -> float: ...
     @overload
-    def __call__(self, x: Value, /, *args: Any, **kwargs: Any) -> Value: ...
+    def __call__(self, x: Value, /, *args: P.args, **kwargs: P.kwargs) -> Value: ...
     @overload
-    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, x: list[float], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[list[float]]: ...
+    @overload
+    def __call__(
+        self, x: list[Value], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[list[Value]]: ...
+    @overload
+    def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         """Return the second derivatives of the function, by each pair of inputs."""
         with recording():
             call = _Call(self.function, "hessian", args, kwargs, self.argnums)

@@ -53,7 +53,7 @@ class Subject:
 
     def outputs(self, inputs: Sequence[Any], order: int, arguments: Any = None) -> list[Any]:
         """Return what this order derives: f, its gradient, the rows of its Hessian, and so on."""
-        output = self.f(*(arguments or self.structure.argument(inputs)))
+        output: Value | float = self.f(*(arguments or self.structure.argument(inputs)))
         if not isinstance(output, (Value, Real)):
             told = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
             raise TypeError(f"check_gradients needs a function with one scalar output, got {told}")
