@@ -39,27 +39,41 @@ __all__ = [
     "clip_value",
 ]
 
-State = tuple[Any, ...]
+Scalar = float | Value  # Python's number, or one that a kernel will have
+State = tuple[Scalar, ...]
+Options = Mapping[str, Callable[..., None]]
 
 
 class Optimizer:
     """What the optimizers share: the parameters, each once, their state, and the step.
 
-    A kind of optimizer is an `update` rule and the number `slots` of numbers that it remembers for
-    every parameter, which start at 0; `squares` are the places of those that are never below it.
-    `options` says of each option, which becomes an attribute, what refuses a wrong one.
+    A kind of optimizer is an `update` rule. It remembers `slots` numbers for every parameter, which
+    start at 0; those at the places `squares` are never less. `options` has a function for each
+    option, which refuses a wrong one; the options become attributes.
 
     Raises:
-        TypeError: a parameter is not a Value, or an option of another type than it must be.
+        TypeError: a parameter is not a Value, or an option has another type than it must have.
         ValueError: there are no parameters, one is no leaf, or an option is out of its range.
+
+    >>> from microgrid import sign
+    >>> class Signs(Optimizer):
+    ...     def update(self, p, g, state, lr, step):
+    ...         return p - lr * sign(g), state
+    >>> x = Value(1.0)
+    >>> optimizer = Signs([x], lr=0.25)
+    >>> (x * x).backward()
+    >>> optimizer.step()
+    >>> optimizer.zero_grad()
+    >>> x.data, x.grad, optimizer.current_options()
+    (0.75, 0.0, {'lr': 0.25})
     """
 
     slots = 0
     squares: ClassVar[tuple[int, ...]] = ()
-    options: ClassVar[Mapping[str, Callable[..., None]]] = {"lr": require_numbers}
+    options: ClassVar[Options] = {"lr": require_numbers}
 
-    def __init__(self, parameters: Iterable[Value], lr: float, **options: Any) -> None:
-        given = _listed(parameters)
+    def __init__(self, parameters: Iterable[Value], lr: float, **options: object) -> None:
+        given = _require_parameters(parameters)
         for parameter in given:
             if parameter.op is not None:
                 raise ValueError(f"parameters must be leaves, got the result of {parameter.op!r}")
@@ -73,74 +87,102 @@ class Optimizer:
         self.state: list[State] = [(0.0,) * self.slots] * len(self.parameters)
 
     def current_options(self) -> dict[str, Any]:
-        """Return the options by their names, as they are now."""
+        """Return the current options by their names."""
         return {name: getattr(self, name) for name in self.options}
 
     def require_options(self, options: Mapping[str, Any]) -> None:
-        """Raise `TypeError` or `ValueError` for options that this kind cannot have."""
+        """Raise `TypeError` or `ValueError` for options that this kind of optimizer cannot have.
+
+        >>> SGD([Value(1.0)]).require_options({"speed": 1.0})
+        Traceback (most recent call last):
+            ...
+        TypeError: SGD has no option speed
+        """
         for name, option in options.items():
             if name not in self.options:
                 raise TypeError(f"{type(self).__name__} has no option {name}")
             self.options[name](**{name: option})
 
-    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
-        """Return the new parameter and state for a gradient; `step` counts from 1."""
+    def update(
+        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
+    ) -> tuple[Scalar, State]:
+        """Return the new parameter and state for a gradient; `step` counts from 1.
+
+        >>> SGD([Value(1.0)]).update(1.0, 2.0, (0.0,), lr=0.25, step=1)
+        (0.5, (0.0,))
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no rule: write its `update`, or use SGD, Adam or another"
         )
 
-    def require_update(self, moved: Any) -> None:
-        """Raise `TypeError` if `update` has returned no parameter with its state."""
-        is_pair = is_sequence(moved) and len(moved) == 2
-        if not is_pair or not is_sequence(moved[1]) or len(moved[1]) != self.slots:
-            what = f"a parameter and its state, a tuple of {self.slots} numbers"
-        elif not all(map(_is_plain, (moved[0], *moved[1]))):
-            what = "plain numbers"
+    def require_update(self, answer: Any) -> None:
+        """Raise `TypeError` if `update` has returned something else than a parameter and its state.
+
+        >>> SGD([Value(1.0)]).require_update(0.5)
+        Traceback (most recent call last):
+            ...
+        TypeError: `update` of SGD must return a parameter and its state, a tuple of 1 numbers, ...
+        """
+        is_pair = is_sequence(answer) and len(answer) == 2
+        if not is_pair or not is_sequence(answer[1]) or len(answer[1]) != self.slots:
+            must = f"a parameter and its state, a tuple of {self.slots} numbers"
+        elif not all(map(_is_plain, (answer[0], *answer[1]))):
+            must = "plain numbers"
         else:
             return
-        raise TypeError(f"`update` of {type(self).__name__} must return {what}, got {shown(moved)}")
+        name = type(self).__name__
+        raise TypeError(f"`update` of {name} must return {must}, got {shown(answer)}")
 
     def require_state(self) -> None:
-        """Raise an error if the steps, or what is remembered, are such as no run leaves."""
+        """Raise `TypeError` or `ValueError` if `steps` or `state` are as no training leaves them.
+
+        >>> optimizer = SGD([Value(1.0)])
+        >>> optimizer.steps = -1
+        >>> optimizer.require_state()
+        Traceback (most recent call last):
+            ...
+        ValueError: `steps` must be an integer, at least 0, got -1
+        """
         require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
-        self._remembered(self.state)
+        self._require_states(self.state)
 
     def step(self) -> None:
         """Move every parameter by its `grad`: all of them, or after an exception none.
 
-        It warns with a `GradientWarning` if no `backward` has come by the parameters.
+        It warns with a `GradientWarning` if no `backward` has reached the parameters.
 
         Raises:
-            FloatingPointError: a parameter, or what is remembered of it, would not be finite.
+            FloatingPointError: a parameter or its state would not be finite.
         """
         self.require_options(self.current_options())
         require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
-        _gradients(_listed(self.parameters))
+        _gradients(_require_parameters(self.parameters))
         before = [parameter.data for parameter in self.parameters]
         if not is_sequence(self.state) or len(self.state) != len(before):
             self.require_state()
         if not any(p.grad or p._collected < math.inf for p in self.parameters):
             warn_of_no_backward()
-        moved = [self._moved(i) for i in range(len(before))]
-        for i, one in enumerate(moved):
+        updates = [self._compute_update(i) for i in range(len(before))]
+        for i, update in enumerate(updates):
             try:
-                p, state = one
+                p, state = update
                 is_finite = all(map(math.isfinite, (p, *state)))
             except (OverflowError, TypeError, ValueError):
                 is_finite = False
             if not is_finite or len(state) != self.slots:
-                self.require_update(one)
+                self.require_update(update)
                 raise FloatingPointError(
                     f"the step must leave every parameter finite, got {shown(p)} for the one at "
                     f"{i}, of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
                     f"state {shown(state)}"
                 )
-        data, states = [p for p, _ in moved], [state for _, state in moved]
+        data, states = [p for p, _ in updates], [state for _, state in updates]
         with uninterrupted():
             set_data(self.parameters, data)
             self.state, self.steps = states, self.steps + 1
 
-    def _moved(self, i: int) -> tuple[Any, State]:
+    def _compute_update(self, i: int) -> tuple[Any, State]:
+        """Return what `update` makes of a parameter."""
         p, g = self.parameters[i].data, self.parameters[i].grad
         try:
             return self.update(p, g, self.state[i], self.lr, self.steps + 1)
@@ -158,8 +200,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Return what a later training needs to go on from here, ready for JSON.
 
-        It names the kind of optimizer, with its options, and the number of steps; then it has what
-        is remembered of each parameter.
+        That is the kind of optimizer, its options, the number of steps, and each parameter's state.
 
         >>> SGD([Value(1.0)], lr=0.1, momentum=0.9).state_dict()["momentum"]
         0.9
@@ -173,13 +214,16 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`, with its options.
-
-        Options, and the kind, that it does not name stay as they are.
+        """Go on from a `state_dict`, with its options; those that it does not name stay.
 
         Raises:
-            ValueError, TypeError: it is that of another kind or of other parameters, or such as no
-                run leaves; then nothing is changed.
+            ValueError, TypeError: it is that of another kind or of other parameters, or is as no
+                training leaves it; then nothing is changed.
+
+        >>> optimizer = SGD([Value(1.0)])
+        >>> optimizer.load_state_dict({"lr": 0.5, "steps": 3, "state": [[0.0]]})
+        >>> optimizer.lr, optimizer.steps
+        (0.5, 3)
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"the state must be a mapping, as of state_dict(), got {shown(state)}")
@@ -197,24 +241,24 @@ class Optimizer:
         options = {name: tuple(x) if type(x) is list else x for name, x in given.items()}
         self.require_options(options)
         require_whole_numbers(steps=state["steps"], least=0, largest=LONGEST)
-        rows = self._remembered(state["state"])
-        vars(self).update(options, steps=int(state["steps"]), state=rows)
+        states = self._require_states(state["state"])
+        vars(self).update(options, steps=int(state["steps"]), state=states)
 
-    def _remembered(self, rows: Any) -> list[State]:
-        """Return what is remembered of each parameter; raise an error if no run can leave it."""
+    def _require_states(self, states: Any) -> list[State]:
+        """Return the state of each parameter; raise an error if no training can leave it so."""
         must = f"must have {self.slots} numbers for each of {len(self.parameters)} parameters"
-        if not is_sequence(rows) or not all(map(is_sequence, rows)):
-            raise TypeError(f"`state` {must}, got {shown(rows)}")
-        if [len(row) for row in rows] != [self.slots] * len(self.parameters):
-            lengths = sorted({len(row) for row in rows})
-            raise ValueError(f"the state {must}, got {len(rows)} rows of {lengths}")
-        for i, row in enumerate(rows):
-            for place, x in enumerate(row):
+        if not is_sequence(states) or not all(map(is_sequence, states)):
+            raise TypeError(f"`state` {must}, got {shown(states)}")
+        if [len(state) for state in states] != [self.slots] * len(self.parameters):
+            lengths = sorted({len(state) for state in states})
+            raise ValueError(f"the state {must}, got {len(states)} rows of {lengths}")
+        for i, state in enumerate(states):
+            for place, x in enumerate(state):
                 if type(x) is float and 0.0 <= x < math.inf:
-                    continue  # of most, and asked of every one by each `fit`
+                    continue  # as most are, and each `fit` asks of every one
                 least = 0.0 if place in self.squares else -math.inf
                 require_numbers(**{f"state[{i}][{place}]": x}, least=least)
-        return [tuple(map(number, row)) for row in rows]
+        return [tuple(map(number, state)) for state in states]
 
     def __repr__(self) -> str:
         hidden = ("parameters", "state", "steps")
@@ -233,7 +277,7 @@ class SGD(Optimizer):
     """
 
     slots = 1
-    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+    options: ClassVar[Options] = {
         **Optimizer.options,
         **dict.fromkeys(["momentum", "dampening", "weight_decay"], require_numbers),
         **dict.fromkeys(["nesterov", "maximize"], require_bools),
@@ -261,7 +305,13 @@ class SGD(Optimizer):
         )  # fmt: skip
 
     def require_options(self, options: Mapping[str, Any]) -> None:
-        """Raise `TypeError` or `ValueError` for options that SGD cannot have."""
+        """Raise `TypeError` or `ValueError` for options that SGD cannot have.
+
+        >>> SGD([Value(1.0)], nesterov=True)
+        Traceback (most recent call last):
+            ...
+        ValueError: nesterov needs a momentum above 0 and no dampening, got 0.0 and 0.0
+        """
         super().require_options(options)
         momentum, dampening = options["momentum"], options["dampening"]
         if options["nesterov"] and not (momentum > 0 and dampening == 0):
@@ -270,7 +320,9 @@ class SGD(Optimizer):
                 f"got {momentum!r} and {dampening!r}"
             )
 
-    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+    def update(
+        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
+    ) -> tuple[Scalar, State]:
         """Return the new parameter and velocity."""
         g = (-g if self.maximize else g) + self.weight_decay * p
         if not self.momentum:
@@ -291,7 +343,7 @@ def _require_betas(betas: Any) -> None:
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2014): steps by the mean gradient over the root of its mean square.
 
-    `eps` is added outside of the root, `weight_decay` to the gradient (`AdamW` decouples it).
+    `eps` is added outside of the root, and `weight_decay` to the gradient, unless it is `AdamW`.
 
     >>> x = Value(1.0)
     >>> optimizer = Adam([x], lr=0.1)
@@ -303,7 +355,7 @@ class Adam(Optimizer):
     slots = 3
     squares = (1, 2)
     decoupled = False
-    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+    options: ClassVar[Options] = {
         **Optimizer.options,
         "betas": _require_betas,
         **dict.fromkeys(["eps", "weight_decay"], require_numbers),
@@ -331,7 +383,9 @@ class Adam(Optimizer):
             weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
         )  # fmt: skip
 
-    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+    def update(
+        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
+    ) -> tuple[Scalar, State]:
         """Return the new parameter, and the running means of g and g² and the greatest g² mean."""
         mean, square, greatest = state
         beta1, beta2 = self.betas
@@ -343,7 +397,7 @@ class Adam(Optimizer):
         mean = beta1 * mean + (1 - beta1) * g
         square = beta2 * square + (1 - beta2) * g * g
         greatest = maximum(greatest, square) if self.amsgrad else square
-        # both means start at 0, and lean towards it by these shares
+        # both means start at 0, and are too near to it by these shares
         bias1, bias2 = 1 - beta1**step, 1 - beta2**step
         p = p - lr / bias1 * mean / (sqrt(greatest) / sqrt(bias2) + self.eps)
         return p, (mean, square, greatest)
@@ -372,6 +426,7 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
+        # the same but for the default of weight_decay, which is PyTorch's
         super().__init__(parameters, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
@@ -389,7 +444,7 @@ class RMSprop(Optimizer):
 
     slots = 3
     squares = (0,)
-    options: ClassVar[Mapping[str, Callable[..., None]]] = {
+    options: ClassVar[Options] = {
         **Optimizer.options,
         "alpha": partial(require_numbers, below=1),
         **dict.fromkeys(["eps", "weight_decay", "momentum"], require_numbers),
@@ -419,7 +474,9 @@ class RMSprop(Optimizer):
             centered=centered, maximize=maximize,
         )  # fmt: skip
 
-    def update(self, p: Any, g: Any, state: State, lr: Any, step: Any) -> tuple[Any, State]:
+    def update(
+        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
+    ) -> tuple[Scalar, State]:
         """Return the new parameter, and the running means of g² and g, and the velocity."""
         square, mean, velocity = state
         g = (-g if self.maximize else g) + self.weight_decay * p
@@ -442,12 +499,12 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     """
     require_numbers(max_norm=max_norm)
 
-    def clipped(gradients: Sequence[Any]) -> list[Any]:
+    def scale_down(gradients: Sequence[Any]) -> list[Any]:
         gradients = listed(gradients, "`gradients` must be a list of numbers")
         scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
         return [g * scale for g in gradients]
 
-    return clipped
+    return scale_down
 
 
 def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
@@ -469,11 +526,11 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:
     >>> clip_grad_norm_([x], 1.0), round(x.grad, 6)
     (5.0, 1.0)
     """
-    parameters = list(dict.fromkeys(_listed(parameters)))
-    clipped = clip_norm(max_norm)
+    parameters = list(dict.fromkeys(_require_parameters(parameters)))
+    scale_down = clip_norm(max_norm)
     with changing:  # no gradient comes in between
         gradients = _gradients(parameters)
-        set_gradients(parameters, clipped(gradients))
+        set_gradients(parameters, scale_down(gradients))
     total: float = norm(gradients)
     return total
 
@@ -486,17 +543,17 @@ def clip_grad_value_(parameters: Iterable[Value], limit: float) -> None:
     >>> clip_grad_value_([x], 1.0); x.grad
     1.0
     """
-    parameters, clipped = _listed(parameters), clip_value(limit)
+    parameters, hold = _require_parameters(parameters), clip_value(limit)
     with changing:
-        set_gradients(parameters, clipped(_gradients(parameters)))
+        set_gradients(parameters, hold(_gradients(parameters)))
 
 
-def _is_plain(x: Any) -> bool:
+def _is_plain(x: object) -> bool:
     """Return whether x is a number, known or traced, and not a `Value` that a graph hangs on."""
     return is_number(x) and (not isinstance(x, Value) or x.is_traced)
 
 
-def _gradients(parameters: Sequence[Value]) -> list[Any]:
+def _gradients(parameters: Sequence[Value]) -> list[float]:
     """Return the parameters' gradients; raise `TypeError` if one is no number."""
     for i, parameter in enumerate(parameters):
         if type(parameter.grad) is not float:
@@ -507,8 +564,8 @@ def _gradients(parameters: Sequence[Value]) -> list[Any]:
     return [parameter.grad for parameter in parameters]
 
 
-def _listed(parameters: Iterable[Value]) -> list[Value]:
-    """Return parameters as a list; raise `TypeError` for what they cannot be."""
+def _require_parameters(parameters: Iterable[Value]) -> list[Value]:
+    """Return parameters as a list; raise `TypeError` if they are something else than Values."""
     must = "parameters must be a list of Values, such as model.parameters()"
     if not is_ordered(parameters):
         raise TypeError(f"{must}, got {shown(parameters)}")

@@ -73,16 +73,11 @@ WITHOUT = {
     "engine.Value.conjugate", "engine.Value.detach", "engine.Value.item", "engine.Value.record",
     "engine.Value.refresh", "engine.zero_grad", "history.History.plot", "metrics.measured",
     "metrics.metrics_by_name", "nn.Module.load_state_dict", "nn.Module.named_parameters",
-    "nn.Module.parameters", "nn.Module.zero_grad", "optim.Adam.update", "optim.Optimizer",
-    "optim.Optimizer.current_options", "optim.Optimizer.load_state_dict",
-    "optim.Optimizer.require_options", "optim.Optimizer.require_state",
-    "optim.Optimizer.require_update", "optim.Optimizer.step", "optim.Optimizer.update",
-    "optim.Optimizer.zero_grad", "optim.RMSprop.update", "optim.SGD.require_options",
-    "optim.SGD.update", "testing.GradientReport.failure", "testing.conformance.Case.wrong",
-    "testing.conformance.Failure", "testing.conformance.Law", "testing.conformance.Law.failure",
-    "testing.conformance.Report", "testing.strategies.Domain.interval",
-    "testing.strategies.Domain.takes", "testing.strategies.Family",
-    "testing.strategies.Interval.from_edge",
+    "nn.Module.parameters", "nn.Module.zero_grad", "testing.GradientReport.failure",
+    "testing.conformance.Case.wrong", "testing.conformance.Failure", "testing.conformance.Law",
+    "testing.conformance.Law.failure", "testing.conformance.Report",
+    "testing.strategies.Domain.interval", "testing.strategies.Domain.takes",
+    "testing.strategies.Family", "testing.strategies.Interval.from_edge",
 }  # fmt: skip
 
 

@@ -193,7 +193,7 @@ class NativeTrainer(Trainer):
 
 def _require_plain(optimizer: Optimizer) -> None:
     """Raise `TypeError` for what only Python does."""
-    for name in ("step", "_moved", "zero_grad"):
+    for name in ("step", "zero_grad"):
         own = getattr(getattr(optimizer, name), "__func__", None)
         if own is not getattr(Optimizer, name):
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
