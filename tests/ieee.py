@@ -17,7 +17,7 @@ from microgrid import Primitive
 from microgrid.compiler.native.machine import Machine, this_machine
 from microgrid.compiler.program import Program
 from microgrid.core.primitive import CONSTANT, power
-from microgrid.testing.domains import family_name
+from microgrid.testing.programs.domains import family_name
 
 
 def magnitude(primitive, xs, result):

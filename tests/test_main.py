@@ -183,7 +183,9 @@ def test_what_cannot_be_printed_is_one_line_and_exit_code_2(
     assert (done.returncode, done.stderr) == (code, told("microgrid"))
     with os.fdopen(stdout, "w") as file:
         monkeypatch.setattr(sys, "stdout", file)
-        monkeypatch.setattr(conformance, "check", lambda engine: SimpleNamespace(failures={}))
+        monkeypatch.setattr(
+            conformance.command, "check", lambda engine: SimpleNamespace(failures={})
+        )
         assert conformance.main(["microgrid:Value"]) == code
     assert capsys.readouterr().err == told("microgrid.testing.conformance")
 

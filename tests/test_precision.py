@@ -17,7 +17,7 @@ from mpmath import mp, mpf
 import microgrid as mg
 from microgrid import Primitive, Value, losses
 from microgrid.calculus import gradients
-from microgrid.testing.domains import domain_of
+from microgrid.testing.programs.domains import domain_of
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
 from tests.ieee import magnitude
 from tests.search import THOROUGH, thinned

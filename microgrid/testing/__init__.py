@@ -10,15 +10,15 @@ from ..guards.lazy import lazy
 if TYPE_CHECKING:
     from . import conformance as conformance
     from . import strategies as strategies
-    from .checking import GradientReport as GradientReport
-    from .checking import check_gradients as check_gradients
+    from .gradients.checking import GradientReport as GradientReport
+    from .gradients.checking import check_gradients as check_gradients
 
 __all__ = ["GradientReport", "check_gradients", "conformance", "strategies"]
 
 __getattr__ = lazy(
     __name__,
     {
-        **dict.fromkeys(["GradientReport", "check_gradients"], "checking"),
+        **dict.fromkeys(["GradientReport", "check_gradients"], "gradients.checking"),
         "conformance": "conformance",
         "strategies": "strategies",
     },

@@ -27,7 +27,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ..core.primitive import CONSTANT, Primitive, argument
 from ..guards.checks import require_numbers, shown
-from .domains import (
+from .programs.domains import (
     CONDITION,
     FAMILIES,
     HELD,
@@ -43,8 +43,8 @@ from .domains import (
     domain_of,
     family_name,
 )
-from .programs import Program
-from .sketch import MOST_OPERANDS, Plan, drawn_program
+from .programs.sketch import MOST_OPERANDS, Plan, drawn_program
+from .programs.source import Program
 
 __all__ = [
     "CONDITION",

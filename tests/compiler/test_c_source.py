@@ -33,7 +33,7 @@ from microgrid.compiler.native.machine import Machine
 from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
-from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
+from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
 from tests.search import usual

@@ -23,7 +23,7 @@ from microgrid.compiler.passes import divide, optimize
 from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
-from microgrid.testing.domains import DOMAINS
+from microgrid.testing.programs.domains import DOMAINS
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, MACHINES, ieee
 from tests.search import usual

@@ -30,7 +30,7 @@ from microgrid import Primitive, Value, family, functional
 from microgrid.core.failures import failure_of
 from microgrid.core.primitive import exponential, locate, power, rounded
 from microgrid.core.reals import as_constant, number
-from microgrid.testing.domains import FAMILIES, domain_of
+from microgrid.testing.programs.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
 from tests.formulas import FAMILY_FORMULAS, FORMULAS, HELD, MODERATE, derivative
 from tests.search import usual

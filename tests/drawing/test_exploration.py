@@ -25,7 +25,7 @@ from microgrid.drawing.stepper.exploration import STATIC
 from microgrid.drawing.stepper.recomputing import listing
 from microgrid.drawing.stepper.steps import Steps
 from microgrid.drawing.stepper.unnumbered import Unnumbered
-from microgrid.testing.domains import DOMAINS, FAMILIES, LIBRARY
+from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
 from tests.ieee import magnitude
 from tests.search import usual

@@ -30,7 +30,7 @@ from microgrid import (
 )
 from microgrid.core.graph import changed_leaf, recording, topological_order
 from microgrid.core.modes import Mode, current, unrecorded, watched
-from microgrid.testing.subject import backward as gradients_by_backward
+from microgrid.testing.gradients.subject import backward as gradients_by_backward
 from tests.interrupts import failing, in_files_of, signalled, spread, traversed
 from tests.threads import in_a_thread
 

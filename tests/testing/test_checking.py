@@ -14,9 +14,18 @@ from hypothesis import strategies as st
 import microgrid
 from microgrid import MLP, Module, Primitive, Value, relu, sigmoid
 from microgrid.core.primitive import exponential, power, rounded
-from microgrid.testing import GradientReport, check_gradients, subject
-from microgrid.testing.differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG, examine
-from microgrid.testing.slopes import LEAP, Side, steps
+from microgrid.testing import GradientReport, check_gradients
+from microgrid.testing.gradients import subject
+from microgrid.testing.gradients.differences import (
+    KINK,
+    LOSES,
+    NOISY,
+    OUTSIDE,
+    RIGHT,
+    WRONG,
+    examine,
+)
+from microgrid.testing.gradients.slopes import LEAP, Side, steps
 
 # The error that the check promises to catch.
 CAUGHT = 1e-4

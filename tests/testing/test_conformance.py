@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from fractions import Fraction
+from pathlib import Path
 from typing import ClassVar
 from unittest import SkipTest
 
@@ -19,17 +20,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid import Value
-from microgrid.testing import conformance, laws
-from microgrid.testing.broken_engines import (
+from microgrid.testing import conformance
+from microgrid.testing.conformance import LAWS, MANNERS, Case, book, check
+from microgrid.testing.conformance.cases import meets
+from microgrid.testing.conformance.random_programs import FORMULAS, straight_line
+from tests.testing.broken_engines import (
     BROKEN,
     AddsFromTheRightForEver,
     CallsItself,
     Tiny,
     of_nodes,
 )
-from microgrid.testing.conformance import LAWS, MANNERS, Case, check
 
-FUNCTIONS = laws.FUNCTIONS.split("\n")[1:-1]
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = book.FUNCTIONS.split("\n")[1:-1]
 BROKEN_BY_NAME = {engine.__name__: engine for engine in BROKEN}
 BY_NAME = {law.name: law for law in LAWS + MANNERS}
 
@@ -572,12 +576,12 @@ def test_a_warning_is_no_silent_way_out():
 
 # ---- the random programs
 
-STEPS = st.tuples(st.sampled_from(conformance.FORMULAS), st.integers(0, 2), st.integers(0, 4))
+STEPS = st.tuples(st.sampled_from(FORMULAS), st.integers(0, 2), st.integers(0, 4))
 
 
 @given(st.lists(st.sampled_from([2.0, 3.0, 0.5, 0.0, -4.0]), min_size=1), st.lists(STEPS))
 def test_value_is_exact_to_the_last_digit_on_the_random_programs(numbers, steps):
-    case = conformance._straight_line(tuple(numbers[:3]), tuple(steps[:12]))
+    case = straight_line(tuple(numbers[:3]), tuple(steps[:12]))
     names = {"Value": Value}
     exec(case.program, names)
     assert [eval(shown, names) for shown, _ in case.claims] == [
@@ -703,7 +707,7 @@ def test_a_line_that_claims_nothing_is_refused(line):
 )
 def test_what_is_wanted_is_a_number_a_range_or_one_of_several(wanted, right, wrong):
     def accepted(got):
-        return any(conformance._is(option, got) for option in wanted.split(" or "))
+        return any(meets(option, got) for option in wanted.split(" or "))
 
     assert all(accepted(got) for got in right)
     assert not any(accepted(got) for got in wrong)
@@ -729,11 +733,9 @@ def test_what_is_no_engine_is_refused(engine):
 
 
 def test_the_command_line_prints_the_report_and_says_by_its_code_whether_a_law_is_broken(capsys):
-    assert conformance.main(["microgrid.testing.broken_engines:Tiny"]) == 0
-    assert capsys.readouterr().out.startswith(
-        "microgrid.testing.broken_engines.Tiny: 0 laws broken"
-    )
-    assert conformance.main(["microgrid.testing.broken_engines:HidesNaN"]) == 1
+    assert conformance.main(["tests.testing.broken_engines:Tiny"]) == 0
+    assert capsys.readouterr().out.startswith("tests.testing.broken_engines.Tiny: 0 laws broken")
+    assert conformance.main(["tests.testing.broken_engines:HidesNaN"]) == 1
     assert "BROKEN: nan is not hidden" in capsys.readouterr().out
 
 
@@ -766,8 +768,8 @@ def test_an_engine_is_held_to_the_laws_where_hypothesis_is_missing():
         "import sys\n"
         "sys.modules['hypothesis'] = None\n"
         "from microgrid.testing import conformance\n"
-        "sys.exit(conformance.main(['microgrid.testing.broken_engines:VisitsTheNearestFirst']))\n"
+        "sys.exit(conformance.main(['tests.testing.broken_engines:VisitsTheNearestFirst']))\n"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (run.returncode, run.stderr) == (1, "")
     assert "BROKEN: random programs have their exact gradients" in run.stdout

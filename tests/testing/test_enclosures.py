@@ -13,7 +13,7 @@ from mpmath import mp, mpf
 
 import microgrid as mg
 from microgrid import Value
-from microgrid.testing.domains import family_name
+from microgrid.testing.programs.domains import family_name
 from microgrid.testing.strategies import programs
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.ieee import magnitude

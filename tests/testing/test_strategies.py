@@ -15,10 +15,11 @@ import microgrid
 from microgrid import Primitive, Value, family, topological_order
 from microgrid.calculus import gradients, jvp
 from microgrid.core.primitive import power
-from microgrid.testing import domains, strategies
-from microgrid.testing.domains import DOMAINS, FAMILIES, family_name
-from microgrid.testing.programs import spelling
-from microgrid.testing.sketch import LARGEST, RADIUS
+from microgrid.testing import strategies
+from microgrid.testing.programs import domains
+from microgrid.testing.programs.domains import DOMAINS, FAMILIES, family_name
+from microgrid.testing.programs.sketch import LARGEST, RADIUS
+from microgrid.testing.programs.source import spelling
 from microgrid.testing.strategies import (
     LIBRARY,
     NOT_NEGATIVE,

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from ..calculus import gradients
-from ..core.graph import topological_order
-from ..core.primitive import Primitive, operands_text, where
-from ..engine import Value
-from ..functional import stop_gradient
+from ...calculus import gradients
+from ...core.graph import topological_order
+from ...core.primitive import Primitive, operands_text, where
+from ...engine import Value
+from ...functional import stop_gradient
+from ..programs.domains import domain_of
 from .differences import KINK, NOISY, WRONG, Finding, examine
-from .domains import domain_of
 from .rounding import loss, partials_as_graphs, pulled, rounded_size, rounding
 from .slopes import EPSILON
 

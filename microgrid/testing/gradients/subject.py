@@ -13,14 +13,14 @@ from itertools import product
 from numbers import Real
 from typing import Any
 
-from ..calculus import gradients, jvp, vjp
-from ..core.failures import failure_of
-from ..core.graph import no_grad, set_gradients, topological_order
-from ..derivatives.trees import flatten
-from ..engine import Value
-from ..guards.checks import shown
-from ..guards.interrupts import uninterrupted
-from ..nn import Module
+from ...calculus import gradients, jvp, vjp
+from ...core.failures import failure_of
+from ...core.graph import no_grad, set_gradients, topological_order
+from ...derivatives.trees import flatten
+from ...engine import Value
+from ...guards.checks import shown
+from ...guards.interrupts import uninterrupted
+from ...nn import Module
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
 from .rounding import rounding
 

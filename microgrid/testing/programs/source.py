@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
-from .. import functional
-from ..core.primitive import Primitive
+from ... import functional
+from ...core.primitive import Primitive
 
 __all__ = ["Program", "source_of", "spelling"]
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from ..core.graph import topological_order
-from ..core.primitive import Primitive, operands_text
-from ..engine import Value
-from ..functional import dot_, sum_
+from ...core.graph import topological_order
+from ...core.primitive import Primitive, operands_text
+from ...engine import Value
+from ...functional import dot_, sum_
 from .slopes import EPSILON
 
 __all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounded_size", "rounding"]

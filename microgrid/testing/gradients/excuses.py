@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from ..core.graph import topological_order
-from ..core.primitive import operands_text
-from ..engine import Value
+from ...core.graph import topological_order
+from ...core.primitive import operands_text
+from ...engine import Value
 from .blame import has_kink_within, reach, undecided, unrecorded
 from .differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG
 from .report import Verdict

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..core.primitive import Primitive
-from ..guards.checks import shown
+from ...core.primitive import Primitive
+from ...guards.checks import shown
 
 __all__ = [
     "CONDITION",

@@ -19,9 +19,9 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from ..core.primitive import Primitive
+from ...core.primitive import Primitive
 from .domains import CONDITION, REAL, Domain, Interval
-from .programs import Program, source_of, spelling
+from .source import Program, source_of, spelling
 
 __all__ = ["Plan", "drawn_program"]
 

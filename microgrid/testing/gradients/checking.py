@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..guards.checks import LONGEST, require_whole_numbers, shown
+from ...guards.checks import LONGEST, require_whole_numbers, shown
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import excused, no_primitive
@@ -28,7 +28,8 @@ def check_gradients(
     f takes what `grad` can derive by: numbers, lists, dicts, arrays, models. It returns one scalar.
     Each input gets a verdict for each mode: "reverse" is `backward()` and `vjp`, "forward" is
     `jvp`. With an order of 2 the derivatives of the gradient are checked as well, and so on. There
-    is no step to choose and no tolerance: `microgrid.testing.differences` tells the method.
+    is no step to choose and no tolerance: the module `differences`, beside this one, describes the
+    method.
 
     Differences have an error of their own, bounded by how well they agree and by the rounding of f:
     it is a part in ten million of the slope where f is smooth and known to its last digits. A

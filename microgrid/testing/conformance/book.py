@@ -7,7 +7,7 @@ one, and `or error` says that the program may also raise. The smallest program s
 first that fails is the one to look at.
 
 LAWS are for every engine; MANNERS are what a small one may do without. FUNCTIONS are methods: name,
-value, derivative, and where both are tried. `conformance` reads and runs it all.
+value, derivative, and where both are tried. `laws` reads it all.
 """
 
 __all__ = ["FUNCTIONS", "LAWS", "MANNERS"]

@@ -1,0 +1,8 @@
+"""Run the command line: `python -m microgrid.testing.conformance student:Value`."""
+
+import sys
+
+from .command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

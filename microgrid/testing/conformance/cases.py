@@ -1,0 +1,200 @@
+"""Cases: programs that use an engine, each run on it and compared with what it must give."""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import re
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
+from typing import Any
+
+__all__ = ["ERRORS", "Case", "Engine", "error_text", "evaluate", "meets", "run"]
+
+Engine = Callable[..., Any]
+
+# An engine may compose an operation of a few others, each rounded; a wrong derivative is far off.
+RELATIVE, ABSOLUTE = 1e-9, 1e-12
+LINES = 2_000_000  # that an engine may run for one program: one of Fractions needs 1.3 million
+NESTED = 1000  # calls, as Python allows by itself
+
+
+class NoEnd(BaseException):
+    """Ends a program that hangs; the engine's own `except Exception` cannot hold it up."""
+
+
+ERRORS = (Exception, SystemExit, NoEnd)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program that uses `Value`, and its claims: expressions, each with what it must give.
+
+    >>> Case.parse("x = 3: y = x + x -> y = 6, x' = 2").claims
+    (('y.data', '6'), ('x.grad', '2'))
+    """
+
+    program: str
+    claims: tuple[tuple[str, str], ...]
+
+    @staticmethod
+    def parse(line: str) -> Case:
+        """Read a line as it is written in `laws`."""
+        parts = re.fullmatch(r"(?:((?:\w+ = [^,:;(]+,? ?)+): )?(.*?) ?-> (.*)", line)
+        if parts is None:
+            raise ValueError(f"a case is written as `x = 3: y = x + x -> y = 6`, got {line!r}")
+        leaves, program, claims = parts.groups(default="")
+        lines = [_assignment(*leaf.split(" = ")) for leaf in leaves.split(", ") if leaf]
+        lines += program.split("; ")
+        pairs = [tuple(claim.split(" = ", 1)) for claim in claims.split(", ")]
+        if any(shown.endswith("'") for shown, _ in pairs):
+            lines.append("y.backward()")
+        lines.sort(key=lambda text: not text.startswith("import "))
+        return Case(
+            ast.unparse(ast.parse("\n".join(lines))),
+            tuple([(_expression_for(name), wanted) for name, wanted in pairs]),
+        )
+
+    def wrong(self, engine: Engine) -> tuple[str, str, str] | None:
+        """Return the first claim that does not hold, and what was got; None if all hold."""
+        may_raise = any("error" in wanted.split(" or ") for _, wanted in self.claims)
+        # A warning is no silence: it is as good as an error where nothing else is.
+        warn = "error" if self.claims[0][1] == "error" else "ignore"
+        try:
+            got = run(engine, self.program, *[shown for shown, _ in self.claims], warn=warn)
+        except ERRORS as error:
+            clear = isinstance(error, Exception) and not isinstance(error, RecursionError)
+            return None if clear and may_raise else (*self.claims[0], error_text(error))
+        for (shown, wanted), value in zip(self.claims, got, strict=True):
+            if not any(meets(option, value) for option in wanted.split(" or ")):
+                return shown, wanted, _text_of(value)
+        return None
+
+
+def _assignment(name: str, number: str) -> str:
+    data = float(number)
+    argument = repr(data) if math.isfinite(data) else f"float('{data}')"
+    return f"{name} = Value({argument})"
+
+
+def _expression_for(name: str) -> str:
+    """Return the expression for `y`, its data; for `x'`, its gradient; and any other as it is."""
+    if name.endswith("'"):
+        return f"{name[:-1]}.grad"
+    return f"{name}.data" if name.isidentifier() else name
+
+
+def meets(wanted: str, got: Any) -> bool:
+    """Return whether what a program gives is what is wanted, in the words of `book`.
+
+    >>> meets("from 0 to 1", 0.5), meets("exactly 1 / 3", 0.3333)
+    (True, False)
+    """
+    match wanted.split(" "):
+        case ["error"]:
+            return False
+        case ["from", low, "to", high]:
+            return _holds(lambda x: float(low) <= x <= float(high), got)
+        case ["exactly", *words]:
+            return _holds(lambda x: bool(x == evaluate(" ".join(words))), got)
+    number = evaluate(wanted)
+    if isinstance(number, tuple):
+        return all(_holds(_is_near(n), g) for n, g in zip(number, got, strict=True))
+    return _holds(_is_near(number), got) or (number == 0 and got is None)  # no gradient came
+
+
+def evaluate(text: str, **names: float) -> Any:
+    """Return what a formula of numbers gives, in which the names of `math` are known.
+
+    >>> evaluate("sqrt(x) - 1", x=4.0)
+    1.0
+    """
+    return eval(text, vars(math) | names)
+
+
+def _is_near(number: float) -> Callable[[float], bool]:
+    if math.isnan(number):
+        return math.isnan
+    return lambda x: math.isclose(x, number, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _holds(claim: Callable[[float], bool], got: Any) -> bool:
+    try:
+        # NumPy would make a float of its complex number, with a mere warning.
+        return not isinstance(got, complex) and claim(float(got))
+    except (TypeError, ValueError, OverflowError):  # it is no number
+        return False
+
+
+def run(engine: Engine, program: str, *shown: str, warn: Any = "ignore") -> list[Any]:
+    """Run a program and return what it shows; raise what it raises, and `NoEnd` if it hangs."""
+    names = {"Value": engine}
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limit_lines_and_calls():
+        warnings.simplefilter(warn)
+        kind = type(engine(1.0))
+        exec(_compile(program, "exec"), names)
+        return [_number_in(eval(_compile(text, "eval"), names), kind) for text in shown]
+
+
+@lru_cache(maxsize=1024)  # every engine runs the same programs, but for the random ones
+def _compile(text: str, mode: str) -> CodeType:
+    return compile(text, "<program>", mode)
+
+
+def _number_in(got: Any, kind: Any) -> Any:
+    """Return the number that is shown: a gradient may be a `Value`, to be differentiated again."""
+    if isinstance(got, tuple):
+        return tuple([_number_in(item, kind) for item in got])
+    return got.data if isinstance(got, kind) else got
+
+
+@contextmanager
+def _limit_lines_and_calls() -> Iterator[None]:
+    """Raise `NoEnd` after too many lines: counted, since a clock is wrong on a busy machine.
+
+    Nor may calls nest deeper than Python allows by itself: where somebody has raised its limit, as
+    is done in notebooks, an engine without an end would take the process with it.
+    """
+    left, deepest = LINES, sys.getrecursionlimit()
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise NoEnd(f"no end after {LINES:,} lines")
+        return count
+
+    depth, frame = 0, sys._getframe().f_back
+    while frame:
+        depth, frame = depth + 1, frame.f_back
+    before = sys.gettrace()
+    sys.setrecursionlimit(min(deepest, depth + NESTED))
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+        sys.setrecursionlimit(deepest)
+
+
+def error_text(error: BaseException) -> str:
+    """Return an error on one short line, with its kind.
+
+    >>> error_text(ValueError("no  such number"))
+    'ValueError: no such number'
+    """
+    kind = "" if isinstance(error, NoEnd) else f"{type(error).__name__}: "
+    return textwrap.shorten(f"{kind}{error}", 90, placeholder=" …").removesuffix(":")
+
+
+def _text_of(got: Any) -> str:
+    if isinstance(got, tuple):
+        return f"({', '.join(map(_text_of, got))})"
+    return textwrap.shorten(repr(float(got) if isinstance(got, float) else got), 90)

@@ -1,0 +1,1 @@
+"""Random programs, drawn from the table of where each primitive is defined."""
