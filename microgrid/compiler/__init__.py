@@ -1,7 +1,7 @@
 """The compiler: scalar code, and any derivative of it, at the speed of the machine.
 
 A function is traced into a `Program` (`trace`, `program`), which is made smaller (`passes`),
-lowered (`lowering`, `schedule`) to C (`c`) or to a kernel in machine code (`native`), and called
+lowered (`lowering`, `partition`) to C (`c`) or to a kernel in machine code (`native`), and called
 with numbers or arrays (`calls`). `fit` trains with it (`training`).
 """
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
 
 from ..core.primitive import Primitive, where
 from ..functional import LOG_FAR, split_dot
@@ -30,6 +29,10 @@ FUNCTIONS = {
 }
 
 
+# Of an operation, as the emitter that wrote it down knows it; or a plain float.
+Result = object
+
+
 class Emitter:
     """What writes operations down, one after another.
 
@@ -40,27 +43,27 @@ class Emitter:
     equal, not_zero, is_nan, both, either, not. No other operations may be fused.
     """
 
-    def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def emit(self, operation: str, operands: tuple[Result, ...]) -> Result:
         """Write an operation down; return the name of its result."""
         raise NotImplementedError
 
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
+    def __getattr__(self, operation: str) -> Callable[..., Result]:
         return lambda *operands: self.emit(operation, operands)
 
-    def number(self, x: Any) -> Any:
+    def number(self, x: Result) -> Result:
         """Return x as a number: a condition is 1 where it holds, else 0."""
         return self.select(x, 1.0, 0.0) if self.is_condition(x) else x
 
-    def condition(self, x: Any) -> Any:
+    def condition(self, x: Result) -> Result:
         """Return x as a condition: a number holds unless it is 0."""
         return x if self.is_condition(x) else self.emit("not_zero", (x,))
 
-    def is_condition(self, x: Any) -> bool:
+    def is_condition(self, x: Result) -> bool:
         """Return whether x is the result of a comparison."""
         raise NotImplementedError
 
 
-Lowering = Callable[..., Any]
+Lowering = Callable[..., Result]
 LOWERINGS: dict[str, Lowering] = {}  # by the name of a primitive, or of a family's maker
 
 
@@ -105,7 +108,7 @@ def lowering_of(op: Primitive) -> Lowering:
     return (lambda m, *operands: row(m, *constants, *operands)) if constants else row
 
 
-def lower(emitter: Emitter, op: Primitive, operands: Sequence[Any]) -> Any:
+def lower(emitter: Emitter, op: Primitive, operands: Sequence[Result]) -> Result:
     """Write a primitive down, of what an emitter returned or plain floats; return its result.
 
     Raises:
@@ -128,12 +131,12 @@ for _name, _operation in {
 
 
 @lowers("argument", "constant", "stop_gradient")
-def _same(m: Any, x: Any) -> Any:
+def _same(m: Emitter, x: Result) -> Result:
     return x
 
 
 @lowers("where")
-def _where(m: Any, c: Any, x: Any, y: Any) -> Any:
+def _where(m: Emitter, c: Result, x: Result, y: Result) -> Result:
     condition = m.condition(c)
     # a choice between conditions is a condition, without a way through numbers
     if m.is_condition(x) and _is_zero(y):
@@ -145,24 +148,24 @@ def _where(m: Any, c: Any, x: Any, y: Any) -> Any:
     return m.select(condition, m.number(x), m.number(y))
 
 
-def _is_zero(x: Any) -> bool:
+def _is_zero(x: Result) -> bool:
     """Return whether x is the plain number of a condition that does not hold: not -0.0."""
     return type(x) is float and x == 0 and math.copysign(1.0, x) > 0
 
 
 @lowers("sign")
-def _sign(m: Any, x: Any) -> Any:
+def _sign(m: Emitter, x: Result) -> Result:
     return m.select(m.less(0.0, x), 1.0, m.select(m.less(x, 0.0), -1.0, x))
 
 
 @lowers("compare")
-def _compare(m: Any, x: Any, y: Any) -> Any:
+def _compare(m: Emitter, x: Result, y: Result) -> Result:
     known = m.select(m.equal(x, y), 0.0, m.add(x, y))  # nan, where one is
     return m.select(m.less(y, x), 1.0, m.select(m.less(x, y), -1.0, known))
 
 
 @lowers("%")
-def _remainder(m: Any, x: Any, y: Any) -> Any:
+def _remainder(m: Emitter, x: Result, y: Result) -> Result:
     """The remainder has the sign of the divisor, as in Python."""
     rest = m.fmod(x, y)
     other_side = m.less(m.mul(m.copysign(1.0, rest), m.copysign(1.0, y)), 0.0)
@@ -171,7 +174,7 @@ def _remainder(m: Any, x: Any, y: Any) -> Any:
 
 
 @lowers("//")
-def _floor_division(m: Any, x: Any, y: Any) -> Any:
+def _floor_division(m: Emitter, x: Result, y: Result) -> Result:
     rest = m.fmod(x, y)
     quotient = m.div(m.sub(x, rest), y)
     other_side = m.less(m.mul(m.copysign(1.0, rest), m.copysign(1.0, y)), 0.0)
@@ -188,7 +191,7 @@ def _floor_division(m: Any, x: Any, y: Any) -> Any:
 
 
 @lowers("power")
-def _power(m: Any, n: float, x: Any) -> Any:
+def _power(m: Emitter, n: float, x: Result) -> Result:
     if n in (-4, -3, -2, -1, 0, 1, 2, 3, 4):
         return _product(m, int(n), x)
     if n == 0.5:  # of -0.0 it is 0.0, and of -inf it is inf: there pow and sqrt differ
@@ -197,7 +200,7 @@ def _power(m: Any, n: float, x: Any) -> Any:
     return m.pow(x, float(n))
 
 
-def _product(m: Any, n: int, x: Any) -> Any:
+def _product(m: Emitter, n: int, x: Result) -> Result:
     """Return x**n by a few products, which are within 4 ulp and far faster than pow.
 
     To divide by x once more rounds once, where the square of 1 / x has twice its error.
@@ -212,18 +215,18 @@ def _product(m: Any, n: int, x: Any) -> Any:
 
 
 @lowers("power_slope")
-def _power_slope(m: Any, x: Any, y: Any) -> Any:
+def _power_slope(m: Emitter, x: Result, y: Result) -> Result:
     at_origin = m.both(m.equal(x, 0.0), m.equal(y, 0.0))
     return m.select(at_origin, 0.0, m.mul(y, m.pow(x, m.sub(y, 1.0))))
 
 
 @lowers("power_log")
-def _power_log(m: Any, x: Any, y: Any) -> Any:
+def _power_log(m: Emitter, x: Result, y: Result) -> Result:
     return m.mul(m.pow(x, y), m.select(m.equal(x, 0.0), 0.0, m.log(x)))
 
 
 @lowers("exponential")
-def _exponential(m: Any, base: float, x: Any) -> Any:
+def _exponential(m: Emitter, base: float, x: Result) -> Result:
     return m.exp2(x) if base == 2 else m.pow(float(base), x)
 
 
@@ -231,7 +234,7 @@ MOST_DIGITS = 22  # 10**22 is the greatest power of ten that is a float
 
 
 @lowers("rounded")
-def _rounded(m: Any, digits: int, x: Any) -> Any:
+def _round(m: Emitter, digits: int, x: Result) -> Result:
     """As Python rounds: to the decimal nearest to x itself, half to even if x is in the middle.
 
     The product with the power of ten is rounded, which may look like a middle that is none; what
@@ -270,45 +273,45 @@ def _rounded(m: Any, digits: int, x: Any) -> Any:
 
 
 @lowers("relu")
-def _relu(m: Any, x: Any) -> Any:
+def _relu(m: Emitter, x: Result) -> Result:
     return m.select(m.less(x, 0.0), 0.0, x)
 
 
 @lowers("leaky_relu_by")
-def _leaky_relu(m: Any, slope: float, x: Any) -> Any:
+def _leaky_relu(m: Emitter, slope: float, x: Result) -> Result:
     return m.select(m.less(0.0, x), x, m.mul(float(slope), x))
 
 
 @lowers("elu_by")
-def _elu(m: Any, alpha: float, x: Any) -> Any:
+def _elu(m: Emitter, alpha: float, x: Result) -> Result:
     return m.select(m.less(0.0, x), x, m.mul(float(alpha), m.expm1(x)))
 
 
 @lowers("clip_to")
-def _clip(m: Any, low: float, high: float, x: Any) -> Any:
+def _clip(m: Emitter, low: float, high: float, x: Result) -> Result:
     above = m.select(m.less(float(high), x), float(high), x) if high < math.inf else x
     return m.select(m.less(x, float(low)), float(low), above) if low > -math.inf else above
 
 
 @lowers("sigmoid")
-def _sigmoid(m: Any, x: Any) -> Any:
+def _sigmoid(m: Emitter, x: Result) -> Result:
     power = m.exp(m.neg(m.abs(x)))  # at most 1
     return m.div(m.select(m.less(x, 0.0), power, 1.0), m.add(1.0, power))
 
 
 @lowers("softplus")
-def _softplus(m: Any, x: Any) -> Any:
+def _softplus(m: Emitter, x: Result) -> Result:
     positive = m.select(m.less(x, 0.0), 0.0, x)
     return m.add(positive, m.log1p(m.exp(m.neg(m.abs(x)))))
 
 
 @lowers("softsign")
-def _softsign(m: Any, x: Any) -> Any:
+def _softsign(m: Emitter, x: Result) -> Result:
     return m.div(x, m.add(1.0, m.abs(x)))
 
 
 @lowers("sech2")
-def _sech2(m: Any, y: Any, x: Any) -> Any:
+def _sech2(m: Emitter, y: Result, x: Result) -> Result:
     power = m.exp(m.mul(-2.0, m.abs(x)))  # at most 1
     beyond = m.add(1.0, power)
     of_x = m.div(m.mul(4.0, power), m.mul(beyond, beyond))
@@ -319,17 +322,17 @@ def _sech2(m: Any, y: Any, x: Any) -> Any:
 
 
 @lowers("sum")
-def _sum(m: Any, *xs: Any) -> Any:
-    return reduce(m.add, xs, 0.0)  # from 0.0, as in Python: the sum of -0.0 is 0.0
+def _sum(m: Emitter, *xs: Result) -> Result:
+    return reduce(m.add, [0.0, *xs])  # from 0.0, as in Python: the sum of -0.0 is 0.0
 
 
 @lowers("prod")
-def _prod(m: Any, *xs: Any) -> Any:
+def _prod(m: Emitter, *xs: Result) -> Result:
     return reduce(m.mul, xs)
 
 
 @lowers("dot")
-def _dot(m: Any, *xs: Any) -> Any:
+def _dot(m: Emitter, *xs: Result) -> Result:
     left, right, start = split_dot(xs)
     total = start[0] if start else 0.0
     for x, y in zip(left, right, strict=True):
@@ -337,8 +340,10 @@ def _dot(m: Any, *xs: Any) -> Any:
     return total
 
 
-def _extremum(m: Any, keeps: Callable[[Any, Any], Any], xs: tuple[Any, ...]) -> Any:
-    def further(best: Any, x: Any) -> Any:
+def _extremum(
+    m: Emitter, keeps: Callable[[Result, Result], Result], xs: tuple[Result, ...]
+) -> Result:
+    def further(best: Result, x: Result) -> Result:
         # a comparison with nan does not hold: x is taken if it is nan, but a nan is never left
         chosen = m.select(keeps(best, x), best, x)
         return m.select(m.is_nan(best), best, chosen)
@@ -347,17 +352,17 @@ def _extremum(m: Any, keeps: Callable[[Any, Any], Any], xs: tuple[Any, ...]) -> 
 
 
 @lowers("max")
-def _max(m: Any, *xs: Any) -> Any:
+def _max(m: Emitter, *xs: Result) -> Result:
     return _extremum(m, lambda best, x: m.less_equal(x, best), xs)
 
 
 @lowers("min")
-def _min(m: Any, *xs: Any) -> Any:
+def _min(m: Emitter, *xs: Result) -> Result:
     return _extremum(m, lambda best, x: m.less_equal(best, x), xs)
 
 
 @lowers("hypot")
-def _hypot(m: Any, *xs: Any) -> Any:
+def _hypot(m: Emitter, *xs: Result) -> Result:
     if len(xs) == 1:
         return m.abs(xs[0])
     if len(xs) == 2:
@@ -366,34 +371,34 @@ def _hypot(m: Any, *xs: Any) -> Any:
     greatest = reduce(lambda best, x: m.select(m.less(best, x), x, best), sizes)
     scale = m.select(m.less(0.0, greatest), greatest, 1.0)
     shares = [m.div(size, scale) for size in sizes]
-    length = m.mul(scale, m.sqrt(reduce(lambda s, x: m.fma(x, x, s), shares, 0.0)))
+    length = m.mul(scale, m.sqrt(reduce(lambda s, x: m.fma(x, x, s), [0.0, *shares])))
     infinite = reduce(m.either, [m.equal(size, math.inf) for size in sizes])
     return m.select(infinite, math.inf, length)
 
 
 @lowers("direction")
-def _direction(m: Any, x: Any, length: Any) -> Any:
+def _direction(m: Emitter, x: Result, length: Result) -> Result:
     return m.select(m.equal(length, 0.0), m.mul(x, length), m.div(x, length))
 
 
 @lowers("share")
-def _share(m: Any, x: Any, rest: Any) -> Any:
+def _share(m: Emitter, x: Result, rest: Result) -> Result:
     return m.div(x, m.add(x, rest))
 
 
 @lowers("log_share")
-def _log_share(m: Any, d: Any, rest: Any) -> Any:
+def _log_share(m: Emitter, d: Result, rest: Result) -> Result:
     near = m.sub(0.0, m.log1p(m.mul(rest, m.exp(m.neg(d)))))
     return m.select(m.less(d, float(LOG_FAR)), m.sub(d, m.log(rest)), near)
 
 
 @lowers("logsumexp")
-def _logsumexp(m: Any, *xs: Any) -> Any:
+def _logsumexp(m: Emitter, *xs: Result) -> Result:
     """The greatest operand's own power is 1, and log1p keeps the digits of small others."""
     if len(xs) == 1:
         return m.add(xs[0], 0.0)  # the log of 1 is 0.0, of whatever zero it is the power
     greatest = _max(m, *xs)
-    rest: Any = 0.0
+    rest: Result = 0.0
     counted = None  # whether the greatest has been met: of several, one alone is the 1
     for x in xs:
         power = m.exp(m.sub(x, greatest))

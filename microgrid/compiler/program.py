@@ -7,8 +7,8 @@ printed, compared, hashed, pickled, rewritten (`passes`), run in Python and lowe
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 from ..core.graph import topological_order
 from ..core.primitive import CONSTANT, Operand, Primitive
@@ -35,7 +35,7 @@ class Program:
         labels: the user's names for slots. They are printed, and play no part in comparisons.
 
     Raises:
-        TypeError: a constant is no float.
+        TypeError: a constant is not a float.
         ValueError: a step or an output uses a slot that has no number yet.
 
     >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
@@ -56,7 +56,7 @@ class Program:
         outputs: Iterable[int],
         labels: Mapping[int, str] | None = None,
     ) -> None:
-        _require_several(inputs=inputs, steps=steps, outputs=outputs)
+        _require_lists(inputs=inputs, steps=steps, outputs=outputs)
         self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
         if not all(isinstance(step, tuple) and len(step) == 2 for step in self.steps):
             raise TypeError(
@@ -69,9 +69,15 @@ class Program:
         if labels is not None and not isinstance(labels, Mapping):
             raise TypeError(f"a program's labels must be a mapping, got {shown(labels)}")
         self.labels = dict(labels or {})
-        self._known_key: Any = None
-        first = len(self.inputs)
-        for slot, (op, operands) in enumerate(self.steps, start=first):
+        self._known_key: tuple[object, ...] | None = None
+        self._require_operands()
+        count = len(self.inputs) + len(self.steps)
+        if not all(0 <= slot < count for slot in self.outputs):
+            raise ValueError(f"outputs must be among the {count} slots, got {shown(self.outputs)}")
+
+    def _require_operands(self) -> None:
+        """Raise an error unless each step's operands are there before it."""
+        for slot, op, operands in self.numbered_steps():
             if op is CONSTANT:
                 if not (len(operands) == 1 and isinstance(operands[0], float)):
                     raise TypeError(f"a constant must be one float, got {operands} in slot {slot}")
@@ -84,25 +90,22 @@ class Program:
                 )
             else:
                 op.require_operands(len(operands))
-        last = first + len(self.steps)
-        if not all(0 <= slot < last for slot in self.outputs):
-            raise ValueError(f"outputs must be among the {last} slots, got {shown(self.outputs)}")
 
     @classmethod
-    def from_values(cls, outputs: Sequence[Any], inputs: Sequence[Value]) -> Program:
-        """Return the program of a graph: what computes the outputs from the inputs.
+    def from_values(cls, outputs: Sequence[Value | float], inputs: Sequence[Value]) -> Program:
+        """Return the program of a graph, which computes the outputs from the inputs.
 
-        Leaves that are no inputs become constants with the data of now. Labels become names.
+        Leaves that are not inputs become constants, with their current data. Labels become names.
 
         Raises:
-            TypeError: an output is no number, or an input no `Value`.
+            TypeError: an output is not a number, or an input not a `Value`.
             ValueError: an input is given twice.
 
         >>> x = Value(2.0)
         >>> Program.from_values([x + 1.0], [x])([3.0][0])
         [4.0]
         """
-        _require_several(inputs=inputs, outputs=outputs)
+        _require_lists(inputs=inputs, outputs=outputs)
         for x in inputs:
             if not isinstance(x, Value):
                 raise TypeError(f"a program's inputs must be Values, got {shown(x)}")
@@ -123,13 +126,17 @@ class Program:
                 )
             slots[node] = len(slots)
         names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
-        return cls(_distinct(names), steps, [slots[root] for root in roots], labels)
+        return cls(_make_distinct(names), steps, [slots[root] for root in roots], labels)
 
-    def __call__(self, *numbers: Any) -> list[Any]:
-        """Return the outputs, computed by Python: of plain numbers as floats, or of `Value`s.
+    @overload
+    def __call__(self, *numbers: float) -> list[float]: ...
+    @overload
+    def __call__(self, *numbers: Operand | float) -> list[Any]: ...
+    def __call__(self, *numbers: Operand | float) -> Any:
+        """Compute the outputs in Python: floats from plain numbers, `Value`s from `Value`s.
 
         Raises:
-            TypeError: there are too few numbers, or too many, or one is none.
+            TypeError: there are too few numbers, or too many, or one is not a number.
             ArithmeticError, ValueError: an operation has no result, as in Python.
         """
         if len(numbers) != len(self.inputs):
@@ -144,7 +151,7 @@ class Program:
         return [slots[slot] for slot in self.outputs]
 
     def __len__(self) -> int:
-        """Return the number of operations; constants are none."""
+        """Return the number of operations; constants do not count."""
         return sum(op is not CONSTANT for op, _ in self.steps)
 
     def __eq__(self, other: object) -> bool:
@@ -153,11 +160,11 @@ class Program:
     def __hash__(self) -> int:
         return hash(self._key)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         return Program, (self.inputs, self.steps, self.outputs, self.labels)
 
     @property
-    def _key(self) -> Any:
+    def _key(self) -> tuple[object, ...]:
         # kept without `cached_property`, whose lock a forked child may find held in Python 3.11
         if self._known_key is None:
             # constants by their bits: 0.0 is not -0.0, and nan is itself
@@ -168,17 +175,31 @@ class Program:
             self._known_key = self.inputs, tuple(steps), self.outputs
         return self._known_key
 
+    def numbered_steps(self) -> Iterator[tuple[int, Primitive, tuple[Any, ...]]]:
+        """Return each step's slot, primitive and operands, in order."""
+        for slot, (op, operands) in enumerate(self.steps, start=len(self.inputs)):
+            yield slot, op, operands
+
+    def step_at(self, slot: int) -> Step | None:
+        """Return the step that computes a slot, None if it is an input."""
+        first = len(self.inputs)
+        return self.steps[slot - first] if slot >= first else None
+
     def constant_at(self, slot: int) -> float | None:
         """Return the number of a slot that holds a constant, else None."""
-        first = len(self.inputs)
-        op, operands = self.steps[slot - first] if slot >= first else (None, ())
+        op, operands = self.step_at(slot) or (None, ())
         return operands[0] if op is CONSTANT else None
 
+    def operands_at(self, slot: int) -> tuple[int, ...]:
+        """Return the slots that a slot is computed from: none for an input or a constant."""
+        op, operands = self.step_at(slot) or (CONSTANT, ())
+        return () if op is CONSTANT else operands
+
     def names(self) -> list[str]:
-        """Return what each slot is called in the listing; a constant is its number."""
+        """Return the name of each slot in the listing; that of a constant is its number."""
         names = list(self.inputs)
         taken, used, count = {*names, *self.labels.values()}, set(names), 0
-        for slot, (op, operands) in enumerate(self.steps, start=len(names)):
+        for slot, op, operands in self.numbered_steps():
             if op is CONSTANT:
                 names.append(repr(operands[0]))
                 continue
@@ -195,9 +216,9 @@ class Program:
         names = self.names()
         count = f"{len(self)} operation{'s' * (len(self) != 1)}"
         lines = [f"program({', '.join(self.inputs)}):  # {count}"]
-        for slot, (op, operands) in enumerate(self.steps, start=len(self.inputs)):
+        for slot, op, operands in self.numbered_steps():
             if op is not CONSTANT:
-                lines.append(f"    {names[slot]} = {_applied(op, [names[i] for i in operands])}")
+                lines.append(f"    {names[slot]} = {_expression(op, [names[i] for i in operands])}")
         returned = ", ".join(names[slot] for slot in self.outputs) or "nothing"
         return "\n".join([*lines, f"    return {returned}"])
 
@@ -205,8 +226,8 @@ class Program:
 _INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<=", "=="])
 
 
-def _applied(op: Primitive, operands: Sequence[str]) -> str:
-    """Return how a mathematician writes an operation."""
+def _expression(op: Primitive, operands: Sequence[str]) -> str:
+    """Return an operation as a mathematician writes it."""
     if op.name in _INFIX and len(operands) == 2:
         return f"{operands[0]} {op.name} {operands[1]}"
     if op.name == "neg":
@@ -222,8 +243,8 @@ def _in_one_line(label: str) -> str:
     return " ".join(label.split())
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Return names of which none is another's: a second `x` is `x_2`."""
+def _make_distinct(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are equal: a second `x` is `x_2`."""
     distinct: dict[str, None] = {}
     for name in names:
         candidate, count = name, 1
@@ -234,7 +255,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return list(distinct)
 
 
-def _require_several(**parts: Any) -> None:
+def _require_lists(**parts: object) -> None:
     for name, part in parts.items():
         is_text = isinstance(part, (str, bytes))
         if is_text or not isinstance(part, Iterable) or getattr(part, "ndim", 1) == 0:

@@ -19,8 +19,8 @@ from microgrid import Primitive, Value
 from microgrid.compiler import Program
 from microgrid.compiler.native import llvm
 from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.partition import find_shared, partition
 from microgrid.compiler.passes import divide, optimize
-from microgrid.compiler.schedule import scheduled
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS
@@ -574,68 +574,68 @@ def straight(draw):
     return Program([f"x{i}" for i in range(inputs)], steps, outputs), shared
 
 
-def run(program, shared, schedule):
-    """Run a schedule as a kernel does, on slots for numbers: each must be where it is read."""
+def run(program, shared, parts):
+    """Run a program's parts as a kernel does, on slots for numbers: each is where it is read."""
     first = len(program.inputs)
-    done, kept, scratch = [], {schedule.kept[slot]: slot for slot in shared}, {}
-    for part in [*schedule.once, *schedule.rows]:
-        once, local = part in schedule.once, set()
+    done, kept, scratch = [], {parts.shared_places[slot]: slot for slot in shared}, {}
+    for part in [*parts.once, *parts.rows]:
+        once, local = part in parts.once, set()
         for slot in part.slots:
             for x in program.steps[slot - first][1]:
                 if x in local or (x >= first and program.steps[x - first][0] is CONSTANT):
                     continue
-                if x in schedule.kept:
-                    assert kept[schedule.kept[x]] == x
+                if x in parts.shared_places:
+                    assert kept[parts.shared_places[x]] == x
                 elif x >= first:
                     assert not once
-                    assert scratch[schedule.scratch[x]] == x
+                    assert scratch[parts.scratch_places[x]] == x
                 else:
                     assert not once  # a column
                 local.add(x)
             local.add(slot)
             done.append(slot)
-            if once and slot in schedule.kept:
-                kept[schedule.kept[slot]] = slot
-            if not once and slot in schedule.scratch:
-                scratch[schedule.scratch[slot]] = slot
+            if once and slot in parts.shared_places:
+                kept[parts.shared_places[slot]] = slot
+            if not once and slot in parts.scratch_places:
+                scratch[parts.scratch_places[slot]] = slot
     return done, kept
 
 
 @usual(150)
 @given(straight(), st.integers(1, 20))
-def test_a_schedule_runs_every_step_once_and_no_place_is_overwritten_before_its_last_use(
+def test_a_partition_runs_every_step_once_and_no_place_is_overwritten_before_its_last_use(
     drawn, most
 ):
     program, shared = drawn
     first = len(program.inputs)
-    schedule = scheduled(program, shared, program.outputs, most)
-    done, kept = run(program, shared, schedule)
+    parts = partition(program, shared, most)
+    done, kept = run(program, shared, parts)
     steps = [first + i for i, (op, _) in enumerate(program.steps) if op is not CONSTANT]
     assert sorted(done) == steps
-    for part in [*schedule.once, *schedule.rows]:
+    for part in [*parts.once, *parts.rows]:
         size = sum(len(program.steps[slot - first][1]) for slot in part.slots)
         assert size <= most or len(part.slots) == 1
-    assert max(schedule.scratch.values(), default=-1) < schedule.width
+    assert max(parts.scratch_places.values(), default=-1) < parts.scratch_size
     for slot in program.outputs:
         is_constant = slot >= first and program.steps[slot - first][0] is CONSTANT
-        if schedule.is_shared[slot] and not is_constant:
-            assert kept[schedule.kept[slot]] == slot
+        if find_shared(program, shared)[slot] and not is_constant:
+            assert kept[parts.shared_places[slot]] == slot
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 100])
 def test_the_scratch_of_a_chain_is_one_number_however_long_it_is(most):
     sin, add = Primitive.named("sin"), Primitive.named("+")
     chain = Program(["x"], [(sin, (i,)) for i in range(1000)], [1000])
-    schedule = scheduled(chain, (), chain.outputs, most)
-    assert schedule.width <= 2
-    assert len(schedule.rows) == math.ceil(1000 / most)
+    parts = partition(chain, (), most)
+    assert parts.scratch_size <= 2
+    assert len(parts.rows) == math.ceil(1000 / most)
     # with two numbers on their way, as in a recurrence
     fibonacci = Program(["x", "y"], [(add, (i, i + 1)) for i in range(1000)], [1001])
-    assert scheduled(fibonacci, (), fibonacci.outputs, most).width <= 4
+    assert partition(fibonacci, (), most).scratch_size <= 4
 
 
 def cut(monkeypatch, most):
-    monkeypatch.setattr(llvm, "scheduled", partial(scheduled, most=most))
+    monkeypatch.setattr(llvm, "partition", partial(partition, most=most))
 
 
 ROWS = np.random.default_rng(0).normal(size=(4, 21))
@@ -688,7 +688,7 @@ def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(
     uncut = ArrayKernel(program, shared, reduce, kind)
     cut(monkeypatch, most)
     kernel = ArrayKernel(program, shared, reduce, kind)
-    assert len(kernel.text.schedule.rows) > 1 == len(uncut.text.schedule.rows)
+    assert len(kernel.text.partition.rows) > 1 == len(uncut.text.partition.rows)
     assert same(kernel(shapes, ROWS[:2]), uncut(shapes, ROWS[:2]))
 
 
@@ -699,10 +699,10 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
         y = y * 0.5 + x if i % 2 else mg.sin(y)
     program = Program.from_values([y], [x])
     kernel = ArrayKernel(program)
-    schedule = kernel.text.schedule
-    assert len(schedule.rows) > 1
-    assert all(part.size <= 1000 for part in schedule.rows)
-    assert schedule.width <= 2
+    parts = kernel.text.partition
+    assert len(parts.rows) > 1
+    assert all(part.size <= 1000 for part in parts.rows)
+    assert parts.scratch_size <= 2
     xs = np.linspace(0, 1, 19)
     right = np.array([program(number)[0] for number in xs.tolist()])
     # each sine and half forgets half of the errors before it

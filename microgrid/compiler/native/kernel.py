@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..partition import find_shared
 from ..program import Program
-from ..schedule import shared_slots
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
 from .records import ADDRESS, COUNT, Record, ir_of
@@ -52,7 +52,7 @@ class Kernel:
             column_count=len(text.columns),
             out_count=len(text.written),
             total_count=len(text.totals),
-            scratch_count=text.schedule.width,
+            scratch_count=text.partition.scratch_size,
             part_count=len(parts),
             parts=np.array(parts, np.int64),
             once_count=len(once),
@@ -115,7 +115,7 @@ class ArrayKernel:
     ) -> None:
         self.program, self.reduce = program, reduce
         positions = range(len(program.outputs))
-        is_shared = shared_slots(program, shared)
+        is_shared = find_shared(program, shared)
         # a sum of what is shared needs no loop over the rows
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
         # a constant needs no code
@@ -178,7 +178,7 @@ class ArrayKernel:
         results = np.empty(len(self.program.outputs))
         results[self.text.totals] = totals
         for k in set(range(len(results))) - set(self.text.totals):
-            results[k] = self.text.shared_number(k, numbers) * (1 if is_mean else rows)
+            results[k] = self.text.number_of(k, numbers) * (1 if is_mean else rows)
         return results
 
 

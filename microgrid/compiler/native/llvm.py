@@ -1,6 +1,6 @@
 """LLVM IR of a `Program`: a kernel over rows, in blocks as wide as the processor's vectors.
 
-The text is written directly. Each part of the schedule is a function of its own, and a driver
+The text is written directly. Each part of the program is a function of its own, and a driver
 (driver.ll, the same for all) calls them block by block. It packs what is not contiguous, and the
 last rows that fill no block, into a small buffer, so that the parts see whole vectors only.
 
@@ -16,13 +16,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import zip_longest
-from typing import Any
+from typing import NamedTuple
 
-from ...core.primitive import CONSTANT, multiply
-from ..lowering import FUNCTIONS, Emitter, lower
+from ...core.primitive import multiply
+from ..lowering import FUNCTIONS, Emitter, Result, lower
+from ..partition import Part, partition
 from ..passes import divide
 from ..program import Program
-from ..schedule import Part, scheduled
 from .machine import Machine, require
 
 __all__ = ["KernelText"]
@@ -42,7 +42,13 @@ _COMPARISONS = {
 
 
 MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
-Use = tuple[bool, int]  # a slot's place among the outputs: whether in a total, and in which
+
+
+class Use(NamedTuple):
+    """An output that a slot is: the place of one for each row, or of a total over the rows."""
+
+    in_total: bool
+    place: int
 
 
 class Condition(str):
@@ -62,7 +68,7 @@ class LLVMEmitter(Emitter):
         self.lines: list[str] = []
         self.primitive = ""  # the name of what is being written down
 
-    def is_condition(self, x: Any) -> bool:
+    def is_condition(self, x: Result) -> bool:
         """Return whether x is the result of a comparison."""
         return type(x) is Condition
 
@@ -77,7 +83,7 @@ class LLVMEmitter(Emitter):
         bits = f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
         return bits if self.width == 1 else f"splat (double {bits})"
 
-    def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def emit(self, operation: str, operands: tuple[Result, ...]) -> str:
         """Write an operation down; return the name of its result."""
         xs = [self.constant(x) if type(x) is float else x for x in operands]
         if operation in _ARITHMETIC:
@@ -105,14 +111,14 @@ class LLVMEmitter(Emitter):
             return self.c_call(operation, xs)
         raise NotImplementedError(f"LLVM IR for {operation!r}")
 
-    def call(self, function: str, xs: Sequence[str], convention: str = "") -> str:
+    def call(self, function: str, xs: Sequence[Result], convention: str = "") -> str:
         """Write a call of a function of vectors; return the name of its result."""
         types = ", ".join([self.type] * len(xs))
         self.declared[function] = f"declare {convention}{self.type} {function}({types})"
         given = ", ".join([f"{self.type} {x}" for x in xs])
         return self.line(f"call {convention}{self.type} {function}({given})")
 
-    def c_call(self, function: str, xs: Sequence[str]) -> str:
+    def c_call(self, function: str, xs: Sequence[Result]) -> str:
         """Write a call of a C function: of its vector version if there is one.
 
         Raises:
@@ -151,14 +157,14 @@ def _lane_by_lane(function: str, arity: int, width: int) -> str:
 class KernelText:
     """The IR of a kernel's functions, of bounded size, and what its caller has to know.
 
-    `columns` are the inputs with a number for each row, `written` the outputs with one, `totals`
-    those that are added up over the rows. The array of shared numbers starts with the inputs that
-    are shared, and has room for `room` numbers; after a call those in `kept` are in their places.
+    `columns` are the inputs with a number for each row. The array of shared numbers starts with the
+    shared inputs, and has room for `room` numbers: after a call those are in it that
+    `shared_places` lists.
     `once` and `parts` are the names of the functions, in the order in which they are to be called.
 
     Args:
         program: what to compute.
-        shared: the slots of the inputs that have one number for all rows.
+        shared_inputs: the slots of the inputs that have one number for all rows.
         written: the positions of the outputs to write for each row.
         totals: the positions of the outputs to add up over the rows.
         machine: what to make code for.
@@ -170,113 +176,102 @@ class KernelText:
     def __init__(
         self,
         program: Program,
-        shared: Collection[int],
+        shared_inputs: Collection[int],
         written: Sequence[int],
         totals: Sequence[int],
         machine: Machine,
     ) -> None:
-        self.program = program = divide(program)
-        self.machine = machine
-        self.schedule = scheduled(program, shared, program.outputs)
+        self.program, self.machine = divide(program), machine
+        self.partition = partition(self.program, shared_inputs)
+        self.shared_places = self.partition.shared_places
+        self.room = len(self.shared_places)
         self.written, self.totals = list(written), list(totals)
-        own = set(shared)
-        self.columns = [i for i in range(len(program.inputs)) if i not in own]
-        self.kept, self.room = self.schedule.kept, len(self.schedule.kept)
+        shared = set(shared_inputs)
+        self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
         self.uses: dict[int, list[Use]] = defaultdict(list)
-        for in_total, some in ((False, self.written), (True, self.totals)):
-            for place, k in enumerate(some):
-                self.uses[program.outputs[k]].append((in_total, place))
-        self.once = [f"once{i}" for i in range(len(self.schedule.once))]
-        made = {slot for part in self.schedule.rows for slot in part.slots}
-        # outputs that no part makes: inputs, and what is shared
-        loose = [(slot, use) for slot in self.uses if slot not in made for use in self.uses[slot]]
+        for in_total, positions in ((False, self.written), (True, self.totals)):
+            for place, k in enumerate(positions):
+                self.uses[self.program.outputs[k]].append(Use(in_total, place))
+        computed = {slot for part in self.partition.rows for slot in part.slots}
+        # outputs that no part computes: inputs, and what is shared
+        loose = [(x, use) for x, uses in self.uses.items() if x not in computed for use in uses]
         self.loose = [loose[i : i + MOST_COPIES] for i in range(0, len(loose), MOST_COPIES)]
-        count = max(len(self.schedule.rows), len(self.loose))
+        self.once = [f"once{i}" for i in range(len(self.partition.once))]
+        count = max(len(self.partition.rows), len(self.loose))
         self.parts = [f"rows{i}" for i in range(count)]
 
-    def shared_number(self, k: int, numbers: Sequence[float]) -> float:
-        """Return output k, which is shared by all rows, from the shared numbers after a call."""
+    def number_of(self, k: int, shared: Sequence[float]) -> float:
+        """Return output k, which all rows share, from the array of shared numbers after a call."""
         slot = self.program.outputs[k]
         constant = self.program.constant_at(slot)
-        return numbers[self.kept[slot]] if constant is None else constant
+        return shared[self.shared_places[slot]] if constant is None else constant
 
     def ir(self) -> str:
         """Return the IR."""
         declared: dict[str, str] = {}
-        functions = [*map(partial(self._once, declared), self.once, self.schedule.once)]
-        shares = zip_longest(self.schedule.rows, self.loose)
+        functions = [*map(partial(self._once, declared), self.once, self.partition.once)]
+        shares = zip_longest(self.partition.rows, self.loose)
         for name, (part, loose) in zip(self.parts, shares, strict=True):
             functions.append(self._rows(declared, name, part or Part(), loose or []))
         return "\n".join([*declared.values(), *functions])
 
     def _once(self, declared: dict[str, str], name: str, part: Part) -> str:
-        """Return the function that computes what is shared by all rows."""
+        """Return the function that computes what all rows share."""
         writer = _Writer(self, LLVMEmitter(self.machine, 1, declared))
         for slot in part.slots:
             result = writer.compute(slot)
-            if slot in self.kept:
-                writer.store(result, writer.place("%shared", self.kept[slot]))
+            if slot in self.shared_places:
+                writer.store(result, writer.place("%shared", self.shared_places[slot]))
         return writer.function(f"{name}(ptr %shared)")
 
     def _rows(
         self, declared: dict[str, str], name: str, part: Part, loose: list[tuple[int, Use]]
     ) -> str:
         """Return the function that computes block after block of rows."""
-        width = self.machine.width
-        writer = _Writer(self, LLVMEmitter(self.machine, width, declared))
+        writer = _Writer(self, LLVMEmitter(self.machine, self.machine.width, declared))
         for slot in part.slots:
             result = writer.compute(slot)
-            if slot in self.schedule.scratch:
-                writer.store(result, writer.place("%scratch", self.schedule.scratch[slot]))
+            if slot in self.partition.scratch_places:
+                writer.store(result, writer.place("%scratch", self.partition.scratch_places[slot]))
             for use in self.uses.get(slot, ()):
-                self._deliver(writer, slot, result, use)
+                writer.deliver(slot, use)
         for slot, use in loose:
-            self._deliver(writer, slot, writer.value(slot), use)
+            writer.deliver(slot, use)
         return writer.loop(
             f"{name}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
             "ptr noalias %totals, i64 %begin, i64 %end)"
         )
-
-    def _deliver(self, writer: _Writer, slot: int, result: Any, use: Use) -> None:
-        """Write a slot's numbers into an output that it is, or add them to its total."""
-        in_total, place = use
-        if in_total:
-            writer.add_to_total(slot, result, place)
-        else:
-            writer.store(result, writer.row_of("outs", place), align=8)
 
 
 class _Writer:
     """Writes the body of one function of a kernel, and loads what it needs when it needs it."""
 
     def __init__(self, kernel: KernelText, emitter: LLVMEmitter) -> None:
-        self.kernel, self.emitter = kernel, emitter
-        self.first = len(kernel.program.inputs)
+        self.kernel, self.program, self.emitter = kernel, kernel.program, emitter
         self.column = {slot: j for j, slot in enumerate(kernel.columns)}
-        self.local: dict[int, Any] = {}
+        self.local: dict[int, Result] = {}
         self.bases: dict[str, str] = {}  # the pointers to columns and outputs, loaded before rows
 
-    def compute(self, slot: int) -> Any:
-        """Write a step down; return the name of its result."""
-        op, operands = self.kernel.program.steps[slot - self.first]
+    def compute(self, slot: int) -> Result:
+        """Write a step down; return its result."""
+        op, operands = self.program.steps[slot - len(self.program.inputs)]
         self.emitter.primitive = op.name
         self.local[slot] = lower(self.emitter, op, [self.value(operand) for operand in operands])
         return self.local[slot]
 
-    def value(self, slot: int) -> Any:
-        """Return the name of a slot's number, loaded if it is not at hand."""
-        if slot >= self.first:
-            op, operands = self.kernel.program.steps[slot - self.first]
-            if op is CONSTANT:
-                return operands[0]
+    def value(self, slot: int) -> Result:
+        """Return a slot's number, loaded if it is not at hand."""
+        constant = self.program.constant_at(slot)
+        if constant is not None:
+            return constant
         if slot not in self.local:
-            self.local[slot] = self._loaded(slot)
+            self.local[slot] = self._load(slot)
         return self.local[slot]
 
-    def _loaded(self, slot: int) -> str:
+    def _load(self, slot: int) -> str:
         line, width, kind = self.emitter.line, self.emitter.width, self.emitter.type
-        if slot in self.kernel.kept:
-            place = self.place("%shared", self.kernel.kept[slot], "double")
+        if slot in self.kernel.shared_places:
+            place = self.place("%shared", self.kernel.shared_places[slot], "double")
             if width == 1:
                 return line(f"load double, ptr {place}")
             one = line(f"load <1 x double>, ptr {place}, align 8")
@@ -284,7 +279,7 @@ class _Writer:
             return line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
         if slot in self.column:
             return line(f"load {kind}, ptr {self.row_of('ins', self.column[slot])}, align 8")
-        place = self.place("%scratch", self.kernel.schedule.scratch[slot])
+        place = self.place("%scratch", self.kernel.partition.scratch_places[slot])
         return line(f"load {kind}, ptr {place}")
 
     def place(self, array: str, index: int, kind: str | None = None) -> str:
@@ -302,7 +297,7 @@ class _Writer:
         )
         return self.emitter.line(f"getelementptr double, ptr {base}, i64 %row")
 
-    def store(self, result: Any, address: str, align: int | None = None) -> None:
+    def store(self, result: Result, address: str, align: int | None = None) -> None:
         """Write a number, or a vector of them, to an address."""
         number = self.emitter.number(result)
         if type(number) is float:
@@ -310,22 +305,23 @@ class _Writer:
         suffix = f", align {align}" if align else ""
         self.emitter.lines.append(f"  store {self.emitter.type} {number}, ptr {address}{suffix}")
 
-    def add_to_total(self, slot: int, result: Any, index: int) -> None:
-        """Add a block's numbers to a total, lane by lane."""
-        address = self.place("%totals", index)
-        total = self.emitter.line(f"load {self.emitter.type}, ptr {address}")
-        factors = self._factors(slot)
-        if factors:
-            self.store(self.emitter.fma(*factors, total), address)
+    def deliver(self, slot: int, use: Use) -> None:
+        """Write a slot's numbers into an output that it is, or add them to its total."""
+        result = self.value(slot)
+        if use.in_total:
+            address = self.place("%totals", use.place)
+            total = self.emitter.line(f"load {self.emitter.type}, ptr {address}")
+            self.store(self._add(total, slot, result), address)
         else:
-            self.store(self.emitter.add(total, self.emitter.number(result)), address)
+            self.store(result, self.row_of("outs", use.place), align=8)
 
-    def _factors(self, slot: int) -> list[Any]:
-        """Return the numbers that a step multiplies, none if it is no product."""
-        if slot < self.first:
-            return []
-        op, operands = self.kernel.program.steps[slot - self.first]
-        return [self.emitter.number(self.value(x)) for x in operands] if op is multiply else []
+    def _add(self, total: str, slot: int, result: Result) -> Result:
+        """Add a slot's numbers to a total: a product and the sum are one operation, as in a dot."""
+        op, operands = self.program.step_at(slot) or (None, ())
+        if op is multiply:
+            factors = [self.emitter.number(self.value(x)) for x in operands]
+            return self.emitter.fma(*factors, total)
+        return self.emitter.add(total, self.emitter.number(result))
 
     def function(self, head: str) -> str:
         """Return the function of what was written."""

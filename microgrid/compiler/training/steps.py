@@ -277,13 +277,13 @@ class NativeSteps:
         self._clip = _kernel(program, range(count))
         text, program = self._clip.text, self._clip.text.program
         # all is shared, and so in its place after the call; constants wait behind these places
-        constants = [slot for slot in program.outputs if slot not in text.kept]
+        constants = [slot for slot in program.outputs if slot not in text.shared_places]
         self.clip_shared = np.zeros(text.room + len(constants))
         places = {slot: text.room + i for i, slot in enumerate(constants)}
         for slot, place in places.items():
             self.clip_shared[place] = program.steps[slot - count][1][0]
         self._clip_places = np.array(
-            [text.kept.get(slot, places.get(slot)) for slot in program.outputs], np.int64
+            [text.shared_places.get(slot, places.get(slot)) for slot in program.outputs], np.int64
         )
         self._record.set(
             clip_record=self._clip.record.address,
