@@ -28,13 +28,24 @@ class Array(np.ndarray[Any, Any]):
     >>> x = array([Value(3.0), 1.0])
     >>> x, (x * x).sum()
     (Array([3., 1.]), Value(data=10.0, grad=0.0))
+    >>> x.clip(0.0, 2.0), x.round(1), x.dot(x).data
+    (Array([2., 1.]), Array([3., 1.]), 10.0)
+    >>> x.argsort(), x.argpartition(0), int(x.argmax()), int(x.argmin())
+    (array([1, 0]), array([1, 0]), 0, 1)
+    >>> x.partition(0); x.sort(); int(x.searchsorted(2.0)), x
+    (1, Array([1., 3.]))
     """
 
     __array_ufunc__: Any = Arithmetic.__array_ufunc__
     __array_function__: Any = Arithmetic.__array_function__
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
-        """Return what an operation makes of each element."""
+        """Return an array of an operation's results, element by element.
+
+        >>> from microgrid import Value, exp
+        >>> array([Value(0.0)]).record(exp, (array([Value(0.0), 0.0]),))
+        Array([1., 1.])
+        """
         return mapped(op, operands)
 
     def __getitem__(self, index: Any) -> Any:

@@ -52,7 +52,12 @@ def as_is(module: Any, names: str) -> None:
 
 
 def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return what a ufunc is on arrays and numbers of which some are `Value`s."""
+    """Return the result of a ufunc on arrays and numbers of which some are `Value`s.
+
+    >>> from microgrid import Value
+    >>> apply_ufunc(np.maximum, "__call__", (Value(3.0), 2.0), {})
+    Value(data=3.0, grad=0.0)
+    """
     if method == "__call__" and not kwargs and ufunc in RULES:
         numbers = list(map(_plain, inputs))
         if not any(x is None for x in numbers):
@@ -223,7 +228,12 @@ def _written(result: Any, outs: tuple[Any, ...]) -> Any:
 
 
 def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what a function of NumPy is on arrays and numbers of which some are `Value`s."""
+    """Return the result of a function of NumPy on arrays and numbers of which some are `Value`s.
+
+    >>> from microgrid import Value
+    >>> apply_function(np.max, ([Value(3.0), 2.0],), {})
+    Value(data=3.0, grad=0.0)
+    """
     if function in OF_PARTS:
         _require_parts(args[: OF_PARTS[function]])
     if own := FUNCTIONS.get(function):
