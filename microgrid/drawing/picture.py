@@ -42,6 +42,10 @@ class Picture:
         Raises:
             ValueError: the suffix is another one.
             OSError: the file cannot be written, and is as it was.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Picture(Figure()).save(f"{folder}/curves.svg")
         """
         format = format_of_picture(path)
         return save_drawn(path, lambda: self._drawn(format))

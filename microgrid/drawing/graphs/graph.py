@@ -55,7 +55,13 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         self._drawn = 0
 
     def write(self, lines: Iterable[str], simpler: Callable[[], Graph] | None = None) -> None:
-        """Add lines of DOT text, and what to show instead if their layout takes long."""
+        """Add lines of DOT text, and what to show instead if their layout takes long.
+
+        >>> graph = Graph(values=2)
+        >>> graph.write(["a -> b"])
+        >>> graph.source.split()
+        ['digraph', '{', 'a', '->', 'b', '}']
+        """
         self.body += [f"\t{line}\n" for line in lines]
         self.simpler, self._drawn = simpler, len(self.body)
 
@@ -133,6 +139,10 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             ValueError: the suffix is that of no format.
             RuntimeError: a picture needs a layout engine, and there is none or it failed.
             OSError: the file cannot be written, and is as it was.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Graph(values=2).save(f"{folder}/graph.dot")
         """
         path = self._path(directory, filename or self.filename)
         format = format_of(path, "a graph", FORMATS, rare=graphviz.FORMATS)

@@ -151,6 +151,10 @@ class Explanation:
 
         Raises:
             IndexError: there is no such path.
+
+        >>> x = Value(2.0, label="x")
+        >>> explain(x * x, x).draw(path=1)
+        Graph of 2 values
         """
         if not isinstance(path, int) or isinstance(path, bool):
             raise TypeError(f"draw needs the place of a path, from 0, got {shown(path)}")

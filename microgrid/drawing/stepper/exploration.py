@@ -42,19 +42,19 @@ def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) ->
     page, which needs no network and no Python. Each value appears; then, in the order of
     `backward`, each share of a gradient arrives: a line of the chain rule with its numbers.
 
-    Leaves can be changed there, and all is computed anew. In a notebook with the package
-    `anywidget` that changes the leaves themselves, and Python computes; a page computes by itself,
-    as a kernel does. No `grad` is touched: what arrives is what `backward` adds.
+    Leaves can be changed there, and everything is recomputed. In a notebook with the package
+    `anywidget` this changes the leaves themselves, and Python computes; a page computes by itself,
+    as a kernel does. No `grad` is touched: the shares are those that `backward` would add.
 
     Args:
-        root: what to derive; its gradient by itself is 1.
-        names: what to call values without label: a mapping such as `locals()`, or a model.
+        root: the value to differentiate; its gradient with respect to itself is 1.
+        names: names for values without a label: a mapping such as `locals()`, or a model.
         max_nodes: the most values that the graph may have, None for any number.
 
     Raises:
         TypeError: the root is no `Value`.
         ValueError: the graph has too many values, or a derivative does not exist.
-        RuntimeError: a leaf has changed since it was used, or there is none to derive by.
+        RuntimeError: a leaf has changed since it was used, or there is no leaf.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> print(explore(a * b))
@@ -97,12 +97,20 @@ class Exploration:
         Raises:
             ValueError: the suffix is another one.
             OSError: the file cannot be written, and is as it was.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = explore(Value(3.0) * 2.0).save(f"{folder}/backprop.html")
         """
         format_of(path, "a page", ["html", "htm"])
         return save_drawn(path, lambda: self.html().encode())
 
     def html(self) -> str:
-        """Return the page, which is complete: it asks for no other file."""
+        """Return the page, which is complete: it asks for no other file.
+
+        >>> explore(Value(3.0) * 2.0).html().split()[0:2]
+        ['<!doctype', 'html>']
+        """
         state = {"graph": self.graph, "numbers": self.numbers(), "step": 0, "fixed": self.fixed}
         embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return Template((STATIC / "explore.html").read_text(encoding="utf-8")).substitute(
@@ -118,6 +126,11 @@ class Exploration:
         Raises:
             ValueError: the text says no finite number.
             ArithmeticError, ValueError: the graph has no value or gradient there; it is as before.
+
+        >>> x = Value(3.0)
+        >>> explore(x * x).change(0, "5")
+        >>> x.data
+        5.0
         """
         value, root = self._steps.order[leaf], self._steps.order[-1]
         before = value.data
@@ -138,7 +151,12 @@ class Exploration:
                 raise
 
     def numbers(self) -> list[Any]:
-        """Return the numbers of now as the page reads them."""
+        """Return the numbers of the steps as the page reads them.
+
+        >>> x = Value(3.0)
+        >>> explore(x * x).numbers()[:3]  # of x, its square, and its gradient
+        [3.0, 9.0, 6.0]
+        """
         return [page_number(x) for x in self._steps.numbers()]
 
     @cached_property
@@ -167,7 +185,7 @@ class Exploration:
 
     @property
     def fixed(self) -> str:
-        """Why a page cannot compute this graph anew, empty if it can."""
+        """Why a page cannot recompute this graph, empty if it can."""
         return self._program[1]
 
     @cached_property

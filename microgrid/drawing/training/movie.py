@@ -84,6 +84,11 @@ class BoundaryMovie:
             ValueError: no epoch was kept, the suffix is another one, there are less than 2 frames
                 or no seconds, or the model cannot be drawn; see `plot_decision_boundary`.
             OSError: the file cannot be written, and is as it was.
+
+        >>> BoundaryMovie([[0.0, 1.0], [1.0, 0.0]], [0, 1]).save("boundary.gif")
+        Traceback (most recent call last):
+          ...
+        ValueError: no epoch was kept: train with fit(…, callbacks=[movie]) first
         """
         require_paths(path=path)
         name = Path(path).name
