@@ -22,7 +22,7 @@ from .core.primitive import (
     pow_fixed,
     power,
 )
-from .engine import Value
+from .engine import Number, Value
 from .functional import (
     acos,
     asin,
@@ -42,7 +42,6 @@ from .guards.callers import line_of_caller
 __all__ = ["detect_anomaly"]
 
 UNDEFINED_SOMEWHERE = {log, log1p, log2, log10, sqrt, asin, acos, divide, pow_, pow_fixed}
-Number = Value | float
 Links = Iterable[tuple[Value, Iterable[Value], Iterable[Number | None]]]
 
 

@@ -283,3 +283,6 @@ class Value(Arithmetic):
 
     def __dir__(self) -> list[str]:
         return [name for name in dir(type(self)) if not isinstance(vars(Value).get(name), Absent)]
+
+
+Number = Value | float  # what functions of numbers take and return

@@ -685,7 +685,7 @@ def test_a_transform_has_the_name_and_the_signature_of_the_function():
         (
             lambda: grad(abs)("text"),
             TypeError,
-            r"an argument to differentiate by must be a number, .* got 'text' \(str\)",
+            r"an argument to differentiate with respect to must be a number, .* got 'text' \(str\)",
         ),
         (lambda: grad(abs)([1.0, None]), TypeError, r"must be a number, .* got None \(NoneType\)"),
         (lambda: grad(abs)({1.0}), TypeError, r"must be a number, .* got \{1\.0\} \(set\)"),

@@ -11,13 +11,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 __all__ = ["ArrayRules", "apply_to_arrays", "array_rules", "is_array", "provide_array_rules"]
 
 
 class ArrayRules(Protocol):
     """What an operation, or a function of NumPy's, is on arrays of operands."""
+
+    @property
+    def Array(self) -> type:
+        """The type of the arrays that follow these rules."""
 
     def mapped(self, op: Callable[..., Any], operands: Sequence[Any]) -> Any:
         """Apply an operation to each element of arrays, which broadcast."""
@@ -53,7 +57,7 @@ def apply_to_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
     return array_rules().mapped(op, operands)
 
 
-def is_array(x: object) -> bool:
+def is_array(x: object) -> TypeGuard[Any]:
     """Return whether x is a NumPy array, without loading NumPy.
 
     >>> import numpy as np

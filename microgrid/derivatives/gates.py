@@ -1,84 +1,86 @@
-"""Shares of a gradient that flow only where a condition holds, while nobody knows yet if it does.
+"""Shares of a gradient that flow only where a condition holds, before anybody knows if it does.
 
 In Python `where` passes all the gradient to the branch that was chosen, and the other is not asked.
 A trace has both branches, and 0 times the infinite slope of the one not chosen would be nan. So
-there a share is gated: it is `where(condition, share, 0)`, and stays so on its whole way back.
+there a share is gated: it is `where(condition, share, 0)`, and a product with a gated share is the
+gated product of what is behind the gate. The 0 thus stays outermost on the whole way back, and
+whatever the slopes of the branch not chosen are, they are never multiplied by it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any
+from typing import TypeGuard
 from weakref import WeakValueDictionary
 
 from ..core.primitive import where
-from ..engine import Value
+from ..engine import Number, Value
 from ..functional import sum_
 
-__all__ = ["gated_product", "gated_sum", "is_gated"]
+__all__ = ["is_gated", "multiply_gated", "sum_gated"]
 
 
 # The shares that were gated here. A user's own where(c, x, 0) is a number like any other: times nan
 # it is nan, whether c holds or not. They are found by identity; a WeakSet would compare by ==.
-_made: WeakValueDictionary[int, Value] = WeakValueDictionary()
+_gates: WeakValueDictionary[int, Value] = WeakValueDictionary()
 
 
-def is_gated(x: Any) -> bool:
+def is_gated(x: Number | None) -> TypeGuard[Value]:
     """Return whether x is a share, or the partial of a `where`: 1 if a traced condition holds."""
     if not isinstance(x, Value) or x.op is not where or not x.parents[0].is_traced:
         return False
     _, share, other = x.parents
     is_partial = share.is_constant and share.data == 1
-    return (id(x) in _made or is_partial) and other.is_constant and bool(other.data == 0)
+    return (id(x) in _gates or is_partial) and other.is_constant and bool(other.data == 0)
 
 
-def gated_product(x: Any, y: Any) -> Any:
+def multiply_gated(x: Number, y: Number) -> Value:
     """Return x * y, of which at least one is gated: 0 where a condition does not hold."""
     conditions = [factor.parents[0] for factor in (x, y) if is_gated(factor)]
-    return _gated(reduce(_both, conditions), _product(_behind(x), _behind(y)))
+    return _gate(reduce(_both, conditions), _product(_behind(x), _behind(y)))
 
 
-def gated_sum(terms: list[Any]) -> Any:
+def sum_gated(terms: Sequence[Value]) -> Value:
     """Return the sum of gated terms, gated by whether any of their conditions holds."""
     conditions = dict.fromkeys([term.parents[0] for term in terms])
     if len(conditions) == 1:
-        return _gated(next(iter(conditions)), sum_(*map(_behind, terms)))
-    if any(_denied(condition) in conditions for condition in conditions):
+        return _gate(next(iter(conditions)), sum_(*map(_behind, terms)))
+    if any(_opposite(condition) in conditions for condition in conditions):
         return sum_(*terms)  # one of the two always holds
-    return _gated(reduce(_either, conditions), sum_(*terms))
+    return _gate(reduce(_either, conditions), sum_(*terms))
 
 
-def _gated(condition: Any, share: Any) -> Any:
+def _gate(condition: Value, share: Number) -> Value:
     gate = where(condition, share, 0)
-    _made[id(gate)] = gate
+    _gates[id(gate)] = gate
     return gate
 
 
-def _denied(condition: Any) -> Any:
-    """Return the condition of which this one is the opposite, `where(c, 0, 1)`; else None."""
-    opposite = condition.op is where and all(x.is_constant for x in condition.parents[1:])
-    if opposite and [x.data for x in condition.parents[1:]] == [0, 1]:
-        return condition.parents[0]
-    return None
+def _opposite(condition: Value) -> Value | None:
+    """Return c if the condition is `where(c, 0, 1)`, which holds where c does not; else None."""
+    branches = condition.parents[1:] if condition.op is where else ()
+    is_opposite = [x.data for x in branches if x.is_constant] == [0, 1]
+    return condition.parents[0] if is_opposite else None
 
 
-def _behind(x: Any) -> Any:
+def _behind(x: Number) -> Number:
     """Return what the gate lets through, a constant as a plain number."""
     if is_gated(x):
         x = x.parents[1]
     return x.data if isinstance(x, Value) and x.is_constant else x
 
 
-def _product(x: Any, y: Any) -> Any:
+def _product(x: Number, y: Number) -> Number:
     """Return x * y, without a node where one is a plain 1."""
     if not isinstance(x, Value) and x == 1:
         return y
     return x if not isinstance(y, Value) and y == 1 else x * y
 
 
-def _both(one: Any, other: Any) -> Any:
+def _both(one: Value, other: Value) -> Value:
     return one if one is other else where(one, other, 0)
 
 
-def _either(one: Any, other: Any) -> Any:
+def _either(one: Value, other: Value) -> Value:
     return where(one, 1, other)

@@ -1,42 +1,57 @@
 """The derivative of a graph as a linear map: its partials, read once, to multiply by as often.
 
-Cotangents are pulled back through them, tangents pushed forward. Where the partials are numbers
-so are the derivatives; where they are graphs, the derivatives are graphs, to be derived again.
+The derivative of a composition is the product of the derivatives of its parts. Each node's is known
+from the table of partials, so the whole is a product of sparse matrices, which is never multiplied
+out: a cotangent is pulled back through it from the roots to the inputs, a tangent is pushed forward
+from the inputs to the roots. One pull gives a row of the Jacobian, one push a column.
+
+Whether the partials are asked for with numbers or with nodes is all the difference between a first
+derivative and one that can be differentiated again. With numbers the rows of the table compute, and
+so do the products. With nodes the same rows build graphs: the derivative is one more graph, with a
+linearization of its own, and so there are derivatives of any order.
+
+>>> x, y = Value(2.0), Value(3.0)
+>>> map = Linearization([x * y, x + y], [x, y])
+>>> map.pull([1.0, 0.0]), map.push([1.0, 0.0]), map.matrix()
+([3.0, 2.0], [3.0, 1.0], [[3.0, 2.0], [1, 1]])
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from ..core.graph import require_fresh, topological_order
+from ..core.graph import dependents, require_fresh, topological_order
 from ..core.modes import current, watched
 from ..core.primitive import CONSTANT, argument, locate
-from ..engine import Value
+from ..engine import Number, Value
 from ..functional import dot_, sum_
-from .gates import gated_product, gated_sum, is_gated
+from .gates import is_gated, multiply_gated, sum_gated
 
-__all__ = ["Linearization", "is_closed"]
+__all__ = ["Linearization", "is_closed", "is_zero", "links_between"]
 
 PLAIN = {float, int, Value, type(None)}  # types of partials that need no second look
-Term = tuple[Any, Any]  # two factors: a gradient or tangent, and a partial
+Term = tuple[Number, Number]  # two factors: a gradient or tangent, and a partial
+Partial = TypeVar("Partial", bound=Number)
+Partials = tuple[Number | None, ...]
+Link = tuple[Value, list[Value], list[Number]]  # a node, parents of it, and the partials by these
 
 
 class Linearization:
     """The partials between the inputs and the roots of a graph.
 
-    `roots` may be plain numbers, which depend on nothing. The partials are numbers if nothing but
-    the inputs can be derived by, and they need not be graphs.
+    `roots` may be plain numbers, which depend on nothing. The partials are numbers if the graph is
+    closed, with no leaf to differentiate with respect to but the inputs, and if they need not be
+    graphs.
 
     Raises:
         RuntimeError: a leaf has changed since it was used.
     """
 
     def __init__(
-        self, roots: Sequence[Any], inputs: Sequence[Value], as_graphs: bool = False
+        self, roots: Sequence[Number], inputs: Sequence[Value], as_graphs: bool = False
     ) -> None:
         self.roots, self.inputs = roots, inputs
         values = _values(roots)
@@ -44,13 +59,17 @@ class Linearization:
         require_fresh(order)
         self.closed = is_closed(order, inputs)
         self.numeric = self.closed and not as_graphs
-        self.links = _links(order, values, inputs, self.numeric)
+        partials_of = Value.partials if self.numeric else _partials_as_graphs
+        self.links: list[Link] = [
+            (node, [node.parents[i] for i in places], partials)
+            for node, places, partials in links_between(order, values, inputs, partials_of)
+        ]
 
-    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
+    def pull(self, cotangents: Sequence[Number]) -> list[Number]:
         """Return the derivative by each input of the roots' sum, weighted with cotangents."""
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
-            return _merged(self._pull_graphs(cotangents), [*self.roots, *cotangents])
-        adjoint: dict[Any, Any] = {}
+            return _merge_equal(self._pull_graphs(cotangents), [*self.roots, *cotangents])
+        adjoint: dict[Number, Number] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
             if cotangent != 0:
                 adjoint[root] = adjoint.get(root, 0) + cotangent
@@ -64,11 +83,11 @@ class Linearization:
             watch.check_pull(self.links, adjoint)
         return [adjoint.get(node, 0) for node in self.inputs]
 
-    def _pull_graphs(self, cotangents: Sequence[Any]) -> list[Any]:
+    def _pull_graphs(self, cotangents: Sequence[Number]) -> list[Number]:
         """Do the same, and keep the terms apart until all that belong to a node are there."""
-        terms: dict[Any, list[Term]] = defaultdict(list)
+        terms: dict[Number, list[Term]] = defaultdict(list)
         for root, cotangent in zip(self.roots, cotangents, strict=True):
-            if not _is_zero(cotangent):
+            if not is_zero(cotangent):
                 terms[root].append((cotangent, 1))
         for node, parents, partials in self.links:
             if node in terms:
@@ -78,10 +97,12 @@ class Linearization:
                     terms[parent].append((g, partial))
         return [_sum_of_products(terms[node]) for node in self.inputs]
 
-    def push(self, tangents: Sequence[Any]) -> list[Any]:
+    def push(self, tangents: Sequence[Number]) -> list[Number]:
         """Return the derivative of each root along the tangents, one for each input."""
         given = zip(self.inputs, tangents, strict=True)
-        moved: dict[Any, Any] = {node: tangent for node, tangent in given if not _is_zero(tangent)}
+        moved: dict[Number, Number] = {
+            node: tangent for node, tangent in given if not is_zero(tangent)
+        }
         for node, parents, partials in reversed(self.links):
             pairs = zip(parents, partials, strict=True)
             terms = [(moved[parent], partial) for parent, partial in pairs if parent in moved]
@@ -89,9 +110,9 @@ class Linearization:
                 moved[node] = _sum_of_products(terms)
         if self.numeric and watched and (watch := current(watched)):
             watch.check_push(reversed(self.links), moved)
-        return _merged([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
+        return _merge_equal([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
 
-    def matrix(self) -> list[list[Any]]:
+    def matrix(self) -> list[list[Number]]:
         """Return the derivatives of each root by each input, from the side that is fewer."""
         if len(self.roots) <= len(self.inputs):
             return [self.pull(unit) for unit in _units(len(self.roots))]
@@ -105,21 +126,25 @@ def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
     return all(node.parents or node.op is CONSTANT or node in own for node in order)
 
 
-def _links(
-    order: list[Value], roots: list[Value], inputs: Sequence[Value], numeric: bool
-) -> list[tuple[Value, list[Value], list[Any]]]:
-    """Return the nodes between roots and inputs, each with its parents and the partials by them.
+def links_between(
+    order: Sequence[Value],
+    roots: Iterable[Value],
+    inputs: Iterable[Value],
+    partials_of: Callable[[Value], tuple[Partial | None, ...]],
+) -> Iterator[tuple[Value, list[int], list[Partial]]]:
+    """Yield the nodes between roots and inputs, roots first, with places of operands and partials.
 
-    The roots come first. A node is asked only if a path of partials that are not `None` leads to
-    it from a root; parents that do not depend on an input are left out.
+    These are the operands that depend on an input and have a partial that is not `None`. A node is
+    asked for its partials only if a path of such operands leads to it from a root.
+
+    >>> x = Value(3.0)
+    >>> y = x * 2.0
+    >>> links = links_between(topological_order(y), [y], [x], Value.partials)
+    >>> [(node is y, places, partials) for node, places, partials in links]
+    [(True, [0], [2.0])]
     """
-    partials_of: Callable[[Value], tuple[Any, ...]] = Value.partials if numeric else _as_graphs
-    depend = set(inputs)
-    for node in order:
-        if not depend.isdisjoint(node.parents):
-            depend.add(node)
+    depend = dependents(order, inputs)
     reached = set(roots)
-    found = []
     for node in reversed(order):
         if node in reached and node.op and not depend.isdisjoint(node.parents):
             partials = partials_of(node)
@@ -127,26 +152,28 @@ def _links(
                 node.op.require_partials(partials, len(node.parents))
             if watched and (watch := current(watched)):
                 watch.check_partials(node, partials)
-            kept = [
-                p is not None and x in depend for x, p in zip(node.parents, partials, strict=True)
-            ]
-            parents = [*compress(node.parents, kept)]
-            reached.update(parents)
-            found.append((node, parents, [*compress(partials, kept)]))
-    return found
+            places, kept = [], []
+            for i, (parent, partial) in enumerate(zip(node.parents, partials, strict=True)):
+                if partial is not None and parent in depend:
+                    places.append(i)
+                    kept.append(partial)
+                    reached.add(parent)
+            yield node, places, kept
 
 
-def _as_graphs(node: Value) -> tuple[Any, ...]:
+def _partials_as_graphs(node: Value) -> Partials:
     """Return the partials of a node as graphs over its parents and itself."""
-    op: Any = node.op
+    op = node.op
+    if op is None:
+        return ()
     try:
-        partials: tuple[Any, ...] = op.partials(node, *node.parents)
+        partials = op.partials(node, *node.parents)
     except (ArithmeticError, ValueError) as error:
         raise locate(error, op, node.parents, of_derivative=True, node=node) from None
     except TypeError as error:
         raise TypeError(
-            f"to be derived again, the partials of {op.name} must be made of operators and this "
-            f"library's functions: {error}"
+            f"to be differentiated again, the partials of {op.name} must be made of operators and "
+            f"this library's functions: {error}"
         ) from error
     op.require_partials(partials, len(node.parents))
     return partials
@@ -156,63 +183,66 @@ def _units(n: int) -> list[list[int]]:
     return [[int(i == j) for j in range(n)] for i in range(n)]
 
 
-def _sum_of_products(terms: list[Term]) -> Any:
+def _sum_of_products(terms: list[Term]) -> Number:
     """Return a sum of products as few nodes: a single `dot` where there are many."""
-    products, others = [], []
+    products: list[tuple[Value, Value]] = []
+    others: list[Number] = []
     for x, y in terms:
         if is_gated(x) or is_gated(y):
-            others.append(gated_product(x, y))
+            others.append(multiply_gated(x, y))
         elif isinstance(x, Value) and isinstance(y, Value):
             products.append((x, y))
         else:
             others.append(_times(x, y))
     if len(products) < 3:  # which read better as a formula
-        return _sum([x * y for x, y in products] + others)
+        return _sum([*[x * y for x, y in products], *others])
+    left, right = [x for x, _ in products], [y for _, y in products]
     start = _sum(others)
-    left, right = zip(*products, strict=True)
-    return dot_(*left, *right) if _is_zero(start) else dot_(*left, *right, start)
+    return dot_(*left, *right) if is_zero(start) else dot_(*left, *right, start)
 
 
-def _sum(terms: list[Any]) -> Any:
-    terms = [term for term in terms if not _is_zero(term)]
-    if len(terms) > 1 and all(map(is_gated, terms)):
-        return gated_sum(terms)
+def _sum(terms: Sequence[Number]) -> Number:
+    terms = [term for term in terms if not is_zero(term)]
+    gated = [term for term in terms if is_gated(term)]
+    if len(gated) == len(terms) > 1:
+        return sum_gated(gated)
     if len(terms) < 3:
         return terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else 0
     return sum_(*terms)
 
 
-def _times(x: Any, y: Any) -> Any:
+def _times(x: Number, y: Number) -> Number:
     """Return x * y, without a node where one is a plain 1, or a plain 0 and the other finite."""
-    if not isinstance(x, Value) and not isinstance(y, Value):
-        return x * y
-    value, plain = (x, y) if isinstance(x, Value) else (y, x)
-    if plain == 1:
-        return value
-    vanishes = plain == 0 and not value.is_traced and value.data - value.data == 0
-    return 0 if vanishes else x * y
+    for value, plain in ((x, y), (y, x)):
+        if isinstance(value, Value) and not isinstance(plain, Value):
+            if plain == 1:
+                return value
+            if plain == 0 and not value.is_traced and value.data - value.data == 0:
+                return 0
+    return x * y
 
 
-def _is_zero(x: Any) -> bool:
+def is_zero(x: Number) -> bool:
+    """Return whether x is a plain 0, of which no node need be made."""
     return not isinstance(x, Value) and x == 0
 
 
-# The nodes that rules made. No user holds one, to set its data or to derive by it as a variable.
-# They are found by identity; a WeakSet would compare by ==.
+# The nodes that rules made. No user holds one, to set its data, or as a variable to differentiate
+# with respect to. They are found by identity; a WeakSet would compare by ==.
 _own: WeakValueDictionary[int, Value] = WeakValueDictionary()
 
 
-def _merged(derivatives: list[Any], given: Sequence[Any]) -> list[Any]:
-    """Return the same graphs with one node for all that are equal, of those that rules made.
+def _merge_equal(derivatives: Sequence[Number], given: Sequence[Number]) -> list[Number]:
+    """Return derivatives with equal nodes made one, in place, if they are nodes that rules made.
 
-    `given` is what they were derived from. Without this, the derivatives of a derivative would
-    derive the same partials again and again.
+    `given` is what the derivatives were made from. Without this, the derivatives of a derivative
+    would go through the same partials again and again.
     """
     roots = _values(derivatives)
     if not roots:
-        return derivatives
+        return [*derivatives]
     known = topological_order(*_values(given))
-    first: dict[Any, Value] = {}
+    first: dict[Hashable, Value] = {}
     for node in known:
         if id(node) in _own:
             first.setdefault(_identity(node), node)
@@ -225,11 +255,11 @@ def _merged(derivatives: list[Any], given: Sequence[Any]) -> list[Any]:
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
 
 
-def _values(xs: Sequence[Any]) -> list[Value]:
+def _values(xs: Sequence[Number]) -> list[Value]:
     return [x for x in xs if isinstance(x, Value)]
 
 
-def _identity(node: Value) -> Any:
-    if node.op is argument:  # it may be what another transform derives by
+def _identity(node: Value) -> Hashable:
+    if node.op is argument:  # another transform may differentiate with respect to it
         return node
     return (node.op, *map(id, node.parents)) if node.parents else repr(node.data)

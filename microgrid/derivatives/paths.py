@@ -1,7 +1,11 @@
 """Paths: a gradient is a sum over all paths of a graph, along each the product of the partials.
 
-There may be more paths than could ever be walked, 3**60 in a graph of 120 nodes. All are counted,
-and the largest found, by a few steps for each node.
+There may be more paths than could ever be walked, 3**60 in a graph of 120 nodes. But all that lead
+on from a node share what comes after it. So their number, their sum and the largest product among
+them are each known for a node as soon as they are for its parents, in one sweep over the graph. The
+largest products from every node on then say, of a path of which only the beginning is decided, how
+good it can still become: exactly, not just at most. A queue that always takes up the best of them
+thus finds the largest paths in order, and never begins one in vain.
 """
 
 from __future__ import annotations
@@ -14,15 +18,16 @@ from functools import reduce
 from heapq import heappop, heappush, nsmallest
 from itertools import count
 from operator import mul
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..core.graph import require_fresh, require_numbers, topological_order
 from ..core.reals import number
 from ..engine import Value
+from .linearization import links_between
 
 __all__ = ["Edge", "Path", "all_paths", "edges_between", "largest_paths"]
 
-Edge = tuple[Value, Any, int]  # a parent, the partial by it, and its place among the operands
+Edge = tuple[Value, float, int]  # a parent, the partial by it, and its place among the operands
 
 PLAIN = {float, int, Fraction, type(None)}  # types of partials that need no second look
 # Products of a thousand factors leave a float's range, and must not for that be taken for 0 or inf.
@@ -33,7 +38,7 @@ INFINITY = Decimal("inf")
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Path:
-    """A way from an input to an output, and what it adds to the gradient.
+    """A path from an input to an output, and what it adds to the gradient.
 
     `nodes` go from the input to the output. For each edge between two of them, in the same order,
     `factors` has the partial and `places` the number of the operand, from 0: that tells the two
@@ -46,16 +51,16 @@ class Path:
     """
 
     nodes: tuple[Value, ...]
-    factors: tuple[Any, ...]
+    factors: tuple[float, ...]
     places: tuple[int, ...]
-    gradient: Any
+    gradient: float
 
     def __repr__(self) -> str:
         return f"Path({len(self.nodes):,} nodes, gradient={self.gradient!r})"
 
 
 def edges_between(output: Value, input: Value) -> dict[Value, list[Edge]]:
-    """Return the edges on the ways from an output back to an input, for each node, output first.
+    """Return the edges on the paths from an output back to an input, for each node, output first.
 
     A node is asked for its partials only if it depends on the input, and if partials that are not
     `None` lead to it from the output.
@@ -72,27 +77,23 @@ def edges_between(output: Value, input: Value) -> dict[Value, list[Edge]]:
     """
     order = topological_order(output)
     require_fresh(order)
-    depend = {input}
-    for node in order:
-        if not depend.isdisjoint(node.parents):
-            depend.add(node)
-    edges: dict[Value, list[Edge]] = {}
-    reached = {output}
-    for node in reversed(order):
-        if node in reached and node in depend and node is not input:
-            partials = node.partials()
-            if not PLAIN.issuperset(map(type, partials)):
-                require_numbers([node])
-            edges[node] = [
-                (parent, partial, place)
-                for place, (parent, partial) in enumerate(zip(node.parents, partials, strict=True))
-                if partial is not None and parent in depend
-            ]
-            reached.update(parent for parent, _, _ in edges[node])
-    return edges
+    return {
+        node: [
+            (node.parents[place], partial, place)
+            for place, partial in zip(places, partials, strict=True)
+        ]
+        for node, places, partials in links_between(order, [output], [input], _numeric_partials)
+    }
 
 
-def all_paths(edges: dict[Value, list[Edge]], output: Value, input: Value) -> tuple[Any, int]:
+def _numeric_partials(node: Value) -> tuple[float | None, ...]:
+    partials = node.partials()
+    if not PLAIN.issuperset(map(type, partials)):
+        require_numbers([node])
+    return partials
+
+
+def all_paths(edges: dict[Value, list[Edge]], output: Value, input: Value) -> tuple[float, int]:
     """Return the gradient, to the last bit as `backward` computes it, and the number of paths.
 
     >>> x = Value(3.0)
@@ -126,13 +127,13 @@ def largest_paths(
     """
     with localcontext(WIDE):
         ways = _ways(edges, input)
-        # A candidate is to take the way of some rank from a node, and the best one from there on:
-        # its bound is the product of exactly that path. When its turn comes, the next best way of
-        # each node that it passes is a new candidate, so that no step is taken in vain.
+        # A candidate takes the way of some rank from a node, and the best one from there on: its
+        # bound is the product of exactly that path. When its turn comes, the next best way of each
+        # node that it passes is a new candidate.
         turn = count(0, -1)  # of equal candidates the newest is first: its ways differ last
-        candidates: list[Any] = []
+        candidates: list[tuple[Decimal, int, Value, int, Decimal, Steps]] = []
         if output in ways:
-            candidates.append((0, next(turn), output, 0, Decimal(1), None))
+            candidates.append((Decimal(0), next(turn), output, 0, Decimal(1), None))
         paths: list[Path] = []
         while candidates and len(paths) < most:
             _, _, node, rank, product, steps = heappop(candidates)
@@ -150,6 +151,10 @@ def largest_paths(
                 candidates = nsmallest(most, candidates)
     # The products that are shown are rounded at every factor, and may be in another order.
     return sorted(paths, key=lambda path: _rank(path.gradient), reverse=True)
+
+
+# The edges that a path has taken from the output on, the last one first: node, edge, those before.
+Steps = tuple[Value, Edge, "Steps"] | None
 
 
 class _Way(NamedTuple):
@@ -172,7 +177,7 @@ def _ways(edges: dict[Value, list[Edge]], input: Value) -> dict[Value, list[_Way
     return ways
 
 
-def _size(partial: Any) -> Decimal:
+def _size(partial: float) -> Decimal:
     """Return an absolute value; nan counts as infinite."""
     try:
         numerator, denominator = number(partial).as_integer_ratio()
@@ -186,7 +191,7 @@ def _times(x: Decimal, y: Decimal) -> Decimal:
     return INFINITY if product.is_nan() else product  # 0 times infinity
 
 
-def _path(input: Value, steps: Any, one: Any) -> Path:
+def _path(input: Value, steps: Steps, one: float) -> Path:
     nodes, factors, places = [input], [], []
     while steps is not None:
         node, (_, factor, place), steps = steps
@@ -197,5 +202,5 @@ def _path(input: Value, steps: Any, one: Any) -> Path:
     return Path(tuple(nodes), tuple(factors), tuple(places), gradient)
 
 
-def _rank(gradient: Any) -> Any:
+def _rank(gradient: float) -> float:
     return abs(gradient) if gradient == gradient else math.inf

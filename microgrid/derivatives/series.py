@@ -5,30 +5,40 @@ gives coefficient k of out by the coefficients of the partials below k; and the 
 series, are series themselves. So nothing is declared a second time for them (the method is that of
 Griewank & Walther 2008, *Evaluating Derivatives*, chapter 13, on streams that compute themselves
 when asked, as in McIlroy 1999, *Power series, power serious*).
+
+For out = sin(x) with x = 0 + t the partial is cos(x), a series too, with the partial -sin(x). To
+begin with each knows its own value alone, 0 and 1. Coefficient 1 of sin(x) is then the 1 of cos(x),
+times the 1 of t; coefficient 1 of cos(x) is -0; coefficient 2 of sin(x) is that, divided by 2; and
+so on in turns, 0 + t + 0t² - t³/6 against 1 + 0t - t²/2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 from ..core.operators import Arithmetic
 from ..core.primitive import Primitive, is_traced, locate, where
-from ..engine import Value
+from ..engine import Number, Value
+from .linearization import is_zero
 
 __all__ = ["coefficients"]
 
 
 def coefficients(
     nodes: Sequence[Value], root: Value, variable: Value, order: int, closed: bool
-) -> list[Any]:
+) -> list[Number]:
     """Return the Taylor coefficients of root, from 0 to `order`, along one of its leaves.
 
     `nodes` are all that root depends on and the variable, parents first. If the graph is `closed`,
-    with nothing in it to derive by but the variable, they are numbers, else `Value`s.
+    with no leaf but the variable, the coefficients are numbers, else `Value`s.
+
+    >>> x = Value(2.0)
+    >>> y = x * x
+    >>> coefficients([x, y], y, x, order=3, closed=True)
+    [4.0, 4.0, 1.0, 0]
     """
-    table: dict[Any, Series] = {}
+    table: Table = {}
     streams: dict[Value, Series] = {}
     for node in nodes:
         start = node.data if closed else node
@@ -40,7 +50,7 @@ def coefficients(
             streams[node] = Series(table, start, node.op if operands else None, operands)
             table[node.op, operands] = streams[node]
     try:
-        needed = _needed(streams[root], list(streams.values())) if order else []
+        needed = _all_behind(streams[root], list(streams.values())) if order else []
         for k in range(1, order + 1):
             for series in needed:
                 series.extend(k)
@@ -50,7 +60,7 @@ def coefficients(
             vars(series).clear()  # they hold each other, and would wait for the garbage collector
 
 
-def _needed(root: Series, streams: list[Series]) -> list[Series]:
+def _all_behind(root: Series, streams: list[Series]) -> list[Series]:
     """Return those of the streams that a path of partials that are not `None` leads to."""
     reached = {root}
     for series in reversed(streams):
@@ -59,12 +69,12 @@ def _needed(root: Series, streams: list[Series]) -> list[Series]:
     return [series for series in streams if series in reached]
 
 
-def _is_zero(x: Any) -> bool:
-    return not isinstance(x, Value) and x == 0
+Operands = tuple["Series | Number", ...]
+Table = dict[tuple[Primitive | None, tuple[object, ...]], "Series"]
 
 
 class Series(Arithmetic):
-    """A function of t: its coefficients so far, and the operation that gives the next.
+    """A function of t: its coefficients so far, and the operation that gives the next one.
 
     `table` holds what was computed from what, so that sin and cos, which are each other's partials,
     are two streams and not one more with every order.
@@ -72,18 +82,18 @@ class Series(Arithmetic):
 
     def __init__(
         self,
-        table: dict[Any, Series],
-        start: Any,
+        table: Table,
+        start: Number,
         op: Primitive | None = None,
-        operands: tuple[Any, ...] = (),
-        slope: Any = 0,
+        operands: Operands = (),
+        slope: float = 0,
     ) -> None:
-        self.table, self.terms, self.op, self.operands = table, [start], op, operands
-        self.slope = slope
+        self.table, self.op, self.operands, self.slope = table, op, operands, slope
+        self.terms: list[Number] = [start]
         # what rules branch by: a number, or what stands for one in a trace
         self._real = start if not isinstance(start, Value) or start.is_traced else start.data
 
-    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Series:
+    def record(self, op: Primitive, operands: Operands) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
         # by its text, as 0.0 equals -0.0 and 1 equals 1.0
         own = [repr(x) if isinstance(x, (float, int)) else x for x in operands]
@@ -98,7 +108,7 @@ class Series(Arithmetic):
         return is_traced(self._real)
 
     @cached_property
-    def links(self) -> list[tuple[Any, Series]]:
+    def links(self) -> list[tuple[Series | Number, Series]]:
         """The partials, series or numbers, each with the operand that it is by."""
         if self.op is None:
             return []
@@ -120,22 +130,22 @@ class Series(Arithmetic):
 
     def extend(self, k: int) -> None:
         """Compute the coefficients up to that of t**k, and before them what they need."""
-        under_way = [self._extending(k)]  # a list, as Python's own stack is too small for some
+        under_way = [self._extension(k)]  # a list, as Python's own stack is too small for some
         while under_way:
             needed = next(under_way[-1], None)
             if needed is None:
                 under_way.pop()
             else:
                 series, j = needed
-                under_way.append(series._extending(j))
+                under_way.append(series._extension(j))
 
-    def _extending(self, k: int) -> Iterator[tuple[Series, int]]:
+    def _extension(self, k: int) -> Iterator[tuple[Series, int]]:
         """Append the coefficients up to that of t**k, after yielding which of others must be."""
         for n in range(len(self.terms), k + 1):
-            total: Any = self.slope if n == 1 else 0
             if self.op is where and is_traced(self.operands[0]):
-                yield from self._chosen(n)
+                yield from self._extend_where(n)
                 continue
+            total: Number = self.slope if n == 1 else 0
             for partial, x in self.links:
                 if len(x.terms) <= n:
                     yield x, n
@@ -146,25 +156,25 @@ class Series(Arithmetic):
                     yield partial, n - 1
                 for j in range(1, n + 1):
                     total = _plus(total, j, x.terms[j], partial.terms[n - j])
-            self.terms.append(0 if _is_zero(total) else total / n)
+            self.terms.append(0 if is_zero(total) else total / n)
 
-    def _chosen(self, n: int) -> Iterator[tuple[Series, int]]:
+    def _extend_where(self, n: int) -> Iterator[tuple[Series, int]]:
         """Do so for a `where` of which nobody knows yet which branch it will take."""
         condition, *branches = self.operands
         for x in branches:
             if isinstance(x, Series) and len(x.terms) <= n:
                 yield x, n
-        slopes = [x.terms[n] if isinstance(x, Series) else 0 for x in branches]
-        is_flat = all(map(_is_zero, slopes))
+        slopes: list[Number] = [x.terms[n] if isinstance(x, Series) else 0 for x in branches]
+        is_flat = all(map(is_zero, slopes))
         self.terms.append(0 if is_flat else where(_starts((condition,))[0], *slopes))
 
 
-def _starts(operands: tuple[Any, ...]) -> list[Any]:
+def _starts(operands: Operands) -> list[Number]:
     return [x.terms[0] if isinstance(x, Series) else x for x in operands]
 
 
-def _plus(total: Any, j: int, slope: Any, by: Any) -> Any:
+def _plus(total: Number, j: int, slope: Number, by: Number) -> Number:
     """Return total + j * slope * by, without a node for a zero, of which a polynomial has many."""
-    if _is_zero(slope) or _is_zero(by):
+    if is_zero(slope) or is_zero(by):
         return total
-    return j * slope * by if _is_zero(total) else total + j * slope * by
+    return j * slope * by if is_zero(total) else total + j * slope * by

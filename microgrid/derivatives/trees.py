@@ -1,5 +1,10 @@
 """Nested numbers: lists, tuples, dicts, arrays and models, taken apart and put together again.
 
+A derivative is one of a function of a plain list of scalars. But a user's function may take any
+tree of numbers. So the tree is flattened to such a list, and what is left of it is a `Structure`,
+which puts other scalars in their places: new arguments, or the derivatives by the old ones. A
+matrix of derivatives is put together twice, by its columns and then by its rows: a tree of trees.
+
 An atom is what is not taken apart further: a number, a `Value`, or an array of them.
 """
 
@@ -13,14 +18,15 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from ..core.array_rules import is_array
+from ..core.array_rules import array_rules, is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, shown
 from ..nn import Module
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
 
-Build = Callable[[list[Any]], Any]
+Build = Callable[[Sequence[Any]], Any]
+Shape = tuple[int, ...] | None  # of an array; None of a number
 
 
 class Structure(NamedTuple):
@@ -31,7 +37,7 @@ class Structure(NamedTuple):
     """
 
     paths: list[str]
-    dimensions: list[tuple[int, ...] | None]
+    dimensions: list[Shape]
     as_argument: Build  # from atoms, what a function of the tree is called with
     as_result: Build  # from atoms, a tree of derivatives: a model's is a dict by path
     parts: tuple[Structure, ...] = ()  # of a list, tuple or dict
@@ -72,7 +78,7 @@ class Structure(NamedTuple):
 
 
 def flatten(
-    tree: Any, is_scalar: Callable[[Any], bool] = lambda x: False
+    tree: object, is_scalar: Callable[[object], bool] = lambda x: False
 ) -> tuple[list[Any], Structure]:
     """Return the scalars of a tree, and the structure that puts them together again.
 
@@ -89,29 +95,21 @@ def flatten(
     {'a': 4.0, 'b': [5.0, 6.0]}
     """
     try:
-        return _flattened(tree, is_scalar)
+        return _flatten(tree, is_scalar)
     except RecursionError:
         raise _too_deep(tree) from None
 
 
-def _too_deep(tree: Any) -> ValueError:
+def _too_deep(tree: object) -> ValueError:
     must = "numbers must not be nested so deeply, nor in themselves"
     return ValueError(f"{must}, got {shown(tree)}")
 
 
-def _flattened(tree: Any, is_scalar: Callable[[Any], bool]) -> tuple[list[Any], Structure]:
+def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[Any], Structure]:
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], Structure([""], [None], _only, _only)
     if is_array(tree) and not is_of_dates(tree):
-        if getattr(tree, "mask", None) is not None and tree.mask.any():
-            raise TypeError(
-                "an array of arguments must have a number in every place, got one with a mask; "
-                "write x.filled(0.0) or x.compressed()"
-            )
-        if tree.shape == ():  # NumPy itself makes a scalar of it with every operation
-            return [tree.item()], Structure([""], [()], _item, _only)
-        paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, tree.shape))]
-        return tree.ravel().tolist(), Structure(paths, [tree.shape], _only, _only)
+        return _flatten_array(tree)
     if isinstance(tree, Module):
         names = _names_of_parameters(tree)
         paths = [f"[{name!r}]" for name in names]
@@ -122,70 +120,87 @@ def _flattened(tree: Any, is_scalar: Callable[[Any], bool]) -> tuple[list[Any], 
             lambda atoms: dict(zip(names, atoms, strict=True)),
         )
     if isinstance(tree, Mapping):
-        return _join(tree, list(tree), is_scalar)
+        return _join(tree, tree, is_scalar)
     if isinstance(tree, (list, tuple)):
-        return _join(tree, range(len(tree)), is_scalar)
+        return _join(tree, dict(enumerate(tree)), is_scalar)
     raise TypeError(
-        "an argument to differentiate by must be a number, a Value, an array of numbers, a Module, "
-        f"or a list, tuple or dict of these, got {shown(tree)} ({type(tree).__name__})"
+        "an argument to differentiate with respect to must be a number, a Value, an array of "
+        "numbers, a Module, or a list, tuple or dict of these, "
+        f"got {shown(tree)} ({type(tree).__name__})"
     )
 
 
-def map_values(function: Callable[[Value], Any], tree: Any) -> Any:
+def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
+    if getattr(array, "mask", None) is not None and array.mask.any():
+        raise TypeError(
+            "an array of arguments must have a number in every place, got one with a mask; "
+            "write x.filled(0.0) or x.compressed()"
+        )
+    if array.shape == ():  # NumPy itself makes a scalar of it with every operation
+        return [array.item()], Structure([""], [()], _item, _only)
+    paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, array.shape))]
+    return array.ravel().tolist(), Structure(paths, [array.shape], _only, _only)
+
+
+def map_values(function: Callable[[Value], object], tree: object) -> Any:
     """Return a tree with `function` of every `Value` in its place, and all else as it is.
 
     >>> map_values(lambda v: v.data, {"a": [Value(1.0), "text"]})
     {'a': [1.0, 'text']}
     """
     try:
-        return _mapped(function, tree)
+        return _map(function, tree)
     except RecursionError:
         raise _too_deep(tree) from None
 
 
-def _mapped(function: Callable[[Value], Any], tree: Any) -> Any:
+def _map(function: Callable[[Value], object], tree: object) -> object:
     if isinstance(tree, Value):
         return function(tree)
     if is_array(tree) and tree.dtype == object:
-        return _atom([_mapped(function, x) for x in tree.ravel().tolist()], tree.shape)
+        return _atom([_map(function, x) for x in tree.ravel().tolist()], tree.shape)
     if isinstance(tree, Mapping):
-        return like(tree, {key: _mapped(function, part) for key, part in tree.items()})
+        return like(tree, {key: _map(function, part) for key, part in tree.items()})
     if isinstance(tree, (list, tuple)):
-        return like(tree, dict(enumerate(_mapped(function, part) for part in tree)))
+        return like(tree, dict(enumerate(_map(function, part) for part in tree)))
     return tree
 
 
 def _join(
-    tree: Any, keys: Sequence[Any], is_scalar: Callable[[Any], bool]
+    tree: object, parts: Mapping[object, object], is_scalar: Callable[[object], bool]
 ) -> tuple[list[Any], Structure]:
-    parts = [_flattened(tree[key], is_scalar) for key in keys]
-    structures = [structure for _, structure in parts]
+    scalars, structures = [], {}
+    for key, part in parts.items():
+        found, structures[key] = _flatten(part, is_scalar)
+        scalars += found
 
-    def build(atoms: list[Any], way: str) -> Any:
+    def build(atoms: Sequence[Any], builds: Mapping[object, Build]) -> Any:
         left = iter(atoms)
         return like(
             tree,
             {
-                key: getattr(part, way)([next(left) for _ in part.dimensions])
-                for key, part in zip(keys, structures, strict=True)
+                key: build_part([next(left) for _ in structures[key].dimensions])
+                for key, build_part in builds.items()
             },
         )
 
-    return [scalar for scalars, _ in parts for scalar in scalars], Structure(
-        [f"[{key!r}]{path}" for key, s in zip(keys, structures, strict=True) for path in s.paths],
-        [dims for structure in structures for dims in structure.dimensions],
-        lambda atoms: build(atoms, "as_argument"),
-        lambda atoms: build(atoms, "as_result"),
-        tuple(structures),
+    as_arguments = {key: part.as_argument for key, part in structures.items()}
+    as_results = {key: part.as_result for key, part in structures.items()}
+    return scalars, Structure(
+        [f"[{key!r}]{path}" for key, part in structures.items() for path in part.paths],
+        [dims for part in structures.values() for dims in part.dimensions],
+        lambda atoms: build(atoms, as_arguments),
+        lambda atoms: build(atoms, as_results),
+        tuple(structures.values()),
     )
 
 
-def like(tree: Any, parts: dict[Any, Any]) -> Any:
+def like(tree: object, parts: dict[Any, Any]) -> Any:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
     if isinstance(tree, Mapping):
         if type(tree) is dict or not isinstance(tree, MutableMapping):
             return parts
-        filled: Any = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
+        filled = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
         for key, part in parts.items():
             filled[key] = part
         return filled
@@ -199,7 +214,7 @@ def _names_of_parameters(module: Module) -> list[str]:
     return [names.get(id(p), str(i)) for i, p in enumerate(module.parameters())]
 
 
-def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
+def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:
     if dimensions is None:
         return scalars[0]
     numpy = sys.modules["numpy"]
@@ -207,15 +222,13 @@ def _atom(scalars: Sequence[Any], dimensions: tuple[int, ...] | None) -> Any:
     array = numpy.empty(len(scalars), kind)
     array[:] = scalars
     if any(isinstance(x, Value) for x in scalars):
-        from ..arrays.tables import Array
-
-        array = array.view(Array)
+        array = array.view(array_rules().Array)
     return array.reshape(dimensions)
 
 
-def _only(atoms: list[Any]) -> Any:
+def _only(atoms: Sequence[Any]) -> Any:
     return atoms[0]
 
 
-def _item(atoms: list[Any]) -> Any:
+def _item(atoms: Sequence[Any]) -> Any:
     return atoms[0].item()

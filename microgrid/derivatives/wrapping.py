@@ -1,7 +1,12 @@
 """Functions made of other functions: what transforms and `compile` return.
 
-Such a function has the name, text and signature of the one it is made of, is bound to an instance
-as a method is, and goes through `pickle`, which takes functions by name alone, as far as it can.
+Such a function has the name, text and signature of the one it is made of, and is bound to an
+instance as a method is.
+
+It goes through `pickle` as well, though pickle stores of a function nothing but its name. Where it
+decorates a function, as in `@grad`, the name is its own, and finding it by that is enough. Anywhere
+else it is stored as its maker and what it is made of, a function that needs a name again. If that
+has none, as a lambda, only cloudpickle can store it, which is asked if it is there.
 """
 
 from __future__ import annotations
@@ -9,8 +14,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
-from types import MethodType
-from typing import Any
+from types import MethodType, ModuleType
+from typing import Any, Self
 
 __all__ = ["Wrapped", "require_picklable"]
 
@@ -32,34 +37,34 @@ class Wrapped:
         """Return what it makes of the function and of arguments."""
         raise NotImplementedError
 
-    def options(self) -> tuple[Any, ...]:
+    def options(self) -> tuple[object, ...]:
         """Return what it is made with beside the function."""
         raise NotImplementedError
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Any]:
         """Bind to an instance, as a function in a class does."""
         return self if instance is None else MethodType(self, instance)
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> Self:
         return self  # as of a function, a copy is the function itself
 
-    def __deepcopy__(self, memo: Any) -> Any:
+    def __deepcopy__(self, memo: object) -> Self:
         return self
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         module, name = self.__module__, getattr(self, "__qualname__", "")
-        is_decorated = _found(module, name) is self
+        is_decorated = _lookup(module, name) is self
         # another process has another __main__, in which the name may not be
         if is_decorated and not (module == "__main__" and _by_value()):
             return name
         function = require_picklable(self.function)
         if is_decorated:
-            return _again, (module, name, type(self), function, *self.options())
+            return _find_or_make, (module, name, type(self), function, *self.options())
         return type(self), (function, *self.options())
 
 
-def require_picklable(f: Any) -> Any:
-    """Return what pickle can take in the place of a function, and gives it back.
+def require_picklable(f: Callable[..., Any]) -> Callable[..., Any] | _Dumped:
+    """Return what pickle can take in the place of a function, and gives the function back.
 
     Raises:
         PicklingError: there is nothing, and cloudpickle, which takes any function, is not loaded.
@@ -88,25 +93,25 @@ class _Dumped:
     def __init__(self, dump: bytes) -> None:
         self.dump = dump
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
         from pickle import loads
 
         return loads, (self.dump,)
 
 
-def _by_value() -> Any:
+def _by_value() -> ModuleType | None:
     """Return cloudpickle if it is loaded, as it is where it does the pickling."""
     return next((sys.modules[name] for name in BY_VALUE if name in sys.modules), None)
 
 
-def _again(module: str, qualname: str, make: type[Wrapped], *args: Any) -> Any:
-    found = _found(module, qualname)
+def _find_or_make(module: str, qualname: str, make: type[Wrapped], *args: Any) -> Wrapped:
+    found = _lookup(module, qualname)
     return found if isinstance(found, make) else make(*args)
 
 
-def _found(module: str, qualname: str) -> Any:
+def _lookup(module: str, qualname: str) -> object:
     """Return what has a qualified name in a module that is loaded; None if nothing has."""
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return found
