@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from numbers import Integral, Rational
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from .core.sequences import listed
 from .guards.checks import is_bool, is_real, shown
@@ -17,7 +17,6 @@ __all__ = ["History", "Record"]
 
 #: What is recorded of an epoch: a number by its name.
 Record = dict[str, float]
-
 
 MUST = "a history's records must be a list of dicts"
 
@@ -84,7 +83,11 @@ class History:
         return [record[key] for record in self.records]
 
     def plot(self) -> Picture:
-        """Return a picture of the curves; it needs the extra `train`."""
+        """Return a picture of the curves; it needs the extra `train`.
+
+        >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).plot()
+        Picture(4.5 x 3 inches)
+        """
         from .drawing import plot_history
 
         return plot_history(self)
@@ -94,8 +97,8 @@ class History:
         for record in self.records:  # a callback may have added others
             _require_record(record)
         names = list(dict.fromkeys(chain.from_iterable(self.records))) or ["epoch", "loss"]
-        shown = [{name: _shown(x) for name, x in record.items()} for record in self.records]
-        cells = [names] + [[record.get(name, "") for name in names] for record in shown]
+        rows = [{name: _cell(x) for name, x in record.items()} for record in self.records]
+        cells = [names] + [[row.get(name, "") for name in names] for row in rows]
         if len(cells) > 21:
             cells[11:-10] = [["…"] * len(names)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -103,7 +106,7 @@ class History:
         return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
 
 
-def _require_record(record: Any) -> None:
+def _require_record(record: object) -> None:
     if not isinstance(record, dict):
         raise TypeError(f"a history's records must be dicts, got {shown(record)}")
     for name in record:
@@ -111,7 +114,8 @@ def _require_record(record: Any) -> None:
             raise TypeError(f"a history's columns must have strings for names, got {shown(name)}")
 
 
-def _shown(x: Any) -> str:
+def _cell(x: object) -> str:
+    """Return how the table shows a number: short, and what is no number as errors show it."""
     if isinstance(x, Rational) or not is_real(x):
         return shown(int(x) if isinstance(x, Integral) and is_real(x) and not is_bool(x) else x)
     number = float(x)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from .core.primitive import as_operand, locate, why_single
 from .core.sequences import (
@@ -32,10 +32,13 @@ __all__ = [
     "squared_error",
 ]
 
+Number = float | Value
+OfTwo = Callable[[Any, Any], Number]
+
 ROWS = "; a loss is of one row: mean([loss(p, t) for p, t in zip(predictions, targets)])"
 
 
-def squared_error(prediction: Any, target: Any) -> Any:
+def squared_error(prediction: object, target: object) -> Any:
     """Return (prediction - target)².
 
     >>> squared_error(3.0, 1.0), squared_error([3.0, 1.0], [1.0, 1.0])
@@ -44,7 +47,7 @@ def squared_error(prediction: Any, target: Any) -> Any:
     return _elementwise("squared_error", lambda p, t: (p - t) ** 2, prediction, target)
 
 
-def absolute_error(prediction: Any, target: Any) -> Any:
+def absolute_error(prediction: object, target: object) -> Any:
     """Return |prediction - target|; the derivative is 0 where they are equal.
 
     >>> absolute_error(3.0, 1.0)
@@ -53,7 +56,7 @@ def absolute_error(prediction: Any, target: Any) -> Any:
     return _elementwise("absolute_error", lambda p, t: abs(p - t), prediction, target)
 
 
-def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
+def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
     """Return half the squared error up to an error of `delta`, and a line from there (Huber 1964).
 
     Raises:
@@ -64,15 +67,15 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Any:
     """
     require_numbers(delta=delta, above=0, finite=False)
 
-    def one(p: Any, t: Any) -> Any:
+    def of_two(p: Any, t: Any) -> Any:
         error = p - t
         held = clip(error, -delta, delta)
         return held * (error - held / 2)  # error² / 2 inside, delta * (|error| - delta / 2) outside
 
-    return _elementwise("huber", one, prediction, target)
+    return _elementwise("huber", of_two, prediction, target)
 
 
-def hinge(prediction: Any, target: Any) -> Any:
+def hinge(prediction: object, target: object) -> Any:
     """Return max(0, 1 - target * prediction) for a target of -1 or 1: 0 beyond the margin.
 
     Raises:
@@ -82,17 +85,17 @@ def hinge(prediction: Any, target: Any) -> Any:
     (0.75, 0.0, 3.0)
     """
 
-    def one(p: Any, t: Any) -> Any:
+    def of_two(p: Number, t: Number) -> Number:
         if not isinstance(t, Value) and t not in (-1, 1):
             raise ValueError(
                 f"hinge needs a target of -1 or 1, got {shown(t)}; use 2 * target - 1 for 0 and 1"
             )
         return relu(1 - t * p)
 
-    return _elementwise("hinge", one, prediction, target)
+    return _elementwise("hinge", of_two, prediction, target)
 
 
-def binary_cross_entropy(logit: Any, target: Any) -> Any:
+def binary_cross_entropy(logit: object, target: object) -> Any:
     """Return -log(p) of a target 1, -log(1 - p) of a target 0, where p is sigmoid(logit).
 
     A target between 0 and 1 is a probability. Finite for every finite logit.
@@ -104,7 +107,7 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
     (0.0, 1000.0)
     """
 
-    def one(x: Any, t: Any) -> Any:
+    def of_two(x: Number, t: Number) -> Number:
         if not isinstance(t, Value) and not 0 <= t <= 1:
             raise ValueError(
                 f"binary_cross_entropy needs a target from 0 to 1, got {shown(t)}"
@@ -112,10 +115,10 @@ def binary_cross_entropy(logit: Any, target: Any) -> Any:
             )
         return t * softplus(-x) + (1 - t) * softplus(x)
 
-    return _elementwise("binary_cross_entropy", one, logit, target)
+    return _elementwise("binary_cross_entropy", of_two, logit, target)
 
 
-def cross_entropy(logits: Sequence[Any], target: int) -> Any:
+def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 
     Finite for all logits whose differences are.
@@ -133,7 +136,7 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     require_all_numbers("cross_entropy: entry {} of the logits", xs, ROWS)
     xs = [*map(as_operand, xs)]
     if isinstance(target, Value) and target.is_traced:
-        right = _chosen(xs, target)
+        right = _entry_at(target, xs)
         return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
     try:
         index = operator.index(target)
@@ -154,49 +157,54 @@ def cross_entropy(logits: Sequence[Any], target: int) -> Any:
     return logsumexp([0.0 if i == index else x - xs[index] for i, x in enumerate(xs)])
 
 
-def _unless_at(index: Any, i: int, difference: Any) -> Any:
+def _unless_at(index: Value, i: int, difference: Any) -> Any:
     """Return a difference, or 0 at the index, which is not known yet."""
     is_there = where(index <= i - 1, 0.0, index <= i)
     return where(is_there, 0.0, difference)
 
 
-def _chosen(xs: Sequence[Any], index: Any) -> Any:
+def _entry_at(index: Value, xs: Sequence[Any]) -> Any:
     """Return the entry at an index that is not known yet."""
-    chosen = xs[-1]
+    entry = xs[-1]
     for i in reversed(range(len(xs) - 1)):
-        chosen = where(index <= i, xs[i], chosen)
-    return chosen
+        entry = where(index <= i, xs[i], entry)
+    return entry
 
 
-def _elementwise(name: str, one: Callable[[Any, Any], Any], prediction: Any, target: Any) -> Any:
+def _elementwise(
+    name: str,
+    of_two: OfTwo,
+    prediction: object,
+    target: object,
+) -> Any:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
-    are_numbers = is_number(prediction) and is_number(target)
-    if not are_numbers:  # unless they are in arrays of no dimension
-        prediction, target = single(prediction), single(target)
-        are_numbers = is_number(prediction) and is_number(target)
-    if are_numbers:
-        return _of_two(name, one, prediction, target)
-    if is_ordered(prediction) and is_ordered(target):
-        ps, ts = (entries(xs, "it must be a list") for xs in (prediction, target))
+    p, t = prediction, target
+    if not (is_number(p) and is_number(t)):  # unless they are in arrays of no dimension
+        p, t = single(p), single(t)
+    if is_number(p) and is_number(t):
+        return _of_numbers(name, of_two, p, t)
+    if is_ordered(p) and is_ordered(t):
+        ps, ts = (entries(xs, "it must be a list") for xs in (p, t))
         if len(ps) == len(ts):
             require_all_numbers(f"{name}: entry {{}} of the prediction", ps, ROWS)
             require_all_numbers(f"{name}: entry {{}} of the target", ts, ROWS)
-            return mean([_of_two(name, one, p, t) for p, t in zip(ps, ts, strict=True)])
+            pairs = zip(ps, ts, strict=True)
+            return mean([_of_numbers(name, of_two, *pair) for pair in pairs])
     raise ValueError(
         f"{name}: prediction and target must be two numbers or two sequences of one length, "
-        f"got {shown(prediction)} and {shown(target)}{_matching(prediction, target)}"
+        f"got {shown(p)} and {shown(t)}{_advice(p, t)}"
     )
 
 
-def _of_two(name: str, one: Callable[[Any, Any], Any], p: Any, t: Any) -> Any:
+def _of_numbers(name: str, of_two: OfTwo, p: object, t: object) -> Number:
     p, t = as_operand(p), as_operand(t)
     try:
-        return one(p, t)
+        return of_two(p, t)
     except OverflowError as error:  # a Fraction beyond floats
         raise locate(error, name, [p, t]) from None
 
 
-def _matching(prediction: Any, target: Any) -> str:
+def _advice(prediction: Any, target: object) -> str:
     """Return what to write for a prediction and a target of different shapes, if that is clear."""
     if is_number(target) and is_sequence(prediction):
         alone = len(prediction) == 1

@@ -35,6 +35,7 @@ def accuracy(predictions: Iterable[Any], targets: Iterable[Any]) -> float:
 
 
 def _is_right(i: int, prediction: Any, target: Any) -> bool:
+    """Return whether a row's prediction says the class of its target."""
     if is_number(prediction):
         if not is_number(target) or target not in (-1, 0, 1):
             raise ValueError(
@@ -68,7 +69,10 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
 
     Raises:
         TypeError: they are not a list of functions.
-        ValueError: two have one name, or one that of another column.
+        ValueError: two have one name, or one has that of another column.
+
+    >>> list(metrics_by_name([accuracy]))
+    ['accuracy']
     """
     if not isinstance(metrics, (list, tuple)):
         raise TypeError(f"`metrics` must be a list of functions, got {shown(metrics)}")
@@ -91,7 +95,11 @@ def measured(
     targets: Sequence[Any],
     prefix: str = "",
 ) -> dict[str, float]:
-    """Return what each metric says; raise `TypeError` if one says no number."""
+    """Return what each metric says; raise `TypeError` if one says no number.
+
+    >>> measured({"accuracy": accuracy}, [2.0, -1.0], [1, 1], prefix="val_")
+    {'val_accuracy': 0.5}
+    """
     if not isinstance(metrics, Mapping) or not isinstance(prefix, str):
         raise TypeError(
             "metrics must be a mapping from names, and the prefix a string, "

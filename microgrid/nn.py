@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import pairwise
 from numbers import Integral, Real
 from random import Random
-from typing import Any, Never, Self
+from typing import Any, Never, Self, TypeVar
 
 from . import functional
 from .core.graph import set_data
@@ -36,16 +36,18 @@ from .guards.seeding import Seed, generator
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+Draw = Callable[[int, int, Random], float]
 Activation = str | Callable[[Any], Any]
-Init = str | Callable[[int, int, Random], float]
+Init = str | Draw
 
 
-def linear(x: Any) -> Any:
+def linear(x: Value) -> Value:
     """Return x: the activation of a layer without one."""
     return x
 
 
-ACTIVATIONS: dict[str, Callable[..., Any]] = {
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "linear": linear,
     "relu": functional.relu,
     "leaky_relu": functional.leaky_relu,
@@ -58,7 +60,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "tanh": functional.tanh,
 }
 
-INITS: dict[str, Callable[[int, int, Random], float]] = {
+INITS: dict[str, Draw] = {
     # micrograd's; the larger a layer, the larger its sums
     "uniform": lambda n_in, n_out, random: random.uniform(-1, 1),
     # Glorot & Bengio 2010: the variance is 2 / (n_in + n_out), for tanh and the like
@@ -71,21 +73,29 @@ INITS: dict[str, Callable[[int, int, Random], float]] = {
 class Module:
     """Something with parameters: the leaves in its attributes, in their lists, dicts and modules.
 
-    A subclass may override `parameters`; what it leaves out `zero_grad` and an optimizer made with
-    them leave alone, but the module that it is part of does not ask it.
+    A subclass may override `parameters`. Its `zero_grad`, and an optimizer of its `parameters()`,
+    then leave the others alone; a module that it is part of finds them all the same.
 
     >>> class Line(Module):
     ...     def __init__(self):
     ...         self.slope, self.offset = Value(2.0), Value(1.0)
     ...     def __call__(self, x):
     ...         return self.slope * x + self.offset
-    >>> Line().state_dict()
+    >>> line = Line()
+    >>> line.state_dict()
     {'slope': 2.0, 'offset': 1.0}
+    >>> line.load_state_dict({"slope": 0.5, "offset": 0.0})
+    >>> [(path, parameter.data) for path, parameter in line.named_parameters()]
+    [('slope', 0.5), ('offset', 0.0)]
+    >>> line(4.0).backward()
+    >>> [parameter.grad for parameter in line.parameters()]
+    [4.0, 1.0]
+    >>> line.zero_grad()
     """
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield each parameter once, with its path: `layers.0.neurons.3.w.1`."""
-        return ((path, item) for path, item in _walked(self) if isinstance(item, Value))
+        return ((path, item) for path, item in _walk(self) if isinstance(item, Value))
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield this module, with the path "", then each inside of it once, with its path.
@@ -93,7 +103,7 @@ class Module:
         >>> [path for path, _ in MLP(1, [1], seed=0).named_modules()]
         ['', 'layers.0', 'layers.0.neurons.0']
         """
-        return ((path, item) for path, item in _walked(self) if isinstance(item, Module))
+        return ((path, item) for path, item in _walk(self) if isinstance(item, Module))
 
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, even where it is shared."""
@@ -150,7 +160,8 @@ class Module:
             raise ValueError(
                 f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
             )
-        memo = {id(leaf): leaf for _, leaf in self.named_parameters()}  # those left out stay
+        # what `parameters` leaves out stays the same leaf
+        memo = {id(leaf): leaf for _, leaf in self.named_parameters()}
         return deepcopy(self, memo | {id(p): x for p, x in zip(own, new, strict=True)})
 
     def _by_path(self) -> dict[str, Value]:
@@ -169,7 +180,7 @@ def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
         )
 
 
-def _walked(module: Module) -> Iterator[tuple[str, Any]]:
+def _walk(module: Module) -> Iterator[tuple[str, Value | Module]]:
     """Yield each parameter and module once, with its path, a module before what is in it."""
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", module)]
@@ -178,7 +189,7 @@ def _walked(module: Module) -> Iterator[tuple[str, Any]]:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        children: Any = ()
+        children: Iterable[tuple[object, object]] = ()
         if isinstance(item, Value):
             if item.op is None:
                 yield path, item
@@ -198,22 +209,22 @@ def _walked(module: Module) -> Iterator[tuple[str, Any]]:
         stack += [(f"{prefix}{name}", child) for name, child in children][::-1]
 
 
-def _is_of_parameters(x: Any) -> bool:
+def _is_of_parameters(x: object) -> bool:
     return isinstance(x, (Value, Module))
 
 
 class Neuron(Module):
     """A weighted sum of inputs plus a bias, through an activation: `activation(w · x + b)`.
 
-    The sum is a single `dot` node. `activation` is a name or a function of one number; without
-    `nonlin` there is none. `init` draws the weights: "uniform" (-1 to 1), "xavier", "he", or a
-    function `(nin, nout, random) -> float`; the bias starts at 0. `seed` is an integer, a
+    The sum is a single `dot` node. `activation` is a name or a function of one number; with
+    `nonlin=False` there is none. `init` draws the weights: "uniform" (-1 to 1), "xavier", "he", or
+    a function `(nin, nout, random) -> float`; the bias starts at 0. `seed` is an integer, a
     `random.Random` to draw from, or None for other weights each time.
 
     Raises:
-        TypeError: a size is no integer, or `nonlin` neither True nor False.
-        ValueError: a size is less than 1, a name is unknown, or it is called with other than `nin`
-            inputs.
+        TypeError: a size is no integer, or `nonlin` is neither True nor False.
+        ValueError: a size is less than 1, a name is unknown, or the neuron is called with another
+            number of inputs than `nin`.
 
     >>> neuron = Neuron(2, activation="tanh", seed=0)
     >>> neuron([1.0, -2.0]).op.name
@@ -231,9 +242,9 @@ class Neuron(Module):
     ) -> None:
         require_whole_numbers(nin=nin, largest=LONGEST)
         require_bools(nonlin=nonlin)
-        draw, random = _named("init", init, INITS), generator(seed)
-        known = _named("activation", activation, ACTIVATIONS)
-        self.activation = known if nonlin else linear
+        draw, random = _choose("init", init, INITS), generator(seed)
+        chosen = _choose("activation", activation, ACTIVATIONS)
+        self.activation = chosen if nonlin else linear
         try:
             self.w = [Value(draw(nin, 1, random)) for _ in range(nin)]
         except TypeError as error:  # of another number of arguments, or an answer of another type
@@ -245,7 +256,7 @@ class Neuron(Module):
             raise ValueError(f"`init` must give finite numbers, got {shown(self.w)}")
         self.b = Value(0.0)
 
-    def __call__(self, x: Any) -> Value:
+    def __call__(self, x: object) -> Value:
         """Return the output for `nin` numbers; a single number stands for a list of one."""
         inputs = x if type(x) is list else _inputs(x)
         if len(inputs) != len(self.w):
@@ -268,7 +279,7 @@ class Neuron(Module):
         return output
 
     def __repr__(self) -> str:
-        return f"Neuron({len(self.w)}, activation={_name(self.activation)!r})"
+        return f"Neuron({len(self.w)}, activation={_name_of(self.activation)!r})"
 
 
 class Layer(Module):
@@ -292,7 +303,7 @@ class Layer(Module):
     ) -> None:
         require_whole_numbers(nin=nin, nout=nout, largest=LONGEST)
         require_bools(nonlin=nonlin)
-        draw: Callable[..., float] = _named("init", init, INITS)
+        draw = _choose("init", init, INITS)
         random = generator(seed)
 
         def draw_for_layer(nin: int, _: int, random: Random) -> float:
@@ -303,7 +314,7 @@ class Layer(Module):
             for _ in range(nout)
         ]
 
-    def __call__(self, x: Any) -> Value | list[Value]:
+    def __call__(self, x: object) -> Value | list[Value]:
         """Return the neurons' outputs for `nin` numbers."""
         inputs = _inputs(x)  # once for all neurons, which then share the constants
         outputs = [neuron(inputs) for neuron in _parts("neurons", self.neurons)]
@@ -312,7 +323,7 @@ class Layer(Module):
     def __repr__(self) -> str:
         first = _parts("neurons", self.neurons)[0]
         sizes = f"{len(first.w)}, {len(self.neurons)}"
-        return f"Layer({sizes}, activation={_name(first.activation)!r})"
+        return f"Layer({sizes}, activation={_name_of(first.activation)!r})"
 
 
 class MLP(Module):
@@ -345,17 +356,18 @@ class MLP(Module):
             for i, (n_in, n_out) in enumerate(pairwise([nin, *nouts]))
         ]
 
-    def __call__(self, x: Any) -> Value | list[Value]:
+    def __call__(self, x: object) -> Value | list[Value]:
         """Return the last layer's output for `nin` numbers."""
+        outputs: Any = x
         for layer in _parts("layers", self.layers):
-            x = layer(x)
-        outputs: Value | list[Value] = x
-        return outputs
+            outputs = layer(outputs)
+        result: Value | list[Value] = outputs
+        return result
 
     def __repr__(self) -> str:
         sizes = [len(_parts("neurons", x.neurons)) for x in _parts("layers", self.layers)]
         first = self.layers[0].neurons[0]
-        return f"MLP({len(first.w)}, {sizes}, activation={_name(first.activation)!r})"
+        return f"MLP({len(first.w)}, {sizes}, activation={_name_of(first.activation)!r})"
 
 
 def _parts(name: str, parts: Any) -> Any:
@@ -365,7 +377,7 @@ def _parts(name: str, parts: Any) -> Any:
     return parts
 
 
-def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:
+def _sizes(nin: Any, nouts: Any, more: Sequence[object]) -> list[Any]:
     """Return the layers' sizes as a list; raise `TypeError` for what they cannot be."""
     if nouts is None and is_sequence(nin) and len(nin) > 1:
         first, *others = nin
@@ -382,7 +394,7 @@ def _sizes(nin: Any, nouts: Any, more: Sequence[Any]) -> list[Any]:
     return entries(nouts, "`nouts` must be a list")
 
 
-def _inputs(x: Any) -> list[Any]:
+def _inputs(x: object) -> list[Any]:
     """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
     if isinstance(x, Value):
         return [x]
@@ -398,8 +410,9 @@ def _inputs(x: Any) -> list[Any]:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
 
 
-def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
-    if callable(choice) and not isinstance(choice, type):
+def _choose(what: str, choice: str | Function, table: Mapping[str, Function]) -> Function:
+    """Return a function, or the one that has a name in the table."""
+    if not isinstance(choice, (str, type)) and callable(choice):
         return choice
     if not isinstance(choice, str) or choice not in table:
         raise ValueError(
@@ -408,5 +421,5 @@ def _named(what: str, choice: Any, table: dict[str, Callable[..., Any]]) -> Any:
     return table[choice]
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", repr(function))

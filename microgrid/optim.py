@@ -39,8 +39,8 @@ __all__ = [
     "clip_value",
 ]
 
-Scalar = float | Value  # Python's number, or one that a kernel will have
-State = tuple[Scalar, ...]
+Number = float | Value  # one that is known, or one that a kernel will have
+State = tuple[Number, ...]
 Options = Mapping[str, Callable[..., None]]
 
 
@@ -104,8 +104,8 @@ class Optimizer:
             self.options[name](**{name: option})
 
     def update(
-        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
-    ) -> tuple[Scalar, State]:
+        self, p: Number, g: Number, state: State, lr: Number, step: Number
+    ) -> tuple[Number, State]:
         """Return the new parameter and state for a gradient; `step` counts from 1.
 
         >>> SGD([Value(1.0)]).update(1.0, 2.0, (0.0,), lr=0.25, step=1)
@@ -321,8 +321,8 @@ class SGD(Optimizer):
             )
 
     def update(
-        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
-    ) -> tuple[Scalar, State]:
+        self, p: Number, g: Number, state: State, lr: Number, step: Number
+    ) -> tuple[Number, State]:
         """Return the new parameter and velocity."""
         g = (-g if self.maximize else g) + self.weight_decay * p
         if not self.momentum:
@@ -384,8 +384,8 @@ class Adam(Optimizer):
         )  # fmt: skip
 
     def update(
-        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
-    ) -> tuple[Scalar, State]:
+        self, p: Number, g: Number, state: State, lr: Number, step: Number
+    ) -> tuple[Number, State]:
         """Return the new parameter, and the running means of g and g² and the greatest g² mean."""
         mean, square, greatest = state
         beta1, beta2 = self.betas
@@ -475,8 +475,8 @@ class RMSprop(Optimizer):
         )  # fmt: skip
 
     def update(
-        self, p: Scalar, g: Scalar, state: State, lr: Scalar, step: Scalar
-    ) -> tuple[Scalar, State]:
+        self, p: Number, g: Number, state: State, lr: Number, step: Number
+    ) -> tuple[Number, State]:
         """Return the new parameter, and the running means of g² and g, and the velocity."""
         square, mean, velocity = state
         g = (-g if self.maximize else g) + self.weight_decay * p
