@@ -1,13 +1,13 @@
 """Small data sets to learn from, and what makes them ready for training.
 
-A data set is a pair `X, y`: `X` a list of rows, each a list of floats, and `y` the list of their
+A data set is a pair `X, y`: `X` is a list of rows, each a list of floats, and `y` the list of their
 classes, 0, 1, … The shapes are those that scikit-learn's functions draw.
 
 In a drawn set the classes share the `n` points evenly, to within one, and come shuffled. `noise`,
-finite and at least 0, is the standard deviation of what is added to every coordinate. `seed` is an
+finite and at least 0, is the standard deviation of the noise in every coordinate. `seed` is an
 integer, the `random.Random` to draw from, or None for another draw each time; the same integer
-gives the same bits. A wrong argument raises `ValueError`, or `TypeError` if it is not
-even of the right kind, before anything is drawn.
+gives the same bits. A wrong argument raises `ValueError`, or `TypeError` if it is of the wrong
+kind, before anything is drawn.
 """
 
 import csv
@@ -42,7 +42,7 @@ U = TypeVar("U")
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
-    """Two half circles of radius 1 interleave.
+    """Draw two interleaving half circles of radius 1.
 
     Class 0 is the upper half of the circle around (0, 0), class 1 the lower half of the one around
     (1, 0.5). Raises `ValueError` unless `n` >= 1 and `noise` >= 0.
@@ -61,7 +61,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
 
 
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: Seed = 0) -> Labelled:
-    """A circle of radius `factor`, class 1, lies inside a circle of radius 1, class 0.
+    """Draw a circle of radius `factor`, class 1, inside a circle of radius 1, class 0.
 
     Both are around (0, 0). Raises `ValueError` unless `n` >= 1, `noise` >= 0 and 0 < `factor` < 1.
 
@@ -81,7 +81,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, seed: Seed =
 def spirals(
     n: int = 100, arms: int = 2, turns: float = 1.0, noise: float = 0.02, seed: Seed = 0
 ) -> Labelled:
-    """Spiral arms, one for each class, wind from the origin out to radius 1.
+    """Draw spiral arms, one for each class, that wind from the origin out to radius 1.
 
     They are Archimedean: at radius r an arm has made `turns` * r turns. Raises `ValueError` unless
     `n` >= 1, `arms` >= 2, `turns` >= 0 and `noise` >= 0.
@@ -103,7 +103,7 @@ def spirals(
 
 
 def xor(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
-    """The corners of the unit square are labelled with the exclusive or of their coordinates.
+    """Draw the corners of the unit square, labelled with the exclusive or of their coordinates.
 
     Raises `ValueError` unless `n` >= 1 and `noise` >= 0.
 
@@ -115,7 +115,7 @@ def xor(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
 
 
 def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Seed = 0) -> Labelled:
-    """Round clouds of points, one for each class, lie around their centers.
+    """Draw round clouds of points around their centers, one for each class.
 
     `centers` is a list of points of any one dimension, or how many to draw evenly from the square
     [-10, 10]². `spread` is the standard deviation of every coordinate. Raises `ValueError` unless
@@ -138,7 +138,11 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
 
 
 class Penguins(NamedTuple):
-    """The rows, their classes, the names of columns and classes, and how many rows were dropped."""
+    """The rows, their classes, the names of columns and classes, and how many rows were dropped.
+
+    >>> penguins().feature_names
+    ('bill_length_mm', 'bill_depth_mm', 'flipper_length_mm', 'body_mass_g')
+    """
 
     X: list[list[float]]
     y: list[int]
@@ -148,12 +152,14 @@ class Penguins(NamedTuple):
 
 
 def penguins() -> Penguins:
-    """Bill length, bill depth, flipper length (mm) and body mass (g) tell three species apart.
+    """Return bill length, bill depth, flipper length (mm) and body mass (g) of three species.
 
-    342 penguins of the Palmer Archipelago, one species after another as in the file; `dropped`
-    counts the rows left out because a measurement is missing. `X, y, *_ = penguins()` unpacks what
-    training needs. From Gorman, Williams & Fraser (2014), PLoS ONE 9(3): e90081, by way of
-    *palmerpenguins* (Horst, Hill & Gorman); CC-0, see `data/README.md`.
+    There are 342 penguins of the Palmer Archipelago, one species after another as in the file;
+    `dropped` counts the rows left out because a measurement is missing. `X, y, *_ = penguins()`
+    unpacks what training needs.
+
+    From Gorman, Williams & Fraser (2014), PLoS ONE 9(3): e90081, by way of *palmerpenguins* (Horst,
+    Hill & Gorman); CC-0, see `data/README.md`.
 
     >>> data = penguins()
     >>> data.class_names, data.X[0], data.y[0], data.dropped
@@ -164,16 +170,16 @@ def penguins() -> Penguins:
     with path.open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     species = tuple(sorted({row["species"] for row in table}))
-    kept = [row for row in table if "NA" not in (row[name] for name in features)]
-    X = [[float(row[name]) for name in features] for row in kept]
-    y = [species.index(row["species"]) for row in kept]
-    return Penguins(X, y, features, species, len(table) - len(kept))
+    whole = [row for row in table if "NA" not in (row[name] for name in features)]
+    X = [[float(row[name]) for name in features] for row in whole]
+    y = [species.index(row["species"]) for row in whole]
+    return Penguins(X, y, features, species, len(table) - len(whole))
 
 
 def split(
     X: Iterable[T], y: Iterable[U], test: float = 0.25, seed: Seed = 0, stratify: bool = False
 ) -> tuple[list[T], list[T], list[U], list[U]]:
-    """The rows are shuffled and parted into `X_train, X_test, y_train, y_test`.
+    """Shuffle the rows and divide them into `X_train, X_test, y_train, y_test`.
 
     `X` and `y` are lists, arrays, data frames or other iterables, of anything; they go by position,
     and the rows of an array or a frame come as lists. `test` is the share of the test part, rounded
@@ -192,36 +198,43 @@ def split(
     # 0.55 * 100 is 55.00000000000001, which but for the inner rounding would be 56 rows.
     n_test = math.ceil(round(test * n, 9))
     if not 0 < n_test < n:
-        raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows.")
-    classes = _classes(targets) if stratify else []
+        raise ValueError(f"`test` must leave each part a row, got test={test!r} of {n} rows")
+    classes = _classes(targets) if stratify else [None] * n
     random = generator(seed)
-    order = grouped = random.sample(range(n), n)
-    if stratify:
-        place = {classes[i]: k for k, i in enumerate(order)}
-        grouped = sorted(order, key=lambda i: place[classes[i]])
-    # Even steps through the rows grouped by class meet every class in proportion, to within one
-    # row; from a random start, because a fixed one would favour the class it falls in.
-    start = random.randrange(n)
-    chosen = {grouped[(start + k * n) // n_test] for k in range(n_test)}
-    train_rows = [i for i in order if i not in chosen]
-    test_rows = [i for i in order if i in chosen]
-    if stratify and (alone := {classes[i] for i in train_rows} ^ {classes[i] for i in test_rows}):
+    order = random.sample(range(n), n)
+    tested = _choose_evenly(order, classes, n_test, random)
+    train_part = [i for i in order if i not in tested]
+    test_part = [i for i in order if i in tested]
+    if alone := {classes[i] for i in train_part} ^ {classes[i] for i in test_part}:
         raise ValueError(
             "`stratify` must leave each part a row of every class, got a part with none of class "
-            f"{min(alone, key=repr)!r}; change `test` or use stratify=False."
+            f"{min(alone, key=repr)!r}; change `test` or use stratify=False"
         )
     return (
-        [rows[i] for i in train_rows],
-        [rows[i] for i in test_rows],
-        [targets[i] for i in train_rows],
-        [targets[i] for i in test_rows],
+        [rows[i] for i in train_part],
+        [rows[i] for i in test_part],
+        [targets[i] for i in train_part],
+        [targets[i] for i in test_part],
     )
+
+
+def _choose_evenly(
+    order: Sequence[int], classes: Sequence[object], count: int, random: Random
+) -> set[int]:
+    """Return so many of the rows in `order`, of each class in proportion, to within one row."""
+    n = len(order)
+    place = {classes[i]: k for k, i in enumerate(order)}
+    grouped = sorted(order, key=lambda i: place[classes[i]])
+    # Even steps through the rows grouped by class meet every class in proportion; from a random
+    # start, because a fixed one would favour the class it falls in.
+    start = random.randrange(n)
+    return {grouped[(start + k * n) // count] for k in range(count)}
 
 
 def batches(
     X: Iterable[T], y: Iterable[U], size: int, shuffle: bool = True, seed: Seed = 0
 ) -> Iterator[tuple[list[T], list[U]]]:
-    """The rows come in batches of `size`, the last one perhaps shorter, each row exactly once.
+    """Yield the rows in batches of `size`, the last one perhaps shorter, each row exactly once.
 
     `X` and `y` are as in `split`. An integer `seed` gives the same order every time; for a new one
     in each epoch, make a `random.Random` once and pass that. Raises `ValueError` unless `X` and `y`
@@ -239,7 +252,7 @@ def batches(
 
 
 def order_of_rows(n: int, shuffle: bool, random: Random) -> Sequence[int]:
-    """The numbers from 0 to n - 1 come once each, in another order if `shuffle`.
+    """Return the numbers from 0 to n - 1, in another order if `shuffle`.
 
     >>> order_of_rows(3, False, Random())
     range(0, 3)
@@ -248,7 +261,7 @@ def order_of_rows(n: int, shuffle: bool, random: Random) -> Sequence[int]:
 
 
 class StandardScaler:
-    """Every column is brought to mean 0 and standard deviation 1, as measured on the training rows.
+    """Brings every column to mean 0 and standard deviation 1, as measured on the training rows.
 
     After `fit`, `mean` and `scale` hold the mean and the population standard deviation (over n, not
     n - 1) of each column. A constant column has scale 1, so it becomes 0. Rows are lists, arrays,
@@ -259,6 +272,8 @@ class StandardScaler:
     >>> scaler = StandardScaler().fit([[1, 5], [3, 5]])
     >>> scaler.mean, scaler.scale, scaler.transform([[4, 5]])
     ([2.0, 5.0], [1.0, 1.0], [[2.0, 0.0]])
+    >>> scaler.inverse_transform([[2.0, 0.0]]), scaler.fit_transform([[0], [4]])
+    ([[4.0, 5.0]], [[-1.0], [1.0]])
     """
 
     mean: list[float]
@@ -287,7 +302,7 @@ class StandardScaler:
 
     def transform(self, X: Matrix) -> list[list[float]]:
         """Return (x - mean) / scale for every x; raises `RuntimeError` before `fit`."""
-        return self._moved(X, lambda x, mean, scale: (x - mean) / scale)
+        return self._transform(X, lambda x, mean, scale: (x - mean) / scale)
 
     def fit_transform(self, X: Matrix) -> list[list[float]]:
         """Return the rows of `X` transformed by what was measured on them."""
@@ -296,17 +311,20 @@ class StandardScaler:
 
     def inverse_transform(self, X: Matrix) -> list[list[float]]:
         """Return x * scale + mean for every x, undoing `transform`; raises likewise."""
-        return self._moved(X, lambda x, mean, scale: x * scale + mean)
+        return self._transform(X, lambda x, mean, scale: x * scale + mean)
 
-    def _moved(self, X: Matrix, moved: Callable[[float, float, float], float]) -> list[list[float]]:
+    def _transform(
+        self, X: Matrix, of_one: Callable[[float, float, float], float]
+    ) -> list[list[float]]:
+        """Return the rows with every x made `of_one(x, mean, scale)`."""
         if not hasattr(self, "mean"):
-            raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first.")
+            raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first")
         rows = rows_of_numbers("X", X)
         if len(rows[0]) != len(self.mean):
             raise ValueError(
                 f"`X` must have the {len(self.mean)} columns that were fitted, got {len(rows[0])}"
             )
-        result = [[*map(moved, row, self.mean, self.scale)] for row in rows]
+        result = [[*map(of_one, row, self.mean, self.scale)] for row in rows]
         for i, (row, new) in enumerate(zip(rows, result, strict=True)):
             if not all(map(math.isfinite, new)):
                 raise OverflowError(
@@ -333,8 +351,8 @@ def _scatter(
     return X, [label for label, _ in places]
 
 
-def _classes(y: Sequence[Any]) -> list[Any]:
-    """Return targets as what tells classes apart; one nan is as good as another."""
+def _classes(y: Sequence[object]) -> list[object]:
+    """Return the class of every target: the target itself, but all nans are one class."""
     classes = [math.nan if is_number(t) and t != t else t for t in map(single, y)]
     for i, target in enumerate(classes):
         try:
