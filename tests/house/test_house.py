@@ -92,6 +92,11 @@ def is_shown(cls, attribute):
     )
 
 
+@pytest.mark.parametrize("file", plan.FILES, ids=plan.name_of)
+def test_every_file_at_the_top_has_a_page_in_the_reference(file):
+    assert f"microgrid.{file.stem}" in MODULES
+
+
 @pytest.mark.parametrize("name", sorted(PUBLIC.keys() - WITHOUT))
 def test_every_public_function_and_class_has_an_example(name):
     assert example(PUBLIC[name]), "its docstring needs an example"
