@@ -47,6 +47,10 @@ class Program:
         return v2
     >>> program(0.0, 1.0), len(program)
     ([1.0], 2)
+    >>> program.names(), program.step_at(2), program.operands_at(3), program.constant_at(3)
+    (['x', 'y', 'v1', 'v2'], (Primitive('*'), (0, 1)), (2,), None)
+    >>> [slot for slot, op, operands in program.numbered_steps()]
+    [2, 3]
     """
 
     def __init__(
