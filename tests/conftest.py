@@ -27,7 +27,7 @@ def pytest_collection_finish():
 def no_engine(monkeypatch, tmp_path):
     """Hide every layout engine, and give the only folder in which programs are looked for."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("microgrid.drawing.layout._bundled", lambda: None)
+    monkeypatch.setattr("microgrid.drawing.layout._find_installed", lambda: None)
     return tmp_path
 
 

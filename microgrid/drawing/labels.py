@@ -12,14 +12,14 @@ from typing import Any
 import graphviz
 
 __all__ = [
-    "abridged",
+    "abridge",
     "columns",
     "exact_text",
     "html_text",
-    "isolated",
+    "isolate",
     "number_text",
     "printable",
-    "shortened",
+    "shorten",
     "tooltip_text",
     "width",
     "xml_text",
@@ -46,7 +46,7 @@ def number_text(x: Any) -> str:
     try:
         number = float(x) + 0.0  # no -0: it looks like a mistake
     except (TypeError, ValueError, OverflowError):
-        return shortened(repr(x), 16)
+        return shorten(repr(x), 16)
     text = f"{number:.4g}"
     if "e" in text and 1 <= abs(number) < 1e7:
         return f"{number:.0f}"
@@ -81,10 +81,10 @@ def exact_text(x: Any) -> str:
     return repr(x)
 
 
-def shortened(text: str, most: int = 24) -> str:
+def shorten(text: str, most: int = 24) -> str:
     """Return text of at most so many characters, cut with … if it was longer.
 
-    >>> shortened("activation", 6)
+    >>> shorten("activation", 6)
     'activ…'
     """
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
@@ -99,10 +99,10 @@ def columns(text: str) -> int:
     return len(text) + sum([unicodedata.east_asian_width(character) in "WF" for character in text])
 
 
-def abridged(text: str, most: int) -> str:
+def abridge(text: str, most: int) -> str:
     """Return text of so many columns, cut in the middle: what tells names apart is at their end.
 
-    >>> abridged("generator.layers.0.neurons.3.w.1", 20)
+    >>> abridge("generator.layers.0.neurons.3.w.1", 20)
     'generator…rons.3.w.1'
     """
     if columns(text) <= most:
@@ -136,10 +136,10 @@ def xml_text(text: str) -> str:
     return NOT_XML.sub("�", text)
 
 
-def isolated(text: str) -> str:
+def isolate(text: str) -> str:
     """Return a word as it is, or such that one from right to left does not turn the line around.
 
-    >>> isolated("a"), len(isolated("שלום"))
+    >>> isolate("a"), len(isolate("שלום"))
     ('a', 6)
     """
     turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)

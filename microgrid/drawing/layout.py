@@ -37,10 +37,10 @@ def find_engine() -> str | None:
 
     It is looked for each time, so that one installed in the middle of a notebook is found.
     """
-    return shutil.which("dot") or _bundled() or shutil.which("graphviz-pure")
+    return shutil.which("dot") or _find_installed() or shutil.which("graphviz-pure")
 
 
-def _bundled() -> str | None:
+def _find_installed() -> str | None:
     """Return the program in this environment; a notebook's PATH often lacks its folder."""
     try:
         files = metadata.files("graphviz-pure") or []

@@ -23,7 +23,7 @@ from typing import Any
 from ..engine import Value
 from ..guards.checks import shown
 from ..nn import Module
-from .labels import abridged, number_text, printable
+from .labels import abridge, number_text, printable
 
 __all__ = ["LONGEST", "Distinct", "Names", "all_names", "models_of", "names_of"]
 
@@ -54,7 +54,7 @@ def all_names(
     ['a', 'x1', 'v1', '1', 'v2', 'L']
     """
     given = names_of(order, names)
-    spelled = given if most is None else {v: abridged(printable(x), most) for v, x in given.items()}
+    spelled = given if most is None else {v: abridge(printable(x), most) for v, x in given.items()}
     distinct = Distinct()
     unique = {value: distinct.add(name) for value, name in spelled.items()}
     leaves, inner = _free("x", distinct.taken), _free("v", distinct.taken)

@@ -10,9 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .files import format_of, save_drawn
-from .labels import printable, shortened, xml_text
+from .labels import printable, shorten, xml_text
 
-__all__ = ["Picture", "format_of_picture", "plotted"]
+__all__ = ["Picture", "format_of_picture", "plottable"]
 
 # control characters, and one that matplotlib leaves out of a PDF and then does not find there
 UNPLOTTABLE = re.compile("[\x00-\x1f\x7f\ufeff]")
@@ -48,16 +48,16 @@ class Picture:
         ...     path = Picture(Figure()).save(f"{folder}/curves.svg")
         """
         format = format_of_picture(path)
-        return save_drawn(path, lambda: self._drawn(format))
+        return save_drawn(path, lambda: self._render(format))
 
-    def _drawn(self, format: str) -> bytes:
+    def _render(self, format: str) -> bytes:
         content = BytesIO()
         self.figure.savefig(content, format=format, metadata={"Title": self.alternative})
         drawn = content.getvalue()
         return xml_text(drawn.decode()).encode() if format == "svg" else drawn
 
     def _repr_png_(self) -> bytes:
-        return self._drawn("png")
+        return self._render("png")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a notebook shows, and what it says to who does not see it."""
@@ -65,13 +65,13 @@ class Picture:
         return data, {"image/png": {"alt": self.alternative}}
 
 
-def plotted(text: str, most: int = 24) -> str:
+def plottable(text: str, most: int = 24) -> str:
     r"""Return text short and on one line, without what matplotlib's font and SVG have not.
 
-    >>> plotted("two\nlines")
+    >>> plottable("two\nlines")
     'two lines'
     """
-    return shortened(printable(UNPLOTTABLE.sub("�", " ".join(text.split()))), most)
+    return shorten(printable(UNPLOTTABLE.sub("�", " ".join(text.split()))), most)
 
 
 def format_of_picture(path: str | os.PathLike[str]) -> str:

@@ -34,12 +34,12 @@ from microgrid.drawing import (
     plot_history,
 )
 from microgrid.drawing.labels import (
-    abridged,
+    abridge,
     html_text,
-    isolated,
+    isolate,
     number_text,
     printable,
-    shortened,
+    shorten,
 )
 from microgrid.drawing.names import LONGEST
 from tests.search import usual
@@ -289,7 +289,7 @@ def test_any_label_is_shown_as_it_is(label):
     value.grad = 1.0
     shown, tooltips = texts(draw(value).pipe("svg"))
     name = printable(label) if label and not label.isspace() else "L"
-    assert shown == [soft(abridged(name, LONGEST)), "data  ", "1", "grad  ", "1"]
+    assert shown == [soft(abridge(name, LONGEST)), "data  ", "1", "grad  ", "1"]
     assert tooltips == [soft(f"{name}: ") + "data = 1.0, grad = 1.0"]
 
 
@@ -315,8 +315,8 @@ def test_hostile_labels_and_primitives_are_shown_and_nothing_else(text):
     with primitive(text, lambda x: x, lambda out, x: (1,)) as operation:
         svg = draw(operation(Value(1.0, label=text))).pipe("svg", encoding="utf-8")
     shown, tooltips = texts(svg)
-    assert abridged(printable(text), LONGEST) in shown
-    assert shortened(printable(text)) in shown
+    assert abridge(printable(text), LONGEST) in shown
+    assert shorten(printable(text)) in shown
     assert printable(text) in tooltips
     assert {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()} <= {
         *("svg", "g", "title", "desc", "a", "text", "path", "polygon", "polyline", "ellipse"),
@@ -329,7 +329,7 @@ def test_a_bracket_is_escaped_as_dot_2_43_fails_at_a_final_one():
 
 @given(st.text(), st.integers(1, 30))
 def test_a_shortened_text_is_a_beginning_and_short_enough(text, most):
-    short = shortened(text, most)
+    short = shorten(text, most)
     assert len(short) <= most
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
 
@@ -348,7 +348,7 @@ def test_a_long_label_is_whole_in_the_tooltip():
 def test_dot_on_path_comes_before_graphviz_pure(no_engine, monkeypatch):
     installed = pretend_engine(no_engine, "graphviz-pure", "")
     assert layout.find_engine() == str(installed)
-    monkeypatch.setattr(layout, "_bundled", lambda: "bundled")
+    monkeypatch.setattr(layout, "_find_installed", lambda: "bundled")
     assert layout.find_engine() == "bundled"
     dot_program = pretend_engine(no_engine, "dot", "")
     assert layout.find_engine() == str(dot_program)
@@ -369,10 +369,10 @@ def test_a_record_of_a_program_that_is_not_there_is_no_engine(monkeypatch, tmp_p
             return tmp_path / self
 
     monkeypatch.setattr(layout.metadata, "files", lambda name: [Recorded("bin/graphviz-pure")])
-    assert layout._bundled() is None
+    assert layout._find_installed() is None
     (tmp_path / "bin").mkdir()
     pretend_engine(tmp_path / "bin", "graphviz-pure", "")
-    assert layout._bundled() == str(tmp_path / "bin" / "graphviz-pure")
+    assert layout._find_installed() == str(tmp_path / "bin" / "graphviz-pure")
 
 
 def test_a_missing_graphviz_pure_is_no_engine(monkeypatch):
@@ -380,7 +380,7 @@ def test_a_missing_graphviz_pure_is_no_engine(monkeypatch):
         raise layout.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(layout.metadata, "files", files)
-    assert layout._bundled() is None
+    assert layout._find_installed() is None
 
 
 @posix
@@ -748,7 +748,7 @@ def test_a_graph_says_in_words_what_is_to_be_seen_and_is_no_wider_than_a_noteboo
     loss = a * b + 6.5
     loss.label = text
     graph = draw(loss, a)
-    said = f"Graph of 5 values: {isolated(shortened(printable(text)))} = 0.5, a = 2"
+    said = f"Graph of 5 values: {isolate(shorten(printable(text)))} = 0.5, a = 2"
     bundle = graph._repr_mimebundle_()
     for svg in (bundle["image/svg+xml"], graph.pipe("svg")):
         root = ET.fromstring(svg)

@@ -119,7 +119,7 @@ class Expression:
             return self.weights[0], self.parents[0]
         return UNIT, self
 
-    def weighted(self) -> Iterator[tuple[Expression, Number]]:
+    def pairs(self) -> Iterator[tuple[Expression, Number]]:
         """Return the parts with their weights."""
         return zip(self.parents, self.weights, strict=True)
 
@@ -175,8 +175,8 @@ class Algebra:
             (part,) = kept
             return part
         return (
-            self._shifted_choice(kept)
-            or self._unscaled(kept)
+            self._choose_numbers(kept)
+            or self._take_scale_out(kept)
             or self._make("sum", None, kept.items())
         )
 
@@ -193,7 +193,7 @@ class Algebra:
         if expression.kind == "sum":
             is_short = abs(coefficient.value) == 1 and expression.size <= SHORT
             if is_short or len(expression.parents) < 2:
-                return [(part, weight.times(coefficient)) for part, weight in expression.weighted()]
+                return [(part, weight.times(coefficient)) for part, weight in expression.pairs()]
         if expression.name == "where" and coefficient.value < 0:
             condition, *choice = expression.parents
             if choice == [self.one, self.zero] and condition.name not in COMPARISONS:
@@ -205,7 +205,7 @@ class Algebra:
     def _numeral(self, number: Number) -> Expression:
         return self._make("sum", None, [(self.one, number)])
 
-    def _shifted_choice(self, terms: dict[Expression, Number]) -> Expression | None:
+    def _choose_numbers(self, terms: dict[Expression, Number]) -> Expression | None:
         """Return n + m * where(condition, k, l) as a choice between two numbers, if it is one."""
         choices = [part for part in terms if part.name == "where"]
         if len(choices) != 1 or not {self.one, *choices} >= terms.keys():
@@ -218,7 +218,7 @@ class Algebra:
             return None
         return self.where(condition, *[self.sum([(self.one, n)]) for n in moved])
 
-    def _unscaled(self, terms: dict[Expression, Number]) -> Expression | None:
+    def _take_scale_out(self, terms: dict[Expression, Number]) -> Expression | None:
         """Return exp(m) times a sum, if m is a maximum and all terms have this factor.
 
         Softmax has it in every exponential, against overflow: outside of the sum it cancels.
@@ -313,7 +313,7 @@ class Algebra:
 
 
 def _factors(expression: Expression) -> list[tuple[Expression, Number]]:
-    return [*expression.weighted()] if expression.kind == "product" else [(expression, UNIT)]
+    return [*expression.pairs()] if expression.kind == "product" else [(expression, UNIT)]
 
 
 def _add(weights: dict[Expression, Number], part: Expression, weight: Number) -> None:
@@ -327,7 +327,7 @@ def _dissolve(kind: str, weights: dict[Expression, Number]) -> None:
         simple = weight.is_whole if kind == "product" else abs(weight.value) == 1
         if simple and any(part in weights for part in inner.parents):
             del weights[inner]
-            for part, own in inner.weighted():
+            for part, own in inner.pairs():
                 _add(weights, part, own.times(weight))
 
 

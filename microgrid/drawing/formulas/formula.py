@@ -82,7 +82,7 @@ class Formula:
             if copy in found and not node.is_constant:
                 origin.setdefault(found[copy], node)
 
-        spelled = _Spelled(
+        spelled = _Spelling(
             [called[x] for x in known if not x.is_constant], short_names(paths_of(names).values())
         )
         leaves = [x.name for x in order if isinstance(x.name, Value)]
@@ -228,14 +228,14 @@ def _derivative(value: Value, by: Sequence[Value]) -> tuple[Value, dict[Value, V
             else:
                 copies[node] = node if node.is_constant else Traced(node.label or "")
         try:
-            return _derived(copies[value], [copies[x] for x in by]), {
+            return _differentiate(copies[value], [copies[x] for x in by]), {
                 copy: node for node, copy in copies.items()
             }
         except TypeError:  # a user's own rule asks for a number, and shows one branch
-            return _derived(value, by), {node: node for node in order}
+            return _differentiate(value, by), {node: node for node in order}
 
 
-def _derived(value: Value, by: Sequence[Value]) -> Value:
+def _differentiate(value: Value, by: Sequence[Value]) -> Value:
     for x in by:
         value = gradients(value, x)
     return value
@@ -294,7 +294,7 @@ def _nameable(
     return sorted(found, key=lambda pair: sizes[pair[0]], reverse=True)
 
 
-class _Spelled:
+class _Spelling:
     """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
 
     def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:
@@ -355,9 +355,9 @@ def _latex_left_side(value: str, by: Sequence[str]) -> str:
     if not by:
         return value
     runs = [(name, len([*run])) for name, run in groupby(by)]
-    below = r"\,".join([rf"\partial {name}{_raised(n)}" for name, n in runs])
-    return rf"\frac{{\partial{_raised(len(by))} {value}}}{{{below}}}"
+    below = r"\,".join([rf"\partial {name}{_latex_superscript(n)}" for name, n in runs])
+    return rf"\frac{{\partial{_latex_superscript(len(by))} {value}}}{{{below}}}"
 
 
-def _raised(n: int) -> str:
+def _latex_superscript(n: int) -> str:
     return f"^{{{n}}}" if n > 1 else ""

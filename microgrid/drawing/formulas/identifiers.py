@@ -51,13 +51,13 @@ def latex_name(name: str) -> str:
     # a path's numbers belong to the word before them
     words = [NUMBERED.fullmatch(word) for word in re.sub(r"\.(?=\d)", "_", name).split(".")]
     if all(words):
-        return ".".join([_numbered(*word.groups()) for word in words if word])
+        return ".".join([_with_subscripts(*word.groups()) for word in words if word])
     plain = "".join([character if character.isprintable() else "?" for character in name])
     runs = re.findall(r"[^\\^~<>{}%#&$_]+|.", plain)
     return "".join([f"{{{SPECIAL[x]}}}" if x in SPECIAL else rf"\text{{{x}}}" for x in runs])
 
 
-def _numbered(word: str, numbers: str | None) -> str:
+def _with_subscripts(word: str, numbers: str | None) -> str:
     return f"{_word(word)}_{{{numbers.replace('_', ',')}}}" if numbers else _word(word)
 
 

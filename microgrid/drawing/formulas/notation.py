@@ -36,9 +36,9 @@ class Notation:
 
     def line(self, expression: Expression) -> str:
         """Return an expression written out, also if it is a part that has a name."""
-        return self.spelled_out(expression)[0]
+        return self.write_out(expression)[0]
 
-    def spelled_out(self, expression: Expression) -> Written:
+    def write_out(self, expression: Expression) -> Written:
         """Write an expression by what it is made of."""
         if expression.kind == "symbol":
             return self.name_of(expression.name), ATOM
@@ -46,44 +46,44 @@ class Notation:
             return self.call(expression)
         if expression.kind == "sum":
             return self.sum(expression)
-        return self.product(UNIT, [*expression.weighted()])
+        return self.product(UNIT, [*expression.pairs()])
 
-    def written(self, expression: Expression) -> Written:
+    def write(self, expression: Expression) -> Written:
         """Write an expression within another one."""
         if expression in self.parts:
             return self.name_of(expression), ATOM
-        return self.spelled_out(expression)
+        return self.write_out(expression)
 
-    def enclosed(self, expression: Expression, least: int) -> str:
+    def write_within(self, expression: Expression, least: int) -> str:
         """Write an expression where it must hold together at least so strongly."""
-        return self.held(self.written(expression), least)
+        return self.parenthesize(self.write(expression), least)
 
-    def held(self, written: Written, least: int) -> str:
+    def parenthesize(self, written: Written, least: int) -> str:
         """Return what is written, in parentheses if it would fall apart."""
         text, level = written
         return text if level >= least else f"{self.left}{text}{self.right}"
 
-    def some(
+    def write_some(
         self,
         items: Sequence[Any],
         write: Callable[[Any], Any],
-        told: Callable[[str], Any],
+        as_item: Callable[[str], Any],
     ) -> list[Any]:
         """Write items; of too many the first and last ones, and between them how many more."""
         if self.most is None or len(items) <= self.most:
             return [write(item) for item in items]
         last = len(items) - self.most // 2
         first = self.most - self.most // 2
-        more = told(self.more.format(f"{last - first:,}"))
+        more = as_item(self.more.format(f"{last - first:,}"))
         return [*map(write, items[:first]), more, *map(write, items[last:])]
 
-    def listed(self, operands: Sequence[Expression]) -> str:
+    def write_operands(self, operands: Sequence[Expression]) -> str:
         """Write the operands of a function, with commas."""
-        return ", ".join(self.some(operands, lambda operand: self.written(operand)[0], str))
+        return ", ".join(self.write_some(operands, lambda operand: self.write(operand)[0], str))
 
     def sum(self, expression: Expression) -> Written:
         """Write a sum, with a positive term first if it has one."""
-        terms = [*expression.weighted()]
+        terms = [*expression.pairs()]
         if not terms:
             return "0", ATOM
         first = next((i for i, (_, weight) in enumerate(terms) if weight.value > 0), 0)
@@ -91,22 +91,22 @@ class Notation:
         if len(terms) == 1 and terms[0][1].value > 0:
             part, weight = terms[0]
             return self.term(weight, part)
-        text = "".join(self.some(terms, self._signed_term, " + {}".format))
+        text = "".join(self.write_some(terms, self._term_with_sign, " + {}".format))
         return (text[3:] if text.startswith(" + ") else f"-{text[3:]}"), SUM
 
-    def _signed_term(self, term: tuple[Expression, Number]) -> str:
+    def _term_with_sign(self, term: tuple[Expression, Number]) -> str:
         part, weight = term
         if weight.value == 1 and part.kind == "sum" and part not in self.parts:
             inner, _ = self.sum(part)  # a sum in a sum needs no parentheses
             return f" - {inner[1:]}" if inner.startswith("-") else f" + {inner}"
         magnitude = weight._replace(value=abs(weight.value))
         sign = "-" if weight.value < 0 else "+"
-        return f" {sign} {self.held(self.term(magnitude, part), PRODUCT)}"
+        return f" {sign} {self.parenthesize(self.term(magnitude, part), PRODUCT)}"
 
     def term(self, coefficient: Number, part: Expression) -> Written:
         """Write a positive number times an expression."""
         is_product = part.kind == "product" and part not in self.parts
-        return self.product(coefficient, [*part.weighted()] if is_product else [(part, UNIT)])
+        return self.product(coefficient, [*part.pairs()] if is_product else [(part, UNIT)])
 
     def product(self, coefficient: Number, factors: list[tuple[Expression, Number]]) -> Written:
         """Write a positive number times factors; those with negative exponents divide."""
@@ -114,8 +114,8 @@ class Notation:
         factors.sort(key=self._place)
         dividing = [factor for factor in factors if factor[1].value < 0]
         multiplying = [factor for factor in factors if factor[1].value > 0]
-        above += self.some(multiplying, self._factor, _as_atom)
-        below += self.some(dividing, self._factor, _as_atom)
+        above += self.write_some(multiplying, self._factor, _as_atom)
+        below += self.write_some(dividing, self._factor, _as_atom)
         return self.ratio(above, below)
 
     def numerals(self, number: Number) -> tuple[list[Written], list[Written]]:
@@ -137,7 +137,7 @@ class Notation:
     def _factor(self, factor: tuple[Expression, Number]) -> Written:
         base, exponent = factor
         exponent = exponent._replace(value=abs(exponent.value))
-        return self.written(base) if exponent.value == 1 else self.power(base, exponent)
+        return self.write(base) if exponent.value == 1 else self.power(base, exponent)
 
     def exponent(self, number: Number) -> Written:
         """Write a positive exponent, a fraction in one line."""
@@ -178,17 +178,20 @@ class Text(Notation):
     def power(self, base: Expression, exponent: Number) -> Written:
         """Write a power with a positive exponent that is not 1."""
         if exponent.value == HALF.value:
-            return f"sqrt({self.written(base)[0]})", ATOM
-        return f"{self.enclosed(base, ATOM)}**{self.held(self.exponent(exponent), ATOM)}", POWER
+            return f"sqrt({self.write(base)[0]})", ATOM
+        return (
+            f"{self.write_within(base, ATOM)}**{self.parenthesize(self.exponent(exponent), ATOM)}",
+            POWER,
+        )
 
     def ratio(self, above: list[Written], below: list[Written]) -> Written:
         """Write a product over a product."""
         if len(above) < 2 and not below:
             return above[0] if above else ("1", ATOM)
-        numerator = self.times.join([self.held(factor, PRODUCT) for factor in above]) or "1"
+        numerator = self.times.join([self.parenthesize(factor, PRODUCT) for factor in above]) or "1"
         if not below:
             return numerator, PRODUCT
-        denominator = self.times.join([self.held(factor, POWER) for factor in below])
+        denominator = self.times.join([self.parenthesize(factor, POWER) for factor in below])
         divisor = denominator if len(below) == 1 else f"({denominator})"
         return f"{numerator}{self.over}{divisor}", PRODUCT
 
@@ -196,13 +199,15 @@ class Text(Notation):
         """Write a function of its operands, an operation or a comparison."""
         name, operands = expression.name, expression.parents
         if name == "**":
-            return "**".join([self.enclosed(operand, ATOM) for operand in operands]), POWER
+            return "**".join([self.write_within(operand, ATOM) for operand in operands]), POWER
         if name == "%":
-            return " % ".join([self.enclosed(operand, ATOM) for operand in operands]), SUM
+            return " % ".join([self.write_within(operand, ATOM) for operand in operands]), SUM
         if name in COMPARISONS:
-            return f" {name} ".join([self.enclosed(operand, SUM) for operand in operands]), LOOSE
+            return f" {name} ".join(
+                [self.write_within(operand, SUM) for operand in operands]
+            ), LOOSE
         function = name if isinstance(name, str) else self.name_of(name)
-        return f"{function}({self.listed(operands)})", ATOM
+        return f"{function}({self.write_operands(operands)})", ATOM
 
 
 # A comparison in LaTeX, and what holds where it does not.
@@ -249,12 +254,12 @@ class Latex(Notation):
     def power(self, base: Expression, exponent: Number) -> Written:
         """Write a power with a positive exponent that is not 1."""
         if exponent.value == HALF.value:
-            return rf"\sqrt{{{self.written(base)[0]}}}", ATOM
+            return rf"\sqrt{{{self.write(base)[0]}}}", ATOM
         raised = f"^{{{self.exponent(exponent)[0]}}}"
         is_spelled_out = base not in self.parts
         if base.name in TRIGONOMETRIC and exponent.is_whole and is_spelled_out:  # tanh²(x)
             return f"{CALLS[str(base.name)]}{raised}{self._operands(base)}", ATOM
-        return f"{self.enclosed(base, ATOM)}{raised}", POWER
+        return f"{self.write_within(base, ATOM)}{raised}", POWER
 
     def ratio(self, above: list[Written], below: list[Written]) -> Written:
         """Write a product over a product."""
@@ -268,7 +273,7 @@ class Latex(Notation):
     def _side_by_side(self, factors: list[Written]) -> str:
         if len(factors) == 1:
             return factors[0][0]
-        texts = [self.held(factor, PRODUCT) for factor in factors]
+        texts = [self.parenthesize(factor, PRODUCT) for factor in factors]
         product = texts[0]
         for text in texts[1:]:
             product += (r" \cdot " if text[0].isdigit() else r"\,") + text
@@ -281,28 +286,28 @@ class Latex(Notation):
             return self._choice(*operands)
         if name == "**":
             base, exponent = operands
-            return f"{self.enclosed(base, ATOM)}^{{{self.written(exponent)[0]}}}", POWER
+            return f"{self.write_within(base, ATOM)}^{{{self.write(exponent)[0]}}}", POWER
         if name == "%":
             return r"\;\mathrm{mod}\;".join(
-                [self.enclosed(operand, ATOM) for operand in operands]
+                [self.write_within(operand, ATOM) for operand in operands]
             ), SUM
         if name in COMPARISONS:
             return self._condition(expression, holds=True), LOOSE
         if name in ENCLOSED:
             before, after, level = ENCLOSED[str(name)]
-            return f"{before}{self.written(operands[0])[0]}{after}", level
+            return f"{before}{self.write(operands[0])[0]}{after}", level
         function = CALLS[name] if isinstance(name, str) else self.name_of(name)
         return f"{function}{self._operands(expression)}", ATOM
 
     def _operands(self, call: Expression) -> str:
-        return rf"\left({self.listed(call.parents)}\right)"
+        return rf"\left({self.write_operands(call.parents)}\right)"
 
     def _choice(self, condition: Expression, x: Expression, y: Expression) -> Written:
         for one, other, holds in ((x, y, True), (y, x, False)):
             if one.number == UNIT and other.number is not None and other.number.value == 0:
                 return rf"\mathbf{{1}}\left[{self._condition(condition, holds)}\right]", ATOM
-        rows = rf"{self.written(x)[0]} & \text{{if }} {self._condition(condition, holds=True)} \\ "
-        rows += rf"{self.written(y)[0]} & \text{{otherwise}}"
+        rows = rf"{self.write(x)[0]} & \text{{if }} {self._condition(condition, holds=True)} \\ "
+        rows += rf"{self.write(y)[0]} & \text{{otherwise}}"
         return rf"\begin{{cases}} {rows} \end{{cases}}", SUM
 
     def _condition(self, condition: Expression, holds: bool) -> str:
@@ -310,10 +315,10 @@ class Latex(Notation):
         if condition.name in COMPARISONS:
             symbol, opposite = RELATIONS[str(condition.name)]
             x, y = condition.parents
-            return f"{self.written(x)[0]} {symbol if holds else opposite} {self.written(y)[0]}"
+            return f"{self.write(x)[0]} {symbol if holds else opposite} {self.write(y)[0]}"
         symbol = r"\neq" if holds else "="
         is_difference = condition.kind == "sum" and condition.weights == (UNIT, MINUS)
         if is_difference and condition not in self.parts:
             x, y = condition.parents
-            return f"{self.written(x)[0]} {symbol} {self.enclosed(y, PRODUCT)}"
-        return f"{self.written(condition)[0]} {symbol} 0"
+            return f"{self.write(x)[0]} {symbol} {self.write_within(y, PRODUCT)}"
+        return f"{self.write(condition)[0]} {symbol} 0"

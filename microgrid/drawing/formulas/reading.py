@@ -31,7 +31,7 @@ def _exp(a: Algebra, x: Expression) -> Expression:
     """Return exp(x), with a factor of its own for a maximum: softmax's, which will cancel."""
     if x is a.zero:
         return a.one
-    terms = [*x.weighted()] if x.kind == "sum" else []
+    terms = [*x.pairs()] if x.kind == "sum" else []
     shifts = [(part, weight) for part, weight in terms if part.name == "max" and weight.is_whole]
     if not shifts:
         return a.call("exp", x)
@@ -41,7 +41,7 @@ def _exp(a: Algebra, x: Expression) -> Expression:
 
 def _log(a: Algebra, x: Expression) -> Expression:
     """Return log(x), of a product with exp(y) as a sum with y."""
-    factors = [*x.weighted()] if x.kind == "product" else []
+    factors = [*x.pairs()] if x.kind == "product" else []
     powers = [(base, exponent) for base, exponent in factors if base.name == "exp"]
     if not powers:
         return a.zero if x is a.one else a.call("log", x)
@@ -214,7 +214,7 @@ def _is_length(x: Expression) -> bool:
     if x.number is not None:
         return x.number.value >= 0
     if x.kind == "sum":
-        return all(weight.value > 0 and _is_length(part) for part, weight in x.weighted())
+        return all(weight.value > 0 and _is_length(part) for part, weight in x.pairs())
     return x.name == "abs" or (x.kind == "product" and {*x.weights} == {HALF})
 
 

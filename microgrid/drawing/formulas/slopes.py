@@ -57,4 +57,4 @@ def slopes(
 
     writer = notation(name_of, symbols)
     shown = {i: found[x] for i, x in asked.items() if found[x].size <= MOST}
-    return [writer.written(shown[i]) if i in shown else None for i in range(len(partials))]
+    return [writer.write(shown[i]) if i in shown else None for i in range(len(partials))]

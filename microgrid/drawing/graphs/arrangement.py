@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...engine import Value
-from ..labels import number_text, printable, shortened, width
+from ..labels import number_text, printable, shorten, width
 from ..layout import effort, lay_out
-from .plan import far_operands, planned
+from .plan import far_operands, make_plan
 from .styles import pin
 
-__all__ = ["arranged", "symbol_of"]
+__all__ = ["arrange", "symbol_of"]
 
 POINTS = 72  # an inch has
 SIZE = 11  # of the letters, in points
@@ -25,7 +25,7 @@ INSET = 4  # points that an arrow may reach into the oval's corners
 LEAST_WIDTH = 100  # "grad" and a number such as -0.1234
 
 
-def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
+def arrange(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
     """Return the places of all boxes and the ways of all edges, in points from the top left.
 
     Of each value there is its box, `[x of the middle, y of the middle, width, height]`, and where
@@ -38,12 +38,12 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
         RuntimeError: there is no layout engine, or it failed.
 
     >>> x = Value(2.0)
-    >>> picture = arranged([x, x * x], ["x", "y"])  # doctest: +SKIP
+    >>> picture = arrange([x, x * x], ["x", "y"])  # doctest: +SKIP
     >>> picture["values"][1]["operation"]["symbol"]  # doctest: +SKIP
     '*'
     """
     place = {value: i for i, value in enumerate(order)}
-    far = far_operands(planned(order, {order[-1]}), set(order))
+    far = far_operands(make_plan(order, {order[-1]}), set(order))
     lines = ["digraph {", 'rankdir="LR" nodesep="0.15" ranksep="0.35"', 'node [fixedsize="true"]']
     lines += ['edge [arrowsize="0.6"]']
     lines += [f'{name}="{limit}"' for name, limit in effort(len(order)).items()]
@@ -68,7 +68,7 @@ def arranged(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
 
 def symbol_of(value: Value) -> str:
     """Return what the oval of a value's operation shows; a leaf has none."""
-    return printable(shortened(value.op.name)) if value.op and value.parents else ""
+    return printable(shorten(value.op.name)) if value.op and value.parents else ""
 
 
 def _size(value: Value, name: str) -> tuple[float, float]:

@@ -12,13 +12,13 @@ from ...core.graph import changed_leaf
 from ...core.sequences import listed
 from ...engine import Value, topological_order
 from ...guards.checks import require_bools, require_whole_numbers, shown
-from ..labels import isolated, number_text, printable, shortened, tooltip_text
+from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
 from ..names import Names, all_names, models_of, names_of
 from .dot import Writer
 from .graph import Graph
 from .modules import Block, homes_of
-from .plan import Plan, nearest, planned
+from .plan import Plan, make_plan, nearest
 from .styles import EDGE, GRAPH, NODE
 
 __all__ = ["draw", "draw_dot"]
@@ -115,7 +115,7 @@ def draw(
     path = _path(highlight, order)
 
     homes = homes_of(order, models)
-    plan, boxes = _opened(order, set(roots), homes, depth, expand_dot, max_nodes)
+    plan, boxes = _open_modules(order, set(roots), homes, depth, expand_dot, max_nodes)
     scene = _Scene(
         order=order,
         plan=plan,
@@ -125,7 +125,7 @@ def draw(
         rankdir=rankdir,
         writing={
             "ids": {value: f"n{place}" for place, value in enumerate(order)},
-            "names": _shown_names(order, names, roots),
+            "names": _names_to_show(order, names, roots),
             "given": names_of(order, names),
             "frames": {v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
             "roots": set(roots),
@@ -133,7 +133,7 @@ def draw(
             "rankdir": rankdir,
         },
     )
-    return scene.drawn(len(plan.values) if max_nodes is None else max_nodes)
+    return scene.draw(len(plan.values) if max_nodes is None else max_nodes)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
@@ -156,7 +156,7 @@ class _Scene(NamedTuple):
     rankdir: str
     writing: dict[str, Any]
 
-    def drawn(self, most: int, derivatives: bool = True, why: str = ASKED) -> Graph:
+    def draw(self, most: int, derivatives: bool = True, why: str = ASKED) -> Graph:
         """Return the picture of so many values at most, with or without numbers on its edges."""
         notes = [self.state]
         graph = Graph(
@@ -188,11 +188,11 @@ class _Scene(NamedTuple):
             graph.attr(label="\\n".join(filter(None, notes)))
         simpler = None
         if derivatives and len(shown) > FEW_VALUES:
-            simpler = partial(self.drawn, most, derivatives=False, why=why)
+            simpler = partial(self.draw, most, derivatives=False, why=why)
         elif len(shown) > FEW_VALUES:
             fewer = max(FEW_VALUES, len(shown) // FEWER)
             simpler = partial(
-                self.drawn, fewer, derivatives=False, why="the layout of all takes too long"
+                self.draw, fewer, derivatives=False, why="the layout of all takes too long"
             )
         graph.write(writer.write(), simpler)
         return graph
@@ -202,12 +202,12 @@ class _Scene(NamedTuple):
         roots = [value for value in self.first if value in self.writing["roots"]][:MOST_ROOTS]
         names = [printable(self.writing["names"].get(root, "the result")) for root in roots]
         return ", ".join(
-            f"{isolated(shortened(name))} = {number_text(root.data)}"
+            f"{isolate(shorten(name))} = {number_text(root.data)}"
             for name, root in zip(names, roots, strict=True)
         )
 
 
-def _shown_names(order: list[Value], names: Names, roots: Sequence[Value]) -> dict[Value, str]:
+def _names_to_show(order: list[Value], names: Names, roots: Sequence[Value]) -> dict[Value, str]:
     """Return what values are called, but constants that are just numbers."""
     root = roots[0] if len(roots) == 1 else None
     given, called = names_of(order, names), all_names(order, names, root=root, most=None)
@@ -237,7 +237,7 @@ def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
 def _state(order: list[Value]) -> str:
     """Return what to say of numbers that are not what one may take them for."""
     if (changed := changed_leaf(order)) is not None:
-        label = printable(shortened(changed.label or ""))
+        label = printable(shorten(changed.label or ""))
         name = tooltip_text(label) if label else "a leaf"
         return f"{name} has changed since: refresh() computes the rest again"
     gradients = [value.grad for value in order if not value.is_constant]
@@ -246,7 +246,7 @@ def _state(order: list[Value]) -> str:
     return ""
 
 
-def _opened(
+def _open_modules(
     order: Sequence[Value],
     roots: set[Value],
     homes: dict[Value, Block],
@@ -258,7 +258,7 @@ def _opened(
     deepest = max((home.depth for home in homes.values()), default=-1) + 1
     for opened in range(deepest, -1, -1) if depth is None else (depth,):
         boxes = {value: home.at(opened) for value, home in homes.items() if home.depth >= opened}
-        plan = planned(order, roots, boxes, expand_dot)
+        plan = make_plan(order, roots, boxes, expand_dot)
         if max_nodes is None or len(plan.values) <= max_nodes:
             break
     return plan, boxes

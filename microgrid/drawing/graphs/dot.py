@@ -107,7 +107,7 @@ class Writer:
                 self._edge(self._id(step), name, f"{name}out", look, value in self.lit)
         self._write_uses()
         blocks = sorted(filter(None, self.nodes), key=lambda block: -block.depth)
-        turned = self._turned_frames(blocks)
+        turned = self._frames_to_turn(blocks)
         for block in blocks:
             pieces = self.nodes[block][::-1] if block in turned else self.nodes[block]
             inside = [f"graph [{attributes(frame_look(block))}]", *chain.from_iterable(pieces)]
@@ -116,7 +116,7 @@ class Writer:
             )
         return [*chain.from_iterable(self.nodes[None]), *self.edges]
 
-    def _turned_frames(self, blocks: Sequence[Block]) -> Set[Block]:
+    def _frames_to_turn(self, blocks: Sequence[Block]) -> Set[Block]:
         """Return the frames whose inside the engine draws in the opposite order.
 
         Measured, in versions 2.43 and 16.1: where something comes after a model whose modules are
@@ -234,13 +234,13 @@ class Writer:
         while frame not in self.nodes:  # nor need the frames around it be there
             self.nodes[frame] = []
             frame = frame.parent if frame else None
-        self.nodes[block].append([f"{name} [{attributes(_lit(look, lit) | {'id': name})}]"])
+        self.nodes[block].append([f"{name} [{attributes(_highlight(look, lit) | {'id': name})}]"])
 
     def _edge(self, tail: str, head: str, name: str, look: Look, lit: bool) -> None:
-        self.edges.append(f"{tail} -> {head} [{attributes(_lit(look, lit) | {'id': name})}]")
+        self.edges.append(f"{tail} -> {head} [{attributes(_highlight(look, lit) | {'id': name})}]")
 
 
-def _lit(look: Look, lit: bool) -> Look:
+def _highlight(look: Look, lit: bool) -> Look:
     return {**look, **CHOSEN, "class": f"{look['class']} chosen"} if lit else look
 
 

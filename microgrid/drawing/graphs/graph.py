@@ -120,7 +120,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             simpler.body += self.body[self._drawn :]  # what was added to the graph
             return simpler.pipe(format, encoding=encoding, **options)
         if format == "svg":
-            picture = _described(picture, self.alternative)
+            picture = _add_description(picture, self.alternative)
         return picture if encoding is None else picture.decode(encoding)
 
     def save(
@@ -201,14 +201,14 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         return path
 
     def _write(self, path: Path, format: str, **options: Any) -> str:
-        def drawn() -> bytes:
+        def draw() -> bytes:
             if format in TEXT_FORMATS:
                 return xml_text(self.source).encode()
             picture = self.pipe(format, **options)
             assert isinstance(picture, bytes)
             return picture
 
-        return save_drawn(path, drawn)
+        return save_drawn(path, draw)
 
     def _repr_mimebundle_(
         self,
@@ -220,7 +220,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         try:
             bundle: dict[str, Any] = super()._repr_mimebundle_(include, exclude)
         except (RuntimeError, ValueError) as error:
-            return self._explained(str(error))
+            return self._text_instead(str(error))
         if "image/svg+xml" in bundle and "text/html" not in (exclude or ()):
             bundle["text/html"] = self._image(bundle["image/svg+xml"])
         return bundle
@@ -233,7 +233,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             f'style="{FIT}">'
         )
 
-    def _explained(self, why: str) -> dict[str, Any]:
+    def _text_instead(self, why: str) -> dict[str, Any]:
         note = why[0].upper() + why[1:] + "."
         return {
             "text/plain": f"{note}\n\n{self.source}",
@@ -242,7 +242,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         }
 
 
-def _described(svg: bytes, words: str) -> bytes:
+def _add_description(svg: bytes, words: str) -> bytes:
     """Return an SVG that says in words what is to be seen, and is no wider than a page."""
     said = html.escape(xml_text(words))
     head = f'<svg role="img" aria-label="{said}" style="{FIT}" '

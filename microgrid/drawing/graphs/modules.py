@@ -64,7 +64,7 @@ def homes_of(order: Sequence[Value], models: Mapping[str, Module]) -> dict[Value
     """
     owners = _owners(models)
     parameters = {value: owners[id(value)] for value in order if id(value) in owners}
-    continued = _continued(order, parameters) if parameters else {}
+    continued = _models_behind(order, parameters) if parameters else {}
     homes: dict[Value, Block | None] = dict(parameters)
     for value in order if parameters else ():
         if own := {parameters[parent] for parent in value.parents if parent in parameters}:
@@ -96,7 +96,7 @@ def _owners(models: Mapping[str, Module]) -> dict[int, Block]:
     return owners
 
 
-def _continued(
+def _models_behind(
     order: Sequence[Value], parameters: Mapping[Value, Block]
 ) -> dict[Value, frozenset[Block]]:
     """Return the models of which parameters come after a value, on the way to a root."""

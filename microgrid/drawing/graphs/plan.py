@@ -13,7 +13,7 @@ from ...engine import Value
 from ...functional import dot_, split_dot, sum_
 from .modules import Block
 
-__all__ = ["Plan", "Step", "far_operands", "nearest", "planned"]
+__all__ = ["Plan", "Step", "far_operands", "make_plan", "nearest"]
 
 FEW = 8  # operands of one operation that are drawn before others come
 LONG = 200  # steps that all lines together may pass by; a layout engine makes room at each
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     steps: dict[Value, Step]
 
 
-def planned(
+def make_plan(
     order: Sequence[Value],
     roots: Set[Value],
     boxes: Mapping[Value, Block] = EMPTY,
@@ -54,10 +54,10 @@ def planned(
 
     >>> x = Value(1.0)
     >>> y = x * x
-    >>> planned([x, y], {y}).steps[y].operands == (x, x)
+    >>> make_plan([x, y], {y}).steps[y].operands == (x, x)
     True
     """
-    collapsed = _collapsed(order, roots, boxes) if boxes else {}
+    collapsed = _collapse(order, roots, boxes) if boxes else {}
     plan = Plan([], {})
     for value in order:
         if value in collapsed:
@@ -65,7 +65,7 @@ def planned(
         elif value in boxes:
             continue
         elif value.op is dot_ and expand_dot:
-            total, products = _spelled_out(value)
+            total, products = _expand_dot(value)
             for product in products:
                 plan.values.append(product)
                 plan.steps[product] = Step(product.parents, [product], product)
@@ -76,7 +76,7 @@ def planned(
     return plan
 
 
-def _collapsed(
+def _collapse(
     order: Sequence[Value], roots: Set[Value], boxes: Mapping[Value, Block]
 ) -> dict[Value, Step]:
     """Return the step that makes each value which comes out of a box."""
@@ -101,7 +101,7 @@ def _collapsed(
     return steps
 
 
-def _spelled_out(value: Value) -> tuple[Value, list[Value]]:
+def _expand_dot(value: Value) -> tuple[Value, list[Value]]:
     """Return the sum that a dot product stands for, and its products with their gradients."""
     left, right, start = split_dot(value.parents)
     with recording():
@@ -120,7 +120,7 @@ def nearest(plan: Plan, first: Iterable[Value], most: int) -> set[Value]:
 
     >>> x = Value(1.0)
     >>> y = (x * 2.0).exp()
-    >>> nearest(planned([x, y.parents[0], y], {y}), [y], 2) == {y, y.parents[0]}
+    >>> nearest(make_plan([x, y.parents[0], y], {y}), [y], 2) == {y, y.parents[0]}
     True
     """
     soon, later = deque(first), deque[Value]()
@@ -145,7 +145,7 @@ def far_operands(plan: Plan, shown: Set[Value]) -> set[tuple[Value, Value]]:
 
     >>> x = Value(1.0)
     >>> y = x * x
-    >>> far_operands(planned([x, y], {y}), {x, y})
+    >>> far_operands(make_plan([x, y], {y}), {x, y})
     set()
     """
     lengths: dict[int, list[tuple[Value, Value]]] = defaultdict(list)

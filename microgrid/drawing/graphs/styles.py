@@ -7,12 +7,12 @@ from typing import Any
 from ...engine import Value
 from ..colours import largest_size
 from ..labels import (
-    abridged,
+    abridge,
     exact_text,
     html_text,
     number_text,
     printable,
-    shortened,
+    shorten,
     tooltip_text,
     width,
 )
@@ -113,7 +113,7 @@ def value_look(value: Value, name: str, is_given: bool, is_root: bool, ground: s
 def _title(label: str, is_given: bool = True) -> str:
     if not label:
         return ""
-    short = abridged(label, LONGEST)
+    short = abridge(label, LONGEST)
     if not is_given:
         return f'<tr><td colspan="2">{GREY.format(html_text(short))}</td></tr>'
     space = "" if label.isascii() else f' width="{width(short, size=11)}"'
@@ -140,7 +140,7 @@ def again_look(value: Value, name: str) -> Look:
     kind = "constant" if value.is_constant else "inner" if value.parents else "leaf"
     fill = {"constant": CONSTANT, "inner": NODE, "leaf": LEAF}[kind]["fillcolor"]
     return {
-        "label": f"<{html_text(abridged(label, LONGEST) or data)}>",
+        "label": f"<{html_text(abridge(label, LONGEST) or data)}>",
         "tooltip": tooltip_text(f"{label or kind} again: data = {exact_text(value.data)}"),
         "class": f"again {kind}",
         **AGAIN,
@@ -152,16 +152,16 @@ def operation_look(made: Value, operands: int, rankdir: str) -> Look:
     """Return the attributes of the operation that made a value."""
     assert made.op is not None
     symbol = printable(made.op.name)
-    text = html_text(shortened(symbol)) or " "
+    text = html_text(shorten(symbol)) or " "
     return {
-        "label": _pinned(text, 3, operands, rankdir),
+        "label": _add_pins(text, 3, operands, rankdir),
         "tooltip": tooltip_text(symbol),
         "class": "operation",
         **OPERATION,
     }
 
 
-def _pinned(content: str, padding: int, operands: int, rankdir: str) -> str:
+def _add_pins(content: str, padding: int, operands: int, rankdir: str) -> str:
     """Return a label with a pin for each operand, at the side where the arrows come in.
 
     The pins are cells without text. A layout engine takes it for a crossing if operands are not in
@@ -200,12 +200,12 @@ def box_look(step: Step, has_gradients: bool, rankdir: str) -> Look:
     title = printable(step.block.title)
     lines = [step.block.kind, f"{len(step.inside):,} values inside", last]
     rows = "".join(
-        f"<tr><td>{GREY.format(html_text(shortened(printable(line), 40)))}</td></tr>"
+        f"<tr><td>{GREY.format(html_text(shorten(printable(line), 40)))}</td></tr>"
         for line in lines
     )
     words = TABLE.format(_title(title) + rows)
     return {
-        "label": _pinned(words, 7, len(step.operands), rankdir),
+        "label": _add_pins(words, 7, len(step.operands), rankdir),
         "tooltip": tooltip_text(printable("; ".join(filter(None, [title, *lines])))),
         "class": "module",
         **BOX,
@@ -216,7 +216,7 @@ def frame_look(block: Block) -> Look:
     """Return the attributes of the frame around an open module."""
     words = printable("  ".join(filter(None, [block.title, block.kind])))
     return {
-        "label": f"<{html_text(shortened(words, 60))}>",
+        "label": f"<{html_text(shorten(words, 60))}>",
         "tooltip": tooltip_text(words),
         "id": block.name,
         "class": "module",
@@ -263,10 +263,10 @@ def attributes(look: Look) -> str:
     >>> print(attributes({"label": "<<b>x</b>>", "tooltip": "a = 1", "penwidth": "2"}))
     label=<<b>x</b>> tooltip="a = 1" penwidth=2
     """
-    return " ".join(f"{key}={_quoted(key, x)}" for key, x in look.items())
+    return " ".join(f"{key}={_quote(key, x)}" for key, x in look.items())
 
 
-def _quoted(key: str, x: str) -> str:
+def _quote(key: str, x: str) -> str:
     is_html = key.endswith("label") and x.startswith("<")
     is_number = x.isascii() and x.isdecimal()
     return x if is_html or is_number else '"' + x.replace('"', r"\"") + '"'

@@ -16,9 +16,9 @@ from ...guards.checks import require_whole_numbers, shown
 from ..graphs.diagram import draw
 from ..graphs.graph import Graph
 from ..graphs.modules import homes_of
-from ..labels import abridged, columns, exact_text, isolated, number_text, printable, shortened
+from ..labels import abridge, columns, exact_text, isolate, number_text, printable, shorten
 from ..names import Names, all_names, models_of, names_of
-from .ways import shown_places, way_of, wrapped
+from .ways import places_to_show, way_of, wrap
 
 __all__ = ["Explanation", "Rest", "explain"]
 
@@ -84,11 +84,11 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
         _rest(gradient, total, paths),
         all_names(order, names, root=output),
         {
-            node: shortened(printable(node.op.name), LETTERS)
+            node: shorten(printable(node.op.name), LETTERS)
             for node in order
             if node.op and node.parents and node not in given
         },
-        {node: abridged(printable(home.title), TITLE) for node, home in homes.items()},
+        {node: abridge(printable(home.title), TITLE) for node, home in homes.items()},
         names,
     )
 
@@ -110,7 +110,7 @@ class Rest:
     gradient: Any
 
     def __repr__(self) -> str:
-        return f"Rest({_counted(self.number, 'path')}, gradient={self.gradient!r})"
+        return f"Rest({_count_text(self.number, 'path')}, gradient={self.gradient!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,7 +177,7 @@ class Explanation:
                 [_product(factors) for _, _, factors in rows],
             )
         ]
-        lines = wrapped(self._head(), WIDTH)
+        lines = wrap(self._head(), WIDTH)
         beside = sum(wide) + 6 <= WIDTH
         for gradient, way, factors in rows if beside else self._rows(FEWER):
             start, room = f"  {_padding(gradient, wide[0])}{gradient}  ", WIDTH - wide[0] - 4
@@ -186,9 +186,9 @@ class Explanation:
                 path, product = " ".join(way), _product(factors)
                 lines.append(f"{start}{path}{_padding(path, wide[1])}  {product}".rstrip())
             else:
-                first, *others = wrapped(way, room)
+                first, *others = wrap(way, room)
                 lines += [start + first, *[under + line for line in others]]
-                lines += [under + line for line in wrapped(_product(factors).split(), room)]
+                lines += [under + line for line in wrap(_product(factors).split(), room)]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -204,7 +204,7 @@ class Explanation:
 
     def _head(self) -> list[str]:
         """Return what is summed over how many paths, in words that are not broken."""
-        output, input = [isolated(self.names[value]) for value in (self.output, self.input)]
+        output, input = [isolate(self.names[value]) for value in (self.output, self.input)]
         gradient = [f"∂{output}/∂{input}", "=", number_text(self.gradient)]
         if gradient[-1].startswith("≈"):
             gradient[1:] = ["≈", gradient[-1][1:]]
@@ -223,7 +223,7 @@ class Explanation:
             "the",
             "sum",
             "over",
-            *_counted(total, "path").split(),
+            *_count_text(total, "path").split(),
         ]
 
     def _rows(self, most: int) -> list[tuple[str, list[str], list[str]]]:
@@ -233,10 +233,10 @@ class Explanation:
                 number_text(path.gradient),
                 *way_of(path, places, self.names, self.operations, self.homes),
             )
-            for path, places in zip(self.paths, shown_places(self.paths, most), strict=True)
+            for path, places in zip(self.paths, places_to_show(self.paths, most), strict=True)
         ]
         if self.rest.number:
-            others = _counted(self.rest.number, "other path").split()
+            others = _count_text(self.rest.number, "other path").split()
             rows.append((number_text(self.rest.gradient), others, []))
         elif number_text(self.gradient - self.rest.gradient) != number_text(self.gradient):
             rounded = ["rounded", "off", "by", "the", "sum"]
@@ -265,7 +265,7 @@ def _product(factors: list[str]) -> str:
     return f"= {' · '.join(factors)}" if factors else ""
 
 
-def _counted(n: int, what: str) -> str:
+def _count_text(n: int, what: str) -> str:
     text = f"{n:,}" if n < 10**9 else number_text(Fraction(n))  # Python prints no 5000 digits
     return f"{text} {what}{'s' * (n != 1)}"
 

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...derivatives.paths import Path
 from ...engine import Value
-from ..labels import columns, isolated, number_text
+from ..labels import columns, isolate, number_text
 
-__all__ = ["shown_places", "way_of", "wrapped"]
+__all__ = ["places_to_show", "way_of", "wrap"]
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def shown_places(paths: Sequence[Path], most: int) -> list[list[int]]:
+def places_to_show(paths: Sequence[Path], most: int) -> list[list[int]]:
     """Return the places of the nodes that are shown of each path.
 
     They are where it parts from another, and else about so many of both its ends.
     """
     return [
-        _filled(forks, len(path.nodes), most)
+        _fill(forks, len(path.nodes), most)
         for forks, path in zip(_forks(paths), paths, strict=True)
     ]
 
@@ -48,7 +48,7 @@ def _forks(paths: Sequence[Path]) -> list[set[int]]:
     return places
 
 
-def _filled(forks: set[int], length: int, most: int) -> list[int]:
+def _fill(forks: set[int], length: int, most: int) -> list[int]:
     shown = forks | {0, length - 1}
     for i in range(1, length // 2 + 1):
         for place in (i, length - 1 - i):
@@ -83,7 +83,7 @@ def way_of(
             if sum([operand is parent for operand in node.parents]) > 1:
                 arrow = f"→{str(path.places[place - 1] + 1).translate(SUBSCRIPTS)} "
             factors.append(number_text(path.factors[place - 1]))
-        name = isolated(names[node])
+        name = isolate(names[node])
         entered = homes.get(node, "")
         if entered and entered != home and not names[node].startswith(f"{entered}."):
             words.append(f"{arrow}{entered}:")
@@ -94,7 +94,7 @@ def way_of(
     return words, factors or ["1"]
 
 
-def wrapped(words: Iterable[str], room: int) -> list[str]:
+def wrap(words: Iterable[str], room: int) -> list[str]:
     """Return lines of so many columns, or of one word that is longer."""
     lines: list[str] = []
     for word in words:

@@ -15,7 +15,7 @@ from ...engine import Value, topological_order
 from ...guards.checks import require_whole_numbers, shown
 from ...guards.interrupts import uninterrupted
 from ..files import format_of, save_drawn
-from ..graphs.arrangement import arranged, symbol_of
+from ..graphs.arrangement import arrange, symbol_of
 from ..names import Names
 from ..notebook import Output, kernel_shell
 from .recomputing import listing, page_number
@@ -165,7 +165,7 @@ class Exploration:
         steps = self._steps
         picture, note = None, ""
         try:
-            picture = arranged(steps.order, steps.names)
+            picture = arrange(steps.order, steps.names)
         except RuntimeError as error:
             note = f"There is no picture, as {error}."
         return {

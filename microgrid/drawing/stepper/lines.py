@@ -18,7 +18,7 @@ __all__ = [
     "PRODUCT",
     "Part",
     "Written",
-    "filled",
+    "fill_in",
     "operation",
 ]
 
@@ -44,14 +44,14 @@ def operation(op: Primitive, operands: Sequence[Written]) -> Written:
     >>> from microgrid.core.primitive import add, multiply
     >>> a, b, c = [([name], ATOM) for name in "abc"]
     >>> parts, _ = operation(multiply, [a, operation(add, [b, c])])
-    >>> filled(parts, [])
+    >>> fill_in(parts, [])
     'a · (b + c)'
     """
     if op.name in INFIX and len(operands) == 2:
         sign, level = INFIX[op.name]
         left = within(operands[0], level + (level == POWER))
         right = within(operands[1], level + (op.name not in ASSOCIATIVE))
-        return [*left, sign, *(_signed(right) if op.name == "-" else right)], level
+        return [*left, sign, *(_sign(right) if op.name == "-" else right)], level
     if op.name == "neg":
         return ["-", *within(operands[0], POWER)], PRODUCT
     if op.name == "abs":
@@ -81,10 +81,10 @@ def within(written: Written, level: int) -> list[Part]:
     parts, own = written
     if own < level:
         return ["(", *parts, ")"]
-    return _signed(parts) if level >= POWER else parts
+    return _sign(parts) if level >= POWER else parts
 
 
-def _signed(parts: list[Part]) -> list[Part]:
+def _sign(parts: list[Part]) -> list[Part]:
     return [(x,) if isinstance(x, int) else x for x in parts]
 
 
@@ -103,10 +103,10 @@ def _dot(operands: Sequence[Written]) -> list[Part]:
     return _list([*terms, *[text for text, _ in start]], " + ")
 
 
-def filled(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:
+def fill_in(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:
     """Return a text with its numbers put in.
 
-    >>> filled(["2 - ", (0,), " = ", 1], [-3.0, 5.0])
+    >>> fill_in(["2 - ", (0,), " = ", 1], [-3.0, 5.0])
     '2 - (-3) = 5'
     """
     text = ""

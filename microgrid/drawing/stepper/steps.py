@@ -14,9 +14,9 @@ from ...core.graph import require_fresh, require_leaf
 from ...engine import Value, topological_order
 from ..formulas.notation import POWER
 from ..formulas.slopes import Spaced, slopes
-from ..labels import isolated
+from ..labels import isolate
 from ..names import Names, all_names
-from .lines import ATOM, PRODUCT, Part, Written, filled, operation
+from .lines import ATOM, PRODUCT, Part, Written, fill_in, operation
 from .unnumbered import Unnumbered
 
 __all__ = ["Edge", "Step", "Steps"]
@@ -67,7 +67,7 @@ class Steps:
         self.place = {value: i for i, value in enumerate(self.order)}
         self.unnumbered = Unnumbered(self.order)
         self.edges = self._edges(root)
-        self.names = [isolated(name) for name in all_names(self.order, names, root=root).values()]
+        self.names = [isolate(name) for name in all_names(self.order, names, root=root).values()]
         self.named: list[Written] = [
             ([name], PRODUCT if name.startswith("-") else ATOM) for name in self.names
         ]
@@ -149,7 +149,7 @@ class Steps:
             edge, root = self.edges[step.edge], self.names[-1]
             child, parent = self.names[edge.child], self.names[edge.parent]
             return f"∂{root}/∂{parent} gets no share: {root} does not depend on it through {child}"
-        return filled(step.text, numbers)
+        return fill_in(step.text, numbers)
 
     def _forward(self) -> list[Step]:
         steps = []

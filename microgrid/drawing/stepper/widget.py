@@ -36,7 +36,7 @@ class Widget(anywidget.AnyWidget):
         super().__init__(graph=exploration.graph, numbers=exploration.numbers())
         self._exploration = exploration
         self._is_ready, self._waiting = False, list[Callable[[], None]]()
-        self.on_msg(self._told)
+        self.on_msg(self._hear)
 
     def when_ready(self, show: Callable[[], None]) -> None:
         """Call a function once a front end has loaded the widget."""
@@ -45,15 +45,15 @@ class Widget(anywidget.AnyWidget):
         else:
             self._waiting.append(show)
 
-    def _told(self, _: Any, message: dict[str, Any], __: Any) -> None:
+    def _hear(self, _: Any, message: dict[str, Any], __: Any) -> None:
         if "leaf" in message:
-            self._edited(message)
+            self._edit(message)
         else:
             self._is_ready = True
             while self._waiting:
                 self._waiting.pop()()
 
-    def _edited(self, edit: dict[str, Any]) -> None:
+    def _edit(self, edit: dict[str, Any]) -> None:
         try:
             self._exploration.change(edit["leaf"], edit["text"])
         except (ArithmeticError, ValueError) as error:

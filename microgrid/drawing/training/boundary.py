@@ -28,7 +28,7 @@ from ...nn import Module
 from ..picture import Picture
 from .curves import COLOURS
 
-__all__ = ["RESOLUTION", "SIZE", "Boundary", "drawable", "plot_decision_boundary"]
+__all__ = ["RESOLUTION", "SIZE", "Boundary", "drawable_rows", "plot_decision_boundary"]
 
 MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
@@ -64,14 +64,14 @@ def plot_decision_boundary(
     boundary = Boundary(X, y, resolution)
     figure = Figure(figsize=SIZE, layout="constrained")
     boundary.draw_on(figure, *boundary.logits(model))
-    return Picture(figure, boundary.told())
+    return Picture(figure, boundary.describe())
 
 
 class Boundary:
     """The data that a classifier is drawn with, and where it is asked: `plot_decision_boundary`."""
 
     def __init__(self, X: Iterable[Iterable[Any]], y: Iterable[Any], resolution: int) -> None:
-        points, labels = drawable(X, y)
+        points, labels = drawable_rows(X, y)
         if len(points[0]) != 2:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
         self.points: list[list[float]] = points
@@ -106,7 +106,7 @@ class Boundary:
                 )
             yield logits
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return in words what is to be seen."""
         counts = [f"{self.labels.count(label)} of class {label}" for label in self.classes]
         return (
@@ -137,7 +137,7 @@ class Boundary:
         return axes
 
 
-def drawable(X: Iterable[Iterable[Any]], y: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+def drawable_rows(X: Iterable[Iterable[Any]], y: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     """Return rows and their labels as `examples` does, with the numbers of `Value`s among them."""
     return examples(_numbers("X", X), _numbers("y", y))
 

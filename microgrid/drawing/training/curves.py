@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from ...core.sequences import is_number, listed
 from ...guards.checks import is_finite, is_real, shown
 from ..labels import number_text
-from ..picture import Picture, plotted
+from ..picture import Picture, plottable
 
 __all__ = ["COLOURS", "Curves", "plot_history"]
 
@@ -50,7 +50,7 @@ def plot_history(history: HasRecords | Iterable[Mapping[str, Any]]) -> Picture:
     rows = ceil(len(curves.panels) / columns)
     figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
     curves.draw_on(figure, columns)
-    return Picture(figure, curves.told())
+    return Picture(figure, curves.describe())
 
 
 class Curves:
@@ -83,15 +83,15 @@ class Curves:
         for place, (name, curves) in enumerate(self.panels.items(), start=1):
             axes = figure.add_subplot(rows, columns, place)
             _plot_curves(axes, curves)
-            axes.set_ylabel(plotted(name), parse_math=False)  # a $ in a name is a $
+            axes.set_ylabel(plottable(name), parse_math=False)  # a $ in a name is a $
             values = [value for curve in curves.values() for _, value in curve]
             if name == "loss" and min(values) > 0 and max(values) > LOG_RANGE * min(values):
                 axes.set_yscale("log")
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return in words where each curve begins and ends."""
         ways = [
-            f"{plotted(name)}{' of ' + what if len(curves) > 1 else ''} "
+            f"{plottable(name)}{' of ' + what if len(curves) > 1 else ''} "
             f"from {number_text(curve[0][1])} to {number_text(curve[-1][1])}"
             for name, curves in self.panels.items()
             for what, curve in curves.items()

@@ -17,7 +17,7 @@ from ...guards.interrupts import raised_by_handler
 from ...history import History
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
-from .boundary import RESOLUTION, SIZE, Boundary, drawable
+from .boundary import RESOLUTION, SIZE, Boundary, drawable_rows
 from .curves import Curves, plot_history
 
 __all__ = ["LivePlot"]
@@ -69,7 +69,7 @@ class LivePlot:
             format_of_picture(path)
         self.boundary: Boundary | None = None
         if X is not None and y is not None:
-            rows, labels = drawable(X, y)
+            rows, labels = drawable_rows(X, y)
             if len(rows[0]) == 2:
                 self.boundary = Boundary(rows, labels, RESOLUTION)
         self._start()
@@ -131,7 +131,7 @@ class LivePlot:
         halves: Any = figure.subfigures(1, 2, width_ratios=(CURVES, SIZE[0]))
         curves.draw_on(halves[0], columns=1)
         self.boundary.draw_on(halves[1], logits)
-        return Picture(figure, f"{curves.told()} {self.boundary.told()}")
+        return Picture(figure, f"{curves.describe()} {self.boundary.describe()}")
 
 
 def _require_seconds(every: Any) -> None:

@@ -99,11 +99,11 @@ class BoundaryMovie:
         if not self.epochs:
             raise ValueError("no epoch was kept: train with fit(…, callbacks=[movie]) first")
 
-        def drawn() -> bytes:
+        def draw() -> bytes:
             pixels = self._frames([self.epochs[i] for i in _spread(len(self.epochs), frames)])
             return _gif(pixels, round(1000 * seconds / len(pixels)))
 
-        return save_drawn(path, drawn)
+        return save_drawn(path, draw)
 
     def _frames(self, epochs: list[tuple[int, float, array[float]]]) -> list[Any]:
         """Return the pixels of each epoch's picture."""

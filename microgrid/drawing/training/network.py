@@ -19,7 +19,7 @@ from ...engine import Value
 from ...guards.checks import require_whole_numbers, shown
 from ...nn import MLP, Layer, Module, Neuron
 from ..labels import number_text, width
-from ..picture import Picture, plotted
+from ..picture import Picture, plottable
 
 __all__ = ["plot_network"]
 
@@ -77,7 +77,7 @@ def plot_network(
         inputs = [f"x{str(i + 1).translate(SUBSCRIPTS)}" for i in range(sizes[0])]
     names = [_labels("inputs", inputs, sizes[0]), _labels("outputs", outputs, sizes[-1])]
 
-    shown = [_shown(size, most) for size in sizes]
+    shown = [_neurons_to_show(size, most) for size in sizes]
     tallest = max(map(len, shown))
     down = min(max(DOWN[0], HEIGHT / tallest), DOWN[1])
     places: list[Column] = [
@@ -95,7 +95,7 @@ def plot_network(
     for texts, column, side, align in zip(
         names, (places[0], places[-1]), (-1.6, 1.6), ("right", "left"), strict=True
     ):
-        for neuron, (x, y) in _drawn(column):
+        for neuron, (x, y) in _neurons_of(column):
             at = x + side * RADIUS
             axes.text(at, y, texts[neuron], ha=align, va="center", parse_math=False)
     _plot_parameters(figure, axes, layers, places)
@@ -127,15 +127,15 @@ def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
     if len(given) != count:
         raise ValueError(f"`{what}` must be {count} labels, one for each, got {shown(given)}")
     try:
-        return [plotted(str(label)) for label in given]
+        return [plottable(str(label)) for label in given]
     except RecursionError:
         raise TypeError(f"`{what}` must be strings or numbers, got {shown(given)}") from None
 
 
-def _shown(size: int, most: int) -> list[int | None]:
+def _neurons_to_show(size: int, most: int) -> list[int | None]:
     """Return the neurons of a layer to draw, with None in the place of those left out.
 
-    >>> _shown(3, 5), _shown(9, 5)
+    >>> _neurons_to_show(3, 5), _neurons_to_show(9, 5)
     ([0, 1, 2], [0, 1, None, 7, 8])
     """
     if size <= most:
@@ -143,7 +143,7 @@ def _shown(size: int, most: int) -> list[int | None]:
     return [*range(most // 2), None, *range(size - (most - 1) // 2, size)]
 
 
-def _drawn(column: Column) -> list[tuple[int, Place]]:
+def _neurons_of(column: Column) -> list[tuple[int, Place]]:
     return [(neuron, place) for neuron, place in column.items() if neuron is not None]
 
 
@@ -156,7 +156,7 @@ def _plot_headings(
     for neurons in layers:
         function = neurons[0].activation
         name = getattr(function, "__name__", type(function).__name__)
-        headings.append(f"{len(neurons)} {plotted(name, 12)}")
+        headings.append(f"{len(neurons)} {plottable(name, 12)}")
     for x, (heading, column) in enumerate(zip(headings, places, strict=True)):
         if None in column:
             heading += f"\n{len(column) - 1} shown"
@@ -186,13 +186,13 @@ def _plot_parameters(
 
     weights, biases = [], []  # each parameter, and where it is drawn
     for neurons, before, column in zip(layers, places, places[1:], strict=False):
-        for j, end in _drawn(column):
-            weights += [(neurons[j].w[i], (begin, end)) for i, begin in _drawn(before)]
+        for j, end in _neurons_of(column):
+            weights += [(neurons[j].w[i], (begin, end)) for i, begin in _neurons_of(before)]
             biases.append((neurons[j].b, Circle(end, RADIUS)))
     weights.sort(key=lambda pair: abs(_grad(pair[0])))  # the largest lie on top
     parameters, lines = zip(*weights, strict=True)
     axes.add_collection(LineCollection(lines, **looks(parameters), zorder=1))
-    grounds = [Circle(place, RADIUS) for column in places for _, place in _drawn(column)]
+    grounds = [Circle(place, RADIUS) for column in places for _, place in _neurons_of(column)]
     axes.add_collection(
         PatchCollection(grounds, facecolors="white", edgecolors=INK, linewidths=0.6, zorder=2)
     )
