@@ -25,7 +25,7 @@ from microgrid.testing.gradients.differences import (
     WRONG,
     examine,
 )
-from microgrid.testing.gradients.slopes import LEAP, Side, steps
+from microgrid.testing.gradients.sides import LEAP, Side, steps
 
 # The error that the check promises to catch.
 CAUGHT = 1e-4
@@ -631,8 +631,8 @@ def test_a_function_that_is_never_the_same_is_refused():
     [
         (lambda x: [x, x], (1.0,), {}, TypeError, "one scalar output, got a list of 2"),
         (lambda x: None, (1.0,), {}, TypeError, "one scalar output, got None"),
-        (lambda x: x, (), {}, TypeError, "numbers to derive by"),
-        (lambda x: x, ([],), {}, TypeError, "numbers to derive by"),
+        (lambda x: x, (), {}, TypeError, "numbers to differentiate with respect to"),
+        (lambda x: x, ([],), {}, TypeError, "numbers to differentiate with respect to"),
         (lambda x: x, ("1",), {}, TypeError, "must be a number"),
         (lambda x, y: x, (1.0,), {}, TypeError, "missing a required argument: 'y'"),
         (3.0, (1.0,), {}, TypeError, "needs a function, got 3.0"),

@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any
 
-from ...calculus import gradients
-from ...core.graph import topological_order
+from ...calculus import Scalar, gradients
 from ...core.primitive import Primitive, operands_text, where
 from ...engine import Value
 from ...functional import stop_gradient
 from ..programs.domains import domain_of
 from .differences import KINK, NOISY, WRONG, Finding, examine
-from .rounding import loss, partials_as_graphs, pulled, rounded_size, rounding
-from .slopes import EPSILON
+from .rounding import first_order_rounding, rounding_scale, sample_rounding
+from .sides import EPSILON
+from .sweeps import (
+    Graph,
+    nodes_of,
+    number,
+    operation_of,
+    operation_text,
+    partials_as_graphs,
+    reverse_sweep,
+)
 
-__all__ = ["blame", "has_kink_within", "reach", "undecided", "unrecorded"]
+__all__ = ["blame", "find_doubts", "find_missing_edge", "has_kink_within", "reach"]
 
 MOST = 3  # primitives to name
 FINE = 100.0  # times smaller than a step are stairs of which it sees the flight alone
 
-Graph = tuple[Sequence[Value], Sequence[Any]]  # inputs, and what was computed from them
 Search = Callable[[Primitive, list[float], list[int]], str]
 
 
@@ -44,57 +50,56 @@ def blame(graph: Graph, *below: Graph) -> str:
     return "\n".join(f"the primitive to blame is {name!r}: {why}" for name, why in accused.items())
 
 
-def undecided(graph: Graph) -> dict[Value, str]:
+def find_doubts(graph: Graph) -> dict[Value, str]:
     """Return the nodes whose primitives are at a kink of their own, or too noisy to tell.
 
     The chain rule need not hold there, though all partials keep to their conventions: the
     derivative of relu(x) - relu(-x) at 0 is 1, and it gives 0.
 
     >>> x = Value(0.0)
-    >>> [*undecided(([x], [abs(x) * 2])).values()]
+    >>> [*find_doubts(([x], [abs(x) * 2])).values()]
     ['at a kink']
     """
-    found: dict[Value, str] = {}
+    doubts: dict[Value, str] = {}
     for node, moving in _between(*graph).items():
-        op: Any = node.op
         try:
             partials = node.partials()
         except (ArithmeticError, ValueError):
             continue
-        operands = [float(parent.data) for parent in node.parents]
-        kinds = [_of_primitive(op, operands, i, partials[i]).kind for i in moving]
+        op, operands = operation_of(node), _numbers(node.parents)
+        kinds = [_examine_partial(op, operands, i, partials[i]).kind for i in moving]
         if doubt := next((kind for kind in kinds if kind in (KINK, NOISY)), ""):
-            found[node] = doubt
-    return found
+            doubts[node] = doubt
+    return doubts
 
 
-def reach(node: Value, output: Any, x: Value) -> float:
+def reach(node: Value, output: Scalar, x: Value) -> float:
     """Return how far a node that is too noisy to tell may put the derivative of output by x off.
 
     Its slope is at most what changes it wholly within the last digit of an operand.
     """
-    onwards = abs(_float(pulled(output, node))) * abs(float(node.data))
+    onwards = abs(number(reverse_sweep(output, node))) * abs(float(node.data))
     return sum(
-        onwards * abs(_float(pulled(parent, x))) / math.ulp(float(parent.data))
+        onwards * abs(number(reverse_sweep(parent, x))) / math.ulp(float(parent.data))
         for parent in node.parents
     )
 
 
-def unrecorded(graph: Graph, moved: Graph) -> str:
-    """Return what a graph does not record of the way from its inputs to its output, if it shows.
+def find_missing_edge(graph: Graph, beside: Graph) -> str:
+    """Return where a graph fails to record how its output depends on its inputs, if that shows.
 
-    `moved` is the graph of the same function with other numbers in the inputs.
+    `beside` is the graph of the same function with other numbers in the inputs.
 
     >>> def f(x):
     ...     return [x], [x * x.data]
-    >>> unrecorded(f(Value(2.0)), f(Value(3.0)))
+    >>> find_missing_edge(f(Value(2.0)), f(Value(3.0)))
     "the constant 2.0 in '*' of 2.0, 2.0 changes with the input"
     """
-    (inputs, (output,)), (_, (other,)) = graph, moved
+    (inputs, (output,)), (_, (other,)) = graph, beside
     if not isinstance(output, Value):
         return f"the output is the plain number {output!r}"
     own = set(inputs)
-    nodes, others = topological_order(output), _nodes(other)
+    nodes, others = nodes_of(output), nodes_of(other)
     for node in nodes:
         if node.op is stop_gradient:
             return f"stop_gradient of {operands_text(node.parents)} cuts it off"
@@ -105,13 +110,8 @@ def unrecorded(graph: Graph, moved: Graph) -> str:
             if not x.parents and x not in own and x.data != y.data:
                 if node.op is where and i == 0:
                     return "nearby, `where` takes its other branch"
-                of = operands_text(node.parents)
-                return f"the constant {x.data!r} in {_name(node)!r} of {of} changes with the input"
+                return f"the constant {x.data!r} in {operation_text(node)} changes with the input"
     return ""
-
-
-def _nodes(output: Any) -> list[Value]:
-    return topological_order(output) if isinstance(output, Value) else []
 
 
 def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | None) -> bool:
@@ -128,8 +128,8 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
     if distance is None:
         return False
 
-    def is_close(i: int, moved: float) -> bool:
-        there = [*operands[:i], operands[i] + moved, *operands[i + 1 :]]
+    def is_close(i: int, change: float) -> bool:
+        there = [*operands[:i], operands[i] + change, *operands[i + 1 :]]
         return FINE * domain.from_kink(*there) < distance
 
     return 0 < domain.from_kink(*operands) < distance or any(
@@ -137,26 +137,20 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
     )
 
 
-def _name(node: Value) -> str:
-    op: Any = node.op
-    return str(op.name)
-
-
-def _between(inputs: Sequence[Value], outputs: Sequence[Any]) -> dict[Value, list[int]]:
+def _between(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict[Value, list[int]]:
     """Return the nodes that depend on inputs, with the operands by which each does."""
     depend = set(inputs)
     nodes: dict[Value, list[int]] = {}
-    for node in topological_order(*[y for y in outputs if isinstance(y, Value)]):
+    for node in nodes_of(*outputs):
         places = [i for i, parent in enumerate(node.parents) if parent in depend]
-        if moving := [i for i in places if not _is_held(node, i)]:
+        if moving := [i for i in places if not _is_held(operation_of(node), i)]:
             nodes[node] = moving
             depend.add(node)
     return nodes
 
 
-def _is_held(node: Value, i: int) -> bool:
+def _is_held(op: Primitive, i: int) -> bool:
     """Return whether a primitive declares that its partial by operand i is no derivative."""
-    op: Any = node.op
     try:
         return domain_of(op).interval(i).held
     except ValueError:
@@ -167,14 +161,13 @@ def _search(graph: Graph, search: Search) -> dict[str, str]:
     """Return the names of primitives in which something is found, with where and what."""
     found: dict[str, str] = {}
     for node, moving in _between(*graph).items():
-        op: Any = node.op
+        op = operation_of(node)
         if op is stop_gradient or op.name in found or len(found) == MOST:
             continue
-        operands = [float(parent.data) for parent in node.parents]
         try:
-            what = search(op, operands, moving)
+            what = search(op, _numbers(node.parents), moving)
         except (ArithmeticError, ValueError):
-            continue  # nobody asked for this derivative, or it would have been told
+            continue  # nobody asked for this derivative, or it would have raised
         if what:
             found[op.name] = f"at {operands_text(node.parents)} {what}"
     return found
@@ -182,32 +175,28 @@ def _search(graph: Graph, search: Search) -> dict[str, str]:
 
 def _wrong_partial(op: Primitive, operands: list[float], moving: list[int]) -> str:
     partials = op.partials(op.forward(*operands), *operands)
-    leaves = [Value(x) for x in operands]
-    out = op(*leaves)
-    graphs = [*partials_as_graphs(out)]
+    out = op(*[Value(x) for x in operands])
+    graphs = partials_as_graphs(out)
     for i in moving:
-        found = _of_primitive(op, operands, i, partials[i])
-        if has_kink_within(op, operands, found.step):
+        finding = _examine_partial(op, operands, i, partials[i])
+        if has_kink_within(op, operands, finding.step):
             continue
-        if found.kind == WRONG and not _is_rounding(found, partials[i], graphs[i], out):
-            return f"its partial by operand {i} is {_told(partials[i])}, should be {_slope(found)}"
-        if not _is_same(partials[i], graphs[i]):
-            found = _of_primitive(op, operands, i, graphs[i])
-            if found.kind == WRONG and not _is_rounding(found, graphs[i], graphs[i], out):
+        by_floats, by_values = _text_of(partials[i]), _text_of(graphs[i])
+        if finding.kind == WRONG and not _is_rounding(finding, partials[i], graphs[i]):
+            return f"its partial by operand {i} is {by_floats}, should be {_slope_text(finding)}"
+        if graphs[i] is not None and number(graphs[i]) != partials[i]:
+            finding = _examine_partial(op, operands, i, graphs[i])
+            if finding.kind == WRONG and not _is_rounding(finding, graphs[i], graphs[i]):
                 return (
-                    f"its partial by operand {i} is {_told(partials[i])} on floats and "
-                    f"{_told(graphs[i])} on Values, should be {_slope(found)}"
+                    f"its partial by operand {i} is {by_floats} on floats and {by_values} on "
+                    f"Values, should be {_slope_text(finding)}"
                 )
     return ""
 
 
-def _is_same(number: Any, graph: Any) -> bool:
-    return graph is None or float(graph.data if isinstance(graph, Value) else graph) == number
-
-
-def _is_rounding(found: Finding, own: Any, graph: Any, out: Value) -> bool:
-    """Return whether a partial is off by no more than rounding explains."""
-    return found.error(_float(own)) < loss(graph, topological_order(out)).bound
+def _is_rounding(finding: Finding, own: Scalar | None, graph: Scalar | None) -> bool:
+    """Return whether a primitive's own derivative is off by no more than rounding explains."""
+    return finding.error(number(own)) < sample_rounding(graph).bound
 
 
 def _wrong_nearby(op: Primitive, operands: list[float], moving: list[int]) -> str:
@@ -228,35 +217,36 @@ def _wrong_derivative_of_a_partial(op: Primitive, operands: list[float], moving:
     leaves = [Value(x) for x in operands]
     partials = op.partials(op(*leaves), *leaves)
     for i, j in product(moving, moving):
-        own = gradients(partials[i], leaves[j]) if isinstance(partials[i], Value) else 0
-        found = _examined(_partial(op, i), operands, j, own, rounding(partials[i]))
-        if has_kink_within(op, operands, found.step):
+        partial = partials[i]
+        own: Scalar = gradients(partial, leaves[j]) if isinstance(partial, Value) else 0
+        by_floats = _partial_on_floats(op, i)
+        finding = _examine_operand(by_floats, operands, j, own, first_order_rounding(partial))
+        if has_kink_within(op, operands, finding.step):
             continue
-        if found.kind == WRONG and not found.error(_float(own)) < _loss(partials[i], leaves[j]):
+        if finding.kind == WRONG and not _is_rounding(
+            finding, own, reverse_sweep(partial, leaves[j])
+        ):
             return (
-                f"its partial by operand {i}, derived by operand {j}, is {_told(own)}, "
-                f"should be {_slope(found)}"
+                f"its partial by operand {i}, derived by operand {j}, is {_text_of(own)}, "
+                f"should be {_slope_text(finding)}"
             )
     return ""
 
 
-def _loss(partial: Any, leaf: Value) -> float:
-    """Return a bound of the rounding error of a partial's derivative."""
-    return loss(pulled(partial, leaf)).bound if isinstance(partial, Value) else 0.0
-
-
-def _partial(op: Primitive, i: int) -> Callable[..., Any]:
+def _partial_on_floats(op: Primitive, i: int) -> Callable[..., float]:
     return lambda *operands: op.partials(op.forward(*operands), *operands)[i] or 0
 
 
-def _of_primitive(op: Primitive, operands: list[float], i: int, own: Any) -> Finding:
+def _examine_partial(
+    op: Primitive, operands: list[float], i: int, partial: Scalar | None
+) -> Finding:
     """Return what differences of a primitive say about its own partial by operand i."""
-    error = EPSILON * rounded_size(op, operands, op.forward(*operands))
-    return _examined(op.forward, operands, i, own, error)
+    error = EPSILON * rounding_scale(op, operands, op.forward(*operands))
+    return _examine_operand(op.forward, operands, i, partial, error)
 
 
-def _examined(
-    f: Callable[..., Any], operands: list[float], i: int, own: Any, error: float = 0.0
+def _examine_operand(
+    f: Callable[..., float], operands: list[float], i: int, own: Scalar | None, error: float
 ) -> Finding:
     """Return what differences say about a primitive's own derivative of f by operand i.
 
@@ -266,18 +256,18 @@ def _examined(
     def along(x: float) -> float:
         return float(f(*operands[:i], x, *operands[i + 1 :]))
 
-    return examine(along, operands[i], _float(own), error)
+    return examine(along, operands[i], number(own), error)
 
 
-def _float(own: Any) -> float:
-    return float(0 if own is None else own.data if isinstance(own, Value) else own)
+def _numbers(values: Sequence[Value]) -> list[float]:
+    return [float(value.data) for value in values]
 
 
-def _told(own: Any) -> str:
-    return "None" if own is None else f"{own.data if isinstance(own, Value) else own:.8g}"
+def _text_of(partial: Scalar | None) -> str:
+    return "None" if partial is None else f"{number(partial):.8g}"
 
 
-def _slope(found: Finding) -> str:
-    if found.measured is None:
-        return f"between {found.left} and {found.right}"
-    return f"{found.measured:.8g}"
+def _slope_text(finding: Finding) -> str:
+    if finding.measured is None:
+        return f"between {finding.left} and {finding.right}"
+    return f"{finding.measured:.8g}"

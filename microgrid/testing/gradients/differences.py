@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 
-from .slopes import DIGITS, EPSILON, LOOSE, RATIO, Function, Side, Slope, steps, value
+from .sides import DIGITS, EPSILON, LOOSE, RATIO, Function, Side, Slope, steps, value
 
 __all__ = [
     *("KINK", "LOSES", "NOISY", "OUTSIDE", "RIGHT", "WRONG"),
@@ -52,7 +52,7 @@ class Finding:
     """What differences say about a claimed derivative.
 
     `measured` is the slope found and `bound` its greatest error; where the slopes to the left and
-    to the right differ there is none. They are None where f is undefined, or they do not settle.
+    to the right differ both are None. All are None where f is undefined, or they do not settle.
     `decay` is the power of h by which the Taylor remainder falls, None where it is all rounding.
     `step` is the smallest on which the measured slope rests.
     """
@@ -93,7 +93,7 @@ def examine(f: Function, x: float, claimed: float, rounding: float = 0.0) -> Fin
     Finding(kind='at a kink', measured=None, bound=None, left=-1.0, right=1.0, decay=1.0, step=None)
     """
     error = rounding if math.isfinite(rounding) else 0.0
-    return _examined(f, x, claimed, lambda h: error)
+    return _examine(f, x, claimed, lambda h: error)
 
 
 def examine_mixed(
@@ -114,20 +114,43 @@ def examine_mixed(
     >>> examine_mixed(lambda x: math.sin(x[0]), [0.0], [0, 0, 0], 0.0).kind
     'wrong'
     """
-    order = len(places)
-    units = [max(1.0, abs(x)) for x in point]
+    order, units = len(places), [max(1.0, abs(x)) for x in point]
     scale = math.prod([units[i] for i in places])
-    signs = [*product((-1, 1), repeat=order)]
+    difference = _central_difference(f, point, places, rounding)
+
+    def times_square(square: float) -> float:
+        """Return a function of the square of a step whose slope at 0 is the mixed derivative."""
+        h = math.sqrt(abs(square))
+        return difference(h)[0] / h**order * square / scale if square else 0.0
+
+    def error(square: float) -> float:
+        h = math.sqrt(square)
+        return 2 * difference(h)[1] / h**order * square / scale
+
+    finding = _examine(times_square, 0.0, claimed, error)
+    if finding.step is None:
+        return finding
+    return replace(finding, step=math.sqrt(finding.step) * units[places[-1]])
+
+
+def _central_difference(
+    f: Callable[[Sequence[float]], float],
+    point: Sequence[float],
+    places: Sequence[int],
+    rounding: float,
+) -> Callable[[float], tuple[float, float]]:
+    """Return the product of central differences, before divisions, and a bound of its error."""
+    units = [max(1.0, abs(x)) for x in point]
+    signs = [*product((-1, 1), repeat=len(places))]
 
     @cache
     def difference(h: float) -> tuple[float, float]:
-        """Return the product of central differences, and a bound of its error, before divisions."""
         total, values = 0.0, []
         for directions in signs:
-            moved = list(point)
+            there = list(point)
             for i, direction in zip(places, directions, strict=True):
-                moved[i] += direction * h * units[i]
-            values.append(value(partial(_constantly, f, moved), 0.0))
+                there[i] += direction * h * units[i]
+            values.append(value(partial(_constantly, f, there), 0.0))
             total += math.prod(directions) * values[-1]
         of_outputs = max(rounding, EPSILON * max(map(abs, values)))
         # to round an input moves f by so much of what it moves all the way
@@ -135,25 +158,14 @@ def examine_mixed(
         error = of_outputs + of_inputs * (max(values) - min(values))
         return total / len(signs), error
 
-    def error(square: float) -> float:
-        h = math.sqrt(square)
-        return 2 * difference(h)[1] / h**order * square / scale
-
-    def raised(square: float) -> float:
-        h = math.sqrt(abs(square))
-        return difference(h)[0] / h**order * square / scale if square else 0.0
-
-    finding = _examined(raised, 0.0, claimed, error)
-    if finding.step is None:
-        return finding
-    return replace(finding, step=math.sqrt(finding.step) * units[places[-1]])
+    return difference
 
 
 def _constantly(f: Callable[[Sequence[float]], float], point: Sequence[float], _: float) -> float:
     return f(point)
 
 
-def _examined(f: Function, x: float, claimed: float, rounding: Function) -> Finding:
+def _examine(f: Function, x: float, claimed: float, rounding: Function) -> Finding:
     y = value(f, x)
     if not math.isfinite(y):
         return Finding(OUTSIDE)
@@ -187,7 +199,7 @@ def _walk(sides: list[Side], claimed: float, first: float) -> Finding:
             break  # rounding hides all that smaller steps would show
     by_all = _judge(sides, [side.limit() for side in sides], claimed)
     by_large = _judge(sides, [side.limit(DIGITS) for side in sides], claimed)
-    return _agreed(by_all, by_large)
+    return _reconcile(by_all, by_large)
 
 
 def _proves(side: Side, claimed: float) -> bool:
@@ -224,7 +236,7 @@ def _may_be_stairs(side: Side) -> bool:
     return abs(side.x) > WHOLE or (side.whole and abs(side.y) < WHOLE)
 
 
-def _agreed(by_all: Finding, by_large: Finding) -> Finding:
+def _reconcile(by_all: Finding, by_large: Finding) -> Finding:
     """Return the verdict by all steps, unless those that change most of f's digits contradict it.
 
     Smaller ones may see a slope that f has in a small place, or digits that f has lost: 1 - cos(x),
@@ -247,7 +259,7 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
     least = FAINT * unit if abs(claimed) <= NOTHING * unit else 0.0
     slack = NIL * unit + LEAST
     if math.isfinite(claimed):
-        slack += _lost_digits(sides[0]) * abs(claimed)
+        slack += _relative_rounding(sides[0]) * abs(claimed)
         least = max(least, abs(claimed))
     found = [s if s and s.bound <= LOOSE * s.size(least) else None for s in found]
     slopes = sorted([slope for slope in found if slope], key=lambda slope: slope.value)
@@ -272,7 +284,7 @@ def _judge(sides: list[Side], found: list[Slope | None], claimed: float) -> Find
     )
 
 
-def _lost_digits(side: Side) -> float:
+def _relative_rounding(side: Side) -> float:
     """Return the part of itself by which f is off: the derivative may be so too."""
     return min(TIGHT, 2 * side.rounding(0.0) / abs(side.y)) if side.y else 0.0
 

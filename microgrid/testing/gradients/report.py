@@ -22,12 +22,11 @@ class Verdict:
     """What was found about one derivative as one mode computes it.
 
     `kind` is "right", "wrong", "at a kink", "loses digits", "outside the domain" or "too noisy to
-    tell". `claimed` is the library's number, None where it raises. `measured` is what differences
-    say, to within `bound`; `left` and `right` are the one-sided slopes, which a table shows where
-    they differ. The Taylor remainder falls
-    as the step to the power `decay`: 2 or more if right, 1 if wrong, None if it is all rounding.
-    The measured slope rests on differences over `step` and more.
-    `note` says why, where the numbers do not.
+    tell". `claimed` is the library's number, None where it raises. `measured` is the slope found by
+    differences over `step` and more, to within `bound`; `left` and `right` are the one-sided
+    slopes, which a table shows where they differ. The Taylor remainder falls as the step to the
+    power `decay`: 2 or more if right, 1 if wrong, None if it is all rounding. `note` says why,
+    where the numbers do not.
     """
 
     derivative: str
@@ -84,13 +83,21 @@ class GradientReport:
         return tuple([verdict for verdict in self if verdict.kind == WRONG])
 
     def failure(self) -> str:
-        """Return the text of the error: what is wrong, and what is to blame."""
+        """Return the text of the error: what is wrong, and what is to blame.
+
+        >>> verdict = Verdict("∂f/∂x", "x", 1, "reverse", "wrong", claimed=2, measured=3, bound=0.1)
+        >>> print(GradientReport("f", (verdict,)).failure())
+        gradients of f: 1 wrong
+        <BLANKLINE>
+        derivative  mode     verdict  claimed  measured
+        ∂f/∂x       reverse  wrong    2        3 ± 1e-01
+        """
         return self._text(self.wrong, SHOWN)
 
     def _text(self, verdicts: Sequence[Verdict], most: int) -> str:
         kinds = Counter([kind for _, kind in {(v.derivative, v.kind) for v in self}])
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in BY_SEVERITY[::-1] if kinds[kind])
-        rows = _merged([_row(verdict) for verdict in verdicts])
+        rows = _merge_modes([_row(verdict) for verdict in verdicts])
         lines = [f"gradients of {self.function}: {counts}", "", *_table([HEAD, *rows[:most]])]
         if len(rows) > most:
             lines.append(f"… and {len(rows) - most} more")
@@ -107,18 +114,18 @@ def _row(verdict: Verdict) -> Row:
         verdict.derivative,
         verdict.mode,
         verdict.kind,
-        _number(verdict.claimed),
-        f"{_number(measured)} ± {verdict.bound:.0e}" if has_one else "-",
-        *["-" if has_one else _number(slope) for slope in (left, right)],
+        _text_of(verdict.claimed),
+        f"{_text_of(measured)} ± {verdict.bound:.0e}" if has_one else "-",
+        *["-" if has_one else _text_of(slope) for slope in (left, right)],
         "-" if verdict.decay is None else f"h^{verdict.decay:.2f}",
     )
 
 
-def _number(x: float | None) -> str:
+def _text_of(x: float | None) -> str:
     return "-" if x is None else f"{x:.8g}"
 
 
-def _merged(rows: Sequence[Row]) -> list[Row]:
+def _merge_modes(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with modes that read the same in one."""
     modes: dict[Row, list[str]] = {}
     for derivative, mode, *rest in rows:

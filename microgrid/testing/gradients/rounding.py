@@ -13,15 +13,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from ...core.graph import topological_order
 from ...core.primitive import Primitive, operands_text
 from ...engine import Value
 from ...functional import dot_, sum_
-from .slopes import EPSILON
+from .sides import EPSILON
+from .sweeps import nodes_of, number, operation_of
 
-__all__ = ["Loss", "loss", "partials_as_graphs", "pulled", "pushed", "rounded_size", "rounding"]
+__all__ = ["Rounding", "first_order_rounding", "rounding_scale", "sample_rounding"]
 
 RUNS = 12  # whose greatest deviation counts
 SAFETY = 4.0  # times that is the bound, as chance may have missed the worst signs
@@ -34,85 +33,32 @@ MOST = 2  # operations to name
 
 
 @dataclass(frozen=True)
-class Loss:
+class Rounding:
     """What rounding may have done to a number: a bound of the error, and where digits are lost."""
 
-    bound: float
-    where: str
+    bound: float = 0.0
+    where: str = ""
 
 
-def pulled(output: Value, x: Value) -> Any:
-    """Return the derivative of output by x as a graph of the reverse sweep.
+def first_order_rounding(output: object) -> float:
+    """Return a bound of the rounding error of an output, to first order.
 
-    >>> x = Value(3.0)
-    >>> pulled(x * x, x).data
-    6.0
-    """
-    order = topological_order(output)
-    depend = _dependent(order, x)
-    adjoints: dict[Value, Any] = {output: 1}
-    for node in reversed(order):
-        if node in adjoints and node in depend and node is not x:
-            for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
-                if partial is not None and parent in depend:
-                    _add(adjoints, parent, adjoints[node], partial)
-    return adjoints.get(x, 0)
+    An error at a node goes into the output times the gradient: so reverse mode began (Linnainmaa
+    1976, *Taylor expansion of the accumulated rounding error*). The sizes of gradients are added up
+    here, as errors need not cancel.
 
-
-def pushed(output: Value, x: Value) -> Any:
-    """Return the derivative of output by x as a graph of the forward sweep.
-
-    >>> x = Value(3.0)
-    >>> pushed(x * x, x).data
-    6.0
-    """
-    order = topological_order(output)
-    tangents: dict[Value, Any] = {x: 1}
-    for node in order:
-        if node is not x and not tangents.keys().isdisjoint(node.parents):
-            for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
-                if partial is not None and parent in tangents:
-                    _add(tangents, node, tangents[parent], partial)
-    return tangents.get(output, 0)
-
-
-def loss(value: Any, known: Iterable[Value] | None = None) -> Loss:
-    """Return what rounding may have done to the data of a value.
-
-    `known` are the nodes of the function whose gradient is computed, where these are to be told
-    from those of the gradient.
-
-    >>> x = Value(1e-9)
-    >>> loss(1 + x).bound < 1e-15
+    >>> x = Value(1e8)
+    >>> 1e-8 < first_order_rounding((x + 1) - x) < 1e-7
     True
-    >>> print(loss((1 + x) - 1).where)
-    '-' of 1.000000001, 1.0
     """
-    if not isinstance(value, Value):
-        return Loss(0.0, "")
-    order = topological_order(value)
-    own = set(order if known is None else known)
-    spread = _spreads(order)
-    if not math.isfinite(spread[value]):
-        return Loss(math.inf, "")
-    return Loss(SAFETY * spread[value], _where(value, spread, own))
-
-
-def rounding(output: Any) -> float:
-    """Return a bound of the rounding error of an output.
-
-    To first order, a node's goes into the output times the gradient: so reverse mode began
-    (Linnainmaa 1976, *Taylor expansion of the accumulated rounding error*). The sizes of gradients
-    are added up here, as errors need not cancel.
-    """
-    order = topological_order(output) if isinstance(output, Value) else []
-    sizes: dict[Value, float] = dict.fromkeys(order, 0.0)
-    if order:
+    order = nodes_of(output)
+    sizes = dict.fromkeys(order, 0.0)
+    if isinstance(output, Value):
         sizes[output] = 1.0
     error = 0.0
     try:
         for node in reversed(order):
-            error += EPSILON * _rounded_size(node) * sizes[node]
+            error += EPSILON * _scale_of(node) * sizes[node]
             for parent, share in zip(node.parents, node.chain(sizes[node]), strict=True):
                 sizes[parent] += abs(share or 0.0)
     except (ArithmeticError, ValueError):
@@ -120,58 +66,41 @@ def rounding(output: Any) -> float:
     return error
 
 
-def rounded_size(op: Primitive, operands: Sequence[float], out: float) -> float:
+def sample_rounding(value: object, known: Iterable[Value] | None = None) -> Rounding:
+    """Return what rounding may have done to the data of a value.
+
+    `known` are the nodes of the function whose gradient is computed, where these are to be told
+    from those of the gradient.
+
+    >>> x = Value(1e-9)
+    >>> sample_rounding(1 + x).bound < 1e-15
+    True
+    >>> print(sample_rounding((1 + x) - 1).where)
+    '-' of 1.000000001, 1.0
+    """
+    if not isinstance(value, Value):
+        return Rounding()
+    order = nodes_of(value)
+    own = set(order if known is None else known)
+    spread = _spreads(order)
+    if not math.isfinite(spread[value]):
+        return Rounding(math.inf)
+    return Rounding(SAFETY * spread[value], _where(value, spread, own))
+
+
+def rounding_scale(op: Primitive, operands: Sequence[float], out: float) -> float:
     """Return the size by which a result is rounded: that of a sum of many terms is theirs.
 
-    >>> rounded_size(sum_, [1e8, 0.5, -1e8], 0.5)
+    >>> rounding_scale(sum_, [1e8, 0.5, -1e8], 0.5)
     200000000.5
     """
     return float(op.forward(*map(abs, operands))) if op is sum_ or op is dot_ else abs(float(out))
 
 
-def _rounded_size(node: Value) -> float:
-    op: Any = node.op
-    return rounded_size(op, [p.data for p in node.parents], node.data) if node.parents else 0.0
-
-
-def _add(sums: dict[Value, Any], node: Value, factor: Any, partial: Any) -> None:
-    plain_one = not isinstance(factor, Value) and factor == 1
-    share = partial if plain_one else factor * partial
-    sums[node] = sums[node] + share if node in sums else share
-
-
-def _dependent(order: Sequence[Value], x: Value) -> set[Value]:
-    depend = {x}
-    for node in order:
-        if not depend.isdisjoint(node.parents):
-            depend.add(node)
-    return depend
-
-
-def partials_as_graphs(node: Value) -> tuple[Any, ...]:
-    """Return the partials of a node as graphs: of one node each, where a rule takes floats only."""
-    op: Any = node.op
-    try:
-        partials: tuple[Any, ...] = op.partials(node, *node.parents)
-    except TypeError:
-        numbers = node.partials()
-        partials = tuple(
-            [
-                None if p is None else _opaque(op, i)(node, *node.parents)
-                for i, p in enumerate(numbers)
-            ]
-        )
-    return partials
-
-
-def _opaque(op: Primitive, i: int) -> Primitive:
-    def forward(out: Any, *operands: Any) -> Any:
-        return op.partials(out, *operands)[i] or 0
-
-    def partials(out: Any, *operands: Any) -> tuple[Any, ...]:
-        return (1,) * len(operands)  # which operand matters nobody knows
-
-    return Primitive(f"partial of {op.name}", forward, partials, made_by=(_opaque, (op, i)))
+def _scale_of(node: Value) -> float:
+    if not node.parents:
+        return 0.0
+    return rounding_scale(operation_of(node), [p.data for p in node.parents], node.data)
 
 
 def _spreads(order: Sequence[Value]) -> dict[Value, float]:
@@ -185,7 +114,7 @@ def _spreads(order: Sequence[Value]) -> dict[Value, float]:
             data[node] = own = float(node.data)
             error = errors[node]
             if error is not None:
-                shaken = _computed(node, [data[parent] for parent in node.parents])
+                shaken = _recompute(node, [data[parent] for parent in node.parents])
                 if math.isfinite(shaken):
                     data[node] = shaken + chance.choice((-error, error))
                     spread[node] = max(spread[node], abs(data[node] - own))
@@ -204,13 +133,12 @@ def _own_error(node: Value) -> float | None:
         return None  # it jumps, or is what it is
     if abs(node.data) in [abs(parent.data) for parent in node.parents]:
         return 0.0  # one of its operands, which needs no rounding
-    return max(ULP * _rounded_size(node), UNDERFLOW)
+    return max(ULP * _scale_of(node), UNDERFLOW)
 
 
-def _computed(node: Value, operands: list[float]) -> float:
-    op: Any = node.op
+def _recompute(node: Value, operands: Sequence[float]) -> float:
     try:
-        return float(op.forward(*operands))
+        return float(operation_of(node).forward(*operands))
     except (ArithmeticError, ValueError):
         return math.nan  # an operand is off its domain by a digit
 
@@ -219,10 +147,7 @@ def _where(value: Value, spread: dict[Value, float], own: set[Value]) -> str:
     """Return the operations where the error grows, from a value back to where it began."""
     growths: list[tuple[float, Value]] = []
     node = value
-    while node.parents:
-        source = _source(node, spread)
-        if source is None:
-            break
+    while (source := _source(node, spread)) is not None:
         before, after = _relative(source, spread), _relative(node, spread)
         growths.append((after / max(before, EPSILON) if before < after else 1.0, node))
         node = source
@@ -231,20 +156,20 @@ def _where(value: Value, spread: dict[Value, float], own: set[Value]) -> str:
         return ""
     least = max(CLOSE * greatest, GROWTH)
     named = [node for growth, node in growths if growth >= least][:MOST]
-    return " and in ".join([_told(node, node in own) for node in named[::-1]])
+    return " and in ".join([_describe(node, node in own) for node in named[::-1]])
 
 
 def _source(node: Value, spread: dict[Value, float]) -> Value | None:
     """Return the operand that brought most of a node's error, if one brought any."""
     try:
-        partials = [abs(float(p or 0)) for p in node.partials()]
+        partials = [abs(number(partial)) for partial in node.partials()] if node.parents else []
     except (ArithmeticError, ValueError, TypeError):
         partials = [1.0] * len(node.parents)
     shares = [
         (partial * spread[parent], i)
         for i, (parent, partial) in enumerate(zip(node.parents, partials, strict=True))
     ]
-    share, i = max(shares)
+    share, i = max(shares, default=(0.0, 0))
     return node.parents[i] if share > 0 else None
 
 
@@ -253,7 +178,7 @@ def _relative(node: Value, spread: dict[Value, float]) -> float:
     return spread[node] / size if size else math.inf if spread[node] else 0.0
 
 
-def _told(node: Value, in_function: bool) -> str:
-    op: Any = node.op
+def _describe(node: Value, in_function: bool) -> str:
     of_what = "" if in_function else " of the gradient"
-    return f"{op.name!r} of {operands_text([Value(p.data) for p in node.parents])}{of_what}"
+    operands = operands_text([Value(parent.data) for parent in node.parents])
+    return f"{operation_of(node).name!r} of {operands}{of_what}"

@@ -15,21 +15,21 @@ from typing import Any
 
 from ...calculus import gradients, jvp, vjp
 from ...core.failures import failure_of
-from ...core.graph import no_grad, set_gradients, topological_order
+from ...core.graph import no_grad, set_gradients
 from ...derivatives.trees import flatten
 from ...engine import Value
 from ...guards.checks import shown
 from ...guards.interrupts import uninterrupted
 from ...nn import Module
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
-from .rounding import rounding
+from .rounding import first_order_rounding
+from .sweeps import Graph, nodes_of, number
 
-__all__ = ["WAYS", "Graph", "Subject", "backward", "by_graph", "claims", "number"]
+__all__ = ["WAYS", "Subject", "backward", "by_graph", "claims"]
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Claims = list[list[float]]  # for each output, its derivatives by the inputs
-Graph = tuple[list[Value], list[Any]]  # inputs, and what was computed from them
 Judge = Callable[[int, int, float], Finding]
 
 
@@ -46,17 +46,17 @@ class Subject:
         self.given, self.structure = flatten(point)
         if not self.given:
             raise TypeError(
-                "check_gradients needs numbers to derive by after the function, got none"
+                "check_gradients needs numbers to differentiate with respect to, got none"
             )
         self.numbers = [number(leaf) for leaf in self.given]
         self.inputs = _names(f, point)
 
     def outputs(self, inputs: Sequence[Any], order: int, arguments: Any = None) -> list[Any]:
-        """Return what this order derives: f, its gradient, the rows of its Hessian, and so on."""
+        """Return what an order differentiates: f, its gradient, its Hessian's rows, and so on."""
         output: Value | float = self.f(*(arguments or self.structure.argument(inputs)))
         if not isinstance(output, (Value, Real)):
-            told = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
-            raise TypeError(f"check_gradients needs a function with one scalar output, got {told}")
+            got = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
+            raise TypeError(f"check_gradients needs a function with one scalar output, got {got}")
         outputs = [output]
         for _ in range(order - 1):
             outputs = [d for output in outputs for d in gradients(output, list(inputs))]
@@ -67,7 +67,7 @@ class Subject:
         inputs = [Value(x) for x in self.numbers]
         return inputs, self.outputs(inputs, order)
 
-    def moved(self, i: int, x: float) -> Subject:
+    def at(self, i: int, x: float) -> Subject:
         """Return the same function at the point with another number in the i-th input."""
         other = copy(self)
         other.numbers = [*self.numbers[:i], x, *self.numbers[i + 1 :]]
@@ -76,25 +76,25 @@ class Subject:
     def judge(self, order: int) -> Judge:
         """Return the function that says what differences do about a claimed derivative.
 
-        It takes the place of the output that is derived, that of the input, and the claim.
+        It takes the place of the output, that of the input, and the claim.
         """
         outputs = self.along(order)
-        errors = [rounding(output) for output in self.graph(order)[1]]
+        errors = [first_order_rounding(output) for output in self.graph(order)[1]]
 
         @cache
-        def found(row: int, column: int, claimed: float) -> Finding:
+        def judge(row: int, column: int, claimed: float) -> Finding:
             x = self.numbers[column]
             return examine(lambda t: outputs(column, t)[row], x, claimed, errors[row])
 
-        return found
+        return judge
 
     def judge_mixed(self) -> Callable[[tuple[int, ...], float], Finding]:
         """Return what does so by differences of f itself: it takes the places of the inputs."""
         f = self.values()
-        error = rounding(self.graph(1)[1][0])
+        error = first_order_rounding(self.graph(1)[1][0])
 
         @cache
-        def found(places: tuple[int, ...], claimed: float) -> Finding:
+        def judge(places: tuple[int, ...], claimed: float) -> Finding:
             finding = examine_mixed(f, self.numbers, places, claimed, error)
             if finding.measured is None or not finding.step or finding.kind != WRONG:
                 return finding
@@ -104,7 +104,7 @@ class Subject:
                 return replace(finding, kind=NOISY)  # a kink is too near for such steps
             return finding
 
-        return found
+        return judge
 
     def _quotient_of_gradient(self, places: tuple[int, ...], h: float) -> float:
         """Return a derivative as `examine_mixed` finds it, but by differences of the gradient."""
@@ -163,7 +163,7 @@ class Subject:
         }
 
     def row(self, places: Sequence[int]) -> int:
-        """Return which of the outputs of `graph` is derived to get a derivative."""
+        """Return which output of `graph` has a derivative as one of its own."""
         row = 0
         for i in places[:-1]:
             row = row * len(self.inputs) + i
@@ -181,7 +181,7 @@ class Subject:
                 f"{self.name} must return one number, however often it is called, "
                 f"got {number(output)!r} and {again!r}; seed its random numbers in it"
             )
-        used = set(_nodes(output))
+        used = set(nodes_of(output))
         for name, given, own in zip(self.inputs, self.given, inputs, strict=True):
             if isinstance(given, Value) and given in used and own not in used:
                 raise ValueError(
@@ -220,7 +220,7 @@ def _by_backward(subject: Subject, order: int) -> Claims:
 
 
 def by_graph(subject: Subject, order: int) -> Claims:
-    """Return the derivatives that are graphs, to be derived again."""
+    """Return the derivatives that are graphs, which the next order differentiates."""
     inputs, outputs = subject.graph(order)
     return [[number(d) for d in gradients(output, inputs)] for output in outputs]
 
@@ -247,7 +247,7 @@ WAYS: dict[str, list[Way]] = {"reverse": [_by_backward, _by_vjp], "forward": [_b
 
 def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
     """Return what `backward()` leaves in the inputs; it changes no `grad`."""
-    order = _nodes(output)
+    order = nodes_of(output)
     if all(node.parents or node.is_constant for node in order):
         return [0.0] * len(inputs)
     before = [node.grad for node in order]
@@ -259,17 +259,5 @@ def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
             set_gradients(order, before)
 
 
-def _nodes(output: Any) -> list[Value]:
-    return topological_order(output) if isinstance(output, Value) else []
-
-
 def _unit(i: int, like: Sequence[Any]) -> list[float]:
     return [float(i == j) for j in range(len(like))]
-
-
-def number(x: Any) -> float:
-    """Return the number that an output is or holds."""
-    try:
-        return float(x.data if isinstance(x, Value) else x)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise type(error)(f"check_gradients needs finite real numbers, got {shown(x)}") from None

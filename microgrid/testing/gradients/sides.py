@@ -192,7 +192,7 @@ class Side:
         if infinite := self._infinite():
             return infinite
         slopes = [
-            (slope, self._widened(i))
+            (slope, self._wide_bound(i))
             for i, slope in enumerate(self.slopes)
             if slope.bound < math.inf
             and abs(slope.step) >= GRAINS * math.ulp(self.x)
@@ -210,7 +210,7 @@ class Side:
             ]
         return surest
 
-    def _widened(self, i: int) -> float:
+    def _wide_bound(self, i: int) -> float:
         """Return a slope's bound, with room for the noise that smaller steps make visible."""
         slope = self.slopes[i]
         smaller = self.slopes[i + 1 : i + 1 + LONG]
