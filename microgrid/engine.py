@@ -6,7 +6,7 @@ The chain rule stands in one place, `Value.chain`; the derivatives it multiplies
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Never, final
+from typing import TYPE_CHECKING, Any, Never, TypeVar, final
 
 from .core import graph
 from .core.array_rules import apply_to_arrays, is_array
@@ -26,9 +26,10 @@ from .core.graph import (
 from .core.modes import current, unrecorded, watched
 from .core.operators import Arithmetic
 from .core.primitive import CONSTANT, Operand, Primitive, family, locate
-from .core.reals import number, number_beside, number_of_kind
+from .core.reals import Real, number, number_beside, number_of_kind
 from .guards.mistakes import (
     Absent,
+    Checked,
     checked,
     refuse,
     refuse_subclass,
@@ -39,6 +40,8 @@ from .guards.mistakes import (
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
 blank = object.__new__
+
+Share = TypeVar("Share", float, Arithmetic)
 
 
 @final
@@ -63,7 +66,8 @@ class Value(Arithmetic):
     """
 
     __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")
-    grad, label = checked("_grad", require_gradient), checked("_label", require_label)
+    grad: Checked[float] = checked("_grad", require_gradient)
+    label: Checked[str | None] = checked("_label", require_label)
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
@@ -94,11 +98,13 @@ class Value(Arithmetic):
     def __init_subclass__(cls) -> None:
         refuse_subclass(cls)
 
-    def __init__(self, data: Any, label: str | None = None, *more: Never, **options: Never) -> None:
+    def __init__(
+        self, data: Real, label: str | None = None, *more: Never, **options: Never
+    ) -> None:
         if more or options or (label is not None and not isinstance(label, str)):
             refuse(data, label, more, options)
-        self._real: Any = number(data)
-        self._grad: Any = type(self._real)()
+        self._real = number(data)
+        self._grad = type(self._real)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
@@ -145,12 +151,12 @@ class Value(Arithmetic):
         return constant
 
     @property
-    def data(self) -> Any:
+    def data(self) -> float:
         """The number. A leaf's may be set at any time, an inner node's never."""
         return self._real
 
     @data.setter
-    def data(self, data: Any) -> None:
+    def data(self, data: Real) -> None:
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
         self._real, self._stamp = number(data), advance_clock()  # no signal comes in between
@@ -160,7 +166,7 @@ class Value(Arithmetic):
         """Whether this was a plain number, or computed under `no_grad`: a leaf without gradient."""
         return self.op is CONSTANT
 
-    def item(self) -> Any:
+    def item(self) -> float:
         """Return the number, outside of the graph."""
         return self._real
 
@@ -168,7 +174,7 @@ class Value(Arithmetic):
         """Return a constant with the same data."""
         return self._constant(self._real)
 
-    def partials(self) -> tuple[Any, ...]:
+    def partials(self) -> tuple[float | None, ...]:
         """Return the derivative by each parent, at the data of now.
 
         >>> (Value(2.0) * Value(3.0)).partials()
@@ -191,7 +197,7 @@ class Value(Arithmetic):
             op.require_partials(partials, len(parents))
         return partials
 
-    def chain(self, g: Any) -> list[Any]:
+    def chain(self, g: Share) -> list[Share | None]:
         """Return each parent's share of an upstream gradient: `g` times the partial by it.
 
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
@@ -217,7 +223,7 @@ class Value(Arithmetic):
         now, order = graph.clock, topological_order(self)
         require_leaf(order)
         require_fresh(order, now)
-        sums: dict[Value, Any] = dict.fromkeys(order)  # None: nothing has come in yet
+        sums: dict[Value, float | None] = dict.fromkeys(order)  # None: nothing has come in yet
         sums[self] = number_of_kind(seed, type(self._real))
         try:
             for node in reversed(order):
@@ -250,7 +256,7 @@ class Value(Arithmetic):
 
         If it raises, all data is as it was.
         """
-        fresh: dict[Value, Any] = {}
+        fresh: dict[Value, float] = {}
         for node in topological_order(self):
             if node.op and any(p in fresh or p._stamp > node._stamp for p in node.parents):
                 numbers = [fresh.get(p, p._real) for p in node.parents]

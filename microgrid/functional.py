@@ -4,6 +4,9 @@ A few are primitives, the others are composed of them. The names are those of th
 PyTorch for activations. Those that begin with one number are methods too: `v.tanh()`.
 """
 
+# mypy: disable-error-code=overload-overlap
+# A list of floats is one of floats or `Value`s too: what comes of it, the first overload says.
+
 from __future__ import annotations
 
 import builtins
@@ -11,10 +14,10 @@ import math
 import operator
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from .core import primitive
-from .core.array_rules import is_array
+from .core.array_rules import Array, ArrayType, is_array
 from .core.primitive import (
     Primitive,
     Row,
@@ -311,6 +314,14 @@ def clip_to(low: float, high: float) -> Row:
     )
 
 
+@overload
+def where(condition: float, x: float, y: float) -> float: ...
+@overload
+def where(condition: Value | float, x: Value | float, y: Value | float) -> Value: ...
+@overload
+def where(
+    condition: Array | Value | float, x: Array | Value | float, y: Array | Value | float
+) -> Any: ...
 def where(condition: Any, x: Any, y: Any) -> Any:
     """Return x if the condition holds, else y; all the gradient goes to the one chosen.
 
@@ -324,7 +335,11 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     return primitive.where(condition, x, y)
 
 
-def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar:
+@overload
+def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar: ...
+@overload
+def clip(x: ArrayType, min: float | None = None, max: float | None = None) -> ArrayType: ...
+def clip(x: Any, min: float | None = None, max: float | None = None) -> Any:
     """Return x held between two constants, either of which may be left out.
 
     The derivative is 1 on the closed interval, so a parameter at its bound can leave it; where the
@@ -344,11 +359,14 @@ def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scala
     high = as_constant(high, "clip needs a real number as `max`")
     if not low <= high:
         raise ValueError(f"clip needs min <= max, got min = {shown(min)} and max = {shown(max)}")
-    clipped: Scalar = clip_to(low, high)(x)
-    return clipped
+    return clip_to(low, high)(x)
 
 
-def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar:
+@overload
+def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar: ...
+@overload
+def leaky_relu(x: ArrayType, negative_slope: float = 0.01) -> ArrayType: ...
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """Return x where it is positive, else `negative_slope * x`; the slope at 0 is the negative one.
 
     >>> leaky_relu(-2.0, 0.1)
@@ -357,7 +375,11 @@ def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar:
     return leaky_relu_by(as_constant(negative_slope, "`negative_slope` must be a real number"))(x)
 
 
-def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
+@overload
+def elu(x: Scalar, alpha: float = 1.0) -> Scalar: ...
+@overload
+def elu(x: ArrayType, alpha: float = 1.0) -> ArrayType: ...
+def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x where it is positive, else `alpha * (exp(x) - 1)` (Clevert et al. 2015).
 
     >>> elu(-1000.0)
@@ -366,7 +388,11 @@ def elu(x: Scalar, alpha: float = 1.0) -> Scalar:
     return elu_by(as_constant(alpha, "`alpha` must be a real number"))(x)
 
 
-def log_sigmoid(x: Scalar) -> Scalar:
+@overload
+def log_sigmoid(x: Scalar) -> Scalar: ...
+@overload
+def log_sigmoid(x: ArrayType) -> ArrayType: ...
+def log_sigmoid(x: Any) -> Any:
     """Return log(sigmoid(x)), finite for every finite x.
 
     >>> log_sigmoid(-1000.0)
@@ -375,7 +401,11 @@ def log_sigmoid(x: Scalar) -> Scalar:
     return -softplus(-as_operand(x))
 
 
-def silu(x: Scalar) -> Scalar:
+@overload
+def silu(x: Scalar) -> Scalar: ...
+@overload
+def silu(x: ArrayType) -> ArrayType: ...
+def silu(x: Any) -> Any:
     """Return x * sigmoid(x), also called swish (Elfwing et al. 2017).
 
     >>> silu(0.0)
@@ -384,7 +414,11 @@ def silu(x: Scalar) -> Scalar:
     return as_operand(x) * sigmoid(x)
 
 
-def gelu(x: Scalar) -> Scalar:
+@overload
+def gelu(x: Scalar) -> Scalar: ...
+@overload
+def gelu(x: ArrayType) -> ArrayType: ...
+def gelu(x: Any) -> Any:
     """Return x times the normal distribution's cumulative probability at x (Hendrycks et al. 2016).
 
     >>> gelu(100.0), gelu(-100.0)
@@ -397,6 +431,12 @@ def gelu(x: Scalar) -> Scalar:
         raise locate(error, "gelu", [x]) from None
 
 
+@overload
+def maximum(x: float, y: float) -> float: ...
+@overload
+def maximum(x: Value | float, y: Value | float) -> Value: ...
+@overload
+def maximum(x: Array | Value | float, y: Array | Value | float) -> Any: ...
 def maximum(x: Any, y: Any) -> Any:
     """Return the greater of two numbers; where they tie each gets half of the gradient.
 
@@ -408,6 +448,12 @@ def maximum(x: Any, y: Any) -> Any:
     return max_(x, y)
 
 
+@overload
+def minimum(x: float, y: float) -> float: ...
+@overload
+def minimum(x: Value | float, y: Value | float) -> Value: ...
+@overload
+def minimum(x: Array | Value | float, y: Array | Value | float) -> Any: ...
 def minimum(x: Any, y: Any) -> Any:
     """Return the lesser of two numbers; where they tie each gets half of the gradient.
 
@@ -435,6 +481,12 @@ def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
 _PLAIN = frozenset([float, Value])
 
 
+@overload
+def sum(xs: Iterable[float]) -> float: ...
+@overload
+def sum(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def sum(xs: Iterable[Array | Value | float]) -> Any: ...
 def sum(xs: Iterable[Any]) -> Any:
     """Return the sum of a sequence as a single node, 0.0 if it is empty.
 
@@ -446,6 +498,12 @@ def sum(xs: Iterable[Any]) -> Any:
     return sum_(*operands) if operands else 0.0
 
 
+@overload
+def prod(xs: Iterable[float]) -> float: ...
+@overload
+def prod(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def prod(xs: Iterable[Array | Value | float]) -> Any: ...
 def prod(xs: Iterable[Any]) -> Any:
     """Return the product of a sequence, 1.0 if it is empty; its derivative is right at zeros too.
 
@@ -458,6 +516,12 @@ def prod(xs: Iterable[Any]) -> Any:
     return prod_(*operands) if operands else 1.0
 
 
+@overload
+def mean(xs: Iterable[float]) -> float: ...
+@overload
+def mean(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def mean(xs: Iterable[Array | Value | float]) -> Any: ...
 def mean(xs: Iterable[Any]) -> Any:
     """Return the mean of a sequence that is not empty.
 
@@ -468,6 +532,18 @@ def mean(xs: Iterable[Any]) -> Any:
     return sum_(*operands) / len(operands)
 
 
+@overload
+def dot(x: Iterable[float], y: Iterable[float], start: float | None = None) -> float: ...
+@overload
+def dot(
+    x: Iterable[Value | float], y: Iterable[Value | float], start: Value | float | None = None
+) -> Value: ...
+@overload
+def dot(
+    x: Iterable[Array | Value | float],
+    y: Iterable[Array | Value | float],
+    start: Array | Value | float | None = None,
+) -> Any: ...
 def dot(x: Iterable[Any], y: Iterable[Any], start: Any = None) -> Any:
     """Return x1 * y1 + x2 * y2 + … as a single node, added to `start` if one is given.
 
@@ -484,6 +560,12 @@ def dot(x: Iterable[Any], y: Iterable[Any], start: Any = None) -> Any:
     return dot_(*operands) if operands else 0.0
 
 
+@overload
+def max(xs: Iterable[float]) -> float: ...
+@overload
+def max(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def max(xs: Iterable[Array | Value | float]) -> Any: ...
 def max(xs: Iterable[Any]) -> Any:
     """Return the greatest of a sequence; where several tie they share the gradient evenly.
 
@@ -493,6 +575,12 @@ def max(xs: Iterable[Any]) -> Any:
     return max_(*_operands(xs, "max", at_least=1))
 
 
+@overload
+def min(xs: Iterable[float]) -> float: ...
+@overload
+def min(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def min(xs: Iterable[Array | Value | float]) -> Any: ...
 def min(xs: Iterable[Any]) -> Any:
     """Return the least of a sequence; where several tie they share the gradient evenly.
 
@@ -502,6 +590,12 @@ def min(xs: Iterable[Any]) -> Any:
     return min_(*_operands(xs, "min", at_least=1))
 
 
+@overload
+def norm(xs: Iterable[float]) -> float: ...
+@overload
+def norm(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def norm(xs: Iterable[Array | Value | float]) -> Any: ...
 def norm(xs: Iterable[Any]) -> Any:
     """Return the Euclidean length of a vector; its gradient at the origin is 0.
 
@@ -515,6 +609,12 @@ def norm(xs: Iterable[Any]) -> Any:
     return hypot(*operands) if operands else 0.0
 
 
+@overload
+def logsumexp(xs: Iterable[float]) -> float: ...
+@overload
+def logsumexp(xs: Iterable[Value | float]) -> Value: ...
+@overload
+def logsumexp(xs: Iterable[Array | Value | float]) -> Any: ...
 def logsumexp(xs: Iterable[Any]) -> Any:
     """Return log(exp(x1) + exp(x2) + …) without overflow.
 
@@ -524,6 +624,12 @@ def logsumexp(xs: Iterable[Any]) -> Any:
     return logsumexp_(*_operands(xs, "logsumexp", at_least=1))
 
 
+@overload
+def log_softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def log_softmax(xs: Iterable[Value | float]) -> list[Value]: ...
+@overload
+def log_softmax(xs: Iterable[Array | Value | float]) -> list[Any]: ...
 def log_softmax(xs: Iterable[Any]) -> list[Any]:
     """Return the logarithms of `softmax`, finite where it underflows.
 
@@ -536,6 +642,12 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
     return [*map(log_share, shifted, _rests([exp(x) for x in shifted]))]
 
 
+@overload
+def softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def softmax(xs: Iterable[Value | float]) -> list[Value]: ...
+@overload
+def softmax(xs: Iterable[Array | Value | float]) -> list[Any]: ...
 def softmax(xs: Iterable[Any]) -> list[Any]:
     """Return exp(x) for each x, divided by their sum: positive numbers that sum to 1.
 

@@ -11,9 +11,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, TypeVar
 
-__all__ = ["ArrayRules", "apply_to_arrays", "array_rules", "is_array", "provide_array_rules"]
+__all__ = [
+    "Array", "ArrayRules", "ArrayType", "apply_to_arrays", "array_rules", "is_array",
+    "provide_array_rules",
+]  # fmt: skip
+
+
+class Array(Protocol):
+    """A NumPy array, as a type checker knows it without NumPy."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the dimensions."""
+
+    def __len__(self) -> int: ...
+
+
+ArrayType = TypeVar("ArrayType", bound=Array)
 
 
 class ArrayRules(Protocol):

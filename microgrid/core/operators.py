@@ -7,21 +7,21 @@ those that its loops call on each element of an array of objects.
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Callable
-from numbers import Real
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ..guards.checks import is_masked, is_of_dates, shown
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .array_rules import array_rules
+from .array_rules import Array, array_rules
 from .primitive import Operand, Primitive
-from .reals import as_constant
+from .reals import Real, as_constant
 
 __all__ = ["NUMBERS", "Arithmetic", "by_ufunc"]
 
-NUMBERS = (float, int, Real)  # the first two are known at once, the abstract class is slow to ask
+NUMBERS = (float, int, numbers.Real)  # the last, which is abstract, is slow to ask
 Self = TypeVar("Self", bound="Arithmetic")
 
 
@@ -116,33 +116,63 @@ class Arithmetic(Operand):
         """Return what a plain number becomes beside this."""
         return x
 
-    __add__, __radd__ = _operator(primitive.add), _reverse(primitive.add)
-    __sub__, __rsub__ = _operator(primitive.subtract), _reverse(primitive.subtract)
-    __mul__, __rmul__ = _operator(primitive.multiply), _reverse(primitive.multiply)
-    __truediv__, __rtruediv__ = _operator(primitive.divide), _reverse(primitive.divide)
-    __iadd__, __isub__ = _in_place(primitive.add), _in_place(primitive.subtract)
-    __imul__, __itruediv__ = _in_place(primitive.multiply), _in_place(primitive.divide)
-    __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reverse(primitive.floordiv)
-    __mod__, __rmod__ = _operator(primitive.remainder), _reverse(primitive.remainder)
-    __lt__, __le__ = _order(operator.lt), _order(operator.le)
-    __gt__, __ge__ = _order(operator.gt), _order(operator.ge)
-    __eq__, __ne__ = _equality(operator.eq), _equality(operator.ne)
+    if TYPE_CHECKING:  # what the operators below take and return
+
+        @overload
+        def __add__(self, other: Array) -> Any: ...  # an array of objects
+        @overload
+        def __add__(self: Self, other: Operand | Real) -> Self: ...
+        def __add__(self: Self, other: object) -> object: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __add__
+
+        @overload
+        def __lt__(self, other: Array) -> Any: ...  # an array of bools
+        @overload
+        def __lt__(self, other: Operand | Real) -> bool: ...
+        def __lt__(self, other: object) -> object: ...
+
+        __le__ = __gt__ = __ge__ = __lt__
+
+        def __eq__(self, other: object) -> bool: ...
+
+    else:
+        __add__, __radd__ = _operator(primitive.add), _reverse(primitive.add)
+        __sub__, __rsub__ = _operator(primitive.subtract), _reverse(primitive.subtract)
+        __mul__, __rmul__ = _operator(primitive.multiply), _reverse(primitive.multiply)
+        __truediv__, __rtruediv__ = _operator(primitive.divide), _reverse(primitive.divide)
+        __iadd__, __isub__ = _in_place(primitive.add), _in_place(primitive.subtract)
+        __imul__, __itruediv__ = _in_place(primitive.multiply), _in_place(primitive.divide)
+        __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reverse(primitive.floordiv)
+        __mod__, __rmod__ = _operator(primitive.remainder), _reverse(primitive.remainder)
+        __lt__, __le__ = _order(operator.lt), _order(operator.le)
+        __gt__, __ge__ = _order(operator.gt), _order(operator.ge)
+        __eq__, __ne__ = _equality(operator.eq), _equality(operator.ne)
+
     __hash__ = object.__hash__  # equal numbers are different nodes in a set or a dict
     __neg__, __abs__ = _unary(primitive.negative), _unary(primitive.absolute)
 
     def __pos__(self: Self) -> Self:
         return self
 
-    def __pow__(self: Self, exponent: Any) -> Self:
+    @overload
+    def __pow__(self, exponent: Array) -> Any: ...
+    @overload
+    def __pow__(self: Self, exponent: Operand | Real) -> Self: ...
+    def __pow__(self: Self, exponent: Any) -> Any:
         if isinstance(exponent, Operand):
             op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
             return self.record(op, (self, exponent))
         if not isinstance(exponent, NUMBERS):
-            left: Self = _left_to(exponent)
-            return left
+            return _left_to(exponent)
         return self.record(primitive.power(as_constant(exponent)), (self,))
 
-    def __rpow__(self: Self, base: Any) -> Self:
+    @overload
+    def __rpow__(self, base: Array) -> Any: ...
+    @overload
+    def __rpow__(self: Self, base: Operand | Real) -> Self: ...
+    def __rpow__(self: Self, base: Any) -> Any:
         if not isinstance(base, NUMBERS):
             return NotImplemented
         return self.record(primitive.exponential(as_constant(base)), (self,))

@@ -13,7 +13,7 @@ from types import MethodType
 from typing import Any, ClassVar, Self, TypeVar, overload
 
 from ..guards.checks import is_real, shown
-from .array_rules import apply_to_arrays, is_array
+from .array_rules import Array, ArrayType, apply_to_arrays, is_array
 from .failures import failure_of, operation_error
 from .modes import current, watched
 from .reals import number, plain_numbers
@@ -40,7 +40,7 @@ class Operand:
     """
 
     __slots__ = ()
-    _real: Any
+    _real: float
     why_single = ""  # what an error adds where this stands in the place of a sequence
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Self:
@@ -120,7 +120,11 @@ class Primitive:
     @overload
     def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, *operands: Node | float) -> Node: ...
+    def __call__(self, *operands: Node | float) -> Node: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, *operands: ArrayType | float) -> ArrayType: ...
+    @overload
+    def __call__(self, *operands: Array | Operand | float) -> Any: ...  # an array of objects
     def __call__(self, *operands: Any) -> Any:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
         as_floats = True

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Rational
+from typing import Protocol
 
 from ..guards.checks import is_bool, is_real, shown
 
-__all__ = ["as_constant", "number", "number_beside", "number_of_kind", "plain_numbers"]
+__all__ = ["Real", "as_constant", "number", "number_beside", "number_of_kind", "plain_numbers"]
+
+
+class Real(Protocol):
+    """A plain number of Python or NumPy: what makes a float, and has a hash, which no array has."""
+
+    def __float__(self) -> float: ...
+
+    def __hash__(self) -> int: ...
 
 
 def number(x: object, need: str = "a Value holds a real number") -> float:

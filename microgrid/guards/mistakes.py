@@ -6,11 +6,13 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Never, NoReturn
+from typing import Any, Never, NoReturn, Protocol, TypeVar
 
 from .checks import is_bool, is_finite, is_real, shown
 
 __all__ = ["GradientWarning"]
+
+Kind = TypeVar("Kind")
 
 
 class GradientWarning(UserWarning):
@@ -91,6 +93,14 @@ def require_gradient(g: Any) -> None:
         raise TypeError(f"a `grad` is a real number or None, got {shown(g)} ({type(g).__name__})")
     if isinstance(g, int) and not is_finite(g):
         raise OverflowError(f"a `grad` is a number that a float can hold, got {shown(g)}")
+
+
+class Checked(Protocol[Kind]):
+    """An attribute of some type, into which nothing wrong is let."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Kind: ...
+
+    def __set__(self, instance: object, x: Kind) -> None: ...
 
 
 def checked(slot: str, require: Callable[[Any], None]) -> Any:

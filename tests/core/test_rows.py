@@ -96,7 +96,11 @@ NAMES = {
     "validation",
 }
 OTHERS = {
-    "numbers, which may be arrays": ["maximum", "minimum", "where", "taylor", "arrays.mapped"],
+    "numbers, which may be arrays": [
+        *("clip", "elu", "gelu", "leaky_relu", "log_sigmoid", "maximum", "minimum", "silu"),
+        *("where", "taylor", "arrays.mapped"),
+    ],
+    "what the library makes itself": ["datasets.Penguins"],
     "functions": ["metrics.metrics_by_name"],
     "what fit has listed": ["metrics.measured"],
     "records of a history": ["History", "drawing.plot_history"],
@@ -137,8 +141,7 @@ def takes_a_sequence(function):
     except (TypeError, ValueError):
         return False
     return any(
-        re.search("Iterable|Sequence|Matrix", str(p.annotation))
-        or (p.name in NAMES and p.annotation in ("Any", inspect.Parameter.empty))
+        re.search("Iterable|Sequence|Matrix", str(p.annotation)) or p.name in NAMES
         for p in parameters
     )
 

@@ -6,12 +6,21 @@ asks of each result whether it is what the checkers believe. What `refused` hold
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, assert_type
 
+import numpy as np
+from numpy.typing import NDArray
+
 import microgrid as mg
-from microgrid import Module, Value
+from microgrid import Module, Primitive, Value
 
 Number = Value | float
+Row = NDArray[np.float64]
+
+
+def numbers() -> Row:
+    return np.full(2, 0.5)
 
 
 class Line(Module):
@@ -44,6 +53,126 @@ def doubled(x: list[Value]) -> list[Value]:
 
 def error(model: Line, x: float) -> Value:
     return model(x) ** 2
+
+
+def use_value() -> None:
+    x, y = Value(2.0, label="x"), Value(3)
+    assert_type(x.data, float)
+    assert_type(x.item(), float)
+    assert_type(x.grad, float)
+    assert_type(x.label, str | None)
+    assert_type(x.op, Primitive | None)
+    assert_type((x * y).parents, tuple[Value, ...])
+    assert_type((x * y).partials(), tuple[float | None, ...])
+    assert_type((x * y).chain(1.0), list[float | None])
+    assert_type(Value(Fraction(1, 3)), Value)
+    assert_type(x.is_constant, bool)
+    assert_type(x.detach(), Value)
+    assert_type((x * 3).backward(), None)
+    assert_type((x * 3).refresh(), None)
+    assert_type(f"{x:.3f}", str)
+    x.data, x.grad, x.label = 3, 0.0, "y"
+    x.data -= 0.1 * x.grad
+
+
+def use_operators() -> None:
+    x, row = Value(2.0), numbers()
+    for result in [x + x, x + 1, 1 + x, x - 1, 1.0 - x, x * 2, 2 * x, x / 2, 2 / x, x // 2, x % 2]:
+        assert_type(result, Value)
+    assert_type(-(x**2), Value)
+    assert_type(2**x, Value)
+    assert_type(x**x, Value)
+    assert_type(abs(x), Value)
+    assert_type(round(x, 2), Value)
+    assert_type(divmod(x, 2), tuple[Value, Value])
+    assert_type(x * Fraction(1, 2), Value)
+    assert_type(x * np.float32(2), Value)
+    assert_type(x + row, Any)
+    assert_type(x == 2.0, bool)
+    assert_type(x < x, bool)
+    assert_type(x >= 2, bool)
+    assert_type(x < row, Any)
+    x += 1
+    assert_type(x, Value)
+
+
+def use_methods() -> None:
+    x = Value(0.5)
+    for result in [x.acos(), x.asin(), x.asinh(), x.atan(), x.atanh(), x.cbrt(), x.ceil(), x.cos()]:
+        assert_type(result, Value)
+    for result in [x.cosh(), x.elu(), x.erf(), x.erfc(), x.exp(), x.exp2(), x.expm1(), x.floor()]:
+        assert_type(result, Value)
+    for result in [x.gelu(), x.leaky_relu(), x.log(), x.log10(), x.log1p(), x.log2(), x.relu()]:
+        assert_type(result, Value)
+    for result in [x.log_sigmoid(), x.sigmoid(), x.sign(), x.silu(), x.sin(), x.sinh(), x.tanh()]:
+        assert_type(result, Value)
+    for result in [x.softplus(), x.softsign(), x.sqrt(), x.tan(), (x + 1).acosh(), x.atan2(1.0)]:
+        assert_type(result, Value)
+    assert_type(x.hypot(1.0, x), Value)
+    assert_type(x.clip(0, max=1), Value)
+    assert_type(x.leaky_relu(negative_slope=0.1), Value)
+    assert_type(x.elu(alpha=2.0), Value)
+
+
+def use_functions_of_one_number() -> None:
+    x, row = Value(0.5), numbers()
+    of_one = [mg.acos, mg.asin, mg.asinh, mg.atan, mg.atanh, mg.cbrt, mg.ceil, mg.cos, mg.cosh]
+    of_one += [mg.erf, mg.erfc, mg.exp, mg.exp2, mg.expm1, mg.floor, mg.log, mg.log1p, mg.log2]
+    of_one += [mg.log10, mg.relu, mg.sigmoid, mg.sign, mg.sin, mg.sinh, mg.softplus, mg.softsign]
+    of_one += [mg.sqrt, mg.stop_gradient, mg.tan, mg.tanh]
+    for f in of_one:
+        assert_type(f, Primitive)
+        assert_type(f(0.5), float)
+        assert_type(f(x), Value)
+        assert_type(f(row), Row)
+    assert_type(mg.acosh(x + 1), Value)
+    assert_type(mg.log_sigmoid(0.5), float)
+    assert_type(mg.log_sigmoid(x), Value)
+    assert_type(mg.silu(0.5), float)
+    assert_type(mg.silu(x), Value)
+    assert_type(mg.silu(row), Row)
+    assert_type(mg.gelu(0.5), float)
+    assert_type(mg.gelu(x), Value)
+    assert_type(mg.elu(0.5, alpha=2), float)
+    assert_type(mg.elu(x), Value)
+    assert_type(mg.leaky_relu(0.5), float)
+    assert_type(mg.leaky_relu(x, 0.1), Value)
+    assert_type(mg.clip(0.5, 0, 1), float)
+    assert_type(mg.clip(x, max=1.0), Value)
+
+
+def use_functions_of_several_numbers() -> None:
+    x, row = Value(0.5), numbers()
+    for f in [mg.maximum, mg.minimum]:
+        assert_type(f(0.5, 2), float)
+        assert_type(f(x, 2), Value)
+        assert_type(f(0, x), Value)
+        assert_type(f(row, 0.3), Any)
+    assert_type(mg.hypot(3.0, 4.0), float)
+    assert_type(mg.hypot(3.0, x, x), Value)
+    assert_type(mg.atan2(3.0, 4.0), float)
+    assert_type(mg.atan2(x, 4.0), Value)
+    assert_type(mg.where(x > 0, 1.0, 2.0), float)
+    assert_type(mg.where(x > 0, x, 0), Value)
+    assert_type(mg.where(x, 1.0, 2.0), Value)
+    assert_type(mg.where(row > 0.3, row, 0.0), Any)
+
+
+def use_functions_of_a_sequence() -> None:
+    x = Value(0.5)
+    floats, mixed = [1.0, 2.0], list[Number]([1.0, x])
+    for f in [mg.sum, mg.prod, mg.mean, mg.max, mg.min, mg.norm, mg.logsumexp]:
+        assert_type(f(floats), float)
+        assert_type(f([x, x]), Value)
+        assert_type(f(mixed), Value)
+    assert_type(mg.sum(x * k for k in range(3)), Value)
+    assert_type(mg.dot(floats, floats), float)
+    assert_type(mg.dot(floats, [x, x]), Value)
+    assert_type(mg.dot(floats, floats, start=x), Value)
+    assert_type(mg.softmax(floats), list[float])
+    assert_type(mg.softmax([x, 1.0]), list[Value])
+    assert_type(mg.log_softmax(floats), list[float])
+    assert_type(mg.log_softmax([x, x]), list[Value])
 
 
 def use_gradients() -> None:
@@ -107,6 +236,16 @@ def use_other_transforms() -> None:
 
 def refused() -> None:
     x = Value(2.0)
+    Value("2.0")  # type: ignore
+    Value(1.0, requires_grad=True)  # type: ignore
+    x.numpy()  # type: ignore
+    x.data = "2.0"  # type: ignore
+    x + "2.0"  # type: ignore
+    x.clip(x, 1.0)  # type: ignore
+    mg.sin("2.0")  # type: ignore
+    mg.maximum(x, "2.0")  # type: ignore
+    mg.sum(x)  # type: ignore
+    mg.where(x > 0, x, "2.0")  # type: ignore
     mg.gradients("x", x)  # type: ignore
     mg.grad(scaled)(2.0)  # type: ignore
     mg.grad(scaled)(2.0, "3")  # type: ignore

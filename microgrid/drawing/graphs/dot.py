@@ -173,7 +173,7 @@ class Writer:
 
     def _operand_looks(self, made: Value, result: Value) -> list[Look]:
         try:
-            partials = made.partials()
+            partials: tuple[object, ...] = made.partials()
         except (
             Exception
         ) as error:  # a user's primitive may raise anything, and is drawn all the same
