@@ -399,7 +399,7 @@ def _inputs(x: object) -> list[Any]:
     if isinstance(x, Value):
         return [x]
     is_one = isinstance(x, Real)
-    row = [x] if is_one else listed(x, "a model takes one row, a list of numbers")
+    row: list[Any] = [x] if is_one else listed(x, "a model takes one row, a list of numbers")
     try:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
     except TypeError:

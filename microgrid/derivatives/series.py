@@ -91,7 +91,8 @@ class Series(Arithmetic):
         self.table, self.op, self.operands, self.slope = table, op, operands, slope
         self.terms: list[Number] = [start]
         # what rules branch by: a number, or what stands for one in a trace
-        self._real = start if not isinstance(start, Value) or start.is_traced else start.data
+        real = start.data if isinstance(start, Value) and not start.is_traced else start
+        self._real = real  # type: ignore[assignment]  # hints call both a float
 
     def record(self, op: Primitive, operands: Operands) -> Series:
         """Return the series of applying `op` to operands, series and numbers."""
