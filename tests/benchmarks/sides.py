@@ -168,7 +168,7 @@ def kernel_alone(compiled: Any, parameters: Any, columns: Sequence[Any]) -> Call
     numbers[: len(parameters)] = parameters
     sums = np.zeros(len(kernel.text.totals))
     places = [(column.ctypes.data, column.strides[0]) for column in columns]
-    call = kernel.prepared(len(columns[0]), places, [], numbers, sums)
+    call = kernel.bind(len(columns[0]), places, [], numbers, sums)
     alive = (numbers, columns)
 
     def run() -> Any:

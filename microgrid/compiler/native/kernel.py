@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..partition import find_shared
 from ..program import Program
@@ -20,7 +21,11 @@ __all__ = ["ArrayKernel", "Kernel", "driver"]
 
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 DOUBLE = np.dtype(np.float64)
-POINTER = ctypes.c_void_p
+
+Floats = NDArray[np.float64]
+Column = NDArray[Any]  # of real numbers of any dtype
+Numbers = ctypes.Array[ctypes.c_double]
+Stretch = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
 
 
 class KernelRecord(Record):
@@ -45,10 +50,11 @@ class Kernel:
 
     def __init__(self, text: KernelText) -> None:
         self.text = text
-        self.code = Code(text.ir(), text.machine)
-        parts = [self.code.address(name) for name in text.parts]
-        once = [self.code.address(name) for name in text.once]
+        self.code = code = Code(text.ir(), text.machine)
+        parts = [code.address(name) for name in text.parts]
+        once = [code.address(name) for name in text.once]
         self.record = KernelRecord(
+            code,
             column_count=len(text.columns),
             out_count=len(text.written),
             total_count=len(text.totals),
@@ -59,25 +65,24 @@ class Kernel:
             once=np.array(once, np.int64),
             room=text.room,
         )
-        signature = None, POINTER, ctypes.c_int64, *[POINTER] * 6
-        self._run = driver(text.machine).function("kernel", *signature)
+        self._run = driver(text.machine).function("kernel", ADDRESS, COUNT, *[ADDRESS] * 6)
 
-    def prepared(
+    def bind(
         self,
         rows: int,
-        columns: Sequence[tuple[int, int]],
+        columns: Sequence[Stretch],
         outs: Sequence[int],
-        shared: Any,
-        sums: Any,
-        lanes: Any = None,
+        shared: Floats,
+        sums: Floats,
+        lanes: Floats | None = None,
     ) -> Callable[[], None]:
         """Return a call that computes rows. All arrays must live as long as it is used.
 
         Args:
             rows: how many.
-            columns: the address of each, and the bytes from one row to the next.
+            columns: where the rows of each column are.
             outs: the addresses of the arrays to fill.
-            shared: an array of the shared numbers, with room for all that are kept.
+            shared: the shared numbers, with room for all that are kept.
             sums: an array for the totals.
             lanes: the totals of earlier rows, lane by lane, which go on here; None if there are
                 none.
@@ -87,9 +92,9 @@ class Kernel:
             self._run,
             self.record.address,
             rows,
-            (POINTER * count)(*[address for address, _ in columns]),
-            (ctypes.c_int64 * count)(*[stride for _, stride in columns]),
-            (POINTER * len(outs))(*outs),
+            (ADDRESS * count)(*[address for address, _ in columns]),
+            (COUNT * count)(*[step for _, step in columns]),
+            (ADDRESS * len(outs))(*outs),
             shared.ctypes.data if len(shared) else None,
             sums.ctypes.data if len(sums) else None,
             None if lanes is None else lanes.ctypes.data,
@@ -101,7 +106,8 @@ class ArrayKernel:
 
     Args:
         program: what to compute.
-        shared: the slots of the inputs that have one number for all rows; the others are columns.
+        shared_inputs: the slots of the inputs that have one number for all rows; the others are
+            columns.
         reduce: "sum" or "mean" to add up every output over the rows, or None.
         machine: what to make code for; the processor that this runs on, if None.
     """
@@ -109,32 +115,33 @@ class ArrayKernel:
     def __init__(
         self,
         program: Program,
-        shared: Collection[int] = (),
+        shared_inputs: Collection[int] = (),
         reduce: str | None = None,
         machine: Machine | None = None,
     ) -> None:
         self.program, self.reduce = program, reduce
         positions = range(len(program.outputs))
-        is_shared = find_shared(program, shared)
+        is_shared = find_shared(program, shared_inputs)
         # a sum of what is shared needs no loop over the rows
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
         # a constant needs no code
         self.constants = [program.constant_at(slot) for slot in program.outputs]
         written = [k for k in positions if not reduce and self.constants[k] is None]
-        self.text = KernelText(program, shared, written, totals, machine or this_machine())
+        self.text = KernelText(program, shared_inputs, written, totals, machine or this_machine())
         self.kernel = Kernel(self.text)
 
-    def single(self) -> tuple[Any, Callable[[Any], None]]:
+    def single(self) -> tuple[type[Numbers], Callable[[Numbers], None]]:
         """Return the type of an array of all inputs and outputs, and what fills in the outputs.
 
         It is for one row, and where nothing is shared.
         """
-        one = driver(self.text.machine).function("single", None, POINTER, POINTER)
-        fill = partial(one, POINTER(self.kernel.record.address))
-        fill.kernel = self.kernel  # type: ignore[attr-defined]  # it must not outlive its code
-        return ctypes.c_double * (len(self.program.inputs) + len(self.text.written)), fill
+        fill = driver(self.text.machine).function("single", ADDRESS, ADDRESS)
+        numbers = ctypes.c_double * (len(self.program.inputs) + len(self.text.written))
+        return numbers, partial(fill, ctypes.byref(self.kernel.record))
 
-    def __call__(self, shared: Any, columns: Sequence[Any]) -> Any:
+    def __call__(
+        self, shared: Floats | Sequence[float], columns: Sequence[Column]
+    ) -> list[Floats | float] | Floats:
         """Return the outputs: a list of arrays or numbers; an array, where rows are added up.
 
         Raises:
@@ -146,28 +153,42 @@ class ArrayKernel:
         numbers[: len(shared)] = shared
         outs = [np.empty(rows) for _ in self.text.written]
         sums = np.empty(len(self.text.totals))
-        ends = [out.ctypes.data for out in outs]
-        even, odd = _sorted(columns, shape)
-        if not odd:
-            places = [even[j] for j in range(len(columns))]
-            self.kernel.prepared(rows, places, ends, numbers, sums)()
+        even, odd = _sort(columns, shape)
+        if odd:
+            self._run_in_chunks(rows, even, odd, outs, numbers, sums)
         else:
-            lanes = np.zeros((len(sums), self.text.machine.width))
-            for begin in range(0, max(rows, 1), CHUNK):
-                count = min(CHUNK, rows - begin)
-                parts = {j: _chunk(column, begin, begin + count) for j, column in odd.items()}
-                moved = {j: (at + begin * step, step) for j, (at, step) in even.items()}
-                moved |= {j: (part.ctypes.data, 8) for j, part in parts.items()}
-                places = [moved[j] for j in range(len(columns))]
-                moved_outs = [end + 8 * begin for end in ends]
-                self.kernel.prepared(count, places, moved_outs, numbers, sums, lanes)()
-        if not self.reduce:
-            made = iter(outs)
-            results = [next(made) if c is None else np.full(rows, c) for c in self.constants]
-            return [out.reshape(shape) if shape else float(out[0]) for out in results]
-        return self._reduced(rows, sums, numbers)
+            stretches = [even[j] for j in range(len(columns))]
+            self.kernel.bind(rows, stretches, [x.ctypes.data for x in outs], numbers, sums)()
+        if self.reduce:
+            return self._total(rows, sums, numbers)
+        filled = iter(outs)
+        results = [next(filled) if c is None else np.full(rows, c) for c in self.constants]
+        return [out.reshape(shape) if shape else float(out[0]) for out in results]
 
-    def _reduced(self, rows: int, sums: Any, numbers: Any) -> Any:
+    def _run_in_chunks(
+        self,
+        rows: int,
+        even: Mapping[int, Stretch],
+        odd: Mapping[int, Column],
+        outs: Sequence[Floats],
+        numbers: Floats,
+        sums: Floats,
+    ) -> None:
+        """Compute rows, of which some columns are converted piece by piece."""
+        lanes = np.zeros((len(sums), self.text.machine.width))
+        for begin in range(0, max(rows, 1), CHUNK):
+            count = min(CHUNK, rows - begin)
+            chunks = {
+                j: np.ascontiguousarray(column.flat[begin : begin + count], DOUBLE)
+                for j, column in odd.items()
+            }
+            stretches = {j: (address + begin * step, step) for j, (address, step) in even.items()}
+            stretches |= {j: (chunk.ctypes.data, 8) for j, chunk in chunks.items()}
+            ordered = [stretches[j] for j in range(len(stretches))]
+            ends = [out.ctypes.data + 8 * begin for out in outs]
+            self.kernel.bind(count, ordered, ends, numbers, sums, lanes)()
+
+    def _total(self, rows: int, sums: Floats, numbers: Floats) -> Floats:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
         is_mean = self.reduce == "mean"
         if not rows:
@@ -182,7 +203,7 @@ class ArrayKernel:
         return results
 
 
-def _common_shape(columns: Sequence[Any]) -> tuple[int, ...]:
+def _common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     """Return the shape that columns broadcast to."""
     shapes = {column.shape for column in columns} - {()}
     if len(shapes) > 1:
@@ -190,12 +211,12 @@ def _common_shape(columns: Sequence[Any]) -> tuple[int, ...]:
     return shapes.pop() if shapes else ()
 
 
-def _sorted(
-    columns: Sequence[Any], shape: tuple[int, ...]
-) -> tuple[dict[int, tuple[int, int]], dict[int, Any]]:
-    """Return the address and step of each column that has doubles in even steps, and the others."""
-    even: dict[int, tuple[int, int]] = {}
-    odd: dict[int, Any] = {}
+def _sort(
+    columns: Sequence[Column], shape: tuple[int, ...]
+) -> tuple[dict[int, Stretch], dict[int, Column]]:
+    """Return where the columns of doubles in even steps are, and the other columns."""
+    even: dict[int, Stretch] = {}
+    odd: dict[int, Column] = {}
     for j, column in enumerate(columns):
         if column.dtype != DOUBLE:
             odd[j] = np.broadcast_to(column, shape)
@@ -208,7 +229,3 @@ def _sorted(
         else:
             odd[j] = np.broadcast_to(column, shape)
     return even, odd
-
-
-def _chunk(column: Any, begin: int, end: int) -> Any:
-    return np.ascontiguousarray(column.flat[begin:end], DOUBLE)

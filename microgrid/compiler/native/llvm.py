@@ -18,6 +18,9 @@ from functools import partial
 from itertools import zip_longest
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...core.primitive import multiply
 from ..lowering import FUNCTIONS, Emitter, Result, lower
 from ..partition import Part, partition
@@ -200,11 +203,11 @@ class KernelText:
         count = max(len(self.partition.rows), len(self.loose))
         self.parts = [f"rows{i}" for i in range(count)]
 
-    def number_of(self, k: int, shared: Sequence[float]) -> float:
+    def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
         """Return output k, which all rows share, from the array of shared numbers after a call."""
         slot = self.program.outputs[k]
         constant = self.program.constant_at(slot)
-        return shared[self.shared_places[slot]] if constant is None else constant
+        return float(shared[self.shared_places[slot]]) if constant is None else constant
 
     def ir(self) -> str:
         """Return the IR."""

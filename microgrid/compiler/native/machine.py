@@ -10,10 +10,10 @@ import ctypes.util
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import llvmlite.binding as llvm
 
@@ -27,7 +27,7 @@ __all__ = ["Code", "Machine", "require", "this_machine"]
 Answer = TypeVar("Answer")
 
 
-def _asked_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
+def _ask_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
     """Ask llvmlite, and remember the answer.
 
     It is asked by one thread at a time, and not interrupted: it would leave its own lock held, or
@@ -36,7 +36,7 @@ def _asked_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
 
     @cache
     @wraps(question)
-    def ask(*arguments: Any) -> Answer:
+    def ask(*arguments: Hashable) -> Answer:
         with compiling, uninterrupted():
             return question(*arguments)
 
@@ -84,14 +84,14 @@ _ISAS = {
 }
 
 
-@_asked_once
+@_ask_once
 def _triple() -> str:
     """Return what LLVM calls this processor, its vendor and its system."""
     triple: str = llvm.get_default_triple()
     return triple
 
 
-@_asked_once
+@_ask_once
 def this_machine() -> Machine:
     """Return the processor that this runs on."""
     _set_up()
@@ -109,12 +109,12 @@ def this_machine() -> Machine:
 _HELD: list[ctypes.CDLL] = []
 
 
-@_asked_once
-def _target() -> Any:
+@_ask_once
+def _target() -> llvm.Target:
     return llvm.Target.from_triple(_triple())
 
 
-@_asked_once
+@_ask_once
 def _set_up() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -127,7 +127,7 @@ def _set_up() -> None:
             continue  # not on this system: its functions are looked for one by one
 
 
-@_asked_once
+@_ask_once
 def _is_there(name: str) -> bool:
     _set_up()
     return llvm.address_of_symbol(name) is not None
@@ -142,7 +142,7 @@ def require(function: str, primitive: str) -> None:
         )
 
 
-_abandoned: deque[Any] = deque()  # engines of code that is gone, to be closed
+_abandoned: deque[llvm.ExecutionEngine] = deque()  # engines of code that is gone, to be closed
 
 
 class Code:
@@ -165,11 +165,11 @@ class Code:
             finalizer = weakref.finalize(self, _abandoned.append, self._engine)
             finalizer.atexit = False  # a thread may still run the code then
 
-    def function(self, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
-        """Return a function of the code, of the given ctypes; a call releases the GIL."""
-        function = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
-        function.code = self  # type: ignore[attr-defined]  # it must not outlive its code
-        return function
+    def function(
+        self, name: str, *parameters: type[ctypes.c_int64] | type[ctypes.c_void_p]
+    ) -> Callable[..., None]:
+        """Return a function of the code, which it must not outlive; a call releases the GIL."""
+        return ctypes.CFUNCTYPE(None, *parameters)(self.address(name))
 
     def address(self, name: str) -> int:
         """Return where a function begins."""

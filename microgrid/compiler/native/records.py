@@ -22,7 +22,8 @@ _IR_TYPES = {COUNT: "i64", ADDRESS: "ptr"}
 class Record(ctypes.Structure):
     """Named counts and addresses, for machine code that `ir_of` made for the same type of record.
 
-    An array in the place of an address is the address of its data; the record keeps it alive.
+    An array in the place of an address is the address of its data. The record keeps it alive, and
+    what else it is given to keep.
 
     >>> class Pair(Record):
     ...     _fields_ = (("count", COUNT), ("numbers", ADDRESS))
@@ -30,8 +31,9 @@ class Record(ctypes.Structure):
     3
     """
 
-    def __init__(self, **values: int | NDArray[Any]) -> None:
+    def __init__(self, *kept_alive: object, **values: int | NDArray[Any]) -> None:
         super().__init__()
+        self._kept_alive = kept_alive
         self._arrays: dict[str, NDArray[Any]] = {}
         self.set(**values)
 

@@ -6,7 +6,6 @@ The rule is the same for every parameter, and runs over the parameters as over r
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +82,7 @@ class NativeSteps:
         outs = range(1 + count, len(self.program.outputs))
         self._loss = _kernel(self.program, range(count), outs, range(1 + count))
         text, self.outs = self._loss.text, len(outs)
-        self._train = _loop().function("train", ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+        self._train = _loop().function("train", ADDRESS, COUNT)
         columns = len(text.columns)
         self.shared = np.zeros(text.room)
         self.sums, self.gradients = _with_room(1 + count), _with_room(count)
@@ -161,7 +160,7 @@ class NativeSteps:
         outs = self.room_for_predictions(columns)
         places = [(column.ctypes.data, 8) for column in columns]
         ends = [out.ctypes.data for out in outs]
-        self._loss.prepared(rows, places, ends, self.shared, self.sums)()
+        self._loss.bind(rows, places, ends, self.shared, self.sums)()
         return float(self.sums[0]) / rows, outs
 
     def predictions(self, outs: Array) -> list[object]:
