@@ -2,91 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays.tables import adopted
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...guards.checks import is_of_dates, shown
 from ...nn import Module
-from ..program import Program
+from .parameters import Parameters, Place
 
-__all__ = ["Arguments", "Parameters", "as_column"]
+__all__ = ["Arguments", "Call", "as_column"]
 
 MOST_NAMED = 3  # lists that an error speaks of
 SCALARS = (float, Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
 
-
-class Parameters:
-    """What a function can be called with: the names of its arguments, as far as they are known.
-
-    `names` are those of the positional ones. `is_open` says that there may be others as well.
-    """
-
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self.names, self._by_name, self.is_open = _parameters(f)
-
-    def places(self, position: int) -> set[Any]:
-        """Return what `shared` may call a positional argument."""
-        return {self.name(position), position}
-
-    def name(self, position: int) -> str:
-        """Return what a positional argument is called."""
-        return self.names[position] if position < len(self.names) else f"x{position}"
-
-    def require(self, shared: Any) -> frozenset[Any]:
-        """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
-        is_several = isinstance(shared, Iterable) and not isinstance(shared, str)
-        is_several = is_several and getattr(shared, "ndim", 1) > 0
-        places = list(shared) if is_several else [shared]
-        if not all(map(self._has, places)):
-            there = ", ".join([*self.names, *self._by_name]) or "none"
-            raise TypeError(
-                f"`shared` must be positions or names of arguments, got {shown(shared)}; "
-                f"there are: {there}"
-            )
-        count = len(self.names)
-        return frozenset([p if isinstance(p, str) or int(p) >= 0 else p + count for p in places])
-
-    def _has(self, place: Any) -> bool:
-        if isinstance(place, bool) or not isinstance(place, (Integral, str)) or is_of_dates(place):
-            return False
-        count = len(self.names)
-        if not isinstance(place, str) and int(place) < 0:
-            return int(place) >= -count
-        return self.is_open or place in {*self.names, *self._by_name, *range(count)}
+Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
 
 
-def _parameters(f: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
-    if isinstance(f, Program):
-        return list(f.inputs), [], False
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return [], [], True  # some functions written in C do not say
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return (
-        [p.name for p in parameters if p.kind in positional],
-        [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY],
-        any(p.kind in several for p in parameters),
-    )
+class Argument(NamedTuple):
+    """An argument of a call: its name, what is given for it, and whether all rows share it."""
+
+    name: str
+    tree: Any
+    is_shared: bool
 
 
 class Arguments:
     """The arguments of one call of a compiled function.
 
-    Calls of one `key` have one program. `shared` are the numbers, arrays and lists of parameters
-    that all rows share, and `columns` the numbers and arrays for the rows, both from first to last.
-    `has_values` says that a number among them is a `Value`, which remembers.
+    Calls of one `key` have one program. `shared_parts` are the numbers, arrays and lists of
+    parameters that all rows share, and `columns` the numbers and arrays for the rows, both from
+    first to last. `has_values` says that a number among them is a `Value`, which remembers.
 
     Raises:
-        TypeError: something is no number.
+        TypeError: something is not a number.
     """
 
     def __init__(
@@ -94,43 +48,29 @@ class Arguments:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         parameters: Parameters,
-        shared: Collection[Any],
+        shared: Collection[Place],
     ) -> None:
-        self.parameters = parameters
-        self.shared: list[Any] = []
+        self.shared_parts: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
-        self._given = self._named(args, kwargs, shared)
+        self._arguments = _list_arguments(args, kwargs, parameters, shared)
         self._count = len(args)
         try:
-            taken = [self._take(tree, is_shared) for _, tree, is_shared in self._given]
+            keys = [self._take(tree, is_shared) for _, tree, is_shared in self._arguments]
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
-                + ", ".join(f"{name} = {shown(tree)}" for name, tree, _ in self._given)
+                + ", ".join(f"{name} = {shown(tree)}" for name, tree, _ in self._arguments)
             ) from None
-        self.key = (tuple(kwargs), *taken)
+        self.key: tuple[object, ...] = (tuple(kwargs), *keys)
 
-    def _named(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], shared: Collection[Any]
-    ) -> list[tuple[str, Any, bool]]:
-        """Return the name of each argument, what it is, and whether all rows share it."""
-        of, given = self.parameters, []
-        for i, tree in enumerate(args):
-            is_shared = bool(shared) and not of.places(i).isdisjoint(shared)
-            given.append((of.name(i), tree, is_shared))
-        for name, tree in kwargs.items():
-            place = of.places(of.names.index(name)) if name in of.names else {name}
-            given.append((name, tree, not place.isdisjoint(shared)))
-        return given
-
-    def _take(self, tree: Any, is_shared: bool) -> Any:
+    def _take(self, tree: Any, is_shared: bool) -> object:
         """Append what a tree holds; return what distinguishes it from other trees."""
         if isinstance(tree, np.ndarray):
             if tree.dtype == object and any(isinstance(part, Value) for part in tree.flat):
                 self.has_values = True
             if is_shared and tree.ndim:
-                self.shared.append(self._array(tree))
+                self.shared_parts.append(self._array(tree))
                 return np.ndarray, tree.shape
             self._append(self._array(tree), is_shared)
         elif _is_number(tree):
@@ -142,7 +82,7 @@ class Arguments:
             parameters = tree.parameters()
             self.has_values |= any(parameter.is_traced for parameter in parameters)
             if not self.has_values:
-                self.shared.append([parameter.data for parameter in parameters])
+                self.shared_parts.append([parameter.data for parameter in parameters])
             return tree, len(parameters)  # what it does with them is known of itself alone
         elif isinstance(tree, Mapping):
             return type(tree), *[(key, self._take(tree[key], is_shared)) for key in tree]
@@ -159,10 +99,10 @@ class Arguments:
         return None
 
     def _append(self, x: Any, is_shared: bool) -> None:
-        (self.shared if is_shared else self.columns).append(x)
+        (self.shared_parts if is_shared else self.columns).append(x)
 
-    def _array(self, x: Any) -> Any:
-        """Return an array of real numbers, or of Values; raise `TypeError` if it is none."""
+    def _array(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return an array of real numbers or of Values; raise `TypeError` for any other."""
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(
                 f"a column must have a number in every row, got {self._name_of(x)} with a mask; "
@@ -175,88 +115,104 @@ class Arguments:
             f"a column must be of real numbers, got {self._name_of(x)} of dtype {x.dtype}{advice}"
         )
 
-    def _name_of(self, part: Any) -> str:
-        """Return what a part of the arguments is called."""
-        for name, tree, _ in self._given:
+    def _name_of(self, part: object) -> str:
+        """Return the name of a part of the arguments."""
+        for name, tree, _ in self._arguments:
             parts, structure = flatten(tree, _is_part)
             for own, path in zip(parts, structure.paths, strict=True):
                 if own is part:
                     return name + path
         return "it"
 
-    def shared_numbers(self) -> Any:
+    def join_shared(self) -> NDArray[Any] | tuple[()]:
         """Return all shared numbers, one after the other."""
-        parts = [np.ravel(part) for part in self.shared]
+        parts = [np.ravel(part) for part in self.shared_parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
 
     def inputs(self) -> tuple[list[str], list[int]]:
         """Return the names of all single numbers, and the positions of those that rows share."""
         names: list[str] = []
         shared: list[int] = []
-        for name, is_shared, scalars, structure in self._flattened():
+        for argument, scalars, structure in self._flatten():
             for scalar, path in zip(scalars, structure.paths, strict=True):
-                if is_shared or isinstance(scalar, Value):  # which is a model's parameter
+                if argument.is_shared or isinstance(scalar, Value):  # a model's parameter
                     shared.append(len(names))
-                names.append(name + path)
+                names.append(argument.name + path)
         return names, shared
 
-    def _flattened(self) -> Iterator[tuple[str, bool, list[Any], Structure]]:
-        for name, tree, is_shared in self._given:
-            yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
+    def _flatten(self) -> Iterator[tuple[Argument, list[Any], Structure]]:
+        for argument in self._arguments:
+            is_scalar = _is_number if argument.is_shared else _is_leaf
+            yield argument, *flatten(argument.tree, is_scalar)
 
     def could_be_arrays(self) -> list[str]:
         """Return the names of the first lists and tuples that hold what an array can."""
         names: list[str] = []
-        for name, tree, _ in self._given:
+        for name, tree, _ in self._arguments:
             parts, structure = flatten(tree, _fits_an_array)
             for part, path in zip(parts, structure.paths, strict=True):
                 if isinstance(part, (list, tuple)):
                     names.append(name + path)
         return names[:MOST_NAMED]
 
-    def rebuilt(self, scalars: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def rebuild(self, scalars: Sequence[Any]) -> Call:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
         trees = []
-        for _, _, old, structure in self._flattened():
+        for _, old, structure in self._flatten():
             trees.append(structure.argument([next(left) for _ in old]))
-        return self._arguments(trees)
+        return self._call_with(trees)
 
-    def by_rows(self) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]]:
+    def by_rows(self) -> tuple[tuple[int, ...], Iterator[Call]]:
         """Return the shape that the columns broadcast to, and the arguments of each row."""
-        whole = [
-            flatten(tree, _is_whole if shared else _is_part) for _, tree, shared in self._given
+        flat = [
+            (argument, *flatten(argument.tree, _is_whole if argument.is_shared else _is_part))
+            for argument in self._arguments
         ]
-        columns = [
-            [x for x in parts if isinstance(x, np.ndarray) and not shared]
-            for (parts, _), (_, _, shared) in zip(whole, self._given, strict=True)
-        ]
-        shape = np.broadcast_shapes(*[column.shape for own in columns for column in own])
-        spread = {id(x): np.broadcast_to(x, shape) for own in columns for x in own}
+        columns = [x for a, parts, _ in flat if not a.is_shared for x in parts if _is_array(x)]
+        shape = np.broadcast_shapes(*[column.shape for column in columns])
+        spread = {id(column): np.broadcast_to(column, shape) for column in columns}
 
-        def row(place: tuple[int, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def row(place: tuple[int, ...]) -> Call:
             trees = []
-            for parts, structure in whole:
-                own = [spread[id(x)][place] if id(x) in spread else x for x in parts]
-                own = [x.item() if isinstance(x, np.generic) else adopted(x) for x in own]
-                trees.append(structure.argument(own))
-            return self._arguments(trees)
+            for argument, parts, structure in flat:
+                if not argument.is_shared:
+                    parts = [spread[id(x)][place] if _is_array(x) else x for x in parts]
+                parts = [x.item() if isinstance(x, np.generic) else adopted(x) for x in parts]
+                trees.append(structure.argument(parts))
+            return self._call_with(trees)
 
         return shape, map(row, np.ndindex(shape))
 
-    def _arguments(self, trees: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        names = [name for name, _, _ in self._given[self._count :]]
+    def _call_with(self, trees: list[Any]) -> Call:
+        names = [name for name, _, _ in self._arguments[self._count :]]
         return tuple(trees[: self._count]), dict(zip(names, trees[self._count :], strict=True))
 
 
-def as_column(x: Any) -> Any:
+def _list_arguments(
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    parameters: Parameters,
+    shared: Collection[Place],
+) -> list[Argument]:
+    arguments = []
+    for i, tree in enumerate(args):
+        is_shared = bool(shared) and not parameters.places(i).isdisjoint(shared)
+        arguments.append(Argument(parameters.name(i), tree, is_shared))
+    for name, tree in kwargs.items():
+        is_shared = not parameters.places(name).isdisjoint(shared)
+        arguments.append(Argument(name, tree, is_shared))
+    return arguments
+
+
+def as_column(x: Any) -> NDArray[Any]:
     """Return a number or an array as an array of real numbers."""
     if isinstance(x, np.ndarray):
         return x
     return np.asarray(float(x))  # a Fraction too, and 10**20
 
 
-def _fits_an_array(x: Any) -> bool:
+def _fits_an_array(x: object) -> bool:
     """Return whether x is a list of numbers, or of such lists of one length."""
     if not isinstance(x, (list, tuple)) or hasattr(x, "_fields"):
         return False
@@ -277,17 +233,21 @@ def _is_in_range(x: Any) -> bool:
     return True
 
 
-def _is_number(x: Any) -> bool:
+def _is_number(x: object) -> bool:
     return isinstance(x, SCALARS) and not is_of_dates(x)
 
 
-def _is_leaf(x: Any) -> bool:
+def _is_leaf(x: object) -> bool:
     return isinstance(x, (*SCALARS, np.ndarray))
 
 
-def _is_part(x: Any) -> bool:
+def _is_array(x: object) -> bool:
+    return isinstance(x, np.ndarray)
+
+
+def _is_part(x: object) -> bool:
     return not isinstance(x, (Mapping, list, tuple))
 
 
-def _is_whole(x: Any) -> bool:
+def _is_whole(x: object) -> bool:
     return True

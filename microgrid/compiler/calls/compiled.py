@@ -5,16 +5,17 @@ It is traced when it is first called with arguments of a structure, and lowered 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pickle import PicklingError
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays.tables import adopted
 from ...core import graph
-from ...derivatives.trees import Structure, flatten, like
+from ...derivatives.trees import Structure, flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
 from ...functional import sum as sum_
@@ -22,11 +23,13 @@ from ...guards.checks import shown
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
-from ..native.kernel import ArrayKernel
+from ..native.kernel import ArrayKernel, Numbers
 from ..passes import optimize
 from ..program import Program
 from ..trace import trace
-from .arguments import Arguments, Parameters, as_column
+from .arguments import Arguments, as_column
+from .parameters import Parameters, Place
+from .results import Template, fill, template_of
 
 __all__ = ["Compiled", "compile"]
 
@@ -91,16 +94,16 @@ def compile(
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """What was made for arguments of one structure.
+    """What was compiled for arguments of one structure.
 
-    `kernel` computes each number once that the program returns. `template` is what f returned, with
-    the position among these in the place of each number, and a `_Block` in that of an array.
-    `captured` are leaves from outside that became constants, with their data at a time: `clock`.
+    `kernel` computes each number once that the program returns, and `template` says where they are
+    in what f returned. `captured` are leaves from outside that became constants, with the data that
+    they had at a time: `clock`.
     """
 
     program: Program
-    shared: tuple[int, ...]  # the inputs that are shared
-    template: Any
+    shared_inputs: tuple[int, ...]
+    template: Template
     kernel: ArrayKernel
     captured: tuple[Value, ...] = ()
     clock: int = 0
@@ -114,6 +117,11 @@ class _Entry:
         return True
 
 
+# For plain floats in and one out: the number of inputs, the type of an array of inputs and outputs,
+# what fills in the outputs, and the entry.
+_Fast = tuple[int, type[Numbers], Callable[[Numbers], None], _Entry]
+
+
 class Compiled(Wrapped):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
@@ -123,13 +131,13 @@ class Compiled(Wrapped):
     has are.
     """
 
-    def __init__(self, f: Function, shared: Any, reduce: str | None) -> None:
+    def __init__(self, f: Function, shared: object, reduce: str | None) -> None:
         super().__init__(f)
         self.parameters = Parameters(f)
-        self.shared, self.reduce = self.parameters.require(shared), reduce
-        self._entries: dict[Any, _Entry] = {}
+        self.shared, self.reduce = self.parameters.require_places(shared), reduce
+        self._entries: dict[tuple[object, ...], _Entry] = {}
         self._latest: _Entry | None = None
-        self._fast: Any = None
+        self._fast: _Fast | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function does, of numbers or for each row of arrays."""
@@ -140,33 +148,33 @@ class Compiled(Wrapped):
                 if type(x) is not float:
                     break
             else:
-                count, numbers_of, fill, entry = fast
+                count, numbers_of, run, entry = fast
                 if entry.clock == graph.clock or entry.is_current():
                     numbers = numbers_of(*args)
-                    fill(numbers)
+                    run(numbers)
                     return numbers[count]
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             return self._of_values(call)
-        entry = self._known(call.key) or self._compiled(call)
+        entry = self._find(call.key) or self._compile(call)
         self._latest = entry
         columns = [as_column(x) for x in call.columns]
         try:
-            outputs = entry.kernel(call.shared_numbers(), columns)
+            outputs = entry.kernel(call.join_shared(), columns)
         except ValueError:
-            names = [name for i, name in enumerate(call.inputs()[0]) if i not in entry.shared]
+            names = [x for i, x in enumerate(call.inputs()[0]) if i not in entry.shared_inputs]
             shapes = [f"{name} {x.shape}" for name, x in zip(names, columns, strict=True)]
             raise ValueError(
                 f"columns must have shapes that broadcast, got {', '.join(shapes)}"
             ) from None
-        return _filled(entry.template, outputs)
+        return fill(entry.template, outputs)
 
     def prepare(self, *args: Any, **kwargs: Any) -> Program:
         """Trace and compile for arguments of this structure; return the program."""
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             raise TypeError("prepare needs plain numbers or arrays, got Values")
-        self._latest = self._compiled(call)
+        self._latest = self._compile(call)
         return self._latest.program
 
     @property
@@ -179,7 +187,7 @@ class Compiled(Wrapped):
             TypeError: the function does not take plain numbers; then it must be called first.
             RuntimeError: a `Value` from outside has changed since; then it must be called again.
         """
-        return self._shown().program
+        return self._current().program
 
     def source(self, language: str) -> str:
         """Return the code as one C99 function, for "c", or as LLVM IR, for "llvm".
@@ -188,13 +196,14 @@ class Compiled(Wrapped):
         """
         if not isinstance(language, str) or language not in ("c", "llvm"):
             raise ValueError(f'the source is in "c" or in "llvm", got {shown(language)}')
-        entry = self._shown()
+        entry = self._current()
         if language == "llvm":
             return entry.kernel.text.ir()
         name = getattr(self, "__name__", "f")
-        return c_source(entry.program, entry.shared, self.reduce, name)
+        return c_source(entry.program, entry.shared_inputs, self.reduce, name)
 
-    def _shown(self) -> _Entry:
+    def _current(self) -> _Entry:
+        """Return the latest entry; compile for plain numbers if there is none yet."""
         if self._latest is None:
             try:
                 if self.parameters.is_open and not self.parameters.names:
@@ -202,52 +211,45 @@ class Compiled(Wrapped):
                 self.prepare(*[0.0] * len(self.parameters.names))
             except Exception as error:  # which the function raises of single numbers
                 raise TypeError(
-                    "what is compiled depends on the arguments, which are not known before they "
-                    f"are given: call it first, or prepare(…) it ({error})"
+                    "there is no program yet, as it depends on the arguments: call the function "
+                    f"once, or use prepare(…) ({error})"
                 ) from error
         assert self._latest is not None
         if not self._latest.is_current():
             raise RuntimeError(
                 "a Value that was compiled as a constant has changed since: call the function "
-                "again, which compiles it anew"
+                "again, which recompiles it"
             )
         return self._latest
 
     def _python(self) -> Function:
         if self.function is None:
             raise RuntimeError(
-                "this compiled function was pickled without its Python function, and takes "
-                "arguments of the structures alone that it was compiled for before"
+                "this compiled function was pickled without its Python function, and takes only "
+                "arguments of the structures that it was compiled for before"
             )
         function: Function = self.function
         return function
 
-    def _compiled(self, call: Arguments) -> _Entry:
-        """Return what is compiled for arguments of this structure, now if not before."""
-        with compiling:
-            return self._known(call.key) or self._enter(call)
-
-    def _known(self, key: Any) -> _Entry | None:
+    def _find(self, key: tuple[object, ...]) -> _Entry | None:
         entry = self._entries.get(key)
         return entry if entry and entry.is_current() else None
 
+    def _compile(self, call: Arguments) -> _Entry:
+        """Return the entry for arguments of this structure; trace and compile if there is none."""
+        with compiling:
+            return self._find(call.key) or self._enter(call)
+
     def _enter(self, call: Arguments) -> _Entry:
-        names, places = call.inputs()
-        shared, clock = tuple(places), graph.clock
-        try:
-            program, structure, captured = trace(self._python(), names, call.rebuilt)
-        except (AttributeError, TypeError) as error:
-            for name in call.could_be_arrays():
-                error.add_note(
-                    f"{name} is a sequence, as in Python: pass np.asarray({name}) for a column of "
-                    "rows, or for an array of shared numbers"
-                )
-            raise
-        program = optimize(program)
-        each_once, places = _each_once(program)
-        template = _template(structure, places)
-        known = [e for e in self._entries.values() if (e.program, e.shared) == (program, shared)]
-        kernel = known[0].kernel if known else ArrayKernel(each_once, shared, self.reduce)
+        clock = graph.clock
+        names, positions = call.inputs()
+        shared = tuple(positions)
+        program, structure, captured = self._trace(call, names)
+        merged, places = _merge_outputs(program)
+        template = template_of(structure, places)
+        entries = self._entries.values()
+        same = [e for e in entries if (e.program, e.shared_inputs) == (program, shared)]
+        kernel = same[0].kernel if same else ArrayKernel(merged, shared, self.reduce)
         entry = _Entry(program, shared, template, kernel, captured, clock)
         count, fast = len(call.columns), self._fast
         is_plain = call.key == ((), *[None] * count) and count <= MOST_ON_STACK
@@ -260,8 +262,22 @@ class Compiled(Wrapped):
             self._entries[call.key], self._fast = entry, fast
         return entry
 
+    def _trace(
+        self, call: Arguments, names: Sequence[str]
+    ) -> tuple[Program, Structure, tuple[Value, ...]]:
+        try:
+            program, structure, captured = trace(self._python(), names, call.rebuild)
+        except (AttributeError, TypeError) as error:
+            for name in call.could_be_arrays():
+                error.add_note(
+                    f"{name} is a sequence, as in Python: pass np.asarray({name}) for a column of "
+                    "rows, or for an array of shared numbers"
+                )
+            raise
+        return optimize(program), structure, captured
+
     def _of_values(self, call: Arguments) -> Any:
-        """Return what Python computes of `Value`s: for each row, and added up, as a kernel does."""
+        """Compute in Python, on `Value`s: for each row, and added up, as a kernel does."""
         try:
             shape, rows = call.by_rows()
         except ValueError as error:
@@ -273,17 +289,17 @@ class Compiled(Wrapped):
         if results:
             structure = results[0][1]
         else:
-            structure = trace(self._python(), call.inputs()[0], call.rebuilt)[1]
+            structure = trace(self._python(), call.inputs()[0], call.rebuild)[1]
         outputs: list[Any] = []
         for k in range(len(structure.paths)):
             column = np.empty(len(results), object)
             column[:] = [scalars[k] for scalars, _ in results]
-            own = _reduced(column, self.reduce) if self.reduce else adopted(column.reshape(shape))
-            outputs.append(own)
-        return _filled(_template(structure, range(len(outputs))), outputs)
+            total = _add_up(column, self.reduce) if self.reduce else adopted(column.reshape(shape))
+            outputs.append(total)
+        return fill(template_of(structure, range(len(outputs))), outputs)
 
-    def options(self) -> tuple[Any, ...]:
-        """Return what it is made with beside the function."""
+    def options(self) -> tuple[frozenset[Place], str | None]:
+        """Return the arguments beside the function that it is made again with."""
         return self.shared, self.reduce
 
     def __reduce__(self) -> Any:
@@ -292,7 +308,10 @@ class Compiled(Wrapped):
         try:
             return super().__reduce__()
         except PicklingError:
-            entries = [(key, e.program, e.shared, e.template) for key, e in self._entries.items()]
+            entries = [
+                (key, entry.program, entry.shared_inputs, entry.template)
+                for key, entry in self._entries.items()
+            ]
             return _of_programs, (self.parameters, *self.options(), entries)
 
     def __repr__(self) -> str:
@@ -300,82 +319,34 @@ class Compiled(Wrapped):
 
 
 def _of_programs(
-    parameters: Parameters, shared: frozenset[Any], reduce: str | None, entries: list[Any]
+    parameters: Parameters,
+    shared: frozenset[Place],
+    reduce: str | None,
+    entries: Sequence[tuple[tuple[object, ...], Program, tuple[int, ...], Template]],
 ) -> Compiled:
-    """Return a compiled function of the programs that one had whose function stayed behind."""
+    """Return a compiled function with the programs of one whose function could not be pickled."""
     compiled = Compiled(_forgotten, (), reduce)
     compiled.function, compiled.parameters, compiled.shared = None, parameters, shared
-    for key, program, slots, template in entries:
-        kernel = ArrayKernel(_each_once(program)[0], slots, reduce)
-        compiled._entries[key] = compiled._latest = _Entry(program, slots, template, kernel)
+    for key, program, shared_inputs, template in entries:
+        kernel = ArrayKernel(_merge_outputs(program)[0], shared_inputs, reduce)
+        compiled._latest = _Entry(program, shared_inputs, template, kernel)
+        compiled._entries[key] = compiled._latest
     return compiled
 
 
-def _forgotten(*args: Any) -> None:
+def _forgotten(*args: object) -> None:
     """Stand in for a function that could not be pickled."""
 
 
-def _reduced(column: Any, reduce: str) -> Any:
+def _add_up(column: NDArray[np.object_], reduce: str) -> Value | float:
     """Return the sum or the mean of some `Value`s and numbers."""
     if reduce == "sum":
         return sum_(column) if len(column) else 0.0
     return sum_(column) / len(column) if len(column) else float("nan")
 
 
-@dataclass(slots=True)
-class _Block:
-    """An array in a template: which outputs are in it, and for each entry which of these it is."""
-
-    outputs: list[int]
-    places: Any
-
-    def filled(self, outputs: Sequence[Any]) -> Any:
-        """Return the array of outputs, with the dimensions of their rows before its own."""
-        if not self.outputs:
-            return np.empty(self.places.shape)
-        if isinstance(outputs, np.ndarray):
-            return outputs[self.outputs][self.places]
-        parts = np.stack([outputs[i] for i in self.outputs], axis=-1)
-        if len(self.outputs) == self.places.size:
-            return parts.reshape((*parts.shape[:-1], *self.places.shape))
-        return parts[..., self.places]
-
-
-def _each_once(program: Program) -> tuple[Program, list[int]]:
-    """Return the program with equal outputs once, and where each of its outputs is among them."""
+def _merge_outputs(program: Program) -> tuple[Program, list[int]]:
+    """Return the program with equal outputs once, and the position of each output among them."""
     position = {slot: i for i, slot in enumerate(dict.fromkeys(program.outputs))}
-    each_once = Program(program.inputs, program.steps, position, program.labels)
-    return each_once, [position[slot] for slot in program.outputs]
-
-
-def _template(structure: Structure, places: Sequence[int]) -> Any:
-    """Return the tree of a structure with positions of outputs in the places of numbers."""
-    tree = structure.result(places)
-    parts, outer = flatten(tree, lambda part: isinstance(part, np.ndarray))
-    return outer.result([_block(x) if isinstance(x, np.ndarray) else x for x in parts])
-
-
-def _block(positions: Any) -> _Block:
-    order = {k: i for i, k in enumerate(dict.fromkeys(positions.ravel().tolist()))}
-    places = [order[k] for k in positions.ravel().tolist()]
-    return _Block(list(order), np.array(places, int).reshape(positions.shape))
-
-
-def _filled(template: Any, outputs: Sequence[Any], given: set[int] | None = None) -> Any:
-    """Return what a function returned, with the outputs in the places of their positions.
-
-    What was `given` once is copied: a caller may write into one result, and the others stay.
-    """
-    given = set() if given is None else given
-    if type(template) is int:
-        output = outputs[template]
-        if isinstance(output, np.ndarray):
-            output = output.copy() if template in given else output
-            given.add(template)
-        return float(output) if isinstance(output, np.floating) else output
-    if isinstance(template, _Block):
-        return template.filled(outputs)
-    if isinstance(template, Mapping):
-        parts = {key: _filled(part, outputs, given) for key, part in template.items()}
-        return like(template, parts)
-    return like(template, dict(enumerate(_filled(part, outputs, given) for part in template)))
+    merged = Program(program.inputs, program.steps, position, program.labels)
+    return merged, [position[slot] for slot in program.outputs]

@@ -1,0 +1,80 @@
+"""The parameters of a function that is compiled, and those of them that `shared` names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from numbers import Integral
+
+from ...guards.checks import is_of_dates, shown
+from ..program import Program
+
+__all__ = ["Parameters", "Place"]
+
+Place = int | str  # the position of an argument, or its name
+
+
+class Parameters:
+    """The names of a function's parameters, as far as they are known.
+
+    `names` are those of the positional ones. `is_open` says that it takes others as well.
+    """
+
+    def __init__(self, f: Callable[..., object]) -> None:
+        self.names, self._by_name, self.is_open = _parameters_of(f)
+
+    def name(self, position: int) -> str:
+        """Return the name of a positional argument."""
+        return self.names[position] if position < len(self.names) else f"x{position}"
+
+    def places(self, argument: Place) -> set[Place]:
+        """Return all that `shared` may call an argument."""
+        if isinstance(argument, str):
+            if argument not in self.names:
+                return {argument}
+            argument = self.names.index(argument)
+        return {argument, self.name(argument)}
+
+    def require_places(self, shared: object) -> frozenset[Place]:
+        """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
+        places: Iterable[object] = [shared]
+        if isinstance(shared, Iterable) and not isinstance(shared, str):
+            places = shared if getattr(shared, "ndim", 1) else places  # NumPy's scalars are one
+        found = [self._find(place) for place in places]
+        known = frozenset([place for place in found if place is not None])
+        if None in found:
+            there = ", ".join([*self.names, *self._by_name]) or "none"
+            raise TypeError(
+                f"`shared` must be positions or names of arguments, got {shown(shared)}; "
+                f"there are: {there}"
+            )
+        return known
+
+    def _find(self, place: object) -> Place | None:
+        """Return a place, with its position counted from the first argument; None if it is none."""
+        if isinstance(place, str):
+            is_known = self.is_open or place in {*self.names, *self._by_name}
+            return place if is_known else None
+        if isinstance(place, bool) or not isinstance(place, Integral) or is_of_dates(place):
+            return None
+        position, count = int(place), len(self.names)
+        if position < 0:
+            position += count
+            return position if position >= 0 else None
+        return position if self.is_open or position < count else None
+
+
+def _parameters_of(f: Callable[..., object]) -> tuple[list[str], list[str], bool]:
+    if isinstance(f, Program):
+        return list(f.inputs), [], False
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return [], [], True  # some functions written in C do not say
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return (
+        [p.name for p in parameters if p.kind in positional],
+        [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY],
+        any(p.kind in several for p in parameters),
+    )
