@@ -67,10 +67,11 @@ def mark_up(app, what, name, obj, options, lines):
                 lines[i] += ":" if in_code else ""
 
 
-def leave_out_methods(app, what, name, obj, skip, options):
-    """Leave out the methods that are functions of `functional`, which describes them."""
+def leave_out(app, what, name, obj, skip, options):
+    """Leave out methods that `functional` describes, and the fields of a named tuple."""
     is_function = isinstance(obj, Primitive) or getattr(functional, name, None) is obj
-    return True if what == "class" and is_function else None
+    is_field = str(obj.__doc__).startswith("Alias for field number")
+    return True if what == "class" and (is_function or is_field) else None
 
 
 def require_all_names(app, exception):
@@ -88,5 +89,5 @@ def setup(app):
     """Connect the functions above."""
     copy_lessons()
     app.connect("autodoc-process-docstring", mark_up, priority=400)  # before napoleon
-    app.connect("autodoc-skip-member", leave_out_methods)
+    app.connect("autodoc-skip-member", leave_out)
     app.connect("build-finished", require_all_names)

@@ -268,7 +268,7 @@ for op, what, operands, answer in (  # rounded to four digits
     (asinh, "the number whose hyperbolic sine is x", "1.0", 0.8814),
     (acosh, "the number >= 0 whose hyperbolic cosine is x, for x >= 1", "2.0", 1.317),
     (atanh, "the number whose hyperbolic tangent is x, for x in (-1, 1)", "0.5", 0.5493),
-    (erf, "the error function, the integral of 2 / sqrt(pi) * exp(-t*t) up to x", "1.0", 0.8427),
+    (erf, "the error function: 2 / sqrt(pi) * exp(-t*t) integrated from 0 to x", "1.0", 0.8427),
     (erfc, "1 - erf(x), with all its digits where erf(x) is close to 1", "1.0", 0.1573),
     (hypot, "the length of a vector, the root of the sum of its squares", "3.0, 4.0", 5.0),
     (sign, "1, 0 or -1 as x is positive, zero or negative", "-2.5", -1.0),

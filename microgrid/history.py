@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "Record"]
 
-#: What is recorded of an epoch: a number by its name.
+#: The record of an epoch, which holds numbers by name.
 Record = dict[str, float]
 
 MUST = "a history's records must be a list of dicts"
