@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphviz import FORMATS
 
@@ -15,7 +15,7 @@ from ...guards.checks import require_bools, require_whole_numbers, shown
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
 from ..names import Names, all_names, models_of, names_of
-from .dot import Writer
+from .dot import Scene, Writer
 from .graph import Graph
 from .modules import Block, homes_of
 from .plan import Plan, make_plan, nearest
@@ -89,12 +89,50 @@ def draw(
     >>> draw(a * b + 10.0, names=locals())
     Graph of 5 values
     """
+    _require_values(roots)
+    _require_options(format, rankdir, expand_dot, depth, max_nodes)
+    models = models_of(names)
+    if depth is not None and not models:
+        raise ValueError("depth says how deep a model is open, and needs one: draw(…, names=model)")
+    order = topological_order(*roots)
+    path = _path(highlight, order)
+    homes = homes_of(order, models)
+    plan, boxes = _open_modules(order, set(roots), homes, depth, expand_dot, max_nodes)
+    scene = Scene(
+        plan=plan,
+        ids={value: f"n{place}" for place, value in enumerate(order)},
+        names=_names_to_show(order, names, roots),
+        given=names_of(order, names),
+        frames={v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
+        roots=set(roots),
+        path=path,
+        rankdir=rankdir,
+    )
+    drawing = _Drawing(scene, order, [*roots, *path], _state(order), format)
+    return drawing.draw(len(plan.values) if max_nodes is None else max_nodes)
+
+
+def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
+    """Return `draw(root)`: micrograd's name for it, with micrograd's arguments.
+
+    >>> draw_dot(Value(2.0) * 3.0)
+    Graph of 3 values
+    """
+    return draw(root, format=format, rankdir=rankdir)
+
+
+def _require_values(roots: Sequence[object]) -> None:
     if not roots:
         raise TypeError("draw needs at least one Value, got none")
     for root in roots:
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
             raise TypeError(f"draw needs Values, got {shown(root)} ({type(root).__name__}){hint}")
+
+
+def _require_options(
+    format: str, rankdir: str, expand_dot: bool, depth: int | None, max_nodes: int | None
+) -> None:
     if not isinstance(format, str) or format.lower() not in FORMATS:
         raise ValueError(
             f"unknown format: {shown(format)} (must be one of {', '.join(sorted(FORMATS))})"
@@ -108,77 +146,43 @@ def draw(
         require_whole_numbers(depth=depth, least=0, instead="None")
     if max_nodes is not None:
         require_whole_numbers(max_nodes=max_nodes, instead="None")
-    models = models_of(names)
-    if depth is not None and not models:
-        raise ValueError("depth says how deep a model is open, and needs one: draw(…, names=model)")
-    order = topological_order(*roots)
-    path = _path(highlight, order)
-
-    homes = homes_of(order, models)
-    plan, boxes = _open_modules(order, set(roots), homes, depth, expand_dot, max_nodes)
-    scene = _Scene(
-        order=order,
-        plan=plan,
-        first=[*roots, *path],
-        state=_state(order),
-        format=format,
-        rankdir=rankdir,
-        writing={
-            "ids": {value: f"n{place}" for place, value in enumerate(order)},
-            "names": _names_to_show(order, names, roots),
-            "given": names_of(order, names),
-            "frames": {v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
-            "roots": set(roots),
-            "path": path,
-            "rankdir": rankdir,
-        },
-    )
-    return scene.draw(len(plan.values) if max_nodes is None else max_nodes)
 
 
-def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
-    """Return `draw(root)`: micrograd's name for it, with micrograd's arguments.
+class _Drawing(NamedTuple):
+    """A scene to draw; how much of it is drawn depends on how long its layout takes.
 
-    >>> draw_dot(Value(2.0) * 3.0)
-    Graph of 3 values
+    `first` are the values that are drawn before others, and `state` is what to say of numbers.
     """
-    return draw(root, format=format, rankdir=rankdir)
 
-
-class _Scene(NamedTuple):
-    """What is to be drawn; how much of it depends on how long its layout takes."""
-
+    scene: Scene
     order: Sequence[Value]
-    plan: Plan
     first: Sequence[Value]
     state: str
     format: str
-    rankdir: str
-    writing: dict[str, Any]
 
     def draw(self, most: int, derivatives: bool = True, why: str = ASKED) -> Graph:
         """Return the picture of so many values at most, with or without numbers on its edges."""
-        notes = [self.state]
+        plan, notes = self.scene.plan, [self.state]
         graph = Graph(
             values=len(self.order),
             description=self._results(),
             format=self.format,
-            graph_attr={**GRAPH, "rankdir": self.rankdir},
+            graph_attr={**GRAPH, "rankdir": self.scene.rankdir},
             node_attr=NODE,
             edge_attr=EDGE,
         )
-        shown = set(self.plan.values)
+        shown = set(plan.values)
         if len(shown) > most:
-            shown = nearest(self.plan, [x for x in self.first if x in shown], most)
-            graph.left_out = len(self.plan.values) - len(shown)
+            shown = nearest(plan, [x for x in self.first if x in shown], most)
+            graph.left_out = len(plan.values) - len(shown)
             left_out = f"{graph.left_out:,} more values are left out, where dotted lines lead"
             notes.append(f"{left_out}: {why}")
-        steps = [self.plan.steps[value] for value in shown if value in self.plan.steps]
+        steps = [plan.steps[value] for value in shown if value in plan.steps]
         if sum(len(step.operands) for step in steps if not step.block) > MANY_EDGES:
             derivatives = False
         if not derivatives and any(step.operands for step in steps if not step.block):
             notes.append("so many local derivatives are in the edges' tooltips alone")
-        writer = Writer(self.plan, shown, derivatives=derivatives, **self.writing)
+        writer = Writer(self.scene, shown, derivatives)
         if writer.far:
             notes.append("operands from far away stand beside their operation again, dashed")
         if len(shown) > MANY_VALUES:
@@ -199,8 +203,8 @@ class _Scene(NamedTuple):
 
     def _results(self) -> str:
         """Return what the first roots are called, and their numbers."""
-        roots = [value for value in self.first if value in self.writing["roots"]][:MOST_ROOTS]
-        names = [printable(self.writing["names"].get(root, "the result")) for root in roots]
+        roots = [value for value in self.first if value in self.scene.roots][:MOST_ROOTS]
+        names = [printable(self.scene.names.get(root, "the result")) for root in roots]
         return ", ".join(
             f"{isolate(shorten(name))} = {number_text(root.data)}"
             for name, root in zip(names, roots, strict=True)
@@ -214,7 +218,7 @@ def _names_to_show(order: list[Value], names: Names, roots: Sequence[Value]) -> 
     return {x: name for x, name in called.items() if x in given or not x.is_constant}
 
 
-def _holds_values(x: Any) -> bool:
+def _holds_values(x: object) -> bool:
     return isinstance(x, (list, tuple)) and any(isinstance(item, Value) for item in x)
 
 

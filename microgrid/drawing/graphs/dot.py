@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Container, Mapping, Sequence, Set
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...core.primitive import add, multiply
 from ...engine import Value
@@ -49,7 +49,7 @@ from .styles import (
     value_look,
 )
 
-__all__ = ["Writer"]
+__all__ = ["Scene", "Writer"]
 
 SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of operands in any order
 
@@ -57,37 +57,42 @@ SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of op
 SIDES = {"LR": "w", "RL": "e", "TB": "n", "BT": "s"}  # of an operation, where operands come in
 
 
-class Writer:
-    """Writes what is shown of a plan: values and steps as nodes, edges, frames of open modules.
+class Scene(NamedTuple):
+    """A plan, and what there is to say of its values.
 
     `ids`, `names` and `frames` are those of values, of which some were `given` their names; `path`
-    is what to highlight. Without `derivatives`, these stand in the tooltips alone.
+    is what to highlight.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        shown: Set[Value],
-        *,
-        ids: Mapping[Value, str],
-        names: Mapping[Value, str],
-        given: Container[Value],
-        frames: Mapping[Value, Block | None],
-        roots: Set[Value],
-        path: Sequence[Value],
-        derivatives: bool,
-        rankdir: str,
-    ) -> None:
-        self.plan, self.shown, self.names, self.roots = plan, shown, names, roots
-        self.ids, self.frames, self.derivatives = dict(ids), dict(frames), derivatives
-        self.given, self.rankdir, self.far = given, rankdir, far_operands(plan, shown)
-        for value, step in plan.steps.items():
+    plan: Plan
+    ids: Mapping[Value, str]
+    names: Mapping[Value, str]
+    given: Container[Value]
+    frames: Mapping[Value, Block | None]
+    roots: Set[Value]
+    path: Sequence[Value]
+    rankdir: str
+
+
+class Writer:
+    """Writes what is shown of a scene: values and steps as nodes, edges, frames of open modules.
+
+    Without `derivatives`, these stand in the tooltips alone.
+    """
+
+    def __init__(self, scene: Scene, shown: Set[Value], derivatives: bool) -> None:
+        self.plan, self.names, self.roots = scene.plan, scene.names, scene.roots
+        self.ids, self.frames = dict(scene.ids), dict(scene.frames)
+        self.given, self.rankdir = scene.given, scene.rankdir
+        self.shown, self.derivatives = shown, derivatives
+        self.far = far_operands(self.plan, shown)
+        for value, step in self.plan.steps.items():
             for place, product in enumerate(step.products):
-                self.ids[product] = f"{ids[value]}p{place}"
-                self.frames[product] = frames.get(value)
+                self.ids[product] = f"{scene.ids[value]}p{place}"
+                self.frames[product] = scene.frames.get(value)
         self.scale = Scale(value.grad for value in shown if not value.is_constant)
-        self.lit = _links(path, plan)
-        self.chosen = {*path, *self.lit, *chain.from_iterable(self.lit.values())}
+        self.lit = _links(scene.path, self.plan)
+        self.chosen = {*scene.path, *self.lit, *chain.from_iterable(self.lit.values())}
         self.nodes: dict[Block | None, list[list[str]]] = {None: []}  # outside, and in each frame
         self.edges: list[str] = []
 

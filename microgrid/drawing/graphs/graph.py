@@ -179,7 +179,9 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             picture = text.with_name(f"{text.name}.{format}")
         else:
             picture = self._path(directory, outfile)
-            text = self._path(directory, filename or picture.with_suffix(".gv").name)
+            text = picture.with_suffix(".gv")
+            if filename is not None:
+                text = self._path(directory, filename)
             format = format or picture.suffix.removeprefix(".").lower() or self.format
         written = {picture: format}
         if not cleanup:

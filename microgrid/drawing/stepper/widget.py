@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import anywidget
 import traitlets
 
-if TYPE_CHECKING:
-    from .exploration import Exploration
-
 __all__ = ["Widget"]
 
 STATIC = Path(__file__).parent / "static"
+
+
+class Explored(Protocol):
+    """What a widget shows: an exploration, whose leaves can be changed."""
+
+    @property
+    def graph(self) -> dict[str, Any]:
+        """All that the page shows but the numbers."""
+
+    def numbers(self) -> list[Any]:
+        """Return the numbers of the steps."""
+
+    def change(self, leaf: int, text: str) -> None:
+        """Set a leaf, by its place, to the number that a text says."""
 
 
 class Widget(anywidget.AnyWidget):
@@ -32,7 +43,7 @@ class Widget(anywidget.AnyWidget):
     numbers: traitlets.List[Any] = traitlets.List().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
 
-    def __init__(self, exploration: Exploration) -> None:
+    def __init__(self, exploration: Explored) -> None:
         super().__init__(graph=exploration.graph, numbers=exploration.numbers())
         self._exploration = exploration
         self._is_ready, self._waiting = False, list[Callable[[], None]]()
