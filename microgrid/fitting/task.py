@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..guards.checks import require_functions, shown
+from ..engine import Value
+from ..guards.checks import is_real, require_functions, shown
 from ..optim import Optimizer
 from ..schedules import Schedule
 from .examples import Examples
@@ -58,3 +59,15 @@ class Task:
     def batches(self) -> int:
         """How many batches, and so steps, an epoch has."""
         return math.ceil(len(self.examples.rows) / self.batch_size)
+
+    def clip_gradients(self, gradients: Sequence[Any]) -> list[Any]:
+        """Return what `clip` makes of gradients, known or traced; without it, these themselves."""
+        if not self.clip:
+            return list(gradients)
+        clipped = self.clip(gradients)
+        fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
+        if not fits or not all(
+            is_real(g) or (isinstance(g, Value) and g.is_traced) for g in clipped
+        ):
+            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
+        return list(clipped)

@@ -124,7 +124,7 @@ class Trainer:
         gradients = [parameter.grad / len(predictions) for parameter in parameters]
         if not all(map(math.isfinite, gradients)):
             raise FloatingPointError(f"a gradient is not finite: {origin(total)}")
-        return total.data / len(predictions), predictions, self._clip(gradients)
+        return total.data / len(predictions), predictions, self.task.clip_gradients(gradients)
 
     def forward(self, batch: Examples) -> tuple[Value, list[object]]:
         """Return the sum of the rows' losses, and the predictions in plain numbers."""
@@ -158,15 +158,6 @@ class Trainer:
         """Write an epoch down in the history, unless more is to be measured of it."""
         if self.history is not None:
             self.history.records.append(epoch.record())
-
-    def _clip(self, gradients: list[float]) -> list[float]:
-        if not self.task.clip:
-            return gradients
-        clipped = self.task.clip(gradients)
-        fits = isinstance(clipped, Sequence) and len(clipped) == len(gradients)
-        if not fits or not all(is_real(g) for g in clipped):
-            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
-        return list(clipped)
 
 
 class Unmoved(ValueError):
