@@ -1,17 +1,17 @@
-"""What the values of a graph are called, in every picture, step, path and formula of it alike.
+"""The names of the values of a graph, the same in all its pictures, steps, paths and formulas.
 
-| what | is called |
+| value | name |
 |---|---|
-| a value with a label | by that |
-| a variable or a parameter that `names` knows | by that, or by its path in the model |
-| any other constant | by its number |
-| the root, if there is one alone | `L`, for loss |
+| a value with a label | the label |
+| a variable or a parameter that `names` knows | the variable, or the path in the model |
+| any other constant | its number |
+| the root, if there is only one | `L`, for loss |
 | any other leaf | `x1`, `x2`, … |
 | any other value, which was computed | `v1`, `v2`, … |
 
 They are numbered in the topological order of the graph, so that the numbers of `v` are those in the
 listing of a compiled `Program`. Of several values with one name the second is `name_2`; a number
-that makes a name which is taken is passed over.
+whose name is taken is skipped.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def all_names(
     root: Value | None = None,
     most: int | None = LONGEST,
 ) -> dict[Value, str]:
-    """Return what each value of a graph in topological order is called, as this module says.
+    """Return the name of each value of a graph in topological order, by the rules above.
 
-    No two names are equal, but those of constants. Each has at most so many letters, with … in its
-    middle if it was longer; where `most` is None it is as it was given.
+    No two names are equal, except those of constants. Each has at most `most` letters, with … in
+    the middle if it was longer; if `most` is None, it is as it was given.
 
     Raises:
         TypeError: `names` is neither a mapping nor a model.

@@ -22,7 +22,7 @@ class Picture:
     """A picture of a training: shown in a notebook, saved with `save`, changed through `figure`.
 
     `figure` is a `matplotlib.figure.Figure`, made without pyplot: nothing is kept open.
-    `alternative` is what to read instead of looking at it.
+    `alternative` is its description in words.
 
     >>> Picture(Figure(figsize=(4, 3)))
     Picture(4 x 3 inches)
@@ -60,7 +60,7 @@ class Picture:
         return self._render("png")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what a notebook shows, and what it says to who does not see it."""
+        """Return what a notebook shows, and its text for those who cannot see it."""
         data = {"image/png": self._repr_png_(), "text/plain": repr(self)}
         return data, {"image/png": {"alt": self.alternative}}
 

@@ -44,46 +44,47 @@ def draw(
     rankdir: str = "LR",
     max_nodes: int | None = 500,
 ) -> Graph:
-    """Return a picture of all that the roots depend on, with data, gradients and derivatives.
+    """Return a picture of the roots and of all that they depend on, with data and gradients.
 
     A notebook shows it; `draw(loss).save("graph.svg")` writes it, as svg, png, pdf or dot.
 
     A leaf is a rounded box with a bold border, a constant a dashed note, any other value a plain
-    box, and a root has a double border. What nobody named has a small grey name, which is that of
-    `explain`, `explore` and `formula` too: `microgrid.drawing.names` says how they are made.
+    box; a root has a double border. A value that nobody named has a small grey name, the same as in
+    `explain`, `explore` and `formula`: `microgrid.drawing.names` has the rules.
 
-    An operation is a small round box between its operands and its result. Operands stand in their
-    order; two or three are numbered where it matters, and those from far away stand beside the
-    operation again, dashed, where lines to all would be too long. On an operand's edge stands the
-    local derivative, ∂result/∂operand, unless that layout takes long. Numbers have 4 digits here,
-    and all of them in tooltips. A constant has no gradient. A line below says so if every gradient
-    is 0, as before `backward`, or if a leaf has changed since the rest was computed.
+    An operation is a small round box between its operands and its result. Operands keep their
+    order; two or three are numbered where it matters. Where the line to an operand would be too
+    long, the operand stands beside the operation once more, dashed. The edge from an operand shows
+    the local derivative, ∂result/∂operand, unless that layout takes long. Numbers have 4 digits
+    here, and all of their digits in tooltips. A constant has no gradient. A line below the picture
+    says so if every gradient is 0, as before `backward`, or if a leaf has changed since the rest
+    was computed.
 
     Colours show gradients, orange those above 0 and purple those below, the stronger the larger:
-    on a node its own, on an edge what it brings back. An edge is as thick as that is large, dashed
-    where it is below 0, and thin and grey where nothing comes back. For what is built on the SVG,
-    its pieces have ids and classes, which `microgrid.drawing.graphs.dot` lists.
+    on a node its own, on an edge the share that it carries back. The larger that share, the thicker
+    the edge; it is dashed where the share is below 0, and thin and grey where the share is 0. The
+    pieces of the SVG have ids and classes to build on, which `microgrid.drawing.graphs.dot` lists.
 
     Args:
-        *roots: What to draw; what they share is drawn once.
-        names: What values without a label are called: a mapping such as `locals()`, or a model,
-            whose parameters have their paths. A model's modules are framed, each once however many
-            rows went through it.
-        depth: How deep a model is open: 0 draws it as one box, 1 opens it and draws its layers as
-            boxes, 2 opens these. None opens as much as `max_nodes` allows.
+        *roots: The values to draw; what they share is drawn once.
+        names: Names for values without a label: a mapping such as `locals()`, or a model, whose
+            parameters are called by their paths. A model's modules are framed, each once however
+            many rows went through it.
+        depth: How far a model is opened: 0 draws it as one box, 1 its layers as boxes, 2 their
+            neurons. None opens as much as `max_nodes` allows.
         expand_dot: Whether a `dot` is drawn as products and their sum, instead of as one operation.
         highlight: Values to emphasise, and the edges between each and the next.
         format: That of `graph.render()` and `graph.pipe()`.
-        rankdir: The way that the arrows go: "LR", "TB", "BT" or "RL".
-        max_nodes: How many values are drawn at most, those nearest to the roots first. A line says
-            how many are left out, and dotted stubs stand where the graph goes on. None draws all
-            whose layout takes no more than some seconds.
+        rankdir: The direction of the arrows: "LR", "TB", "BT" or "RL".
+        max_nodes: The most values to draw, those nearest to the roots first. A line says how many
+            are left out, and dotted stubs show where the graph goes on. None draws all of them, if
+            the layout takes no more than some seconds.
 
     Raises:
-        TypeError: a root, or what to highlight, is no `Value`; there is no root; or `names` is
-            neither a mapping nor a model.
+        TypeError: a root, or a value to highlight, is not a `Value`; there is no root; or `names`
+            is neither a mapping nor a model.
         ValueError: there is no such rankdir or format; `depth` is below 0, or there is no model
-            among the names; `max_nodes` is below 1; or no root depends on what to highlight.
+            among the names; `max_nodes` is below 1; or no root depends on a value to highlight.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> draw(a * b + 10.0, names=locals())

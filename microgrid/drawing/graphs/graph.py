@@ -29,10 +29,10 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
     """A `graphviz.Digraph` that finds its layout engine, and shows something useful without one.
 
     As the last expression of a notebook's cell it is shown; where no engine is installed, a text
-    says what to do. `save("graph.svg")` writes a picture. `values` is how many values the graph
-    has, `left_out` how many of them are too many to draw. `simpler` makes the graph that is shown
-    instead if the layout takes long, without numbers on the edges or with fewer values; what it
-    leaves out it says.
+    says what to do. `save("graph.svg")` writes a picture. `values` is the number of values in the
+    graph, `left_out` the number of those that are not drawn. `simpler` makes the graph to show
+    instead if the layout takes long, without numbers on the edges or with fewer values; it says
+    what it leaves out.
 
     >>> graph = Graph(values=2)
     >>> graph.edge("a", "b")
@@ -245,7 +245,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
 
 def _add_description(svg: bytes, words: str) -> bytes:
-    """Return an SVG that says in words what is to be seen, and is no wider than a page."""
+    """Return an SVG with a description in words, and no wider than a page."""
     said = html.escape(xml_text(words))
     head = f'<svg role="img" aria-label="{said}" style="{FIT}" '
     before, svg_begins, after = svg.partition(b"<svg ")

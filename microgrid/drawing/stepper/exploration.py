@@ -193,7 +193,7 @@ class Exploration:
         try:
             return listing(*self._steps.results()), ""
         except TypeError as error:
-            return None, f"A page cannot compute this graph anew: {error}."
+            return None, f"A page cannot recompute this graph: {error}."
 
     @cached_property
     def widget(self) -> Widget | None:

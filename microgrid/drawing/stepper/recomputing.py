@@ -1,4 +1,4 @@
-"""The program by which a page computes a graph anew, without Python.
+"""The program by which a page recomputes a graph without Python.
 
 It is written from the table of lowerings, as native code and C are: explore.js has a row for each
 operation of an `Emitter`, and none for any primitive.

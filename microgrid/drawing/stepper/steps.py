@@ -1,7 +1,7 @@
 """Backpropagation as a list of steps: each value appears, then each share of a gradient arrives.
 
 The sentences are written once, with holes for numbers. The numbers are apart, so that after a
-change of a leaf they alone are computed anew: here, or by a page alone.
+change of a leaf they alone are recomputed: here, or by a page alone.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Steps:
         return [*data, *derivatives], [stand_in[leaf] for leaf in leaves]
 
     def lines(self) -> list[str]:
-        """Return each step's text, with the numbers of now."""
+        """Return each step's text, with the current numbers."""
         numbers = self.numbers()
         return [self._line(step, numbers) for step in self.steps]
 

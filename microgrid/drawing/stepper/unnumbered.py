@@ -40,7 +40,7 @@ class Unnumbered:
                     self.stand_in[value] = out = value.op(*operands)
                     try:
                         self.partials[value] = value.op.partials(out, *operands)
-                    except Exception as error:  # a rule may do anything with what is no number
+                    except Exception as error:  # a rule may do anything with such an operand
                         if raised_by_handler(error):
                             raise
                         self.partials[value] = None

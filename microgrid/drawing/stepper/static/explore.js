@@ -350,7 +350,7 @@ function render({ model, el }) {
   const leaves = element(
     "fieldset",
     { class: "leaves" },
-    element("legend", {}, fixed ? "Leaves" : "Leaves: change a number, and all is computed anew"),
+    element("legend", {}, fixed ? "Leaves" : "Leaves: change a number, and everything is recomputed"),
     ...(fixed ? [element("p", { class: "note" }, fixed)] : []),
     element(
       "div",
