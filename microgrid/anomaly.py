@@ -22,8 +22,9 @@ from .core.primitive import (
     pow_fixed,
     power,
 )
-from .engine import Number, Value
+from .engine import Value
 from .functional import (
+    Number,
     acos,
     asin,
     dot_,

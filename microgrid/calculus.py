@@ -1,12 +1,12 @@
 """Transforms: functions of numbers to functions that compute their derivatives, of any order.
 
 All are one idea. A function is run once, on fresh nodes; a `Linearization` of its graph then pulls
-cotangents back, or pushes tangents forward. What it gives are numbers if nothing outside of the
-function is involved, else graphs, as it is where they shall be differentiated again.
+cotangents back, or pushes tangents forward. The derivatives are numbers if the graph has no leaf
+from outside of the function, else graphs, as they also are if they are to be differentiated again.
 
 An argument, and what a function returns, may be a number, a `Value`, a NumPy array, a model, or
 lists, tuples and dicts of these; derivatives come in the same structure (a model's as a dict by
-path). Numbers in, numbers out, unless the answer depends on a `Value` from outside.
+path). Plain numbers give plain numbers, unless the function closes over a `Value`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
 
+from .core import reals
 from .core.graph import recording, require_fresh, topological_order
 from .core.modes import current, unrecorded
 from .core.primitive import CONSTANT, argument
@@ -24,6 +25,7 @@ from .derivatives.series import coefficients
 from .derivatives.trees import Structure, flatten, map_values
 from .derivatives.wrapping import Wrapped
 from .engine import Value
+from .functional import Number
 from .guards.checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
 from .nn import Module
 
@@ -44,6 +46,7 @@ Scalar = Value | float
 Vector = list[Value] | list[float] | list[Value | float]
 P = ParamSpec("P")  # the parameters after the first, which takes numbers and `Value`s alike
 Inputs = TypeVar("Inputs")  # numbers in any structure; derivatives by them have it too
+Rows = Sequence[Sequence[Number]]
 Output = TypeVar("Output", covariant=True)
 
 
@@ -51,8 +54,8 @@ Output = TypeVar("Output", covariant=True)
 def gradients(output: Scalar, inputs: Module) -> dict[str, Value]: ...
 @overload
 def gradients(output: Scalar, inputs: Inputs) -> Inputs: ...
-def gradients(output: Any, inputs: Any) -> Any:
-    """Return the derivative of an output by each input, as `Value`s to differentiate again.
+def gradients(output: object, inputs: object) -> object:
+    """Return the derivative of an output by each input, as `Value`s that can be differentiated.
 
     The inputs are nodes of the output's graph, in lists or dicts, or a model; the answer has their
     structure, with 0 for what the output does not depend on. No `grad` is touched.
@@ -68,14 +71,15 @@ def gradients(output: Any, inputs: Any) -> Any:
     (36.0, 12.0)
     """
     if not isinstance(output, (Value, Real)):
-        raise TypeError(f"gradients needs one scalar to derive, got {_told(output)}")
+        raise TypeError(f"gradients needs one scalar to differentiate, got {_describe(output)}")
     nodes, structure = flatten(inputs)
+    need = "gradients needs Values to differentiate with respect to"
     for node in nodes:
         if not isinstance(node, Value):
-            raise TypeError(f"gradients needs Values to derive by, got the number {shown(node)}")
+            raise TypeError(f"{need}, got the number {shown(node)}")
         if node.is_constant:
-            raise ValueError(f"gradients needs Values to derive by, got the constant {shown(node)}")
-    derivatives = _gradient_graph(_constant_or_value(output), nodes)
+            raise ValueError(f"{need}, got the constant {shown(node)}")
+    derivatives = _gradient_graph(_root(output, "gradients"), nodes)
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
 
@@ -99,13 +103,13 @@ def grad(
 def grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., object]:
-    """Return the function that computes f's gradient by the arguments of the given numbers.
+    """Return the function that computes f's gradient by the arguments in the given positions.
 
     f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
     gradient. Keyword arguments are passed on.
 
     Raises when called:
-        TypeError: f returns something else, or an argument is nothing to differentiate by.
+        TypeError: f returns something else, or an argument holds something else than numbers.
         IndexError: there is no argument of such a number.
         ValueError: one argument is named twice.
 
@@ -157,8 +161,8 @@ def jacobian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., object]:
     """Return the function that computes the derivative of each of f's outputs by each input.
 
-    It has the outputs' structure, and for each the inputs'; array by array makes a matrix. The
-    cost is that of as many gradients as there are outputs, or inputs if they are fewer.
+    It has the outputs' structure, and for each output the inputs'; of an array by an array it is a
+    matrix. The cost is that of as many gradients as there are outputs, or inputs if they are fewer.
 
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + 1])([2.0, 3.0])
     [[3.0, 2.0], [1.0, 0.0]]
@@ -194,7 +198,7 @@ def hvp(
 @overload
 def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> Any: ...
 def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> object:
-    """Return f's Hessian at the primals times the tangents, for the price of two gradients or so.
+    """Return f's Hessian at the primals times the tangents, at the cost of about two gradients.
 
     There is one primal, and one tangent of the same structure, for each argument of f. The answer
     has the structure of the primal; if there are several primals, it is a tuple.
@@ -207,7 +211,7 @@ def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> o
         call = _Call(f, "hvp", primals, {}, 0 if len(primals) == 1 else range(len(primals)))
         gradient = _gradient_graph(_root(call.output, "hvp"), call.nodes)
         row = Linearization(gradient, call.nodes).push(directions)
-    return call.structure.result(call.released([row])[0])
+    return call.structure.result(call.release([row])[0])
 
 
 @overload
@@ -235,7 +239,7 @@ def jvp(
         call = _Call(f, "jvp", primals, {}, range(len(primals)))
         roots, outputs = _roots(call.output, "jvp")
         row = Linearization(roots, call.nodes).push(directions)
-    value, tangent = call.released([roots, row])
+    value, tangent = call.release([roots, row])
     return outputs.argument(value), outputs.result(tangent)
 
 
@@ -264,8 +268,8 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[An
         roots, outputs = _roots(call.output, "vjp")
         linear = Linearization(roots, call.nodes)
 
-    def pull(cotangent: Any) -> tuple[Any, ...]:
-        given = _matching("the cotangent", cotangent, outputs)
+    def pull(cotangent: object) -> tuple[Any, ...]:
+        given = _scalars_like("the cotangent", cotangent, outputs)
         need, kinds = "a cotangent is a real number", [_kind([root]) for root in roots]
         cotangents = [
             x if isinstance(x, Value) else number_of_kind(x, kind, need)
@@ -275,10 +279,10 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[An
             require_fresh(topological_order(*roots))  # a leaf may have changed since
         with recording():
             row = linear.pull(cotangents)
-        derivatives: tuple[Any, ...] = call.structure.result(call.released([row])[0])
+        derivatives: tuple[Any, ...] = call.structure.result(call.release([row])[0])
         return derivatives
 
-    return outputs.argument(call.released([roots])[0]), pull
+    return outputs.argument(call.release([roots])[0]), pull
 
 
 @overload
@@ -293,8 +297,8 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     chapter 13).
 
     Raises:
-        TypeError: f returns no single scalar, or x is none.
-        TypeError, ValueError: the order is no integer, at least 0.
+        TypeError: f does not return a single scalar, or x is not a number.
+        TypeError, ValueError: the order is not an integer of at least 0.
 
     >>> from microgrid import exp
     >>> taylor(exp, 0.0, 4)
@@ -309,7 +313,7 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
         nodes = topological_order(root, variable)
         require_fresh(nodes)
         row = coefficients(nodes, root, variable, order, closed=is_closed(nodes, [variable]))
-    return call.released([row])[0]
+    return call.release([row])[0]
 
 
 class _Transform(Wrapped, Generic[P]):
@@ -323,15 +327,15 @@ class _Transform(Wrapped, Generic[P]):
         require_bools(has_aux=has_aux)
         self.argnums, self.has_aux = argnums, has_aux
 
-    def options(self) -> tuple[Any, ...]:
-        """Return what it is made with beside the function."""
+    def options(self) -> tuple[int | Sequence[int], bool]:
+        """Return the other arguments that this was made with."""
         return self.argnums, self.has_aux
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.function!r}>"
 
     def _value_and_gradient(
-        self, transform: str, args: Any, kwargs: Mapping[str, Any]
+        self, transform: str, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> tuple[Any, Any]:
         with recording():
             call = _Call(self.function, transform, args, kwargs, self.argnums)
@@ -339,11 +343,11 @@ class _Transform(Wrapped, Generic[P]):
             root = _root(output, transform)
             linear = Linearization([root], call.nodes)
             row = linear.pull([1])
-        (value,), row = call.released([[root], row], linear.closed)
+        (value,), row = call.release([[root], row], linear.closed)
         derivative = call.structure.result(row)
         if not self.has_aux:
             return value, derivative
-        return (value, map_values(lambda v: call.released([[v]])[0][0], aux)), derivative
+        return (value, map_values(lambda v: call.release([[v]])[0][0], aux)), derivative
 
 
 class Gradient(_Transform[P]):
@@ -420,7 +424,7 @@ class Jacobian(_Transform[P], Generic[P, Output]):
             call = _Call(self.function, "jacobian", args, kwargs, self.argnums)
             roots, outputs = _roots(call.output, "jacobian")
             rows = Linearization(roots, call.nodes).matrix()
-        return outputs.table(call.released(rows), call.structure)
+        return outputs.table(call.release(rows), call.structure)
 
 
 class Hessian(_Transform[P]):
@@ -446,56 +450,58 @@ class Hessian(_Transform[P]):
             call = _Call(self.function, "hessian", args, kwargs, self.argnums)
             gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)
             rows = Linearization(gradient, call.nodes).matrix()
-        return call.structure.table(call.released(rows), call.structure)
+        return call.structure.table(call.release(rows), call.structure)
 
 
 class _Call:
-    """One call of a function, on fresh nodes in the places of what it is to be derived by."""
+    """One call of a function, on fresh nodes in the places of the chosen arguments' numbers."""
 
     def __init__(
         self,
         f: Function,
         transform: str,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
         argnums: int | Sequence[int],
     ) -> None:
         _require_function(f)
         chosen = _positions(argnums, len(args), transform)
         leaves, structure = flatten(tuple([args[i] for i in chosen]))
         self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
-        self.nodes = [_fresh(leaf) for leaf in leaves]
+        self.nodes = [_fresh_node(leaf) for leaf in leaves]
         new = dict(zip(chosen, structure.argument(self.nodes), strict=True))
         self.structure = structure.parts[0] if isinstance(argnums, Integral) else structure
-        self.output = f(*[new.get(i, x) for i, x in enumerate(args)], **kwargs)
+        self.output: object = f(*[new.get(i, x) for i, x in enumerate(args)], **kwargs)
 
-    def released(self, rows: list[list[Any]], closed: bool = False) -> list[list[Any]]:
+    def release(self, rows: Rows, closed: bool = False) -> list[list[Number]]:
         """Return rows of scalars as plain numbers, if no dependence on a `Value` gets lost.
 
         If the graph is known to be `closed`, nothing needs to be looked for.
         """
         values = [x for row in rows for x in row if isinstance(x, Value)]
-        hidden = self.of_values or not (closed or is_closed(topological_order(*values), self.nodes))
-        release = _as_value if hidden else _as_number
+        depends = self.of_values or not (
+            closed or is_closed(topological_order(*values), self.nodes)
+        )
+        release = _as_value if depends else _as_number
         for node in self.nodes:
             if not node.parents:
-                node.op = CONSTANT  # nothing else can derive by it: for others it is a number
+                node.op = CONSTANT  # no other transform's input: to all others it is a number
         kind = _kind(self.nodes)
         return [[release(x, kind) for x in row] for row in rows]
 
 
-def _require_function(f: Any) -> None:
+def _require_function(f: object) -> None:
     if not callable(f):
         raise TypeError(f"a transform needs a function, got {shown(f)} ({type(f).__name__})")
 
 
 def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list[int]:
-    """Return the positions of the arguments to derive by, after a check of what the user gave."""
-    given: Any = [argnums] if isinstance(argnums, Integral) else argnums
+    """Return the positions of the chosen arguments, after a check of what the user gave."""
+    given = [argnums] if isinstance(argnums, int | Integral) else argnums
     if not isinstance(given, (list, tuple, range)) or not all(
         isinstance(i, Integral) and not is_bool(i) for i in given
     ):
-        raise TypeError(f"argnums must be a whole number, or a tuple of them, got {shown(argnums)}")
+        raise TypeError(f"argnums must be an integer, or a tuple of them, got {shown(argnums)}")
     for i in given:
         if not -count <= i < count:
             raise IndexError(
@@ -508,48 +514,50 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
     return positions
 
 
-def _root(output: Any, transform: str) -> Value:
+def _root(output: object, transform: str) -> Value:
     """Return the one scalar that a function returned, or raise `TypeError`."""
     roots, structure = _roots(output, transform)
     if structure.paths != [""]:
         raise TypeError(
-            f"{transform} needs a function with one scalar output, got {_told(output)}; "
+            f"{transform} needs a function with one scalar output, got {_describe(output)}; "
             "use jacobian"
         )
     return roots[0]
 
 
-def _roots(output: Any, transform: str) -> tuple[list[Value], Structure]:
+def _roots(output: object, transform: str) -> tuple[list[Value], Structure]:
     """Return what a function returned as `Value`s, with its structure, or raise `TypeError`."""
     try:
         scalars, structure = flatten(output)
     except TypeError:
         raise TypeError(
-            f"{transform} needs a function that returns a number, got {_told(output)}"
+            f"{transform} needs a function that returns a number, got {_describe(output)}"
         ) from None
     return [_constant_or_value(x) for x in scalars], structure
 
 
-def _constant_or_value(x: Any) -> Value:
+def _constant_or_value(x: Value | reals.Real) -> Value:
     return x if isinstance(x, Value) else Value(x).detach()
 
 
-def _pair(output: Any, transform: str) -> tuple[Any, Any]:
+def _pair(output: object, transform: str) -> tuple[object, object]:
     if not isinstance(output, tuple) or len(output) != 2:
         raise TypeError(
             f"{transform} with has_aux needs a function that returns a pair (output, aux), "
-            f"got {_told(output)}"
+            f"got {_describe(output)}"
         )
     return output
 
 
-def _told(output: Any) -> str:
+def _describe(output: object) -> str:
     if isinstance(output, (list, tuple, dict)):
         return f"a {type(output).__name__} of {len(output)}"
     return f"{shown(output)} ({type(output).__name__})"
 
 
-def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+def _directions(
+    transform: str, primals: Sequence[object], tangents: Sequence[object]
+) -> list[Number]:
     """Return the scalars of the tangents, after a check that they fit the primals."""
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (list, tuple)):
@@ -557,56 +565,57 @@ def _directions(transform: str, primals: Sequence[Any], tangents: Sequence[Any])
                 f"{transform} needs {name} in a tuple, one for each argument of the function, "
                 f"got {shown(given)}; write ({name[:-1]},)"
             )
-    return _matching("the tangents", tuple(tangents), flatten(tuple(primals))[1])
+    return _scalars_like("the tangents", tuple(tangents), flatten(tuple(primals))[1])
 
 
-def _matching(what: str, tree: Any, structure: Structure) -> list[Any]:
+def _scalars_like(what: str, tree: object, structure: Structure) -> list[Number]:
+    """Return the scalars of a tree in the order of a structure, after a check that they fit it."""
     scalars, own = flatten(tree)
     found = dict(zip(own.paths, scalars, strict=True))
     if found.keys() != set(structure.paths):
         raise ValueError(
             f"{what} must have the structure of what they belong to, with a number for each of "
-            f"{_some(structure.paths)}; got {_some(own.paths)}"
+            f"{_name_some(structure.paths)}; got {_name_some(own.paths)}"
         )
     in_order = [found[path] for path in structure.paths]  # dicts may have another
     must = f"{what} must be of real numbers"
-    held = [x if isinstance(x, Value) else number(x, must) for x in in_order]
-    return [x if type(x) is int else y for x, y in zip(in_order, held, strict=True)]
+    numbers = [x if isinstance(x, Value) else number(x, must) for x in in_order]
+    return [x if type(x) is int else y for x, y in zip(in_order, numbers, strict=True)]
 
 
-def _some(paths: list[str]) -> str:
-    shown = [path or "the number" for path in paths[:4]] or ["nothing"]
-    return ", ".join(shown) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+def _name_some(paths: list[str]) -> str:
+    first = [path or "the number" for path in paths[:4]] or ["nothing"]
+    return ", ".join(first) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
-def _gradient_graph(root: Value, inputs: Sequence[Value]) -> list[Any]:
+def _gradient_graph(root: Value, inputs: Sequence[Value]) -> list[Number]:
     return Linearization([root], inputs, as_graphs=True).pull([1])
 
 
-def _fresh(leaf: Any) -> Value:
+def _fresh_node(leaf: Number) -> Value:
     """Return a node of a transform's own, even where one `Value` is passed twice.
 
     For d/dy (x * y) at y = x is x, not 2 * x.
     """
     if not isinstance(leaf, Value):
         return Value(leaf)
-    node: Value = argument(leaf)
+    node = argument(leaf)
     node.label = leaf.label
     return node
 
 
-def _kind(nodes: Sequence[Value]) -> type:
+def _kind(nodes: Sequence[Value]) -> type[float]:
     """Return the type of the numbers at hand: derivatives by a `Fraction` are `Fraction`s."""
     return type(nodes[0].data) if nodes and not nodes[0].is_traced else float
 
 
-def _as_value(x: Any, kind: Callable[[Any], Any]) -> Value:
+def _as_value(x: Number, kind: type[float]) -> Value:
     if not isinstance(x, Value):
         return Value(_as_number(x, kind)).detach()
     return x.detach() if current(unrecorded) else x
 
 
-def _as_number(x: Any, kind: Callable[[Any], Any]) -> Any:
+def _as_number(x: Number, kind: type[float]) -> float:
     if isinstance(x, Value):
         return x.data
     return kind(x) if isinstance(x, int) else number(x)  # rules and sums make ints, such as 0

@@ -1,6 +1,12 @@
 """The graph: a `Value` is a number that remembers how it was computed, and can be differentiated.
 
-The chain rule stands in one place, `Value.chain`; the derivatives it multiplies are `primitive`'s.
+Every operation makes a node that points to its operands, so that the last one holds the whole
+graph. `backward` goes through it from the end. By the chain rule each node passes its own gradient
+on to its parents, times the derivative by each of them; what comes in at a node by several ways is
+added up. Parents come before their children in the order of the graph, so that in reverse all that
+comes in at a node is there before it is passed on.
+
+The derivatives themselves are rows of the table in `core.primitive` and `functional`.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from .core.reals import Real, number, number_beside, number_of_kind
 from .guards.mistakes import (
     Absent,
     Checked,
-    checked,
+    guard,
     refuse,
     refuse_subclass,
     require_gradient,
@@ -49,13 +55,13 @@ class Value(Arithmetic):
     """A real number that remembers how it was computed.
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
-    made it and `parents` are its operands; a leaf has neither. `grad` is what `backward` left here.
-    It computes, compares and formats as a float does. But `hash` is identity: a set or a dict finds
-    a node, while `in`, `index` and `remove` of a list find the first of that number. In a list a
-    node is found by `any(item is node for item in items)`.
+    made it and `parents` are its operands; a leaf has neither. `grad` is the derivative that
+    `backward` stored here. A `Value` computes, compares and formats as a float does. But its hash
+    is its identity: a set or a dict finds a node, while `in`, `index` and `remove` of a list find
+    the first equal number. To find a node in a list, write `any(item is node for item in items)`.
 
     Raises:
-        TypeError: the data is no real number, or the label is no string.
+        TypeError: the data is not a real number, or the label is not a string.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0)
     >>> (a * b + 10.0).backward()
@@ -66,8 +72,8 @@ class Value(Arithmetic):
     """
 
     __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")
-    grad: Checked[float] = checked("_grad", require_gradient)
-    label: Checked[str | None] = checked("_label", require_label)
+    grad: Checked[float] = guard("_grad", require_gradient)
+    label: Checked[str | None] = guard("_label", require_label)
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
@@ -104,7 +110,7 @@ class Value(Arithmetic):
         if more or options or (label is not None and not isinstance(label, str)):
             refuse(data, label, more, options)
         self._real = number(data)
-        self._grad = type(self._real)()
+        self._grad: float | None = type(self._real)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
@@ -143,7 +149,7 @@ class Value(Arithmetic):
             watch.check_node(node, op, operands)
         return node
 
-    def _constant(self, x: Any) -> Value:
+    def _constant(self, x: object) -> Value:
         constant = blank(Value)
         constant._real = data = x if type(x) is float else number_beside(x, type(self._real))
         constant._grad, constant.parents, constant.op = type(data)(), (), CONSTANT
@@ -163,11 +169,11 @@ class Value(Arithmetic):
 
     @property
     def is_constant(self) -> bool:
-        """Whether this was a plain number, or computed under `no_grad`: a leaf without gradient."""
+        """Whether this is a leaf without gradient: a plain number, or one computed in `no_grad`."""
         return self.op is CONSTANT
 
     def item(self) -> float:
-        """Return the number, outside of the graph."""
+        """Return the number, without its graph."""
         return self._real
 
     def detach(self) -> Value:
@@ -175,7 +181,7 @@ class Value(Arithmetic):
         return self._constant(self._real)
 
     def partials(self) -> tuple[float | None, ...]:
-        """Return the derivative by each parent, at the data of now.
+        """Return the derivative by each parent, at their current data.
 
         >>> (Value(2.0) * Value(3.0)).partials()
         (3.0, 2.0)
@@ -207,12 +213,12 @@ class Value(Arithmetic):
         return [None if partial is None else g * partial for partial in self.partials()]
 
     def backward(self, seed: float = 1.0) -> None:
-        """Add d(self)/d(leaf) times the seed to each leaf's `grad`, and set that of inner nodes.
+        """Accumulate d(self)/d(leaf) times the seed into each leaf's `grad`; set inner nodes' own.
 
-        Constants get none. After an exception every `grad` is as it was.
+        Constants get no gradient. After an exception every `grad` is as it was.
 
         Raises:
-            RuntimeError: a leaf has changed since it was used, or there is no leaf to derive by.
+            RuntimeError: a leaf has changed since it was used, or there is none but constants.
 
         >>> x = Value(3.0)
         >>> y = x**3
@@ -234,8 +240,8 @@ class Value(Arithmetic):
                     except (ArithmeticError, ValueError):
                         if node in dependents(order, [x for x in order if x.op is None]):
                             raise
-                        continue  # nothing is derived by what is behind it
-                    # As `chain` does, but without the list, which would take a third of the time.
+                        continue  # only constants are behind it
+                    # as `chain` does, but without the list, which would take a third of the time
                     for parent, partial in zip(parents, partials):  # noqa: B905 (takes longer)
                         if partial is not None:
                             share, total = g * partial, sums[parent]
@@ -268,7 +274,7 @@ class Value(Arithmetic):
         set_data(fresh, fresh.values())
 
     def conjugate(self) -> Value:
-        """Return the number itself, as it is real: np.var asks for it."""
+        """Return this, which is real, as np.var asks for its conjugate."""
         return self
 
     def __format__(self, spec: str) -> str:
@@ -289,6 +295,3 @@ class Value(Arithmetic):
 
     def __dir__(self) -> list[str]:
         return [name for name in dir(type(self)) if not isinstance(vars(Value).get(name), Absent)]
-
-
-Number = Value | float  # what functions of numbers take and return

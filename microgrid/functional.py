@@ -44,6 +44,7 @@ __all__ = [
 ]  # fmt: skip
 
 Scalar = TypeVar("Scalar", float, Value)
+Number = Value | float
 T = TypeVar("T")
 
 

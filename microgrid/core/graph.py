@@ -46,13 +46,13 @@ class Node(Protocol):
 
     op: Primitive | None
     parents: tuple[Self, ...]
-    _real: Any
-    _grad: Any
+    _real: float
+    _grad: float | None
     _label: str | None
     _stamp: int
     _collected: float
 
-    def partials(self) -> tuple[Any, ...]:
+    def partials(self) -> tuple[float | None, ...]:
         """Return the derivative by each parent."""
 
 
@@ -189,12 +189,13 @@ def collect(sums: Mapping[AnyNode, float | None], now: int) -> None:
     It is done in one go, and right from any number of threads. The sum of a node that no gradient
     has come in at is None.
     """
-    leaves = [node for node in sums if node.op is None and sums[node] is not None]
+    totals = [(node, x) for node, x in sums.items() if node.op is None and x is not None]
+    leaves = [leaf for leaf, _ in totals]
     warn_of_stale([(leaf, leaf._grad) for leaf in leaves])
     inner = [node for node in sums if node.parents]
     grads = [type(x._real)() if (total := sums[x]) is None else total for x in inner]
     with changing:
-        grads += [sums[x] if x._grad is None else x._grad + sums[x] for x in leaves]
+        grads += [x if leaf._grad is None else leaf._grad + x for leaf, x in totals]
         names = ["_grad"] * len(grads) + ["_collected"] * len(leaves)
         call_each(setattr, inner + leaves * 2, names, grads + [now] * len(leaves))
 
@@ -236,7 +237,7 @@ class no_grad(Mode):
 
     _blocks = unrecorded
 
-    def _meaning(self, outer: Any) -> Any:
+    def _meaning(self, outer: bool | None) -> bool | None:
         return True
 
 
@@ -252,5 +253,5 @@ class recording(Mode):
 
     _blocks = unrecorded
 
-    def _meaning(self, outer: Any) -> Any:
+    def _meaning(self, outer: bool | None) -> bool | None:
         return None if outer is None else False

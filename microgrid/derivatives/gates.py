@@ -15,8 +15,8 @@ from typing import TypeGuard
 from weakref import WeakValueDictionary
 
 from ..core.primitive import where
-from ..engine import Number, Value
-from ..functional import sum_
+from ..engine import Value
+from ..functional import Number, sum_
 
 __all__ = ["is_gated", "multiply_gated", "sum_gated"]
 

@@ -26,8 +26,8 @@ from weakref import WeakValueDictionary
 from ..core.graph import dependents, require_fresh, topological_order
 from ..core.modes import current, watched
 from ..core.primitive import CONSTANT, argument, locate
-from ..engine import Number, Value
-from ..functional import dot_, sum_
+from ..engine import Value
+from ..functional import Number, dot_, sum_
 from .gates import is_gated, multiply_gated, sum_gated
 
 __all__ = ["Linearization", "is_closed", "is_zero", "links_between"]

@@ -19,7 +19,8 @@ from functools import cached_property
 
 from ..core.operators import Arithmetic
 from ..core.primitive import Primitive, is_traced, locate, where
-from ..engine import Number, Value
+from ..engine import Value
+from ..functional import Number
 from .linearization import is_zero
 
 __all__ = ["coefficients"]

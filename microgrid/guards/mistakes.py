@@ -103,7 +103,7 @@ class Checked(Protocol[Kind]):
     def __set__(self, instance: object, x: Kind) -> None: ...
 
 
-def checked(slot: str, require: Callable[[Any], None]) -> Any:
+def guard(slot: str, require: Callable[[Any], None]) -> Any:
     """Return the attribute that is kept in a slot, which `require` lets nothing wrong into."""
 
     def set_checked(instance: Any, x: Any) -> None:
