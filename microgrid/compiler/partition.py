@@ -88,16 +88,14 @@ def _order(program: Program) -> list[int]:
     An output that no other step uses comes right after the last of its operands: a product that is
     only added to a total is best computed while its factors are in registers.
     """
-    used = {
-        operand for slot, *_ in program.numbered_steps() for operand in program.operands_at(slot)
-    }
+    used = {operand for slot, *_ in program.walk() for operand in program.operands_at(slot)}
     after: dict[int, list[int]] = defaultdict(list)
     for slot in dict.fromkeys(program.outputs):
         if slot not in used and (operands := program.operands_at(slot)):
             after[max(operands)].append(slot)
     moved = {slot for slots in after.values() for slot in slots}
     order = [slot for x in range(len(program.inputs)) for slot in after[x]]
-    for slot, op, _ in program.numbered_steps():
+    for slot, op, _ in program.walk():
         if slot not in moved:
             order += [slot] * (op is not CONSTANT) + after[slot]
     return order

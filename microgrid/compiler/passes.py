@@ -71,7 +71,8 @@ class Draft:
     def __init__(self, program: Program) -> None:
         self.first = len(program.inputs)
         self.steps: list[Step] = []
-        self.constants: dict[str, int] = {}
+        self.constants: dict[str, int] = {}  # the slots of constants, by their bits
+        self.numbers: dict[int, float] = {}  # of the slots of constants
         self.merged: dict[Step, int] = {}  # the slots of the steps that `merge` has seen
 
     def step(self, op: Primitive, operands: Slots) -> int:
@@ -84,17 +85,9 @@ class Draft:
         bits = x.hex()
         if bits not in self.constants:
             self.steps.append((CONSTANT, (x,)))
-            self.constants[bits] = self.first + len(self.steps) - 1
+            self.constants[bits] = slot = self.first + len(self.steps) - 1
+            self.numbers[slot] = x
         return self.constants[bits]
-
-    def step_at(self, slot: int) -> Step | None:
-        """Return the step that computes a slot, None if it is an input."""
-        return self.steps[slot - self.first] if slot >= self.first else None
-
-    def constant_at(self, slot: int) -> float | None:
-        """Return the number of a slot that holds a constant, else None."""
-        step = self.step_at(slot)
-        return step[1][0] if step and step[0] is CONSTANT else None
 
     def program(self, old: Program, at: Mapping[int, int]) -> Program:
         """Return the program, with the outputs and labels of one whose slots are now in `at`."""
@@ -144,7 +137,7 @@ def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
     """
     if (op.family, op.constants) in ALWAYS_ONE:
         return draft.constant(1.0)
-    numbers = [draft.constant_at(operand) for operand in operands]
+    numbers = [draft.numbers.get(operand) for operand in operands]
     if None in numbers:
         return None
     try:
@@ -164,7 +157,7 @@ def merge(draft: Draft, op: Primitive, operands: Slots) -> int:
 def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:
     """Replace a step that returns one of its operands, bit for bit, by that operand."""
     name, first = op.name, operands[0]
-    numbers = [draft.constant_at(operand) for operand in operands]
+    numbers = [draft.numbers.get(operand) for operand in operands]
     if name in IDENTITIES or (name in ("prod", "max", "min") and len(operands) == 1):
         return first
     if name == "*" and 1 in numbers:
@@ -177,10 +170,10 @@ def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:
         for zero, other in zip(numbers, operands[::-1], strict=True):
             if _is_zero(zero, sign=-1):  # x + 0.0 is no -0.0 where x is
                 return other
-    if name == "neg":
-        inner = draft.step_at(first)
-        if inner and inner[0].name == "neg":
-            return int(inner[1][0])
+    if name == "neg" and first >= draft.first:
+        inner, inner_operands = draft.steps[first - draft.first]
+        if inner.name == "neg":
+            return int(inner_operands[0])
     if name == "where":
         if numbers[0] is not None:
             return operands[1] if numbers[0] else operands[2]

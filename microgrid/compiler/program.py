@@ -49,7 +49,7 @@ class Program:
     ([1.0], 2)
     >>> program.names(), program.step_at(2), program.operands_at(3), program.constant_at(3)
     (['x', 'y', 'v1', 'v2'], (Primitive('*'), (0, 1)), (2,), None)
-    >>> [slot for slot, op, operands in program.numbered_steps()]
+    >>> [slot for slot, op, operands in program.walk()]
     [2, 3]
     """
 
@@ -81,7 +81,7 @@ class Program:
 
     def _require_operands(self) -> None:
         """Raise an error unless each step's operands are there before it."""
-        for slot, op, operands in self.numbered_steps():
+        for slot, op, operands in self.walk():
             if op is CONSTANT:
                 if not (len(operands) == 1 and isinstance(operands[0], float)):
                     raise TypeError(f"a constant must be one float, got {operands} in slot {slot}")
@@ -179,8 +179,8 @@ class Program:
             self._known_key = self.inputs, tuple(steps), self.outputs
         return self._known_key
 
-    def numbered_steps(self) -> Iterator[tuple[int, Primitive, tuple[Any, ...]]]:
-        """Return each step's slot, primitive and operands, in order."""
+    def walk(self) -> Iterator[tuple[int, Primitive, tuple[Any, ...]]]:
+        """Walk through the steps: yield the slot, the primitive and the operands of each."""
         for slot, (op, operands) in enumerate(self.steps, start=len(self.inputs)):
             yield slot, op, operands
 
@@ -203,7 +203,7 @@ class Program:
         """Return the name of each slot in the listing; that of a constant is its number."""
         names = list(self.inputs)
         taken, used, count = {*names, *self.labels.values()}, set(names), 0
-        for slot, op, operands in self.numbered_steps():
+        for slot, op, operands in self.walk():
             if op is CONSTANT:
                 names.append(repr(operands[0]))
                 continue
@@ -220,7 +220,7 @@ class Program:
         names = self.names()
         count = f"{len(self)} operation{'s' * (len(self) != 1)}"
         lines = [f"program({', '.join(self.inputs)}):  # {count}"]
-        for slot, op, operands in self.numbered_steps():
+        for slot, op, operands in self.walk():
             if op is not CONSTANT:
                 lines.append(f"    {names[slot]} = {_expression(op, [names[i] for i in operands])}")
         returned = ", ".join(names[slot] for slot in self.outputs) or "nothing"

@@ -1,16 +1,16 @@
-"""Tracing: a Python function, run once on numbers that nobody knows yet, becomes a `Program`.
+"""Tracing: a Python function, run once on numbers that are not known yet, becomes a `Program`.
 
-A `Traced` is a `Value` without a number. All that is done to it is recorded, and derivatives of it
+A `Traced` is a `Value` without a number. Whatever is done to it is recorded, and its derivatives
 are graphs like those of any `Value`; what would need its number is refused.
 """
 
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Number
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ..core import graph
 from ..core.array_rules import apply_to_arrays, is_array
@@ -37,18 +37,32 @@ from .program import Program
 __all__ = ["Traced", "nothing_swallowed", "trace", "unknown"]
 
 
+class Trace(NamedTuple):
+    """A function's program, and the structure of what it returned.
+
+    `captured` are the leaves from outside, which are constants of the program, with the data that
+    they had.
+    """
+
+    program: Program
+    structure: Structure
+    captured: tuple[Value, ...]
+
+
 def trace(
-    f: Callable[..., Any], names: Sequence[str], arguments: Callable[[list[Any]], Any]
-) -> tuple[Program, Structure, tuple[Value, ...]]:
-    """Run f once on traced numbers; return its program and the structure of what it returned.
+    f: Callable[..., object],
+    names: Sequence[str],
+    arguments: Callable[[list[Traced]], tuple[Sequence[Any], Mapping[str, Any]]],
+) -> Trace:
+    """Run a function once on traced numbers, and return its trace.
 
-    The third are the leaves from outside whose data of now is in the program.
-
-    `arguments` makes of one traced number for each name what f is called with: a pair of a tuple
-    and a dict.
+    Args:
+        f: what to trace.
+        names: one for each traced number.
+        arguments: makes the positional and the named arguments of f from the traced numbers.
 
     Raises:
-        TypeError: f branches on a traced number, reads it, or returns something else than numbers
+        TypeError: f branches on a traced number, reads it, or returns something other than numbers
             in lists, tuples and dicts.
 
     >>> program, *_ = trace(lambda x, y: [x * y, x], ["x", "y"], lambda xs: (xs, {}))
@@ -71,7 +85,7 @@ def trace(
     roots = [x for x in outputs if isinstance(x, Value)]
     leaves = [x for x in topological_order(*roots, known=set(inputs)) if not x.parents]
     captured = tuple([leaf for leaf in leaves if not leaf.is_constant])
-    return Program.from_values(outputs, inputs), structure, captured
+    return Trace(Program.from_values(outputs, inputs), structure, captured)
 
 
 _branches: dict[int, Exception] = {}  # thread -> the first branch that was refused in its trace
@@ -79,7 +93,7 @@ _branches: dict[int, Exception] = {}  # thread -> the first branch that was refu
 
 @contextmanager
 def nothing_swallowed() -> Iterator[None]:
-    """Raise the refusal of a branch inside, though the function may have caught it.
+    """Raise the refusal of a branch inside, even if the function has caught it.
 
     What a function does then is not what it does with numbers.
     """
@@ -92,23 +106,23 @@ def nothing_swallowed() -> Iterator[None]:
         raise error
 
 
-def _refused(use: str, instead: str) -> Callable[..., NoReturn]:
-    """Return a method that says why a traced number cannot be used so."""
+def _refusal(x: Traced, use: str, instead: str) -> TypeError:
+    """Return the error that says why a traced number cannot be used so, and what to do instead."""
+    return TypeError(
+        f"a compiled function must not {use}: {x!r} has no value until the kernel runs; {instead}"
+    )
 
-    def method(self: Traced, *_: Any) -> NoReturn:
-        error = TypeError(
-            f"a compiled function must not {use}: {self!r} has no value until the kernel runs; "
-            f"{instead}"
-        )
-        if instead is _BRANCH:
-            _branches.setdefault(get_ident(), error)
-        raise error
+
+def _refuse(use: str, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that raises the refusal of a use."""
+
+    def method(self: Traced, *_: object) -> NoReturn:
+        raise _refusal(self, use, instead)
 
     return method
 
 
-_BRANCH = "write where(condition, x, y) for `x if condition else y`, maximum(x, y) for max(x, y)"
-_READ = "leave it in the computation, or return it as one more output"
+_KEEP = "leave it in the computation, or return it as one more output"
 
 
 class Traced(Value):  # type: ignore[misc]  # the only subclass
@@ -135,26 +149,26 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
         return node.detach() if unrecorded and current(unrecorded) else node
 
     def detach(self) -> Traced:
-        """Return the same number as something that nothing is derived by."""
+        """Return the same number as a constant, with respect to which nothing is differentiated."""
         return _node(Primitive.named("stop_gradient"), (self,))
 
-    def _constant(self, x: Any) -> Value:
+    def _constant(self, x: object) -> Value:
         return _constant(x)
 
-    def __lt__(self, other: Any) -> Any:
-        return self._compared(less, self, other)
+    def __lt__(self, other: object) -> Any:
+        return self._compare(less, self, other)
 
-    def __le__(self, other: Any) -> Any:
-        return self._compared(less_equal, self, other)
+    def __le__(self, other: object) -> Any:
+        return self._compare(less_equal, self, other)
 
-    def __gt__(self, other: Any) -> Any:
-        return self._compared(less, other, self)
+    def __gt__(self, other: object) -> Any:
+        return self._compare(less, other, self)
 
-    def __ge__(self, other: Any) -> Any:
-        return self._compared(less_equal, other, self)
+    def __ge__(self, other: object) -> Any:
+        return self._compare(less_equal, other, self)
 
     def __eq__(self, other: object) -> Any:
-        return self._compared(equal, self, other)
+        return self._compare(equal, self, other)
 
     def __ne__(self, other: object) -> Any:
         is_equal = self.__eq__(other)
@@ -168,7 +182,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
 
     __hash__ = Value.__hash__
 
-    def _compared(self, op: Primitive, left: Any, right: Any) -> Any:
+    def _compare(self, op: Primitive, left: object, right: object) -> Any:
         if all(isinstance(x, (Operand, Number)) for x in (left, right)):
             return self.record(op, (left, right))
         return NotImplemented
@@ -181,38 +195,46 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     def __format__(self, spec: str) -> str:
         return repr(self) if not spec else self._formatted(spec)
 
+    def __bool__(self) -> NoReturn:
+        error = _refusal(
+            self,
+            "branch on a number",
+            "write where(condition, x, y) for `x if condition else y`, maximum(x, y) for max(x, y)",
+        )
+        _branches.setdefault(get_ident(), error)
+        raise error
+
     def __copy__(self) -> Traced:
         return self.detach()  # a copy of a leaf is another leaf
 
-    def __deepcopy__(self, memo: Any) -> Traced:
+    def __deepcopy__(self, memo: object) -> Traced:
         return self.detach()
 
-    _formatted = _refused("format a number", _READ)
-    __bool__ = _refused("branch on a number", _BRANCH)
-    __float__ = __complex__ = _refused(
-        "turn a number into Python's own", f"write v.exp() for math.exp(v), or {_READ}"
+    _formatted = _refuse("format a number", _KEEP)
+    __float__ = __complex__ = _refuse(
+        "turn a number into Python's own", f"write v.exp() for math.exp(v), or {_KEEP}"
     )
-    __int__ = __trunc__ = _refused("turn a number into a whole one of Python's", "write floor(x)")
-    __index__ = _refused(
+    __int__ = __trunc__ = _refuse("turn a number into a whole one of Python's", "write floor(x)")
+    __index__ = _refuse(
         "count, index or repeat a list by a number",
-        "what the number of steps depends on is no argument: let a closure hold it",
+        "the number of steps must not depend on an argument: let a closure hold it",
     )
-    partials = chain = _refused("read derivatives", "call gradients(output, inputs)")
-    item = _refused("read a number", _READ)
+    partials = chain = _refuse("read derivatives", "call gradients(output, inputs)")
+    item = _refuse("read a number", _KEEP)
     data = property(item, item)
     grad = property(
-        _refused("read a gradient", "call gradients(output, inputs), or compile grad(f)")
+        _refuse("read a gradient", "call gradients(output, inputs), or compile grad(f)")
     )
-    backward = _refused("call backward", "call gradients(output, inputs), or compile grad(f)")
-    refresh = _refused("call refresh", "build the graph anew")
+    backward = _refuse("call backward", "call gradients(output, inputs), or compile grad(f)")
+    refresh = _refuse("call refresh", "build the graph again")
 
-    # of what takes a sequence, where it is told that it got this number
+    # what an error adds where this stands in the place of a sequence
     why_single = (
         ": of an array, a compiled function sees one number for each row; name the argument in "
         "`shared` for an array of numbers, or pass a list of columns"
     )
 
-    def __getitem__(self, *_: Any) -> NoReturn:
+    def __getitem__(self, *_: object) -> NoReturn:
         raise TypeError(f"{self!r} has no parts{self.why_single}")
 
     __len__ = __setitem__ = __delitem__ = __reversed__ = __matmul__ = __rmatmul__ = __getitem__
@@ -224,7 +246,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
 
 @contextmanager
 def unknown(leaves: Iterable[Value]) -> Iterator[None]:
-    """Make traced numbers of leaves, in place, while a function that holds them is traced.
+    """Turn leaves into traced numbers, in place, while a function that holds them is traced.
 
     >>> x = Value(2.0, label="x")
     >>> with unknown([x]):
@@ -251,7 +273,7 @@ def _node(op: Primitive, parents: tuple[Value, ...]) -> Traced:
     return node
 
 
-def _constant(x: Any) -> Value:
+def _constant(x: object) -> Value:
     constant = Value(number_of_kind(x, float, "a Value holds a real number"))
     constant.op = CONSTANT
     return constant

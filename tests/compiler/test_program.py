@@ -634,7 +634,7 @@ def test_labels_of_steps_that_stay_are_kept():
         (lambda x: x.grad, r"read a gradient.*gradients\(output, inputs\).*grad\(f\)"),
         (lambda x: (x * x).partials(), r"read derivatives.*gradients\(output, inputs\)"),
         (lambda x: (x * x).chain(1.0), r"read derivatives.*gradients\(output, inputs\)"),
-        (lambda x: x.refresh(), r"refresh.*anew"),
+        (lambda x: x.refresh(), r"refresh.*build the graph again"),
         (lambda x: x[0], r"no parts.*`shared`.*list of columns"),
         (lambda x: list(x), r"no parts.*`shared`.*list of columns"),
     ],

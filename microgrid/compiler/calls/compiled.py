@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...arrays.tables import adopted
 from ...core import graph
-from ...derivatives.trees import Structure, flatten
+from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
 from ...functional import sum as sum_
@@ -26,7 +26,7 @@ from ..c import c_source
 from ..native.kernel import ArrayKernel, Numbers
 from ..passes import optimize
 from ..program import Program
-from ..trace import trace
+from ..trace import Trace, trace
 from .arguments import Arguments, as_column
 from .parameters import Parameters, Place
 from .results import Template, fill, template_of
@@ -245,6 +245,7 @@ class Compiled(Wrapped):
         names, positions = call.inputs()
         shared = tuple(positions)
         program, structure, captured = self._trace(call, names)
+        program = optimize(program)
         merged, places = _merge_outputs(program)
         template = template_of(structure, places)
         entries = self._entries.values()
@@ -262,11 +263,9 @@ class Compiled(Wrapped):
             self._entries[call.key], self._fast = entry, fast
         return entry
 
-    def _trace(
-        self, call: Arguments, names: Sequence[str]
-    ) -> tuple[Program, Structure, tuple[Value, ...]]:
+    def _trace(self, call: Arguments, names: Sequence[str]) -> Trace:
         try:
-            program, structure, captured = trace(self._python(), names, call.rebuild)
+            return trace(self._python(), names, call.rebuild)
         except (AttributeError, TypeError) as error:
             for name in call.could_be_arrays():
                 error.add_note(
@@ -274,7 +273,6 @@ class Compiled(Wrapped):
                     "rows, or for an array of shared numbers"
                 )
             raise
-        return optimize(program), structure, captured
 
     def _of_values(self, call: Arguments) -> Any:
         """Compute in Python, on `Value`s: for each row, and added up, as a kernel does."""
@@ -289,7 +287,7 @@ class Compiled(Wrapped):
         if results:
             structure = results[0][1]
         else:
-            structure = trace(self._python(), call.inputs()[0], call.rebuild)[1]
+            structure = trace(self._python(), call.inputs()[0], call.rebuild).structure
         outputs: list[Any] = []
         for k in range(len(structure.paths)):
             column = np.empty(len(results), object)
