@@ -1,7 +1,7 @@
 """Strategies for Hypothesis: numbers in a primitive's domain, primitives, and random programs.
 
-What is drawn depends on the table of domains alone: a primitive of your own needs a row in it,
-which `declare_domain` writes:
+What is drawn depends on the table of domains alone: `declare_domain` adds a row to it for a
+primitive of your own:
 
     from microgrid import Primitive
     from microgrid.testing import check_gradients, strategies
@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -43,7 +44,7 @@ from .programs.domains import (
     domain_of,
     family_name,
 )
-from .programs.sketch import MOST_OPERANDS, Plan, drawn_program
+from .programs.sketch import MOST_OPERANDS, Options, draw_program
 from .programs.source import Program
 
 __all__ = [
@@ -89,7 +90,7 @@ def numbers(
     from_kink: float = 0.01,
     max_magnitude: float = 5.0,
     exact: bool = False,
-) -> SearchStrategy[tuple[Any, ...]]:
+) -> SearchStrategy[tuple[float, ...]]:
     """Return a strategy for tuples of operands in a primitive's domain.
 
     A distance is the greatest change of an operand. With `from_kink=0` many tuples are exactly at a
@@ -114,7 +115,7 @@ def numbers(
     require_numbers(from_edge=from_edge, from_kink=from_kink)
     domain = domain_of(primitive)
 
-    def keeps(xs: tuple[Any, ...]) -> bool:
+    def keeps(xs: tuple[float, ...]) -> bool:
         return (
             all(abs(x) <= max_magnitude for x in xs)
             and domain.contains(*xs)
@@ -122,27 +123,15 @@ def numbers(
             and domain.from_kink(*xs) >= from_kink
         )
 
-    def at_kink(xs: tuple[Any, ...]) -> tuple[Any, ...]:
-        nearest = domain.kink(*xs) if domain.kink and domain.contains(*xs) else None
-        return xs if nearest is None else tuple(map(type(xs[0]), nearest))
-
     ends = [_ends(interval, from_edge, max_magnitude) for interval in domain.intervals]
     if not any(map(keeps, _samples(ends * 2 if domain.several else ends))):
         raise ValueError(
             f"numbers needs operands that {primitive.name} has, got none that are {from_edge} from "
             f"every edge, {from_kink} from every kink and at most {max_magnitude} from 0"
         )
-    each = [
-        _number(interval, *pair, exact)
-        for interval, pair in zip(domain.intervals, ends, strict=True)
-    ]
-    operands = (
-        st.lists(each[0], min_size=1, max_size=MOST_OPERANDS).map(tuple)
-        if domain.several
-        else st.tuples(*each)
-    )
+    operands = _operands(domain, ends, exact)
     if domain.kink and from_kink == 0:
-        operands = operands | operands.map(at_kink)
+        operands = operands | operands.map(partial(_move_to_kink, domain))
     return operands.filter(keeps)
 
 
@@ -165,7 +154,19 @@ def _samples(ends: list[tuple[float, float]]) -> Iterator[tuple[float, ...]]:
             yield tuple([sample(*pair) for pair in ends])
 
 
-def _number(interval: Interval, low: float, high: float, exact: bool) -> SearchStrategy[Any]:
+def _operands(
+    domain: Domain, ends: list[tuple[float, float]], exact: bool
+) -> SearchStrategy[tuple[float, ...]]:
+    each = [
+        _operand(interval, low, high, exact)
+        for interval, (low, high) in zip(domain.intervals, ends, strict=True)
+    ]
+    if domain.several:
+        return st.lists(each[0], min_size=1, max_size=MOST_OPERANDS).map(tuple)
+    return st.tuples(*each)
+
+
+def _operand(interval: Interval, low: float, high: float, exact: bool) -> SearchStrategy[Any]:
     if interval is CONDITION:
         return st.sampled_from([Fraction(0), Fraction(1)] if exact else [0.0, 1.0])
     if exact:
@@ -175,6 +176,11 @@ def _number(interval: Interval, low: float, high: float, exact: bool) -> SearchS
     else:
         anywhere = st.floats(low, high)
     return anywhere.filter(lambda x: x in interval)
+
+
+def _move_to_kink(domain: Domain, xs: tuple[float, ...]) -> tuple[float, ...]:
+    nearest = domain.kink(*xs) if domain.kink and domain.contains(*xs) else None
+    return xs if nearest is None else tuple(map(type(xs[0]), nearest))
 
 
 # ---- primitives
@@ -230,8 +236,8 @@ def _members(choice: Choice, exact: bool = False) -> list[Primitive]:
         maker, members = Primitive.families[name], FAMILIES[name].constants
         return [maker(*constants) for constants in members if not exact or _are_exact(constants)]
     raise ValueError(
-        "what is drawn from needs to be primitives, families with a declared domain, or names of "
-        f"these, got {shown(choice)}"
+        "primitives are drawn from primitives, families with a declared domain, or names of these, "
+        f"got {shown(choice)}"
     )
 
 
@@ -261,8 +267,8 @@ def programs(
     where the first node's is not already. A failing program shrinks to few nodes.
 
     Args:
-        primitives: what nodes are made of: primitives, families, and names of these. All that the
-            library has, if None; of these, where exact, the `RATIONAL` ones.
+        primitives: what nodes are made of: primitives, families, and names of these; None for all
+            that the library has, or, where exact, for the `RATIONAL` ones.
         min_inputs: the least number of inputs, some of which may have no influence.
         max_inputs: the greatest number of inputs.
         max_size: the greatest number of nodes, inputs and constants not counted.
@@ -292,16 +298,17 @@ def programs(
         )
     among = primitives if primitives is not None else RATIONAL if exact else LIBRARY
     groups = [
-        [(p, domain_of(p)) for p in _members(choice, exact) if _is_derived(p)] for choice in among
+        [(p, domain_of(p)) for p in _members(choice, exact) if _has_derivative(p)]
+        for choice in among
     ]
     if not any(groups):
         raise ValueError("programs needs primitives to draw from, got none that has a derivative")
-    return drawn_program(
-        Plan(_from(groups), min_inputs, max_inputs, max_size, constants, exact, smooth)
+    return draw_program(
+        Options(_from(groups), min_inputs, max_inputs, max_size, constants, exact, smooth)
     )
 
 
-def _is_derived(primitive: Primitive) -> bool:
+def _has_derivative(primitive: Primitive) -> bool:
     """Return whether a primitive computes something that derivatives go through."""
     held = all(interval.held for interval in domain_of(primitive).intervals)
     return not held and primitive not in (CONSTANT, argument)

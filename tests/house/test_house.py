@@ -70,11 +70,6 @@ WITHOUT = {
     "engine.Primitive.named", "engine.Primitive.require_operands",
     "engine.Primitive.require_partials", "engine.Value.conjugate", "engine.Value.detach",
     "engine.Value.item", "engine.Value.record", "engine.Value.refresh", "engine.zero_grad",
-    "testing.conformance.Case.wrong",
-    "testing.conformance.Failure", "testing.conformance.Law", "testing.conformance.Law.failure",
-    "testing.conformance.Report", "testing.strategies.Domain.interval",
-    "testing.strategies.Domain.takes", "testing.strategies.Family",
-    "testing.strategies.Interval.from_edge",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from microgrid.testing import strategies
 from microgrid.testing.programs import domains
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, family_name
 from microgrid.testing.programs.sketch import LARGEST, RADIUS
-from microgrid.testing.programs.source import spelling
+from microgrid.testing.programs.source import python_call
 from microgrid.testing.strategies import (
     LIBRARY,
     NOT_NEGATIVE,
@@ -540,7 +540,7 @@ def test_a_call_is_written_as_python_that_computes_it(primitive):
     def law(xs):
         names = [f"x{i}" for i in range(len(xs))]
         scope = {"mg": microgrid, "Fraction": Fraction, **dict(zip(names, xs, strict=True))}
-        assert eval(spelling(primitive, *names), scope) == primitive(*xs)
+        assert eval(python_call(primitive, *names), scope) == primitive(*xs)
 
     law()
 

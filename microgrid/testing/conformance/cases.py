@@ -1,4 +1,4 @@
-"""Cases: programs that use an engine, each run on it and compared with what it must give."""
+"""Cases: programs that use an engine are run on it, and must give what they claim."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, Literal
 
 __all__ = ["ERRORS", "Case", "Engine", "error_text", "evaluate", "meets", "run"]
 
 Engine = Callable[..., Any]
+Warn = Literal["error", "ignore"]
 
 # An engine may compose an operation of a few others, each rounded; a wrong derivative is far off.
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
@@ -46,7 +47,11 @@ class Case:
 
     @staticmethod
     def parse(line: str) -> Case:
-        """Read a line as it is written in `laws`."""
+        """Read a line as it is written in `book`.
+
+        Raises:
+            ValueError: it claims nothing.
+        """
         parts = re.fullmatch(r"(?:((?:\w+ = [^,:;(]+,? ?)+): )?(.*?) ?-> (.*)", line)
         if parts is None:
             raise ValueError(f"a case is written as `x = 3: y = x + x -> y = 6`, got {line!r}")
@@ -63,10 +68,15 @@ class Case:
         )
 
     def wrong(self, engine: Engine) -> tuple[str, str, str] | None:
-        """Return the first claim that does not hold, and what was got; None if all hold."""
+        """Return the first claim that does not hold, and what was got; None if all hold.
+
+        >>> from microgrid import Value
+        >>> Case.parse("x = 3: y = x + x -> x' = 1").wrong(Value)
+        ('x.grad', '1', '2.0')
+        """
         may_raise = any("error" in wanted.split(" or ") for _, wanted in self.claims)
         # A warning is no silence: it is as good as an error where nothing else is.
-        warn = "error" if self.claims[0][1] == "error" else "ignore"
+        warn: Warn = "error" if self.claims[0][1] == "error" else "ignore"
         try:
             got = run(engine, self.program, *[shown for shown, _ in self.claims], warn=warn)
         except ERRORS as error:
@@ -133,7 +143,7 @@ def _holds(claim: Callable[[float], bool], got: Any) -> bool:
         return False
 
 
-def run(engine: Engine, program: str, *shown: str, warn: Any = "ignore") -> list[Any]:
+def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> list[Any]:
     """Run a program and return what it shows; raise what it raises, and `NoEnd` if it hangs."""
     names = {"Value": engine}
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limit_lines_and_calls():
@@ -148,7 +158,7 @@ def _compile(text: str, mode: str) -> CodeType:
     return compile(text, "<program>", mode)
 
 
-def _number_in(got: Any, kind: Any) -> Any:
+def _number_in(got: Any, kind: type[Any]) -> Any:
     """Return the number that is shown: a gradient may be a `Value`, to be differentiated again."""
     if isinstance(got, tuple):
         return tuple([_number_in(item, kind) for item in got])
@@ -164,16 +174,16 @@ def _limit_lines_and_calls() -> Iterator[None]:
     """
     left, deepest = LINES, sys.getrecursionlimit()
 
-    def count(frame: Any, event: str, argument: Any) -> Any:
+    def count(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
             raise NoEnd(f"no end after {LINES:,} lines")
         return count
 
-    depth, frame = 0, sys._getframe().f_back
-    while frame:
-        depth, frame = depth + 1, frame.f_back
+    depth, caller = 0, sys._getframe().f_back
+    while caller:
+        depth, caller = depth + 1, caller.f_back
     before = sys.gettrace()
     sys.setrecursionlimit(min(deepest, depth + NESTED))
     sys.settrace(count)
@@ -194,7 +204,7 @@ def error_text(error: BaseException) -> str:
     return textwrap.shorten(f"{kind}{error}", 90, placeholder=" …").removesuffix(":")
 
 
-def _text_of(got: Any) -> str:
+def _text_of(got: object) -> str:
     if isinstance(got, tuple):
         return f"({', '.join(map(_text_of, got))})"
     return textwrap.shorten(repr(float(got) if isinstance(got, float) else got), 90)

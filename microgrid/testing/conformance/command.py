@@ -1,4 +1,4 @@
-"""The command line: a class is named, and held to the laws."""
+"""The command line, which names a class and prints the report on it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
-    return exit_code(PROGRAM, lambda: _command(arguments))
+    return exit_code(PROGRAM, lambda: _report(arguments))
 
 
-def _command(arguments: Sequence[str] | None) -> int:
+def _report(arguments: Sequence[str] | None) -> int:
     parser = Parser(
         prog=PROGRAM,
         description="Say which laws of automatic differentiation a class keeps, and which not.",

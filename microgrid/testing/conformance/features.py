@@ -6,7 +6,6 @@ import ast
 import importlib.util
 import inspect
 from functools import lru_cache
-from typing import Any
 
 from .cases import ERRORS, Case, Engine, run
 
@@ -23,7 +22,11 @@ BUILTINS = {"abs": "abs(x)", "max": "x > y", "sum": "0 + x"}  # and what they ca
 
 @lru_cache(maxsize=1024)
 def features(case: Case) -> frozenset[str]:
-    """Return each operator and method that a case uses, as an expression in x and y."""
+    """Return each operator and method that a case uses, as an expression in x and y.
+
+    >>> sorted(features(Case.parse("a = 3: b = a * a; y = b.exp() -> y = 20")))
+    ['x * y', 'x.exp()']
+    """
     shown = [expression for expression, _ in case.claims]
     nodes = list(ast.walk(ast.parse("\n".join([case.program, *shown]))))
     modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
@@ -48,7 +51,7 @@ def features(case: Case) -> frozenset[str]:
 
 
 def _is_plain(node: ast.expr) -> bool:
-    """Whether an operand is no `Value` but a number: written out, or an attribute as `x.grad`."""
+    """Return whether an operand is a number: written out, or an attribute such as `x.grad`."""
     match node:
         case ast.UnaryOp(_, operand):
             return _is_plain(operand)
@@ -58,7 +61,12 @@ def _is_plain(node: ast.expr) -> bool:
 
 
 def offers(engine: Engine, feature: str) -> bool:
-    """Whether an expression is there: it gives something, or fails though the class defines it."""
+    """Return whether an engine has an expression: one that works, or fails but is defined.
+
+    >>> from microgrid import Value
+    >>> offers(Value, "x ** 2"), offers(Value, "x.no_such_method()")
+    (True, False)
+    """
     if feature.startswith("import "):
         return importlib.util.find_spec(feature.removeprefix("import ")) is not None
     try:
@@ -73,7 +81,7 @@ def offers(engine: Engine, feature: str) -> bool:
 
 
 def _defines(engine: Engine, feature: str) -> bool:
-    """Whether the class defines what an expression needs: then a refusal is a failure."""
+    """Return whether the class defines what an expression needs: then a refusal is a failure."""
     x = engine(1.5)
     match ast.parse(feature, mode="eval").body:
         case ast.BinOp(ast.Name(), ast.Pow(), ast.Name()):
@@ -95,8 +103,8 @@ def _defines(engine: Engine, feature: str) -> bool:
     return False
 
 
-def _takes(method: Any, count: int) -> bool:
-    """Whether a method can be called with so many arguments, as far as it says."""
+def _takes(method: object, count: int) -> bool:
+    """Return whether a method can be called with so many arguments, as far as it says."""
     if not callable(method):
         return False
     try:

@@ -20,7 +20,11 @@ __all__ = ["LAWS", "MANNERS", "Failure", "Law"]
 
 @dataclass(frozen=True)
 class Law:
-    """A claim, a sentence for the one who breaks it, and the cases that show it to an engine."""
+    """A claim, a sentence for the one who breaks it, and the cases that test an engine on it.
+
+    >>> print(LAWS[0])
+    a node used twice gets both shares
+    """
 
     name: str
     explanation: str
@@ -44,6 +48,10 @@ class Law:
 
         Raises:
             unittest.SkipTest: it offers nothing that the law is about.
+
+        >>> from microgrid import Value
+        >>> LAWS[0].failure(Value) is None
+        True
         """
         is_offered = cache(partial(offers, engine))
         offered = False
@@ -62,7 +70,15 @@ class Law:
 
 @dataclass(frozen=True)
 class Failure:
-    """A law that an engine breaks, and the smallest case that shows it: the claim and the truth."""
+    """A law that an engine breaks, and the smallest case that shows it: the claim and the truth.
+
+    >>> case = Case.parse("x = 3: y = x + x -> x' = 2")
+    >>> print(Failure(LAWS[0], case, "x.grad", wanted="2", got="1.0").reproducer)
+    x = Value(3.0)
+    y = x + x
+    y.backward()
+    print(x.grad)  # wanted 2, got 1.0
+    """
 
     law: Law
     case: Case
@@ -82,15 +98,21 @@ class Failure:
         return f"{self.law.name}\n{sentence}\n\n{textwrap.indent(self.reproducer, '    ')}"
 
 
+def _law(name: str, explanation: str, lines: Iterable[str]) -> Law:
+    """Return a law that has the same cases for every engine."""
+    cases = [Case.parse(line) for line in lines]
+    return Law(name, explanation, lambda engine: cases)
+
+
 def _read(text: str) -> list[Law]:
-    """Read laws as they are written in `laws`."""
-    read = []
+    """Read laws as they are written in `book`."""
+    laws = []
     for block in text.strip().split("\n\n"):
         name, *lines = block.splitlines()
         explanation = " ".join([line for line in lines if not line.startswith("    ")])
-        cases = [Case.parse(line.strip()) for line in lines if line.startswith("    ")]
-        read.append(Law(name, explanation, lambda engine, cases=cases: cases))  # type: ignore[misc]
-    return read
+        cases = [line.strip() for line in lines if line.startswith("    ")]
+        laws.append(_law(name, explanation, cases))
+    return laws
 
 
 def _function_law(row: str) -> Law:
@@ -103,12 +125,11 @@ def _function_law(row: str) -> Law:
     lines = [f"x = {at}: y = x.{name}() -> y = {y!r}, x' = {slope!r}" for at, y, slope in table]
     at, _, slope = table[0]
     lines.append(f"x = {at}: p = x.{name}(); y = p + x -> x' = {slope + 1!r}")
-    cases = [Case.parse(line) for line in lines]
     explanation = (
         f"The value is {value}, and the derivative is {derivative}, which goes into the gradient "
         "of x times the node's own, added with `+=`."
     )
-    return Law(f"x.{name}() has its derivative", explanation, lambda engine: cases)
+    return _law(f"x.{name}() has its derivative", explanation, lines)
 
 
 #: The laws of every engine, from the simplest on.

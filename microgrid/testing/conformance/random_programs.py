@@ -8,7 +8,6 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from random import Random
-from typing import Any
 
 from .cases import Case, Engine
 
@@ -22,30 +21,30 @@ FORMULAS = [
     *("-{0}", "{0} ** 2", "{0} ** 3", "{0}.relu()"),
 ]
 NUMBERS = [2.0, 3.0, -1.0, 0.5, -4.0, 0.0]
-Step = tuple[str, int, int]  # a formula and its operands, counted back from the newest name
+Instruction = tuple[str, int, int]  # a formula and its operands, counted back from the newest name
 Draws = tuple[int, ...]  # which number or, with its operands, which formula
 
 
 class _Dual:
-    """A fraction with its derivative by each leaf: forward mode, where no graph can go wrong."""
+    """A fraction and its derivative with respect to each leaf, in forward mode: without a graph."""
 
-    def __init__(self, data: Any, slopes: dict[_Dual, Fraction] | None = None) -> None:
+    def __init__(self, data: float | Fraction, slopes: dict[_Dual, Fraction] | None = None) -> None:
         self.data = Fraction(data)
         self.slopes = {self: Fraction(1)} if slopes is None else slopes
 
     def linear(self, data: Fraction, *terms: tuple[_Dual, Fraction]) -> _Dual:
-        """Return a result of operands, each given with the partial derivative by it."""
+        """Return a result of operands, each of which comes with its partial derivative."""
         slopes: dict[_Dual, Fraction] = {}
         for operand, partial in terms:
             for leaf, slope in operand.slopes.items():
                 slopes[leaf] = slopes.get(leaf, Fraction(0)) + partial * slope
         return _Dual(data, slopes)
 
-    def __add__(self, other: Any) -> _Dual:
+    def __add__(self, other: _Dual | float) -> _Dual:
         y = _dual(other)
         return self.linear(self.data + y.data, (self, Fraction(1)), (y, Fraction(1)))
 
-    def __mul__(self, other: Any) -> _Dual:
+    def __mul__(self, other: _Dual | float) -> _Dual:
         y = _dual(other)
         return self.linear(self.data * y.data, (self, y.data), (y, self.data))
 
@@ -60,10 +59,10 @@ class _Dual:
     def __neg__(self) -> _Dual:
         return self * -1
 
-    def __sub__(self, other: Any) -> _Dual:
+    def __sub__(self, other: _Dual | float) -> _Dual:
         return self + _dual(other) * -1
 
-    def __truediv__(self, other: Any) -> _Dual:
+    def __truediv__(self, other: _Dual | float) -> _Dual:
         return self * _dual(other) ** -1
 
     def __rsub__(self, other: float) -> _Dual:
@@ -82,22 +81,27 @@ class _Dual:
         )
 
 
-def _dual(x: Any) -> _Dual:
+def _dual(x: _Dual | float) -> _Dual:
     return x if isinstance(x, _Dual) else _Dual(x, {})
 
 
 @lru_cache(maxsize=1024)  # engines that have the same operators run the same programs
-def straight_line(numbers: tuple[float, ...], steps: tuple[Step, ...]) -> Case:
+def straight_line(numbers: tuple[float, ...], instructions: tuple[Instruction, ...]) -> Case:
     """Return a program with its exact gradients.
 
-    A step is left out that floats would round or that has no derivative: no engine has an excuse
-    for what is left.
+    An instruction is left out if floats would round it or if it has no derivative: no engine has
+    an excuse for what is left.
+
+    >>> print(straight_line((2.0,), (("{0} * {1}", 0, 0),)).program)
+    a = Value(2.0)
+    b = a * a
+    b.backward()
     """
     letters = iter(string.ascii_lowercase)
     values = {next(letters): _Dual(number) for number in numbers}
     leaves = dict(values)
     lines = [f"{name} = Value({float(value.data)})" for name, value in leaves.items()]
-    for formula, first, second in steps:
+    for formula, first, second in instructions:
         names = list(values)[::-1]
         text = formula.format(names[first % len(names)], names[second % len(names)])
         with suppress(ArithmeticError):
@@ -124,7 +128,7 @@ def _program_of(formula: str) -> Case:
 
 
 def random_programs(engine: Engine) -> Iterator[Case]:
-    """Yield a program of one step, and if there is one, the smallest random one that is wrong.
+    """Yield a program of one instruction, and the smallest random one that is wrong, if any is.
 
     An operator that is wrong by itself breaks another law, and is not used.
     """
@@ -135,8 +139,8 @@ def random_programs(engine: Engine) -> Iterator[Case]:
 
     def case(draws: list[Draws]) -> Case:
         numbers = tuple([NUMBERS[i] for i, *operands in draws if not operands])
-        steps = tuple([(right[i], *operands) for i, *operands in draws if operands])
-        return straight_line(numbers, steps)
+        instructions = tuple([(right[i], *operands) for i, *operands in draws if operands])
+        return straight_line(numbers, instructions)
 
     def is_wrong(draws: list[Draws]) -> bool:
         return case(draws).wrong(engine) is not None

@@ -1,4 +1,4 @@
-"""Cases that are tailored to an engine: which there are depends on what it does or shows."""
+"""Cases tailored to an engine: they depend on what it does, and on what it shows of a node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cases import ERRORS, Case, Engine, run
 
 __all__ = ["edges", "leaf_changes", "seeds"]
 
-# A formula, what changes after it, and (y.data, x.grad) of before and of after that.
+# A formula, a change after it, and (y.data, x.grad) as they are before it and after it.
 CHANGES = [
     ("x * x", "x.data = 10.0", "(9, 6)", "(100, 20)"),
     ("x * w", "w.data = 10.0", "(6, 2)", "(30, 10)"),
@@ -27,7 +27,7 @@ SEEDS = ["seed", "grad", "gradient", "g", "upstream", "out_grad", "grad_output",
 
 
 def leaf_changes(engine: Engine) -> Iterator[Case]:
-    """Yield programs that change a leaf before `backward`, if without the change they are right."""
+    """Yield programs that change a leaf before `backward`, if they are right without the change."""
     leaves, shown = "x = Value(3.0)\nw = Value(2.0)", "(y.data, x.grad)"
     for formula, change, before, after in CHANGES:
         lines = [leaves, f"y = {formula}", "y.backward()"]

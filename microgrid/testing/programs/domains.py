@@ -57,7 +57,11 @@ class Interval:
         return inside or (self.closed and x in (self.low, self.high) and math.isfinite(x))
 
     def from_edge(self, x: float) -> float:
-        """Return the distance to the nearest end, 0 outside, inf for an operand that is held."""
+        """Return the distance to the nearest end, 0 outside, inf for an operand that is held.
+
+        >>> POSITIVE.from_edge(3.0), POSITIVE.from_edge(-3.0), HELD.from_edge(3.0)
+        (3.0, 0.0, inf)
+        """
         return math.inf if self.held else max(min(x - self.low, self.high - x), 0.0)
 
 
@@ -77,9 +81,9 @@ class Domain:
     """Where a primitive is defined, and where its derivative breaks.
 
     `kink(*operands)` returns the nearest operands at which the value or a derivative of any order
-    jumps, and `pole` the nearest ones that are missing from the intervals; None says there are
-    none. `within` tells whether operands that are in the intervals are so together: it is for what
-    has no distance, such as an overflow.
+    jumps, and `pole` the nearest ones that are missing from the intervals; None says that there are
+    no such operands. `within` says of operands that are each in their interval whether the
+    primitive is defined there: it is for what has no distance, such as an overflow.
 
     Args:
         intervals: one for each operand, or a single one for `several` operands of any number.
@@ -110,11 +114,19 @@ class Domain:
         self.kink, self.pole, self.within = kink, pole, within
 
     def interval(self, i: int) -> Interval:
-        """Return the interval of operand i."""
+        """Return the interval of operand i.
+
+        >>> domain_of(Primitive.named("sum")).interval(7) == REAL
+        True
+        """
         return self.intervals[0 if self.several else i]
 
     def takes(self, arity: int) -> bool:
-        """Return whether the primitive takes so many operands."""
+        """Return whether the primitive takes so many operands.
+
+        >>> domain_of(Primitive.named("/")).takes(2), domain_of(Primitive.named("sum")).takes(7)
+        (True, True)
+        """
         return arity > 0 if self.several else arity == len(self.intervals)
 
     def contains(self, *operands: float) -> bool:
@@ -144,7 +156,7 @@ class Domain:
         return min(*from_ends, _distance(operands, self.pole))
 
     def from_kink(self, *operands: float) -> float:
-        """Return how far the nearest kink or jump is, inf if there is none.
+        """Return how far the nearest kink or jump is, inf where there is no kink.
 
         >>> domain_of(Primitive.named("max")).from_kink(1.0, 3.0)
         1.0
@@ -160,7 +172,12 @@ def _distance(operands: tuple[float, ...], nearest: Nearest | None) -> float:
 
 
 class Family(NamedTuple):
-    """The domains of a family: that of each member, and the constants of some worth testing."""
+    """The domains of a family: that of each member, and the constants of some worth testing.
+
+    >>> shifted_root = Family(lambda shift: Domain(Interval(low=-shift)), constants=[(0,), (1,)])
+    >>> shifted_root.domain(1).contains(-0.5)
+    True
+    """
 
     domain: Callable[..., Domain]
     constants: Sequence[tuple[Any, ...]]
@@ -251,13 +268,13 @@ def _has_slope(x: float, y: float) -> bool:
     return y == 0 or y >= 1 if x == 0 else _fits(x, y - 1)
 
 
-def _power(n: float) -> Domain:
+def _power_domain(n: float) -> Domain:
     if n % 1 == 0:
         return Domain(REAL, pole=at(0) if n < 0 else None, within=lambda x: _fits(x, n))
     return Domain(NOT_NEGATIVE if n > 0 else POSITIVE, within=lambda x: _fits(x, n))
 
 
-def _exponential(base: float) -> Domain:
+def _exponential_domain(base: float) -> Domain:
     if base < 0:
         raise ValueError(f"powers of a base need one that is not negative, got {shown(base)}")
     if base == 0:
@@ -266,12 +283,12 @@ def _exponential(base: float) -> Domain:
     return Domain(Interval(-limit, limit))
 
 
-def _rounded(digits: int) -> Domain:
+def _round_domain(digits: int) -> Domain:
     scale = 10.0**digits
     return Domain(REAL, kink=lambda x: ((math.floor(x * scale) + 0.5) / scale,))
 
 
-def _clip(low: float, high: float) -> Domain:
+def _clip_domain(low: float, high: float) -> Domain:
     if low == high:
         return Domain(REAL)
     return Domain(REAL, kink=at(*filter(math.isfinite, (low, high))))
@@ -343,12 +360,12 @@ DOMAINS: dict[str, Domain] = {
 }
 
 FAMILIES: dict[str, Family] = {
-    "power": Family(_power, ((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-1.5,))),
-    "exponential": Family(_exponential, ((2,), (0.3,), (1,), (0,))),
-    "rounded": Family(_rounded, ((0,), (1,), (-1,))),
+    "power": Family(_power_domain, ((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-1.5,))),
+    "exponential": Family(_exponential_domain, ((2,), (0.3,), (1,), (0,))),
+    "rounded": Family(_round_domain, ((0,), (1,), (-1,))),
     "leaky_relu_by": Family(lambda slope: Domain(REAL, kink=at(0)), ((0.1,), (0,), (2,))),
     "elu_by": Family(lambda alpha: Domain(REAL, kink=at(0)), ((1,), (0.5,))),
-    "clip_to": Family(_clip, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
+    "clip_to": Family(_clip_domain, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
 }
 
 #: The names of the library's own primitives and families.
@@ -378,7 +395,10 @@ def domain_of(primitive: Primitive) -> Domain:
 
 
 def declare_domain(primitive: Callable[..., Any], domain: Domain | Family) -> None:
-    """Write a primitive's domain into the table, or that of a family: what `family` returned.
+    """Enter the domain of a primitive into the table, or that of a family: what `family` returned.
+
+    Raises:
+        TypeError: it is no primitive with its Domain, and no family with its Family.
 
     >>> cubed = Primitive("cubed", lambda x: x * x * x, lambda out, x: (3 * x * x,))
     >>> declare_domain(cubed, Domain(REAL))

@@ -1,4 +1,4 @@
-"""The drawing of random programs, node by node, each with a point at which it is smooth.
+"""Random programs are drawn node by node, each with a point at which it is smooth.
 
 Next to its number at the point, every node holds its numbers at the point's neighbours, where one
 input is moved by `RADIUS`. How far these are apart tells how near a kink or an edge is: a program
@@ -21,9 +21,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from ...core.primitive import Primitive
 from .domains import CONDITION, REAL, Domain, Interval
-from .source import Program, source_of, spelling
+from .source import Program, python_call, source_of
 
-__all__ = ["Plan", "drawn_program"]
+__all__ = ["Options", "draw_program"]
 
 # How far any input may move from a program's point without meeting a kink, a jump or a pole. What
 # a first-order look finds so near is held off twice as far, for the curvature that it misses.
@@ -41,8 +41,10 @@ MOST_OPERANDS = 4  # of a node that takes any number
 # What is drawn: how to find an operand, an index modulo the number of nodes that fit, a number.
 WAYS = st.sampled_from(["unused"] * 4 + ["any"] + ["constant"])
 INDICES = st.integers(0, 59)
-FLOATS = st.floats(-3, 3)
-FRACTIONS = st.fractions(-3, 3, max_denominator=12)
+NUMBERS: dict[bool, SearchStrategy[Any]] = {  # by whether they are exact
+    False: st.floats(-3, 3),
+    True: st.fractions(-3, 3, max_denominator=12),
+}
 AS_DRAWN = st.booleans()
 # What numbers shrink to is in almost every domain, and near no kink and no tie: around them, any
 # node can still be left out.
@@ -52,8 +54,8 @@ OFF_KINK = 0.5  # from an input that is at a kink to one that is not
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a program is to be drawn like."""
+class Options:
+    """What a program may be made of, and how large it may be."""
 
     row: SearchStrategy[tuple[Primitive, Domain]]
     min_inputs: int
@@ -68,7 +70,7 @@ class Plan:
 class _Node:
     """An input, constant, condition or result, with its numbers at the point and its neighbours."""
 
-    numbers: list[Any]
+    numbers: list[float]
     write: Callable[..., str] | None = None  # its Python, of its operands'; an input has a name
     operands: tuple[_Node, ...] = ()
 
@@ -87,10 +89,10 @@ class _Unfit(Exception):
 
 
 @st.composite
-def drawn_program(draw: DrawFn, plan: Plan) -> Program:
+def draw_program(draw: DrawFn, options: Options) -> Program:
     """Draw a program."""
-    sketch = _Sketch(draw, plan)
-    size = draw(st.integers(1, plan.max_size))
+    sketch = _Sketch(draw, options)
+    size = draw(st.integers(1, options.max_size))
     for _ in range(TRIES * size):
         if len(sketch.results) < size:
             draw(_node(sketch))
@@ -113,9 +115,9 @@ class _Sketch:
     after still fits. An input's number is free until its first use, and then made to suit.
     """
 
-    def __init__(self, draw: DrawFn, plan: Plan) -> None:
-        self.draw, self.plan = draw, plan
-        count = draw(st.integers(plan.min_inputs, plan.max_inputs))
+    def __init__(self, draw: DrawFn, options: Options) -> None:
+        self.draw, self.options = draw, options
+        count = draw(st.integers(options.min_inputs, options.max_inputs))
         self.inputs = [self.input(i, self.number(USUAL_INPUT + i / 2)) for i in range(count)]
         self.free = set(self.inputs)
         self.results: list[_Node] = []
@@ -125,7 +127,7 @@ class _Sketch:
         """Draw a primitive and its operands; keep the result if it is fit."""
         self.draw = draw
         inputs, free = self.inputs.copy(), self.free.copy()
-        primitive, domain = draw(self.plan.row)
+        primitive, domain = draw(self.options.row)
         try:
             operands = self.operands(primitive, domain)
             result = self.result(primitive, domain, operands)
@@ -159,7 +161,7 @@ class _Sketch:
     def operand(self, domain: Domain, interval: Interval, may_be_constant: bool) -> _Node:
         """Draw an input, an earlier result or a constant that fits into an interval."""
         way = self.draw(WAYS)
-        if way == "constant" and may_be_constant and self.plan.constants:
+        if way == "constant" and may_be_constant and self.options.constants:
             return self.constant(interval)
         fit = [x for x in self.inputs + self.results[::-1] if self.fits(interval, x)]
         unused = [x for x in fit if x not in self.used]
@@ -167,58 +169,58 @@ class _Sketch:
         if not among:
             raise _Unfit
         node = among[self.draw(INDICES) % len(among)]
-        return self.settled(node, domain, interval) if node in self.free else node
+        return self.settle(node, domain, interval) if node in self.free else node
 
     def fits(self, interval: Interval, node: _Node) -> bool:
         x = node.numbers[0]
         margin = max(self.margin(interval), CURVATURE * node.reach)
         return node in self.free or (x in interval and interval.from_edge(x) >= margin)
 
-    def settled(self, node: _Node, domain: Domain, interval: Interval) -> _Node:
+    def settle(self, node: _Node, domain: Domain, interval: Interval) -> _Node:
         """Return an input in place of a free one, with a number that suits its first use."""
         i = self.inputs.index(node)
-        x = self.folded(node.numbers[0], interval)
+        x = self.fold(node.numbers[0], interval)
         is_only_operand = domain.takes(1) and not domain.several
-        if self.plan.smooth and is_only_operand and domain.from_kink(x) < CURVATURE * RADIUS:
-            x = self.folded(x + type(x)(OFF_KINK), interval)
+        if self.options.smooth and is_only_operand and domain.from_kink(x) < CURVATURE * RADIUS:
+            x = self.fold(x + type(x)(OFF_KINK), interval)
         self.inputs[i] = self.input(i, x)
         self.free.remove(node)
         return self.inputs[i]
 
     def margin(self, interval: Interval) -> float:
         """Return how far an operand stays from the ends of an interval, however narrow it is."""
-        return min(FROM_EDGE, (interval.high - interval.low) / 4) if self.plan.smooth else 0.0
+        return min(FROM_EDGE, (interval.high - interval.low) / 4) if self.options.smooth else 0.0
 
-    def folded(self, x: Any, interval: Interval) -> Any:
+    def fold(self, x: float, interval: Interval) -> float:
         """Return a number as it is inside an interval, else mirrored at the ends until it is."""
         margin = self.margin(interval)
         low, high = interval.low + margin, interval.high - margin
         if low <= x <= high:
             return x
-        exactly: Any = type(x)
+        exactly = type(x)
         if not math.isfinite(high - low):
             return 2 * exactly(low if math.isfinite(low) else high) - x
         low, width = exactly(low), exactly(high - low)
         return low + width - abs((x - low) % (2 * width) - width)
 
-    def number(self, usual: float) -> Any:
+    def number(self, usual: float) -> float:
         """Draw a number, which shrinks to the usual one where kinks are to be kept away from."""
-        x: Any = self.draw(FRACTIONS if self.plan.exact else FLOATS)
-        return x if self.draw(AS_DRAWN) or not self.plan.smooth else x + type(x)(usual)
+        x: float = self.draw(NUMBERS[self.options.exact])
+        return x if self.draw(AS_DRAWN) or not self.options.smooth else x + type(x)(usual)
 
-    def at_rest(self, x: Any) -> list[Any]:
+    def at_rest(self, x: float) -> list[float]:
         """Return a number that is the same at the point and at all its neighbours."""
-        return [x] + [float(x)] * (2 * self.plan.max_inputs if self.plan.smooth else 0)
+        return [x] + [float(x)] * (2 * self.options.max_inputs if self.options.smooth else 0)
 
-    def input(self, i: int, x: Any) -> _Node:
+    def input(self, i: int, x: float) -> _Node:
         numbers = self.at_rest(x)
-        if self.plan.smooth:
+        if self.options.smooth:
             numbers[2 * i + 1] -= RADIUS
             numbers[2 * i + 2] += RADIUS
         return _Node(numbers)
 
     def constant(self, interval: Interval) -> _Node:
-        x = self.folded(self.number(USUAL_CONSTANT), interval)
+        x = self.fold(self.number(USUAL_CONSTANT), interval)
         return _Node(self.at_rest(x), write=lambda: repr(x))
 
     def condition(self) -> _Node:
@@ -227,9 +229,9 @@ class _Sketch:
         left = self.operand(anywhere, REAL, may_be_constant=True)
         right = self.operand(anywhere, REAL, may_be_constant=not left.is_constant)
         gap = abs(left.numbers[0] - right.numbers[0])
-        if self.plan.smooth and gap <= CURVATURE * (left.reach + right.reach):
+        if self.options.smooth and gap <= CURVATURE * (left.reach + right.reach):
             raise _Unfit
-        numbers = list(map(operator.gt, left.numbers, right.numbers))
+        numbers: list[float] = list(map(operator.gt, left.numbers, right.numbers))
         return _Node(numbers, "{} > {}".format, (left, right))
 
     def result(self, primitive: Primitive, domain: Domain, operands: list[_Node]) -> _Node:
@@ -237,7 +239,7 @@ class _Sketch:
         xs = [operand.numbers[0] for operand in operands]
         reach = CURVATURE * max(operand.reach for operand in operands)
         from_edge = max(reach, min(map(self.margin, domain.intervals)))
-        from_kink = max(reach, RADIUS) if self.plan.smooth else 0.0
+        from_kink = max(reach, RADIUS) if self.options.smooth else 0.0
         if (
             not domain.contains(*xs)
             or domain.from_edge(*xs) < from_edge
@@ -249,15 +251,15 @@ class _Sketch:
             numbers = [primitive(*xs) for xs in zip(*rows, strict=True)]
         except OverflowError:
             raise _Unfit from None
-        node = _Node(numbers, partial(spelling, primitive), tuple(operands))
-        if self.plan.exact:
+        node = _Node(numbers, partial(python_call, primitive), tuple(operands))
+        if self.options.exact:
             self.require_exact(primitive, numbers[0])
         # The first node is kept however large: else a primitive of large numbers would have none.
         if self.results and not (abs(numbers[0]) <= LARGEST and node.reach <= LARGEST * RADIUS):
             raise _Unfit
         return node
 
-    def require_exact(self, primitive: Primitive, x: Any) -> None:
+    def require_exact(self, primitive: Primitive, x: float) -> None:
         if not isinstance(x, Fraction):
             raise TypeError(
                 f"exact programs need primitives that turn Fractions into Fractions, but "
@@ -271,17 +273,17 @@ class _Sketch:
         live = max(map(_ancestors, self.results), key=len)
         inputs = [node for node in self.inputs if node in live]
         idle = [node for node in self.inputs if node not in live]
-        inputs += idle[: max(self.plan.min_inputs - len(inputs), 0)]
+        inputs += idle[: max(self.options.min_inputs - len(inputs), 0)]
         names = {node: f"x{i}" for i, node in enumerate(inputs)}
 
-        def written(node: _Node) -> str:
+        def write(node: _Node) -> str:
             if node in names or node.write is None:
                 return names[node]
-            return node.write(*map(written, node.operands))
+            return node.write(*map(write, node.operands))
 
         lines = []
         for i, node in enumerate([node for node in self.results if node in live]):
-            lines.append(f"t{i} = {written(node)}")
+            lines.append(f"t{i} = {write(node)}")
             names[node] = f"t{i}"
         point = tuple([node.numbers[0] for node in inputs])
         return source_of([names[node] for node in inputs], lines, point)

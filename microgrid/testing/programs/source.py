@@ -1,4 +1,4 @@
-"""Programs in source form: what a random program is, prints as, and runs by."""
+"""A random program: Python source, which prints, runs and can be pasted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ... import functional
 from ...core.primitive import Primitive
 
-__all__ = ["Program", "source_of", "spelling"]
+__all__ = ["Program", "python_call", "source_of"]
 
 
 class Program:
@@ -89,14 +89,14 @@ def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[Any, ...
     return "\n".join([*needed, "", "", text] if needed else [text])
 
 
-# How Python writes what is no function of `microgrid` by its own name.
-_SPELLINGS = {
+# What is no function of `microgrid` by its own name, as Python.
+CALLS = {
     **{name: f"{{}} {name} {{}}" for name in ("+", "-", "*", "/", "//", "%", "**")},
     "neg": "-{}",
     "abs": "abs({})",
     "where": "mg.where({}, {}, {})",
 }
-_FAMILY_SPELLINGS: dict[str, Callable[..., str]] = {
+FAMILY_CALLS: dict[str, Callable[..., str]] = {
     "power": lambda x, n: f"{x} ** {n!r}",
     "exponential": lambda x, base: f"{base!r} ** {x}",
     "rounded": lambda x, digits: f"round({x}, {digits!r})",
@@ -114,20 +114,20 @@ def _list(operands: Sequence[str]) -> str:
     return f"[{', '.join(operands)}]"
 
 
-def spelling(primitive: Primitive, *operands: str) -> str:
-    """Return how Python writes a call of a primitive on operands that are written so.
+def python_call(primitive: Primitive, *operands: str) -> str:
+    """Return a call of a primitive in Python, on operands that are given as Python.
 
-    >>> spelling(Primitive.named("max"), "x0", "2.0"), spelling(Primitive.named("tanh"), "x0")
+    >>> python_call(Primitive.named("max"), "x0", "2.0"), python_call(Primitive.named("tanh"), "x0")
     ('mg.max([x0, 2.0])', 'mg.tanh(x0)')
     """
     name, listed = primitive.name, ", ".join(operands)
     if family := primitive.family:
         constants = primitive.constants
-        if family in _FAMILY_SPELLINGS:
-            return _FAMILY_SPELLINGS[family](*operands, *constants)
+        if family in FAMILY_CALLS:
+            return FAMILY_CALLS[family](*operands, *constants)
         return f"mg.Primitive.families[{family!r}]({', '.join(map(repr, constants))})({listed})"
-    if name in _SPELLINGS:
-        return _SPELLINGS[name].format(*operands)
+    if name in CALLS:
+        return CALLS[name].format(*operands)
     if name in ("sum", "prod", "max", "min", "logsumexp"):
         return f"mg.{name}({_list(operands)})"
     if name == "dot":
