@@ -24,7 +24,7 @@ from microgrid.drawing.labels import number_text
 from microgrid.drawing.stepper.exploration import STATIC
 from microgrid.drawing.stepper.recomputing import listing
 from microgrid.drawing.stepper.steps import Steps
-from microgrid.drawing.stepper.unnumbered import Unnumbered
+from microgrid.drawing.unnumbered import Unnumbered
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
 from tests.ieee import magnitude

@@ -13,12 +13,12 @@ from math import ceil
 from typing import Any
 
 from ...calculus import gradients
-from ...compiler.trace import Traced
 from ...core.graph import recording, topological_order
 from ...core.primitive import Primitive
 from ...engine import Value
 from ...guards.checks import require_whole_numbers, shown
 from ..names import Distinct, Names, all_names, names_of, paths_of
+from ..unnumbered import stand_ins
 from .algebra import COMPARISONS, SHORT, Algebra, Expression
 from .identifiers import identifier, latex_name, short_names
 from .notation import WORDS, Latex, Text
@@ -214,19 +214,13 @@ def formula(
 def _derivative(value: Value, by: Sequence[Value]) -> tuple[Value, dict[Value, Value]]:
     """Return the graph of a derivative, and which of its nodes stand for which of the value's.
 
-    It is derived from a copy without numbers: a rule that branches, as leaky_relu's does, then
-    keeps both branches.
+    It is that of a copy without numbers, in which a rule that branches keeps both branches.
     """
     order = topological_order(value, *by)
     if not by:
         return value, {node: node for node in order}
-    copies: dict[Value, Value] = {}
+    copies = stand_ins(order)
     with recording():
-        for node in order:
-            if node.op and node.parents:
-                copies[node] = node.op(*[copies[parent] for parent in node.parents])
-            else:
-                copies[node] = node if node.is_constant else Traced(node.label or "")
         try:
             return _differentiate(copies[value], [copies[x] for x in by]), {
                 copy: node for node, copy in copies.items()

@@ -16,8 +16,8 @@ from ..formulas.notation import POWER
 from ..formulas.slopes import Spaced, slopes
 from ..labels import isolate
 from ..names import Names, all_names
+from ..unnumbered import Unnumbered
 from .lines import ATOM, PRODUCT, Part, Written, fill_in, operation
-from .unnumbered import Unnumbered
 
 __all__ = ["Edge", "Step", "Steps"]
 
