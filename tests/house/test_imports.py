@@ -136,12 +136,10 @@ def test_a_folder_imports_third_party_packages_at_the_top_of_a_file_alone():
     assert hidden == []
 
 
-def graph_of_imports(counts):
+def graph_of_imports():
     return {
         name_of(file).removesuffix(".__init__"): {
-            module
-            for _, module, in_function, for_types in imports(file)
-            if top(module) == "microgrid" and counts(in_function, for_types)
+            module for _, module, *_ in imports(file) if top(module) == "microgrid"
         }
         for file in [*TOP, *IN_FOLDERS]
     }
@@ -160,19 +158,8 @@ def in_circles(imported):
     return found
 
 
-def test_no_module_stands_in_a_circle_of_imports():
-    imported = graph_of_imports(lambda in_function, for_types: not in_function and not for_types)
-    assert in_circles(imported) == []
-
-
-# The other rooms are not free of them yet.
-FREE_OF_CIRCLES = ("arrays", "core", "derivatives", "engine", "functional", "guards")
-
-
 def test_no_module_stands_in_a_circle_even_if_it_imports_in_functions_or_for_types():
-    imported = graph_of_imports(lambda in_function, for_types: True)
-    found = in_circles(imported)
-    assert [name for name in found if f"{name}.".split(".")[1] in FREE_OF_CIRCLES] == []
+    assert in_circles(graph_of_imports()) == []
 
 
 def test_circles_are_found():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
@@ -15,7 +15,7 @@ from ...guards.checks import is_finite, is_real, shown
 from ..labels import number_text
 from ..picture import Picture, plottable
 
-__all__ = ["COLOURS", "Curves", "plot_history"]
+__all__ = ["COLOURS", "Curves", "HasRecords", "plot_history"]
 
 # Okabe and Ito's colours, which the colour-blind tell apart; in grey, markers and dashes do.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
@@ -23,6 +23,7 @@ MANY_EPOCHS = 30  # markers on more epochs than these run into each other
 LOG_RANGE = 30.0  # a loss that falls further than this is all in the curve's first bend
 
 
+@runtime_checkable
 class HasRecords(Protocol):
     """What has a record for each epoch, as a `History` does."""
 

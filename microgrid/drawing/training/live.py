@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from ...files import require_writable
 from ...guards.checks import require_numbers
 from ...guards.interrupts import raised_by_handler
-from ...history import History
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary, drawable_rows
-from .curves import Curves, plot_history
+from .curves import Curves, HasRecords, plot_history
 
 __all__ = ["LivePlot"]
 
@@ -78,7 +77,7 @@ class LivePlot:
         if self.path is not None:
             require_writable(self.path)
         self._output = Output() if kernel_shell() else None
-        self._latest: tuple[Any, History] | None = None  # not drawn yet
+        self._latest: tuple[Any, HasRecords] | None = None  # not drawn yet
         self._due = 0.0
         self._failed = False
 
@@ -89,7 +88,7 @@ class LivePlot:
             self._output.show({"text/plain": "(a picture comes after the first epoch)"})
         return self
 
-    def __call__(self, model: Any, history: History) -> None:
+    def __call__(self, model: Any, history: HasRecords) -> None:
         """Show how the training stands, unless it is too soon."""
         self._latest = model, history
         if perf_counter() >= self._due:
@@ -114,13 +113,13 @@ class LivePlot:
             if raised_by_handler(error):
                 raise
             self._failed = True
-            message = f"LivePlot stopped after epoch {len(history)}, the training goes on: "
+            message = f"LivePlot stopped after epoch {len(history.records)}, the training goes on: "
             warnings.warn(f"{message}{type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
         self._latest = None  # only now: after Ctrl-C in between, it is drawn at the end
         end = perf_counter()
         self._due = end + max(self.every, PAUSE * (end - begin))
 
-    def _picture(self, model: Any, history: History) -> Picture:
+    def _picture(self, model: Any, history: HasRecords) -> Picture:
         if not self.boundary:
             return plot_history(history)
         curves = Curves(history)

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ...guards.checks import require_numbers, require_paths, require_whole_numbers, shown
-from ...history import History
 from ...nn import Module
 from ..files import format_of, save_drawn
 from .boundary import RESOLUTION, SIZE, Boundary
+from .curves import HasRecords
 
 __all__ = ["BoundaryMovie"]
 
@@ -56,15 +56,15 @@ class BoundaryMovie:
         self.epochs = []
         return self
 
-    def __call__(self, model: Any, history: History) -> None:
+    def __call__(self, model: Any, history: HasRecords) -> None:
         """Keep the parameters as they are now."""
         if not isinstance(model, Module):
             raise TypeError(
                 f"BoundaryMovie needs a Module, which has parameters, got {shown(model)}"
             )
-        if not isinstance(history, History) or not len(history):
+        if not isinstance(history, HasRecords) or not history.records:
             raise TypeError(f"BoundaryMovie needs a History of an epoch, got {shown(history)}")
-        self.model, record = model, history[-1]
+        self.model, record = model, history.records[-1]
         numbers = array("d", [parameter.data for parameter in model.parameters()])
         self.epochs.append((int(record["epoch"]), record["loss"], numbers))
 
