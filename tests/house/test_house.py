@@ -119,6 +119,11 @@ def test_every_file_at_the_top_and_every_room_says_in_a_sentence_what_it_is_for(
     assert plan.sentence(place).endswith(".")
 
 
+def test_no_file_or_room_stands_in_a_circle_of_imports():
+    found = plan.arrows()
+    assert [plan.name_of(place) for place in found if place in plan.reached(place, found)] == []
+
+
 def test_the_page_says_what_the_docstrings_say():
     assert plan.PAGE.read_text(encoding="utf-8") == plan.page(), REMAKE
 
