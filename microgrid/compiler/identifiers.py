@@ -76,7 +76,7 @@ def function_name(name: str) -> str:
     >>> function_name("loss"), function_name("malloc"), function_name("<lambda>")
     ('loss', 'malloc_', 'f')
     """
-    # what is no identifier in Python, such as <lambda>, is no name
+    # what is not an identifier in Python either, such as <lambda>, is not a name
     return _identifier(name if name.isidentifier() else "f", "f", RESERVED | LIBRARY)
 
 

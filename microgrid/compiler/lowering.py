@@ -36,7 +36,8 @@ Result = object
 class Emitter:
     """What writes operations down, one after another.
 
-    `emit(operation, operands)` returns the name of the result. The operations are add, sub, mul,
+    `emit(operation, operands)` returns the result; `m.add(x, y)` is short for
+    `m.emit("add", (x, y))`. The operations are add, sub, mul,
     div, fma (rounded once where that is fast, else twice), exact_fma (rounded once), neg, abs,
     sqrt, floor, ceil, rint (half to even), copysign, select, and the `FUNCTIONS`; and those that
     give conditions, which both, either, not and the first operand of select take: less, less_equal,
@@ -44,7 +45,7 @@ class Emitter:
     """
 
     def emit(self, operation: str, operands: tuple[Result, ...]) -> Result:
-        """Write an operation down; return the name of its result."""
+        """Write an operation down; return its result."""
         raise NotImplementedError
 
     def __getattr__(self, operation: str) -> Callable[..., Result]:
@@ -64,7 +65,7 @@ class Emitter:
 
 
 Lowering = Callable[..., Result]
-LOWERINGS: dict[str, Lowering] = {}  # by the name of a primitive, or of a family's maker
+LOWERINGS: dict[str, Lowering] = {}  # by the name of a primitive, or of a family
 
 
 def lowers(*names: str) -> Callable[[Lowering], Lowering]:
@@ -95,7 +96,7 @@ def lowering_of(op: Primitive) -> Lowering:
     """Return the function `(emitter, *operands)` that writes a primitive down.
 
     Raises:
-        TypeError: it has none.
+        TypeError: the primitive has no lowering.
     """
     name = op.family or op.name
     if name not in LOWERINGS:
@@ -109,10 +110,10 @@ def lowering_of(op: Primitive) -> Lowering:
 
 
 def lower(emitter: Emitter, op: Primitive, operands: Sequence[Result]) -> Result:
-    """Write a primitive down, of what an emitter returned or plain floats; return its result.
+    """Write a primitive of operands down, and return its result.
 
     Raises:
-        TypeError: it has no lowering.
+        TypeError: the primitive has no lowering.
     """
     if op is not where:  # which alone takes a condition
         operands = [emitter.number(x) for x in operands]
@@ -235,10 +236,10 @@ MOST_DIGITS = 22  # 10**22 is the greatest power of ten that is a float
 
 @lowers("rounded")
 def _round(m: Emitter, digits: int, x: Result) -> Result:
-    """As Python rounds: to the decimal nearest to x itself, half to even if x is in the middle.
+    """Round as Python does: to the decimal nearest to x itself, half to even if x is in the middle.
 
-    The product with the power of ten is rounded, which may look like a middle that is none; what
-    was lost, an fma tells.
+    The product with the power of ten is rounded too, and may seem to be in the middle where x is
+    not: an fma tells what was lost.
     """
     if digits == 0:
         return m.rint(x)

@@ -168,7 +168,7 @@ def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:
         return first
     if name == "+":
         for zero, other in zip(numbers, operands[::-1], strict=True):
-            if _is_zero(zero, sign=-1):  # x + 0.0 is no -0.0 where x is
+            if _is_zero(zero, sign=-1):  # x + 0.0 is not -0.0 where x is
                 return other
     if name == "neg" and first >= draft.first:
         inner, inner_operands = draft.steps[first - draft.first]

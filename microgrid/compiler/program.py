@@ -180,27 +180,53 @@ class Program:
         return self._known_key
 
     def walk(self) -> Iterator[tuple[int, Primitive, tuple[Any, ...]]]:
-        """Walk through the steps: yield the slot, the primitive and the operands of each."""
+        """Yield the slot, the primitive and the operands of each step.
+
+        >>> x = Value(2.0)
+        >>> list(Program.from_values([x * 3.0], [x]).walk())
+        [(1, Primitive('constant'), (3.0,)), (2, Primitive('*'), (0, 1))]
+        """
         for slot, (op, operands) in enumerate(self.steps, start=len(self.inputs)):
             yield slot, op, operands
 
     def step_at(self, slot: int) -> Step | None:
-        """Return the step that computes a slot, None if it is an input."""
+        """Return the step that computes a slot, None if it is an input.
+
+        >>> x = Value(2.0)
+        >>> program = Program.from_values([x * x], [x])
+        >>> program.step_at(0), program.step_at(1)
+        (None, (Primitive('*'), (0, 0)))
+        """
         first = len(self.inputs)
         return self.steps[slot - first] if slot >= first else None
 
     def constant_at(self, slot: int) -> float | None:
-        """Return the number of a slot that holds a constant, else None."""
+        """Return the number of a slot that holds a constant, else None.
+
+        >>> x = Value(2.0)
+        >>> [Program.from_values([x * 3.0], [x]).constant_at(slot) for slot in range(3)]
+        [None, 3.0, None]
+        """
         op, operands = self.step_at(slot) or (None, ())
         return operands[0] if op is CONSTANT else None
 
     def operands_at(self, slot: int) -> tuple[int, ...]:
-        """Return the slots that a slot is computed from: none for an input or a constant."""
+        """Return the slots that a slot is computed from: none for an input or a constant.
+
+        >>> x = Value(2.0)
+        >>> [Program.from_values([x * 3.0], [x]).operands_at(slot) for slot in range(3)]
+        [(), (), (0, 1)]
+        """
         op, operands = self.step_at(slot) or (CONSTANT, ())
         return () if op is CONSTANT else operands
 
     def names(self) -> list[str]:
-        """Return the name of each slot in the listing; that of a constant is its number."""
+        """Return the name of each slot in the listing; that of a constant is its number.
+
+        >>> x = Value(2.0, label="x")
+        >>> Program.from_values([x * 3.0], [x]).names()
+        ['x', '3.0', 'v1']
+        """
         names = list(self.inputs)
         taken, used, count = {*names, *self.labels.values()}, set(names), 0
         for slot, op, operands in self.walk():

@@ -19,7 +19,7 @@ from .parameters import Parameters, Place
 __all__ = ["Arguments", "Call", "as_column"]
 
 MOST_NAMED = 3  # lists that an error speaks of
-SCALARS = (float, Real, Value, np.bool_)  # NumPy's bool alone of its numbers is no Real
+SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
 

@@ -43,38 +43,38 @@ Function = Callable[..., Any]
 def compile(
     f: Function, *, shared: int | str | Iterable[int | str] = (), reduce: str | None = None
 ) -> Compiled:
-    """Return a function that computes what f does, by a native kernel: with the extra `compile`.
+    """Return a function that computes what f does, in a native kernel: with the extra `compile`.
 
-    f takes numbers, and lists, tuples, dicts and models of them, and returns such; derivatives and
-    Taylor series of it compile as well. It is run once for each structure of arguments, on numbers
+    f takes numbers, and lists, tuples, dicts and models of them, and returns such; its derivatives
+    and Taylor series compile as well. f is run once for each structure of arguments, on numbers
     that are not known yet: it must not branch on them (write `where`), nor read them. A `Value`
-    from outside is a constant in it; when its data has changed, it is run and compiled again. What
-    else f reads, such as another attribute of a model, is read when it is run.
+    from outside is a constant; when its data has changed, f is run and compiled again. Whatever
+    else f reads, such as another attribute of a model, is read when f is run.
 
-    The compiled function takes an array in the place of every number. Arrays broadcast, and arrays
-    come out: f is computed for each row. A list is a list, as in Python: for a column of rows pass
-    `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf, where
-    Python raises. Every operation is rounded for itself, as there; `dot` and `norm`, the sums of
-    products in derivatives and those over rows are one operation each, in which a processor may
-    round a product and a sum at once. Functions such as `exp`, and powers other than a square or a
-    root, are within 4 units in the last place of the true number, as NumPy's are: the last digit
-    may be another one.
+    The compiled function takes an array in the place of any number. Arrays broadcast, and arrays
+    come out: f is computed for each row. A list stays a list, as in Python: for a column of rows
+    pass `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf,
+    where Python raises. Every operation is rounded on its own, as in NumPy; but `dot`, `norm`, the
+    sums of products in derivatives and the sums over rows are one operation each, in which a
+    processor may round a product and a sum at once. Functions such as `exp`, and powers other than
+    squares and roots, are within 4 units in the last place of the true number, as NumPy's are: the
+    last digit may differ.
 
     Args:
         f: a function of numbers, or a `Program`.
         shared: the arguments, by position or name, that are the same for all rows, as a model's
-            parameters are. An array in them is no column, but an array of numbers.
+            parameters are. An array there is an array of numbers, not a column.
         reduce: "sum" or "mean" to add up every result over the rows, always in the same order.
 
     Raises:
         ImportError: NumPy or llvmlite is not installed.
-        TypeError: f is no function, or `shared` names no arguments.
+        TypeError: f is not a function, or `shared` names no arguments.
         ValueError: `reduce` is something else.
 
     Raises when called:
         TypeError: f branches on a number or reads it, a primitive has no lowering, or an argument
-            is not of real numbers.
-        ValueError: columns are of shapes that do not broadcast.
+            does not consist of real numbers.
+        ValueError: the columns have shapes that do not broadcast.
 
     >>> import microgrid, numpy as np
     >>> f = microgrid.compile(lambda x, y: microgrid.log(x) * y)
@@ -126,9 +126,18 @@ class Compiled(Wrapped):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
-    Calls from many threads run side by side; a fork waits for what another thread compiles, so that
-    its child can compile too. It can be pickled; where its function cannot, the programs that it
-    has are.
+    Calls from many threads run side by side; a fork waits while another thread compiles, so that
+    its child can compile too. It can be pickled; if its function cannot, its programs are.
+
+    >>> import microgrid
+    >>> f = microgrid.compile(lambda x, y: x * y + 1.0)
+    >>> f(2.0, 3.0)
+    7.0
+    >>> f.program
+    program(x, y):  # 2 operations
+        v1 = x * y
+        v2 = v1 + 1.0
+        return v2
     """
 
     def __init__(self, f: Function, shared: object, reduce: str | None) -> None:
@@ -170,7 +179,18 @@ class Compiled(Wrapped):
         return fill(entry.template, outputs)
 
     def prepare(self, *args: Any, **kwargs: Any) -> Program:
-        """Trace and compile for arguments of this structure; return the program."""
+        """Trace and compile for arguments of this structure; return the program.
+
+        Raises:
+            TypeError: an argument is a `Value`; or what a call raises.
+
+        >>> import microgrid
+        >>> microgrid.compile(lambda xs: sum(xs)).prepare([0.0, 0.0])
+        program(xs[0], xs[1]):  # 2 operations
+            v1 = 0.0 + xs[0]
+            v2 = v1 + xs[1]
+            return v2
+        """
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             raise TypeError("prepare needs plain numbers or arrays, got Values")
@@ -179,9 +199,9 @@ class Compiled(Wrapped):
 
     @property
     def program(self) -> Program:
-        """The listing of what is computed for the arguments of the latest structure.
+        """The listing of what is computed for arguments of the latest structure.
 
-        Before the first call it is that for plain numbers.
+        Before the first call it is the one for plain numbers.
 
         Raises:
             TypeError: the function does not take plain numbers; then it must be called first.
@@ -193,6 +213,14 @@ class Compiled(Wrapped):
         """Return the code as one C99 function, for "c", or as LLVM IR, for "llvm".
 
         The functions in LLVM IR compute blocks of rows; what calls them is the same for all.
+
+        Raises:
+            ValueError: the language is neither of the two.
+            TypeError, RuntimeError: as for `program`.
+
+        >>> import microgrid
+        >>> print(microgrid.compile(lambda x: x * x).source("c").splitlines()[-2])
+            out[0] = v1;
         """
         if not isinstance(language, str) or language not in ("c", "llvm"):
             raise ValueError(f'the source is in "c" or in "llvm", got {shown(language)}')
@@ -209,7 +237,7 @@ class Compiled(Wrapped):
                 if self.parameters.is_open and not self.parameters.names:
                     raise TypeError("it takes any number of arguments")
                 self.prepare(*[0.0] * len(self.parameters.names))
-            except Exception as error:  # which the function raises of single numbers
+            except Exception as error:  # which the function raises for plain numbers
                 raise TypeError(
                     "there is no program yet, as it depends on the arguments: call the function "
                     f"once, or use prepare(…) ({error})"
@@ -297,7 +325,12 @@ class Compiled(Wrapped):
         return fill(template_of(structure, range(len(outputs))), outputs)
 
     def options(self) -> tuple[frozenset[Place], str | None]:
-        """Return the arguments beside the function that it is made again with."""
+        """Return the arguments, beside the function, that make it again.
+
+        >>> import microgrid
+        >>> microgrid.compile(lambda x, y: x * y, shared="y", reduce="sum").options()
+        (frozenset({'y'}), 'sum')
+        """
         return self.shared, self.reduce
 
     def __reduce__(self) -> Any:
