@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .nn import *  # noqa: F403
     from .training import *  # noqa: F403
 
+    __version__: str
+
 _LAZY = {  # name -> the module that it is in, or is
     name: module
     for module, names in {

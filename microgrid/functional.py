@@ -4,7 +4,7 @@ A few are primitives, the others are composed of them. The names are those of th
 PyTorch for activations. Those that begin with one number are methods too: `v.tanh()`.
 """
 
-# mypy: disable-error-code=overload-overlap
+# mypy: disable-error-code="overload-overlap,overload-cannot-match"
 # A list of floats is one of floats or `Value`s too: what comes of it, the first overload says.
 
 from __future__ import annotations
@@ -483,7 +483,7 @@ _PLAIN = frozenset([float, Value])
 
 
 @overload
-def sum(xs: Iterable[float]) -> float: ...
+def sum(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def sum(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -500,7 +500,7 @@ def sum(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def prod(xs: Iterable[float]) -> float: ...
+def prod(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def prod(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -518,7 +518,7 @@ def prod(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def mean(xs: Iterable[float]) -> float: ...
+def mean(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def mean(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -534,7 +534,7 @@ def mean(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def dot(x: Iterable[float], y: Iterable[float], start: float | None = None) -> float: ...
+def dot(x: Iterable[Scalar], y: Iterable[Scalar], start: Scalar | None = None) -> Scalar: ...
 @overload
 def dot(
     x: Iterable[Value | float], y: Iterable[Value | float], start: Value | float | None = None
@@ -562,7 +562,7 @@ def dot(x: Iterable[Any], y: Iterable[Any], start: Any = None) -> Any:
 
 
 @overload
-def max(xs: Iterable[float]) -> float: ...
+def max(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def max(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -577,7 +577,7 @@ def max(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def min(xs: Iterable[float]) -> float: ...
+def min(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def min(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -592,7 +592,7 @@ def min(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def norm(xs: Iterable[float]) -> float: ...
+def norm(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def norm(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -611,7 +611,7 @@ def norm(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def logsumexp(xs: Iterable[float]) -> float: ...
+def logsumexp(xs: Iterable[Scalar]) -> Scalar: ...
 @overload
 def logsumexp(xs: Iterable[Value | float]) -> Value: ...
 @overload
@@ -626,7 +626,7 @@ def logsumexp(xs: Iterable[Any]) -> Any:
 
 
 @overload
-def log_softmax(xs: Iterable[float]) -> list[float]: ...
+def log_softmax(xs: Iterable[Scalar]) -> list[Scalar]: ...
 @overload
 def log_softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @overload
@@ -644,7 +644,7 @@ def log_softmax(xs: Iterable[Any]) -> list[Any]:
 
 
 @overload
-def softmax(xs: Iterable[float]) -> list[float]: ...
+def softmax(xs: Iterable[Scalar]) -> list[Scalar]: ...
 @overload
 def softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @overload

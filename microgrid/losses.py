@@ -3,11 +3,14 @@
 Where the prediction is a list (but for `cross_entropy`) the loss is the mean over its numbers.
 """
 
+# mypy: disable-error-code="overload-overlap,overload-cannot-match"
+# A list of floats is one of floats or `Value`s too: what comes of it, the first overload says.
+
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, SupportsIndex, overload
 
 from .core.primitive import as_operand, locate, why_single
 from .core.sequences import (
@@ -20,7 +23,7 @@ from .core.sequences import (
     single,
 )
 from .engine import Value
-from .functional import clip, logsumexp, mean, relu, softplus, where
+from .functional import Scalar, clip, logsumexp, mean, relu, softplus, where
 from .guards.checks import require_numbers, shown
 
 __all__ = [
@@ -33,11 +36,18 @@ __all__ = [
 ]
 
 Number = float | Value
+Numbers = Number | Iterable[Number]
 OfTwo = Callable[[Any, Any], Number]
 
 ROWS = "; a loss is of one row: mean([loss(p, t) for p, t in zip(predictions, targets)])"
 
 
+@overload
+def squared_error(
+    prediction: Scalar | Iterable[Scalar], target: float | Iterable[float]
+) -> Scalar: ...
+@overload
+def squared_error(prediction: Numbers, target: Numbers) -> Value: ...
 def squared_error(prediction: object, target: object) -> Any:
     """Return (prediction - target)².
 
@@ -47,6 +57,12 @@ def squared_error(prediction: object, target: object) -> Any:
     return _elementwise("squared_error", lambda p, t: (p - t) ** 2, prediction, target)
 
 
+@overload
+def absolute_error(
+    prediction: Scalar | Iterable[Scalar], target: float | Iterable[float]
+) -> Scalar: ...
+@overload
+def absolute_error(prediction: Numbers, target: Numbers) -> Value: ...
 def absolute_error(prediction: object, target: object) -> Any:
     """Return |prediction - target|; the derivative is 0 where they are equal.
 
@@ -56,6 +72,12 @@ def absolute_error(prediction: object, target: object) -> Any:
     return _elementwise("absolute_error", lambda p, t: abs(p - t), prediction, target)
 
 
+@overload
+def huber(
+    prediction: Scalar | Iterable[Scalar], target: float | Iterable[float], delta: float = 1.0
+) -> Scalar: ...
+@overload
+def huber(prediction: Numbers, target: Numbers, delta: float = 1.0) -> Value: ...
 def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
     """Return half the squared error up to an error of `delta`, and a line from there (Huber 1964).
 
@@ -75,6 +97,10 @@ def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
     return _elementwise("huber", of_two, prediction, target)
 
 
+@overload
+def hinge(prediction: Scalar | Iterable[Scalar], target: float | Iterable[float]) -> Scalar: ...
+@overload
+def hinge(prediction: Numbers, target: Numbers) -> Value: ...
 def hinge(prediction: object, target: object) -> Any:
     """Return max(0, 1 - target * prediction) for a target of -1 or 1: 0 beyond the margin.
 
@@ -95,6 +121,12 @@ def hinge(prediction: object, target: object) -> Any:
     return _elementwise("hinge", of_two, prediction, target)
 
 
+@overload
+def binary_cross_entropy(
+    logit: Scalar | Iterable[Scalar], target: float | Iterable[float]
+) -> Scalar: ...
+@overload
+def binary_cross_entropy(logit: Numbers, target: Numbers) -> Value: ...
 def binary_cross_entropy(logit: object, target: object) -> Any:
     """Return -log(p) of a target 1, -log(1 - p) of a target 0, where p is sigmoid(logit).
 
@@ -118,6 +150,10 @@ def binary_cross_entropy(logit: object, target: object) -> Any:
     return _elementwise("binary_cross_entropy", of_two, logit, target)
 
 
+@overload
+def cross_entropy(logits: Scalar | Iterable[Scalar], target: SupportsIndex) -> Scalar: ...
+@overload
+def cross_entropy(logits: Numbers, target: SupportsIndex) -> Value: ...
 def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 

@@ -15,7 +15,7 @@ from .core.graph import changing, set_data, set_gradients
 from .core.reals import number
 from .core.sequences import is_number, is_ordered, is_sequence, listed
 from .engine import Value, zero_grad
-from .functional import clip, maximum, minimum, norm, relu, sqrt, where
+from .functional import Scalar, clip, maximum, minimum, norm, relu, sqrt, where
 from .guards.checks import (
     LONGEST,
     names_shown,
@@ -489,7 +489,7 @@ class RMSprop(Optimizer):
         return p - lr * velocity, (square, mean, velocity)
 
 
-def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
+def clip_norm(max_norm: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     """Return a function that scales gradients down to a Euclidean norm of at most `max_norm`.
 
     As in PyTorch, 1e-6 is added to the norm that it divides by.
@@ -499,7 +499,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     """
     require_numbers(max_norm=max_norm)
 
-    def scale_down(gradients: Sequence[Any]) -> list[Any]:
+    def scale_down(gradients: Sequence[Scalar]) -> list[Scalar]:
         gradients = listed(gradients, "`gradients` must be a list of numbers")
         scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
         return [g * scale for g in gradients]
@@ -507,7 +507,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Any]], list[Any]]:
     return scale_down
 
 
-def clip_value(limit: float) -> Callable[[Sequence[Any]], list[Any]]:
+def clip_value(limit: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     """Return a function that holds every gradient between `-limit` and `limit`.
 
     >>> clip_value(1.0)([3.0, -0.5])

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from types import MethodType
-from typing import Any, ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
 from ..guards.checks import is_real, shown
 from .array_rules import Array, ArrayType, apply_to_arrays, is_array
@@ -25,6 +25,7 @@ Partials = Callable[..., tuple[Any, ...]]
 Row = tuple[str, Forward, Partials]
 Scalar = TypeVar("Scalar")
 Node = TypeVar("Node", bound="Operand")
+Constants = ParamSpec("Constants")
 
 CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
 
@@ -199,7 +200,7 @@ class Primitive:
         return Primitive.registry[name]
 
 
-def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
+def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
     """Turn `maker(*constants) -> (name, forward, partials)` into a cached maker of primitives.
 
     Raises:
@@ -214,7 +215,8 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
 
     @lru_cache(maxsize=1024, typed=True)
     def member(*constants: Any) -> Primitive:
-        row: Any = maker(*constants)
+        make: Callable[..., object] = maker
+        row = make(*constants)
         if not isinstance(row, tuple) or len(row) != 3:
             raise TypeError(
                 f"the family {maker.__name__} must return a tuple of a name and two functions, "
@@ -230,7 +232,7 @@ def family(maker: Callable[..., Row]) -> Callable[..., Primitive]:
     member.__module__, member.__qualname__ = maker.__module__, maker.__qualname__  # for pickle
     member.__name__ = maker.__name__
     Primitive.families[maker.__name__] = member
-    return member
+    return member  # type: ignore[return-value]  # `lru_cache` forgets the parameters
 
 
 def locate(

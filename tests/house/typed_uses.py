@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, assert_type
 
 import numpy as np
+from hypothesis.strategies import SearchStrategy
 from numpy.typing import NDArray
 
 import microgrid as mg
@@ -164,8 +165,14 @@ def use_functions_of_a_sequence() -> None:
     for f in [mg.sum, mg.prod, mg.mean, mg.max, mg.min, mg.norm, mg.logsumexp]:
         assert_type(f(floats), float)
         assert_type(f([x, x]), Value)
-        assert_type(f(mixed), Value)
+    for result in [mg.sum(mixed), mg.prod(mixed), mg.mean(mixed), mg.max(mixed), mg.min(mixed)]:
+        assert_type(result, Value)
+    assert_type(mg.norm(mixed), Value)
+    assert_type(mg.logsumexp(mixed), Value)
     assert_type(mg.sum(x * k for k in range(3)), Value)
+    assert_type(mg.sum([1, x]), Value)
+    assert_type(mg.sum(numbers()), Any)
+    assert_type(mg.sum([numbers(), x]), Any)
     assert_type(mg.dot(floats, floats), float)
     assert_type(mg.dot(floats, [x, x]), Value)
     assert_type(mg.dot(floats, floats, start=x), Value)
@@ -234,6 +241,185 @@ def use_other_transforms() -> None:
     assert_type(mg.taylor(mg.exp, x, 4), list[Value])
 
 
+def steep(slope: float) -> tuple[str, Callable[..., float], Callable[..., tuple[float, ...]]]:
+    def forward(x: float) -> float:
+        return slope * x
+
+    def partials(out: Number, x: Number) -> tuple[float]:
+        return (slope,)
+
+    return f"steep({slope})", forward, partials
+
+
+def use_primitives_and_graphs() -> None:
+    x = Value(2.0)
+    assert_type(mg.topological_order(x * x), list[Value])
+    assert_type(mg.zero_grad([x]), None)
+    assert_type(mg.engine.Primitive.named("sin"), Primitive)
+    assert_type(mg.family(steep)(2.0), Primitive)
+    with mg.no_grad():
+        assert_type(square_without_graph(x), Value)
+    with mg.detect_anomaly():
+        assert_type(mg.log(x), Value)
+    assert_type(mg.GradientWarning("stale"), mg.GradientWarning)
+    assert_type(mg.__version__, str)
+
+
+@mg.no_grad()
+def square_without_graph(x: Value) -> Value:
+    return x * x
+
+
+def use_models() -> None:
+    neuron, layer, model = mg.Neuron(2), mg.Layer(2, 2), mg.MLP(2, [2, 1])
+    row = [1.0, Value(2.0)]
+    assert_type(neuron(row), Value)
+    assert_type(layer(row), Value | list[Value])
+    assert_type(model(row), Value | list[Value])
+    assert_type(model.parameters(), list[Value])
+    assert_type(dict(model.named_parameters()), dict[str, Value])
+    assert_type(dict(model.named_modules()), dict[str, Module])
+    assert_type(model.state_dict(), dict[str, float])
+    assert_type(model.load_state_dict(model.state_dict()), None)
+    assert_type(model.with_parameters(model.parameters()), mg.MLP)
+    assert_type(model.zero_grad(), None)
+
+
+def use_losses() -> None:
+    x = Value(0.5)
+    for loss in [mg.losses.squared_error, mg.losses.absolute_error]:
+        assert_type(loss(0.5, 1), float)
+        assert_type(loss(x, 1), Value)
+        assert_type(loss([0.5], [1.0]), float)
+        assert_type(loss([x], [1.0]), Value)
+        assert_type(loss(mg.Layer(1, 1)(x), 1.0), Value)
+    assert_type(mg.losses.huber(x, 1.0, delta=0.5), Value)
+    assert_type(mg.losses.hinge(x, 1), Value)
+    assert_type(mg.losses.binary_cross_entropy(0.5, 1), float)
+    assert_type(mg.losses.binary_cross_entropy(x, x), Value)
+    assert_type(mg.losses.cross_entropy([1.0, 2.0], 1), float)
+    assert_type(mg.losses.cross_entropy([x, x], 1), Value)
+    assert_type(mg.losses.cross_entropy(mg.MLP(1, [3])(x), 1), Value)
+
+
+def use_training() -> None:
+    X, y = mg.datasets.moons(20)
+    model = mg.MLP(2, [1])
+    adam = mg.optim.Adam(model.parameters(), lr=0.01)
+    history = mg.fit(
+        *(model, X, y),
+        loss=mg.losses.binary_cross_entropy,
+        optimizer=adam,
+        epochs=2,
+        metrics=[mg.accuracy],
+        schedule=mg.schedules.cosine(0.1, 10),
+        clip=mg.optim.clip_norm(1.0),
+        callbacks=[lambda model, history: len(history) > 1],
+        progress=False,
+    )
+    assert_type(history, mg.History)
+    record: mg.history.Record = history[-1]
+    assert_type(record["loss"], float)
+    assert_type(history[-1], dict[str, float])
+    assert_type(history["loss"], list[float])
+    assert_type(history.records, list[dict[str, float]])
+    assert_type(len(history), int)
+    assert_type(history.ended, str)
+    assert_type([record["loss"] for record in history], list[float])
+    assert_type(history.plot(), mg.drawing.Picture)
+    assert_type(mg.accuracy([0.5], [1]), float)
+    metric: mg.metrics.Metric = mg.accuracy
+    by_name = mg.metrics.metrics_by_name([metric])
+    assert_type(mg.metrics.measured(by_name, [0.5], [1]), dict[str, float])
+    assert_type(adam.step(), None)
+    assert_type(adam.zero_grad(), None)
+    assert_type(adam.state_dict(), dict[str, Any])
+    assert_type(mg.optim.SGD([Value(1.0)], lr=0.1), mg.optim.SGD)
+    assert_type(mg.optim.AdamW([Value(1.0)], lr=0.1), mg.optim.AdamW)
+    assert_type(mg.optim.RMSprop([Value(1.0)], lr=0.1), mg.optim.RMSprop)
+    assert_type(mg.optim.clip_norm(1.0)([3.0, 4.0]), list[float])
+    assert_type(mg.optim.clip_value(1.0)([3.0, 4.0]), list[float])
+    assert_type(mg.optim.clip_grad_norm_([Value(1.0)], 1.0), float)
+    assert_type(mg.optim.clip_grad_value_([Value(1.0)], 1.0), None)
+    optimizer: mg.optim.Optimizer = adam
+    assert_type(optimizer.step(), None)
+    schedule: mg.schedules.Schedule = mg.schedules.linear(0.1, 0.0, 10)
+    assert_type(schedule(3), float)
+    assert_type(mg.schedules.exponential(0.1, 0.9)(3), float)
+    assert_type(mg.schedules.warmup(mg.schedules.constant(0.1), 3)(3), float)
+
+
+def use_datasets() -> None:
+    datasets = mg.datasets
+    for data in [datasets.circles(6), datasets.xor(6), datasets.blobs(6), datasets.spirals(6)]:
+        assert_type(data, tuple[list[list[float]], list[int]])
+    X, y = datasets.moons(6)
+    assert_type(datasets.penguins(), mg.datasets.Penguins)
+    assert_type(datasets.penguins().X, list[list[float]])
+    assert_type(
+        datasets.split(X, y), tuple[list[list[float]], list[list[float]], list[int], list[int]]
+    )
+    for rows, targets in datasets.batches(X, y, 2):
+        assert_type(rows, list[list[float]])
+        assert_type(targets, list[int])
+    scaler = datasets.StandardScaler()
+    assert_type(scaler.fit(X).transform(X), list[list[float]])
+    assert_type(scaler.fit_transform(X), list[list[float]])
+    assert_type(scaler.inverse_transform(X), list[list[float]])
+
+
+def use_compiled_functions() -> None:
+    row, x = numbers(), Value(2.0)
+    compiled = mg.compile(scaled)
+    assert_type(compiled, mg.compiler.Compiled[Value, Row])
+    assert_type(mg.compiler.lowers(), Callable[[Callable[..., object]], Callable[..., object]])
+    assert_type(compiled(2.0, 3.0, shift=1.0), float)
+    assert_type(compiled(x, 3.0), Value)
+    assert_type(compiled(row, 3.0), Row)
+    assert_type(mg.compile(cube)(2.0), float)
+    assert_type(mg.compile(scaled, reduce="mean")(row, 3.0), float)
+    assert_type(mg.compile(mg.value_and_grad(scaled))(row, 3.0), tuple[Any, Any])
+    assert_type(mg.compile(mg.grad(scaled))(row, 3.0), Any)
+    assert_type(mg.compile(product, shared=0)([2.0, 3.0]), Any)
+    assert_type(compiled.prepare(2.0, 3.0, shift=1.0), mg.compiler.Program)
+    assert_type(compiled.program, mg.compiler.Program)
+    assert_type(compiled.source("c"), str)
+
+
+def use_pictures() -> None:
+    x = Value(2.0, label="x")
+    y = mg.tanh(x * x)
+    assert_type(mg.draw(y), mg.drawing.Graph)
+    assert_type(mg.draw_dot(y), mg.drawing.Graph)
+    assert_type(mg.draw(y).values, int)
+    assert_type(mg.formula(y), mg.drawing.Formula)
+    assert_type(mg.formula(y, by=x).latex, str)
+    assert_type(mg.explain(y, x), mg.drawing.Explanation)
+    assert_type(mg.explain(y, x).gradient, float)
+    assert_type(mg.explore(y), mg.drawing.Exploration)
+    assert_type(mg.drawing.plot_network(mg.MLP(2, [1])), mg.drawing.Picture)
+    assert_type(mg.drawing.plot_history([{"epoch": 1, "loss": 0.5}]), mg.drawing.Picture)
+    X, t = mg.datasets.moons(4)
+    model = mg.MLP(2, [1])
+    assert_type(mg.drawing.plot_decision_boundary(model, X, t, resolution=2), mg.drawing.Picture)
+    assert_type(mg.drawing.LivePlot(X, t), mg.drawing.LivePlot)
+    assert_type(mg.drawing.BoundaryMovie(X, t), mg.drawing.BoundaryMovie)
+
+
+def use_testing() -> None:
+    assert_type(mg.testing.check_gradients(scaled, 2.0, 3.0), mg.testing.GradientReport)
+    assert_type(mg.testing.check_gradients(cube, 2.0).failure(), str)
+    assert_type(mg.testing.strategies.numbers("sin"), SearchStrategy[tuple[float, ...]])
+    assert_type(mg.testing.strategies.primitives(), SearchStrategy[Primitive])
+    assert_type(mg.testing.conformance.LAWS[0], mg.testing.conformance.Law)
+
+
+def use_arrays() -> None:
+    x = Value(2.0)
+    assert_type(mg.arrays.array([x, 1.0]), mg.arrays.Array)
+    assert_type(mg.arrays.array([x, 1.0]).max(), Any)
+
+
 def refused() -> None:
     x = Value(2.0)
     Value("2.0")  # type: ignore
@@ -246,6 +432,15 @@ def refused() -> None:
     mg.maximum(x, "2.0")  # type: ignore
     mg.sum(x)  # type: ignore
     mg.where(x > 0, x, "2.0")  # type: ignore
+    mg.losses.squared_error(x, "2.0")  # type: ignore
+    mg.family(steep)("2")  # type: ignore
+    mg.compile(scaled, reduce="max")  # type: ignore
+    mg.draw("x")  # type: ignore
+    mg.fit(mg.MLP(2, [1]), [[1.0]], [1])  # type: ignore
+
+    class Named(Value):  # type: ignore
+        pass
+
     mg.gradients("x", x)  # type: ignore
     mg.grad(scaled)(2.0)  # type: ignore
     mg.grad(scaled)(2.0, "3")  # type: ignore

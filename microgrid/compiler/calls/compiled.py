@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pickle import PicklingError
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,23 @@ MOST_KERNELS = 64  # of one function: for arguments of so many structures
 MOST_ON_STACK = 256  # inputs of a call without any detour: threads may have little stack
 
 Function = Callable[..., Any]
+Scalar = Value | float
+Output = TypeVar("Output", covariant=True)  # of the function
+Column = TypeVar("Column", covariant=True)  # what comes of a number for columns
+Shared = int | str | Iterable[int | str]
 
 
+@overload
 def compile(
-    f: Function, *, shared: int | str | Iterable[int | str] = (), reduce: str | None = None
-) -> Compiled:
+    f: Callable[..., Output], *, shared: Shared = (), reduce: None = None
+) -> Compiled[Output, NDArray[np.float64]]: ...
+@overload
+def compile(
+    f: Callable[..., Output], *, shared: Shared = (), reduce: Literal["sum", "mean"]
+) -> Compiled[Output, float]: ...
+def compile(
+    f: Function, *, shared: Shared = (), reduce: str | None = None
+) -> Compiled[object, object]:
     """Return a function that computes what f does, in a native kernel: with the extra `compile`.
 
     f takes numbers, and lists, tuples, dicts and models of them, and returns such; its derivatives
@@ -122,7 +134,7 @@ class _Entry:
 _Fast = tuple[int, type[Numbers], Callable[[Numbers], None], _Entry]
 
 
-class Compiled(Wrapped):
+class Compiled(Wrapped, Generic[Output, Column]):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
@@ -148,6 +160,22 @@ class Compiled(Wrapped):
         self._latest: _Entry | None = None
         self._fast: _Fast | None = None
 
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a float is a `Scalar` too
+        self: Compiled[Scalar, object], *args: float, **kwargs: float
+    ) -> float: ...
+    @overload
+    def __call__(self: Compiled[Scalar, object], *args: Scalar, **kwargs: Scalar) -> Value: ...
+    @overload
+    def __call__(
+        self: Compiled[Scalar, Column], *args: NDArray[Any] | float, **kwargs: NDArray[Any] | float
+    ) -> Column: ...
+    @overload
+    def __call__(
+        self: Compiled[tuple[Any, Any], object], *args: object, **kwargs: object
+    ) -> tuple[Any, Any]: ...
+    @overload
+    def __call__(self, *args: object, **kwargs: object) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function does, of numbers or for each row of arrays."""
         fast = self._fast
@@ -354,9 +382,9 @@ def _of_programs(
     shared: frozenset[Place],
     reduce: str | None,
     entries: Sequence[tuple[tuple[object, ...], Program, tuple[int, ...], Template]],
-) -> Compiled:
+) -> Compiled[object, object]:
     """Return a compiled function with the programs of one whose function could not be pickled."""
-    compiled = Compiled(_forgotten, (), reduce)
+    compiled: Compiled[object, object] = Compiled(_forgotten, (), reduce)
     compiled.function, compiled.parameters, compiled.shared = None, parameters, shared
     for key, program, shared_inputs, template in entries:
         kernel = ArrayKernel(_merge_outputs(program)[0], shared_inputs, reduce)

@@ -107,7 +107,7 @@ class Rest:
     """
 
     number: int
-    gradient: Any
+    gradient: float
 
     def __repr__(self) -> str:
         return f"Rest({_count_text(self.number, 'path')}, gradient={self.gradient!r})"
@@ -136,7 +136,7 @@ class Explanation:
 
     output: Value
     input: Value
-    gradient: Any
+    gradient: float
     paths: list[Path]
     rest: Rest
     names: dict[Value, str]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from ...guards.checks import LONGEST, require_whole_numbers, shown
 from .blame import blame
@@ -19,8 +18,8 @@ __all__ = ["GradientReport", "Verdict", "check_gradients"]
 
 
 def check_gradients(
-    f: Callable[..., Any],
-    *point: Any,
+    f: Callable[..., object],
+    *point: object,
     order: int = 1,
     modes: Sequence[str] = ("reverse", "forward"),
 ) -> GradientReport:
