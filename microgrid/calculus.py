@@ -45,7 +45,7 @@ Function = Callable[..., object]
 Scalar = Value | float
 Vector = list[Value] | list[float] | list[Value | float]
 P = ParamSpec("P")  # the parameters after the first, which takes numbers and `Value`s alike
-Inputs = TypeVar("Inputs")  # numbers in any structure; derivatives by them have it too
+Inputs = TypeVar("Inputs")  # numbers in any structure, which their derivatives have too
 Rows = Sequence[Sequence[Number]]
 Output = TypeVar("Output", covariant=True)
 
@@ -605,7 +605,7 @@ def _fresh_node(leaf: Number) -> Value:
 
 
 def _kind(nodes: Sequence[Value]) -> type[float]:
-    """Return the type of the numbers at hand: derivatives by a `Fraction` are `Fraction`s."""
+    """Return the type of the numbers: the derivatives of Fractions are Fractions."""
     return type(nodes[0].data) if nodes and not nodes[0].is_traced else float
 
 

@@ -2,9 +2,9 @@
 
 Every operation makes a node that points to its operands, so that the last one holds the whole
 graph. `backward` goes through it from the end. By the chain rule each node passes its own gradient
-on to its parents, times the derivative by each of them; what comes in at a node by several ways is
-added up. Parents come before their children in the order of the graph, so that in reverse all that
-comes in at a node is there before it is passed on.
+on to its parents, times the derivative with respect to each; shares that reach a node along several
+paths are added up. Parents come before their children in the order of the graph, so that in reverse
+all the shares of a node are there before it passes its gradient on.
 
 The derivatives themselves are rows of the table in `core.primitive` and `functional`.
 """
@@ -72,8 +72,8 @@ class Value(Arithmetic):
     """
 
     __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")
-    grad: Checked[float] = guard("_grad", require_gradient)
-    label: Checked[str | None] = guard("_label", require_label)
+    grad: Checked[float] = guard("_grad", require_gradient, "What `backward` has left here.")
+    label: Checked[str | None] = guard("_label", require_label, "A name, or None.")
 
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
@@ -181,7 +181,7 @@ class Value(Arithmetic):
         return self._constant(self._real)
 
     def partials(self) -> tuple[float | None, ...]:
-        """Return the derivative by each parent, at their current data.
+        """Return the derivatives with respect to the parents, at their current data.
 
         >>> (Value(2.0) * Value(3.0)).partials()
         (3.0, 2.0)
@@ -204,7 +204,7 @@ class Value(Arithmetic):
         return partials
 
     def chain(self, g: Share) -> list[Share | None]:
-        """Return each parent's share of an upstream gradient: `g` times the partial by it.
+        """Return each parent's share of an upstream gradient: `g` times its partial.
 
         >>> (Value(2.0) * Value(3.0)).chain(10.0)
         [30.0, 20.0]
@@ -218,7 +218,7 @@ class Value(Arithmetic):
         Constants get no gradient. After an exception every `grad` is as it was.
 
         Raises:
-            RuntimeError: a leaf has changed since it was used, or there is none but constants.
+            RuntimeError: a leaf has changed since it was used, or all leaves are constants.
 
         >>> x = Value(3.0)
         >>> y = x**3

@@ -327,7 +327,7 @@ def test_where_a_power_at_0_has_no_hessian_asking_for_it_raises_and_names_the_po
 
 @pytest.mark.parametrize("y", [0.0, 1.0])
 def test_where_a_power_at_0_has_no_mixed_derivative_the_error_says_from_where_on(y):
-    with pytest.raises(ZeroDivisionError, match=r"x\*\*y has a derivative by both .+ if y > 1"):
+    with pytest.raises(ZeroDivisionError, match=r"x\*\*y has a mixed derivative only if y > 1"):
         power_hessian(y)()
 
 

@@ -53,7 +53,7 @@ class Node(Protocol):
     _collected: float
 
     def partials(self) -> tuple[float | None, ...]:
-        """Return the derivative by each parent."""
+        """Return the derivative with respect to each parent."""
 
 
 AnyNode = TypeVar("AnyNode", bound=Node)

@@ -70,7 +70,7 @@ def is_traced(x: object) -> bool:
 
 
 class Primitive:
-    """An operation: its name, its forward value, and its partial derivative by each operand.
+    """An operation: its name, its forward value and its partial derivatives.
 
     `forward(*operands)` takes and returns plain numbers. `partials(out, *operands)` returns one
     derivative for each operand; written with operators and this library's functions, it works on
@@ -111,7 +111,7 @@ class Primitive:
         self.__name__, self.__doc__ = name, forward.__doc__
         if made_by is None:
             taken = Primitive.registry.get(name)
-            # a notebook's cell may be run again, and declare its primitive anew
+            # a notebook's cell may be run twice, and declare its primitive again
             if taken and taken.partials.__module__ != "__main__":
                 raise ValueError(
                     f"a primitive needs a name of its own, got {name!r}, which is taken"
@@ -343,7 +343,7 @@ def _is_at_0(x: Any) -> Any:
 
 
 # x**y at x = 0: 0**0 has the derivatives 0 and 0, and every 0**y above it is flat in y. For y <= 1
-# that has no slope of its own: the slope by y is -inf next to 0, and the one by x jumps at y = 1.
+# that has no slope of its own: by y, it would be -inf next to 0, and by x, it jumps at y = 1.
 def _power_slope(x: Any, y: Any) -> Any:
     return y * _pow(x, y - 1) if x or y else 0 * abs(y)
 
@@ -362,9 +362,9 @@ def _power_log_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
 
 
 def _cross_partial(x: Any, y: Any) -> Any:
-    """Return the derivative of x**y by both x and y."""
+    """Return the mixed derivative of x**y, with respect to x and y."""
     if not (is_traced(x) or is_traced(y)) and _is_at_0(x) and y <= 1:
-        raise ZeroDivisionError("at x = 0, x**y has a derivative by both x and y only if y > 1")
+        raise ZeroDivisionError("at x = 0, x**y has a mixed derivative only if y > 1")
     at_0 = choose(y <= 1, lambda: math.nan, lambda: 0)
     return choose(_is_at_0(x), lambda: at_0, lambda: pow_(x, y - 1) * (1 + y * log(x)))
 
@@ -382,8 +382,8 @@ def _exponential_slope(out: Any, base: float) -> Any:
 
 
 NO_SLOPE = (
-    "a negative number has powers only where the exponent is whole, and so no derivative by it: "
-    "hold the exponent constant, as in x**2 or x**y.data"
+    "a negative number has powers only where the exponent is whole, and so no derivative with "
+    "respect to it: hold the exponent constant, as in x**2 or x**y.data"
 )
 pow_: Primitive
 power_log: Primitive

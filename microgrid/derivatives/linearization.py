@@ -36,7 +36,7 @@ PLAIN = {float, int, Value, type(None)}  # types of partials that need no second
 Term = tuple[Number, Number]  # two factors: a gradient or tangent, and a partial
 Partial = TypeVar("Partial", bound=Number)
 Partials = tuple[Number | None, ...]
-Link = tuple[Value, list[Value], list[Number]]  # a node, parents of it, and the partials by these
+Link = tuple[Value, list[Value], list[Number]]  # a node, parents of it, and their partials
 
 
 class Linearization:
@@ -66,7 +66,7 @@ class Linearization:
         ]
 
     def pull(self, cotangents: Sequence[Number]) -> list[Number]:
-        """Return the derivative by each input of the roots' sum, weighted with cotangents."""
+        """Return the derivatives of the roots' sum, weighted by cotangents, one for each input."""
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
             return _merge_equal(self._pull_graphs(cotangents), [*self.roots, *cotangents])
         adjoint: dict[Number, Number] = {}

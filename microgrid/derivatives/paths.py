@@ -27,7 +27,7 @@ from .linearization import links_between
 
 __all__ = ["Edge", "Path", "all_paths", "edges_between", "largest_paths"]
 
-Edge = tuple[Value, float, int]  # a parent, the partial by it, and its place among the operands
+Edge = tuple[Value, float, int]  # a parent, its partial, and its place among the operands
 
 PLAIN = {float, int, Fraction, type(None)}  # types of partials that need no second look
 # Products of a thousand factors leave a float's range, and must not for that be taken for 0 or inf.

@@ -161,7 +161,7 @@ class Series(Arithmetic):
             self.terms.append(0 if is_zero(total) else total / n)
 
     def _extend_where(self, n: int) -> Iterator[tuple[Series, int]]:
-        """Do so for a `where` of which nobody knows yet which branch it will take."""
+        """Do so for a `where` whose branch is not known yet."""
         condition, *branches = self.operands
         for x in branches:
             if isinstance(x, Series) and len(x.terms) <= n:

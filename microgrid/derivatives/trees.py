@@ -1,11 +1,11 @@
 """Nested numbers: lists, tuples, dicts, arrays and models, taken apart and put together again.
 
-A derivative is one of a function of a plain list of scalars. But a user's function may take any
-tree of numbers. So the tree is flattened to such a list, and what is left of it is a `Structure`,
-which puts other scalars in their places: new arguments, or the derivatives by the old ones. A
-matrix of derivatives is put together twice, by its columns and then by its rows: a tree of trees.
+Derivatives are those of a function of a plain list of scalars. But a user's function may take any
+tree of numbers. So the tree is flattened to such a list and a `Structure`, which puts other scalars
+in their places: new arguments, or derivatives with respect to the old ones. A matrix of derivatives
+is put together twice, by its columns and then by its rows: a tree of trees.
 
-An atom is what is not taken apart further: a number, a `Value`, or an array of them.
+An atom is not taken apart any further: a number, a `Value`, or an array of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Structure(NamedTuple):
         return self.as_argument(self._atoms(scalars))
 
     def result(self, scalars: Sequence[Any]) -> Any:
-        """Return a tree of derivatives by the scalars."""
+        """Return a tree of derivatives with respect to the scalars."""
         return self.as_result(self._atoms(scalars))
 
     def table(self, rows: Sequence[Sequence[Any]], columns: Structure) -> Any:

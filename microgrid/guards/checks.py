@@ -55,9 +55,9 @@ def require_bools(*, instead: str = "", **switches: Any) -> None:
 def require_whole_numbers(
     *, least: int = 1, largest: int | None = None, instead: str = "", **counts: Any
 ) -> None:
-    """Raise `TypeError` for what is no whole number, `ValueError` for one that is out of the range.
+    """Raise `TypeError` unless these are whole numbers, `ValueError` if one is out of range.
 
-    `instead` names what else they might have been.
+    `instead` names what else would do.
 
     >>> require_whole_numbers(epochs=0)
     Traceback (most recent call last):
@@ -83,9 +83,9 @@ def require_numbers(
     finite: bool = True,
     **numbers: Any,
 ) -> None:
-    """Raise `TypeError` for what is no real number, `ValueError` for one that is out of the range.
+    """Raise `TypeError` unless these are real numbers, `ValueError` if one is out of range.
 
-    `above`, if given, is in the place of `least`.
+    `above` takes the place of `least` if it is given.
 
     >>> require_numbers(alpha=1.5, below=1)
     Traceback (most recent call last):
@@ -109,7 +109,7 @@ def require_numbers(
 
 
 def require_functions(*, takes: str, count: int | None = None, **functions: Any) -> None:
-    """Raise `TypeError` for what is no function of so many arguments; `takes` says which they are.
+    """Raise `TypeError` unless these are functions of `count` arguments, which `takes` describes.
 
     >>> require_functions(schedule=0.1, takes="of the step")
     Traceback (most recent call last):
@@ -139,7 +139,7 @@ def _takes(function: Any, count: int) -> bool:
 
 
 def require_paths(**paths: Any) -> None:
-    """Raise `TypeError` for what is no path.
+    """Raise `TypeError` unless these are paths.
 
     >>> require_paths(path=5)
     Traceback (most recent call last):

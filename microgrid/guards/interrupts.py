@@ -225,8 +225,8 @@ def _code(handler: Any) -> Any:
 def call_each(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
     """Call a function written in C for each set of arguments, in one go.
 
-    Python looks for signals, and changes threads, between its own instructions alone. There is none
-    here, so that all calls are made or none, without a handler to be changed.
+    Python looks for signals, and changes threads, only between its own instructions. There are none
+    here: all calls are made or none, and no handler has to be changed.
 
     >>> from microgrid import Value
     >>> nodes = [Value(1.0), Value(2.0)]

@@ -30,7 +30,7 @@ class GradientWarning(UserWarning):
 def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
     """Warn if `backward` adds to gradients, given beside their leaves, from before these moved."""
     stale = [leaf for leaf, grad in leaves if grad and leaf._stamp > leaf._collected]
-    # Who sets most gradients to 0 knows of it: the others are of inputs, or of what is not trained.
+    # Whoever sets most gradients to 0 knows: the others are of inputs, or are not trained.
     zeroed = [leaf for leaf, grad in leaves if not grad and leaf._collected < math.inf]
     if len(stale) <= len(zeroed):
         return
@@ -82,13 +82,13 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
 
 
 def require_label(label: Any) -> None:
-    """Raise `TypeError` for what is no label."""
+    """Raise `TypeError` unless this is a label: a string, or None."""
     if label is not None and not isinstance(label, str):
         raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
 
 
 def require_gradient(g: Any) -> None:
-    """Raise an error for what is no gradient: a real number, or None if there is none yet."""
+    """Raise an error unless this is a gradient: a real number, or None if there is none yet."""
     if g is not None and not is_real(g) and not is_bool(g):
         raise TypeError(f"a `grad` is a real number or None, got {shown(g)} ({type(g).__name__})")
     if isinstance(g, int) and not is_finite(g):
@@ -103,14 +103,14 @@ class Checked(Protocol[Kind]):
     def __set__(self, instance: object, x: Kind) -> None: ...
 
 
-def guard(slot: str, require: Callable[[Any], None]) -> Any:
-    """Return the attribute that is kept in a slot, which `require` lets nothing wrong into."""
+def guard(slot: str, require: Callable[[Any], None], doc: str) -> Any:
+    """Return an attribute, described by `doc`, whose slot `require` keeps free of wrong things."""
 
     def set_checked(instance: Any, x: Any) -> None:
         require(x)
         setattr(instance, slot, x)
 
-    return property(attrgetter(slot), set_checked)
+    return property(attrgetter(slot), set_checked, doc=doc)
 
 
 def refuse_subclass(kind: type) -> None:

@@ -15,7 +15,8 @@ def generator(seed: Seed) -> Random:
     """Return the generator of a seed: itself, that of an integer, or a fresh one for `None`.
 
     Raises:
-        TypeError, ValueError: the seed is none of these, or negative.
+        TypeError: the seed is something else.
+        ValueError: it is negative.
 
     >>> generator(1).random() == generator(1).random()
     True
