@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite, isnan, sqrt
-from typing import Any
+from fractions import Fraction
+from math import inf, isfinite, isnan, nan, sqrt
 
 __all__ = ["Scale", "largest_size"]
 
 # Brewer's orange and purple; in grey the purple is darker, and its lines are dashed.
 GROUND = {1: ("#fff1de", "#f7ab52"), -1: ("#efecf6", "#a692d4")}  # of numbers, in black
 LINE = {1: "#b35806", -1: "#542788"}
+
+Gradient = float | Fraction | None
 
 
 class Scale:
@@ -21,7 +23,7 @@ class Scale:
     ('#f7ab52', '#cabfe5', None)
     """
 
-    def __init__(self, gradients: Iterable[Any]) -> None:
+    def __init__(self, gradients: Iterable[Gradient]) -> None:
         self.largest = largest_size(gradients)
 
     def _strength(self, x: float) -> float:
@@ -29,7 +31,7 @@ class Scale:
             return 0.0
         return sqrt(min(abs(x) / self.largest, 1.0))  # what is 100 times smaller shows as a tenth
 
-    def ground(self, gradient: Any) -> str | None:
+    def ground(self, gradient: Gradient) -> str | None:
         """Return the colour behind a gradient's number, None for one of 0."""
         x = _number(gradient)
         if not (strength := self._strength(x)):
@@ -38,7 +40,7 @@ class Scale:
         mixed = (round(p + (f - p) * strength) for p, f in zip(pale, full, strict=True))
         return "#" + "".join(f"{part:02x}" for part in mixed)
 
-    def line(self, share: Any) -> dict[str, str]:
+    def line(self, share: Gradient) -> dict[str, str]:
         """Return the look of an edge that brings back a share of a gradient."""
         x = _number(share)
         if not self.largest or isnan(x):
@@ -50,7 +52,7 @@ class Scale:
         return {"color": LINE[1 if x > 0 else -1], "penwidth": width, **style}
 
 
-def largest_size(gradients: Iterable[Any]) -> float:
+def largest_size(gradients: Iterable[Gradient]) -> float:
     """Return the largest size of a finite gradient, 0 if there is none.
 
     >>> largest_size([1.0, -2.0, None, float("inf")])
@@ -60,14 +62,14 @@ def largest_size(gradients: Iterable[Any]) -> float:
     return max((size for size in sizes if isfinite(size)), default=0.0)
 
 
-def _number(x: Any) -> float:
-    """Return a gradient as a float, nan if it is no number: anything can be assigned to `grad`."""
+def _number(x: Gradient) -> float:
+    """Return a gradient as a float: nan if there is none, infinity of a large `Fraction`."""
+    if x is None:
+        return nan
     try:
         return float(x)
-    except OverflowError:  # a large Fraction
-        return float("inf") if x > 0 else float("-inf")
-    except (TypeError, ValueError):
-        return float("nan")
+    except OverflowError:
+        return inf if x > 0 else -inf
 
 
 def _parts(colour: str) -> tuple[int, ...]:

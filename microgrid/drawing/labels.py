@@ -7,7 +7,7 @@ import re
 import unicodedata
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import Any
+from typing import SupportsFloat
 
 import graphviz
 
@@ -33,10 +33,10 @@ NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def number_text(x: Any) -> str:
+def number_text(x: SupportsFloat) -> str:
     """Return a number to 4 significant digits, and a small `Fraction` exactly.
 
-    What is not a number is returned as its shortened repr: anything can be assigned to `grad`.
+    What is not a number is returned as its shortened repr.
 
     >>> [number_text(x) for x in (0.1 + 0.2, 12345.6, 1e-300, -0.0, Fraction(1, 3))]
     ['0.3', '12346', '1e-300', '0', '1/3']
@@ -70,7 +70,7 @@ def _without_padding(text: str) -> str:
     return re.sub(r"e\+?(-?)0*", r"e\1", text)
 
 
-def exact_text(x: Any) -> str:
+def exact_text(x: object) -> str:
     """Return a number with all its digits, unless it is a `Fraction` of hundreds of them.
 
     >>> exact_text(0.1 + 0.2)

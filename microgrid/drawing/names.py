@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
 
 from ..engine import Value
 from ..guards.checks import shown
@@ -27,7 +26,7 @@ from .labels import abridge, number_text, printable
 
 __all__ = ["LONGEST", "Distinct", "Names", "all_names", "models_of", "names_of"]
 
-Names = Mapping[str, Any] | Module | None
+Names = Mapping[str, object] | Module | None
 
 LONGEST = 32  # letters of a name: a path such as layers.0.neurons.15.w.15 has 24
 
@@ -159,7 +158,7 @@ def _label(value: Value) -> str:
     return value.label if value.label and not value.label.isspace() else ""
 
 
-def _public(names: Mapping[str, Any] | None) -> dict[str, Any]:
+def _public(names: Mapping[str, object] | None) -> dict[str, object]:
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(
             f"`names` must be a mapping of names, such as locals(), or a model, got {shown(names)} "

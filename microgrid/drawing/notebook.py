@@ -16,7 +16,7 @@ class Output:
         self.id = uuid4().hex
         self.is_there = False
 
-    def show(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    def show(self, data: dict[str, str], metadata: dict[str, str] | None = None) -> None:
         """Show data by MIME type, instead of what was shown before."""
         publish = kernel_shell().display_pub.publish
         publish(data, metadata, transient={"display_id": self.id}, update=self.is_there)

@@ -6,7 +6,6 @@ A rule that branches on a number, as that of leaky_relu does, then keeps both br
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ..compiler.trace import Traced
 from ..core.graph import recording
@@ -50,7 +49,7 @@ class Unnumbered:
 
     def __init__(self, order: Sequence[Value]) -> None:
         self.stand_in = stand_ins(order)
-        self.partials: dict[Value, tuple[Any, ...] | None] = {}
+        self.partials: dict[Value, tuple[object, ...] | None] = {}
         with recording():
             for value, out in self.stand_in.items():
                 if value.op is None or not value.parents:

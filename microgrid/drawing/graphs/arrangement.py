@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from ...engine import Value
 from ..labels import number_text, printable, shorten, width
@@ -25,7 +24,7 @@ INSET = 4  # points that an arrow may reach into the oval's corners
 LEAST_WIDTH = 100  # "grad" and a number such as -0.1234
 
 
-def arrange(order: Sequence[Value], names: Sequence[str]) -> dict[str, Any]:
+def arrange(order: Sequence[Value], names: Sequence[str]) -> dict[str, object]:
     """Return the places of all boxes and the ways of all edges, in points from the top left.
 
     Of each value there is its box, `[x of the middle, y of the middle, width, height]`, and where
@@ -96,7 +95,7 @@ def _box(name: str, shape: str, across: float, down: float) -> str:
     return f'{name} [shape="{shape}" width="{across / POINTS:.3f}" height="{down / POINTS:.3f}"]'
 
 
-def _read(plain: str, order: Sequence[Value], place: dict[Value, int]) -> dict[str, Any]:
+def _read(plain: str, order: Sequence[Value], place: dict[Value, int]) -> dict[str, object]:
     """Return what Graphviz's plain format says: https://graphviz.org/docs/outputs/plain/."""
     rows = [shlex.split(line) for line in plain.splitlines()]
     high = float(next(row[3] for row in rows if row[0] == "graph"))
@@ -116,7 +115,7 @@ def _read(plain: str, order: Sequence[Value], place: dict[Value, int]) -> dict[s
             curves[ends].append(points(row[3 : 3 + 2 * int(row[2])]))
     values = []
     for i, value in enumerate(order):
-        drawn: dict[str, Any] = {"box": boxes[f"n{i}"]}
+        drawn: dict[str, object] = {"box": boxes[f"n{i}"]}
         if value.parents:
             drawn["symbol"] = symbol_of(value)
             drawn["oval"] = boxes[f"n{i}op"]

@@ -24,12 +24,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Container, Mapping, Sequence, Set
 from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...core.primitive import add, multiply
 from ...engine import Value
 from ...functional import hypot, logsumexp_, max_, min_, prod_, sum_
-from ..colours import Scale
+from ..colours import Gradient, Scale
 from ..layout import turns_frames
 from .modules import Block
 from .plan import Plan, Step, far_operands
@@ -178,10 +178,8 @@ class Writer:
 
     def _operand_looks(self, made: Value, result: Value) -> list[Look]:
         try:
-            partials: tuple[object, ...] = made.partials()
-        except (
-            Exception
-        ) as error:  # a user's primitive may raise anything, and is drawn all the same
+            partials: tuple[Gradient | Exception, ...] = made.partials()
+        except Exception as error:  # of a user's primitive, which is drawn all the same
             partials = (error,) * len(made.parents)
         called = self.names.get(result, "result")
         # a dot product's many numbers would lie on top of each other
@@ -200,16 +198,17 @@ class Writer:
             looks.append(look)
         return looks
 
-    def _share(self, result: Value, partial: Any) -> Any:
+    def _share(self, result: Value, partial: Gradient | Exception) -> Gradient:
         """Return what an edge brings back of the result's gradient, None if that is unknown."""
         if not self.scale.largest or partial is None or isinstance(partial, Exception):
             return None
         try:
-            return result.grad * partial
-        except (ArithmeticError, TypeError):  # anything can be assigned to `grad`
+            share: Gradient = result.grad * partial
+        except ArithmeticError:  # of Fractions and floats, which are beyond these
             return None
+        return share
 
-    def _line(self, value: Value, gradient: Any) -> Look:
+    def _line(self, value: Value, gradient: Gradient) -> Look:
         return {} if value.is_constant else self.scale.line(gradient)
 
     def _write_uses(self) -> None:

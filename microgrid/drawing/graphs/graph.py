@@ -194,7 +194,9 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             graphviz.view(picture, quiet=quiet_view)
         return str(picture)
 
-    def _path(self, directory: Any, filename: Any) -> Path:
+    def _path(
+        self, directory: str | os.PathLike[str] | None, filename: str | os.PathLike[str]
+    ) -> Path:
         directory = directory or self.directory
         require_paths(directory=directory, filename=filename)
         path = Path(directory, filename)
@@ -235,7 +237,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             f'style="{FIT}">'
         )
 
-    def _text_instead(self, why: str) -> dict[str, Any]:
+    def _text_instead(self, why: str) -> dict[str, str]:
         note = why[0].upper() + why[1:] + "."
         return {
             "text/plain": f"{note}\n\n{self.source}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,7 @@ class Block:
         return kind.__name__ if kind.__repr__ is object.__repr__ else repr(self.module)
 
     @cached_property
-    def activations(self) -> set[Any]:
+    def activations(self) -> set[object]:
         """The primitives that the activation of a neuron is made of."""
         return _operations(self.module.activation) if isinstance(self.module, Neuron) else set()
 
@@ -123,7 +123,7 @@ def _around(blocks: Iterable[Block | None]) -> Block | None:
     return first
 
 
-def _operations(activation: Any) -> set[Any]:
+def _operations(activation: Callable[..., Any]) -> set[object]:
     """Return the primitives that an activation is made of, none if it cannot be asked."""
     try:
         with recording():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from ...engine import Value
-from ..colours import largest_size
+from ..colours import Gradient, largest_size
 from ..labels import (
     abridge,
     exact_text,
@@ -120,7 +120,7 @@ def _title(label: str, is_given: bool = True) -> str:
     return f'<tr><td colspan="2"{space}><b>{html_text(short)}</b></td></tr>'
 
 
-def _numbers(numbers: dict[str, Any], ground: str | None) -> str:
+def _numbers(numbers: Mapping[str, float], ground: str | None) -> str:
     if len(numbers) == 1:  # a constant's
         return f'<tr><td colspan="2">{html_text(number_text(numbers["data"]))}</td></tr>'
     rows = ""
@@ -224,7 +224,9 @@ def frame_look(block: Block) -> Look:
     }
 
 
-def operand_look(what: str, partial: Any, share: Any, place: int | None) -> Look:
+def operand_look(
+    what: str, partial: Gradient | Exception, share: Gradient, place: int | None
+) -> Look:
     """Return the attributes of an operand's edge: the partial by it, and what that brings back.
 
     The partial is None where the operation says that there is none, and an exception where it

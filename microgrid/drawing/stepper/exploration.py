@@ -9,7 +9,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...engine import Value, topological_order
 from ...guards.checks import require_whole_numbers, shown
@@ -150,7 +150,7 @@ class Exploration:
                 root.refresh()
                 raise
 
-    def numbers(self) -> list[Any]:
+    def numbers(self) -> list[float | str | None]:
         """Return the numbers of the steps as the page reads them.
 
         >>> x = Value(3.0)
@@ -160,7 +160,7 @@ class Exploration:
         return [page_number(x) for x in self._steps.numbers()]
 
     @cached_property
-    def graph(self) -> dict[str, Any]:
+    def graph(self) -> dict[str, object]:
         """All that the page shows but the numbers."""
         steps = self._steps
         picture, note = None, ""
@@ -189,7 +189,7 @@ class Exploration:
         return self._program[1]
 
     @cached_property
-    def _program(self) -> tuple[dict[str, Any] | None, str]:
+    def _program(self) -> tuple[dict[str, object] | None, str]:
         try:
             return listing(*self._steps.results()), ""
         except TypeError as error:
@@ -204,7 +204,7 @@ class Exploration:
             return None
         return Widget(self)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Return the page in a frame, which every notebook and every page made of one shows."""
         page = FRAME.format(html.escape(self.html()), UNTRUSTED)
         return {"text/plain": str(self), "text/html": page}

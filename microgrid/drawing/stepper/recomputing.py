@@ -51,7 +51,7 @@ class ListEmitter(Emitter):
     def __init__(self, inputs: int) -> None:
         self.inputs, self.steps = inputs, list[list[Any]]()
 
-    def is_condition(self, x: Any) -> bool:
+    def is_condition(self, x: object) -> bool:
         """Return whether x is the result of a comparison."""
         return type(x) is Slot and x.is_condition
 
@@ -67,7 +67,7 @@ def reference(x: Any) -> int | str:
     return x.place if type(x) is Slot else str(page_number(float(x)))
 
 
-def listing(outputs: Sequence[Any], inputs: Sequence[Value]) -> dict[str, Any]:
+def listing(outputs: Sequence[Any], inputs: Sequence[Value]) -> dict[str, object]:
     """Return what computes the outputs from the inputs: `steps`, and the operands to return.
 
     Raises:

@@ -71,7 +71,7 @@ class Steps:
         self.named: list[Written] = [
             ([name], PRODUCT if name.startswith("-") else ATOM) for name in self.names
         ]
-        self._slopes: dict[Value, list[Any]] = {}
+        self._slopes: dict[Value, list[tuple[str, int] | None]] = {}
         self.steps = [*self._forward(), *self._backward()]
 
     def _edges(self, root: Value) -> list[Edge]:
@@ -117,7 +117,7 @@ class Steps:
         every = (*data, *gradients, *partials, *shares, *sums)
         return [None if x is None else _float(x) for x in every]
 
-    def results(self) -> tuple[list[Any], list[Value]]:
+    def results(self) -> tuple[list[object], list[Value]]:
         """Return each value's data and each edge's partial as graphs of leaves, and these leaves.
 
         The leaves have no numbers: what is done to them to get the results is a program.

@@ -18,10 +18,10 @@ class Explored(Protocol):
     """What a widget shows: an exploration, whose leaves can be changed."""
 
     @property
-    def graph(self) -> dict[str, Any]:
+    def graph(self) -> dict[str, object]:
         """All that the page shows but the numbers."""
 
-    def numbers(self) -> list[Any]:
+    def numbers(self) -> list[float | str | None]:
         """Return the numbers of the steps."""
 
     def change(self, leaf: int, text: str) -> None:
