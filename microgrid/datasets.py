@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
-from .core.sequences import instead_of, is_number, is_ordered, paired, single
+from .core.sequences import as_lists, instead_of, is_number, is_ordered, single
 from .fitting.examples import rows_of_numbers
 from .guards.checks import LONGEST, require_bools, require_numbers, require_whole_numbers, shown
 from .guards.seeding import Seed, generator
@@ -191,7 +191,7 @@ def split(
     >>> len(X_train), len(X_test), y_test.count(0), y_test.count(1)
     (14, 6, 3, 3)
     """
-    rows, targets = paired("X", X, "y", y)
+    rows, targets = as_lists("X", X, "y", y)
     require_numbers(test=test, above=0, below=1)
     require_bools(stratify=stratify)
     n = len(rows)
@@ -243,7 +243,7 @@ def batches(
     >>> [y_batch for X_batch, y_batch in batches([[5], [6], [7]], [0, 1, 2], 2, shuffle=False)]
     [[0, 1], [2]]
     """
-    rows, targets = paired("X", X, "y", y)
+    rows, targets = as_lists("X", X, "y", y)
     require_whole_numbers(size=size)
     require_bools(shuffle=shuffle)
     order = order_of_rows(len(rows), shuffle, generator(seed))

@@ -30,7 +30,7 @@ from .core.primitive import (
     sign,
 )
 from .core.reals import as_constant, number
-from .core.sequences import listed, require_all_numbers, single
+from .core.sequences import as_list, require_all_numbers, single
 from .engine import Value
 from .guards.checks import shown
 
@@ -470,7 +470,7 @@ def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
             f"{function} needs a sequence of numbers, got an array of {xs.ndim} dimensions; "
             "write x.ravel() for all of its numbers"
         )
-    operands = tuple(listed(xs, f"{function} needs a sequence of numbers"))
+    operands = tuple(as_list(xs, f"{function} needs a sequence of numbers"))
     if not _PLAIN.issuperset(map(type, operands)):
         operands = tuple(map(single, operands))
         require_all_numbers(f"{function}: entry {{}}", operands, or_arrays=True)

@@ -7,7 +7,7 @@ from itertools import chain
 from numbers import Integral, Rational
 from typing import TYPE_CHECKING, overload
 
-from .core.sequences import listed
+from .core.sequences import as_list
 from .guards.checks import is_bool, is_real, shown
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class History:
     """
 
     def __init__(self, records: Iterable[Record] = (), ended: str = "") -> None:
-        self.records = listed(records, MUST)
+        self.records = as_list(records, MUST)
         if not isinstance(ended, str):
             raise TypeError(f"`ended` must be a string, got {shown(ended)}")
         self.ended = ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .core.sequences import entries, instead_of, is_number, paired, single
+from .core.sequences import as_lists, entries, instead_of, is_number, single
 from .guards.checks import is_real, require_functions, shown
 
 __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
@@ -27,7 +27,7 @@ def accuracy(predictions: Iterable[Any], targets: Iterable[Any]) -> float:
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
     (0.6666666666666666, 1.0)
     """
-    rows, right = paired("predictions", predictions, "targets", targets)
+    rows, right = as_lists("predictions", predictions, "targets", targets)
     if not rows:
         raise ValueError("accuracy needs at least one row, got none")
     pairs = enumerate(zip(rows, right, strict=True))

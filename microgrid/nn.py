@@ -15,10 +15,10 @@ from .core.graph import set_data
 from .core.primitive import why_single
 from .core.reals import number
 from .core.sequences import (
+    as_list,
     entries,
     is_ordered,
     is_sequence,
-    listed,
     names_of_columns,
     require_all_numbers,
     single,
@@ -153,7 +153,7 @@ class Module:
             _require_paths(self, set(paths), parameters.keys())
             parameters = [parameters[path] for path in paths]
         needed = "the parameters must be a list of numbers or a mapping from paths"
-        parameters = listed(parameters, needed)
+        parameters = as_list(parameters, needed)
         need = "a parameter must be a number or a Value"
         new = [p if isinstance(p, Value) else number(single(p), need) for p in parameters]
         if len(new) != len(own):
@@ -399,7 +399,7 @@ def _inputs(x: object) -> list[Any]:
     if isinstance(x, Value):
         return [x]
     is_one = isinstance(x, Real)
-    row: list[Any] = [x] if is_one else listed(x, "a model takes one row, a list of numbers")
+    row: list[Any] = [x] if is_one else as_list(x, "a model takes one row, a list of numbers")
     try:
         return [item if isinstance(item, Value) else Value(item).detach() for item in row]
     except TypeError:

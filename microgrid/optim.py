@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from .core.graph import changing, set_data, set_gradients
 from .core.reals import number
-from .core.sequences import is_number, is_ordered, is_sequence, listed
+from .core.sequences import as_list, is_number, is_ordered, is_sequence
 from .engine import Value, zero_grad
 from .functional import Scalar, clip, maximum, minimum, norm, relu, sqrt, where
 from .guards.checks import (
@@ -500,7 +500,7 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     require_numbers(max_norm=max_norm)
 
     def scale_down(gradients: Sequence[Scalar]) -> list[Scalar]:
-        gradients = listed(gradients, "`gradients` must be a list of numbers")
+        gradients = as_list(gradients, "`gradients` must be a list of numbers")
         scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
         return [g * scale for g in gradients]
 
@@ -515,7 +515,7 @@ def clip_value(limit: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     """
     require_numbers(limit=limit)
     must = "`gradients` must be a list of numbers"
-    return lambda gradients: [clip(g, -limit, limit) for g in listed(gradients, must)]
+    return lambda gradients: [clip(g, -limit, limit) for g in as_list(gradients, must)]
 
 
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:

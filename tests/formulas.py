@@ -94,7 +94,7 @@ FORMULAS = {
 FAMILY_FORMULAS = {
     "power": lambda n: lambda x: x ** mpf(n),
     "exponential": lambda base: lambda x: mpf(base) ** x,
-    "rounded": nearest,
+    "round_to": nearest,
     "leaky_relu_by": lambda slope: lambda x: x if x > 0 else mpf(slope) * x,
     "elu_by": lambda alpha: lambda x: x if x > 0 else mpf(alpha) * mp.expm1(x),
     "clip_to": lambda low, high: lambda x: min(max(x, mpf(low)), mpf(high)),

@@ -110,7 +110,7 @@ FAMILY_IEEE = {
     # NumPy takes the square root for 0.5, which C's pow does not at -0.0 and -inf
     "power": lambda n: np.square if n == 2 else lambda x: np.power(x, np.full_like(x, n)),
     "exponential": lambda base: lambda x: np.power(float(base), x),
-    "rounded": lambda digits: lambda x: python_round(x, digits),
+    "round_to": lambda digits: lambda x: python_round(x, digits),
     "leaky_relu_by": lambda slope: lambda x: np.where(x > 0, x, slope * x),
     "elu_by": lambda alpha: lambda x: np.where(x > 0, x, alpha * np.expm1(x)),
     "clip_to": lambda low, high: lambda x: np.where(x < low, low, np.where(x > high, high, x)),

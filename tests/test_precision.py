@@ -163,7 +163,7 @@ MODEST = (
 CONSTANTS = {
     "power": alone([0, 1, 2, 3, 100, 0.5, 1 / 3, -1, -1.5]),
     "exponential": alone([0, 1, 2, 0.3, 1e-300]),
-    "rounded": alone([0, 1, -1]),
+    "round_to": alone([0, 1, -1]),
     "leaky_relu_by": alone([0, 0.01, -1]),
     "elu_by": alone([1, 0.5]),
     "clip_to": [(-1, 2), (-math.inf, 0.0)],

@@ -161,7 +161,7 @@ def _trunc(x: Any) -> Any:
 
 
 def _rint(x: Any) -> Any:
-    return primitive.rounded(0)(x)
+    return primitive.round_to(0)(x)
 
 
 def _fmod(x: Any, y: Any) -> Any:

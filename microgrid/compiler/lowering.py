@@ -234,7 +234,7 @@ def _exponential(m: Emitter, base: float, x: Result) -> Result:
 MOST_DIGITS = 22  # 10**22 is the greatest power of ten that is a float
 
 
-@lowers("rounded")
+@lowers("round_to")
 def _round(m: Emitter, digits: int, x: Result) -> Result:
     """Round as Python does: to the decimal nearest to x itself, half to even if x is in the middle.
 

@@ -24,8 +24,8 @@ from .reals import number
 __all__ = [
     "Node",
     "advance_clock",
-    "changed_leaf",
     "dependents",
+    "find_changed_leaf",
     "no_grad",
     "recording",
     "require_fresh",
@@ -100,7 +100,7 @@ def topological_order(*roots: AnyNode, known: Container[AnyNode] = ()) -> list[A
     return order
 
 
-def changed_leaf(order: list[AnyNode], now: float = math.inf) -> AnyNode | None:
+def find_changed_leaf(order: list[AnyNode], now: float = math.inf) -> AnyNode | None:
     """Return a leaf of a graph that has changed since it was used, or None if all data is fresh.
 
     `now` is when a leaf, of any graph, changed last.
@@ -142,7 +142,7 @@ def require_leaf(order: Iterable[Node]) -> None:
 
 def require_fresh(order: list[AnyNode], now: float = math.inf) -> None:
     """Raise `RuntimeError` if a leaf of a graph has changed since it was used, up to now."""
-    if (changed := changed_leaf(order, now)) is not None:
+    if (changed := find_changed_leaf(order, now)) is not None:
         raise RuntimeError(
             "a derivative needs the data that the graph was computed with, but the leaf "
             f"{changed!r} has changed since; call refresh() on the root, or build the graph again"

@@ -188,7 +188,7 @@ class Arithmetic(Operand):
             places = 0 if digits is None else operator.index(digits)
         except TypeError:
             raise TypeError(f"round takes a whole number of digits, got {shown(digits)}") from None
-        return self.record(primitive.rounded(places), (self,))
+        return self.record(primitive.round_to(places), (self,))
 
     def __bool__(self) -> bool:
         return bool(self._real)

@@ -438,6 +438,6 @@ def exponential(base: float) -> Row:
 
 
 @family
-def rounded(digits: int) -> Row:
+def round_to(digits: int) -> Row:
     """`round(x, digits)`, of the type of x."""
     return f"round({digits})", lambda x: round(x, digits), lambda out, x: (0,)

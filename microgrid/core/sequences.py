@@ -1,44 +1,45 @@
-"""What users pass as rows, or as numbers in a row, made lists: entries by position, in their order.
+"""Rows, and the numbers in a row, as users pass them: made lists, with entries by position.
 
-Other libraries' arrays, columns, frames and tensors are known by what they can do, and never
-imported.
+Lists, arrays, columns, frames and tensors of any library are taken, and none of these libraries is
+imported or named. Each is known by a method that its type has, such as `iter_rows` or `tolist`, and
+that method gives the list. What has no order (a set, a dict) or is a single number is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set, Sized
 from numbers import Integral, Real
 from types import GeneratorType
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, shown
 from .array_rules import is_array
 from .primitive import Operand, why_single
 
 __all__ = [
-    "entries", "instead_of", "is_missing", "is_number", "is_ordered", "is_sequence", "listed",
-    "names_of_columns", "paired", "require_all_numbers", "require_one_length", "single",
+    "as_list", "as_lists", "entries", "instead_of", "is_missing", "is_number", "is_ordered",
+    "is_sequence", "names_of_columns", "require_all_numbers", "require_one_length", "single",
 ]  # fmt: skip
 
-# How a frame gives its rows: polars', and pandas', either of which would iterate over columns.
+# How a frame of polars and one of pandas gives its rows; by iteration they would give columns.
 BY_ROWS: dict[str, dict[str, Any]] = {"iter_rows": {}, "itertuples": {"index": False, "name": None}}
-# How arrays, columns and tensors give numbers of Python by position, whatever their index: NumPy's,
-# pandas', PyTorch's and Python's own; polars'; SciPy's sparse ones; all that NumPy understands.
+# How arrays, columns and tensors give Python's numbers by position, whatever their index: those of
+# NumPy, pandas, PyTorch and Python; of polars; SciPy's sparse ones; all that NumPy understands.
 BY_POSITION = ("tolist", "to_list", "toarray", "__array__", "to_numpy")
-PLAIN = (list, tuple, range, GeneratorType, map, zip)  # of Python itself, and needs no other look
-MISSING = ("NAType", "NaTType")  # pandas': no number, and of no abstract class
+PLAIN = (list, tuple, range, GeneratorType, map, zip)  # Python's own, which need no second look
+MISSING = ("NAType", "NaTType")  # pandas' own, which are of no abstract class
 
 
-def listed(data: Any, need: str) -> list[Any]:
-    """Return the entries of data by position, as a list: those of a frame are its rows.
+def as_list(data: Any, need: str) -> list[Any]:
+    """Return the entries of data by position, as a list; the entries of a frame are its rows.
 
-    Data are a list, an array, a column or a frame, a tensor, or anything else that has an order; an
-    iterator is read to its end. `need` says what data must be, and begins the error.
+    Data may be a list, an array, a column or a frame, a tensor, or anything else that has an order;
+    an iterator is read to its end. `need` says what the data must be, and begins the error.
 
     Raises:
-        TypeError: data is text, a set, a dict, a single number, or not computed yet.
+        TypeError: data is text, a set, a dict or a single number, or is not computed yet.
 
-    >>> listed(iter("ab"), "`y` must be a list"), listed(range(3), "`y` must be a list")
+    >>> as_list(iter("ab"), "`y` must be a list"), as_list(range(3), "`y` must be a list")
     (['a', 'b'], [0, 1, 2])
     """
     if type(data) in PLAIN:
@@ -47,13 +48,13 @@ def listed(data: Any, need: str) -> list[Any]:
     if why is not None:
         raise TypeError(f"{need}, got {shown(data)}{why}")
     if is_of_dates(data):  # of which NumPy's `tolist` makes plain ints
-        return [listed(x, need) if is_array(x) else x for x in data]
+        return [as_list(x, need) if is_array(x) else x for x in data]
     try:
         if way := _way(data, BY_ROWS):
             return [list(row) for row in getattr(data, way)(**BY_ROWS[way])]
         if way := _way(data, BY_POSITION):
             found = getattr(data, way)()
-            return found if isinstance(found, list) else listed(found, need)
+            return found if isinstance(found, list) else as_list(found, need)
     except Exception as error:  # a tensor that is elsewhere, or has no numbers
         name = type(data).__name__
         raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
@@ -61,28 +62,31 @@ def listed(data: Any, need: str) -> list[Any]:
 
 
 def entries(data: Any, need: str) -> list[Any]:
-    """Return the entries of data as `listed` does, each taken out of an array of no dimension.
+    """Return the entries of data as `as_list` does, with `single` of each.
 
     >>> import numpy as np
     >>> entries([np.array(1.5), "a"], "`y` must be a list")
     [1.5, 'a']
     """
-    return [*map(single, listed(data, need))]
+    return [*map(single, as_list(data, need))]
 
 
 def _way(data: Any, ways: Iterable[str]) -> str | None:
-    """Return the first method that the type of data has: a column may be called as a method is."""
+    """Return the first of some methods that the type of data has.
+
+    The type is asked, as an instance may have a column of that name.
+    """
     own = [vars(kind) for kind in type(data).__mro__]  # not those of a metaclass, as an Enum's
     return next((way for way in ways if any(way in names for names in own)), None)
 
 
-def names_of_columns(data: Any) -> list[Any]:
-    """Return what a frame calls its columns; of other data, nothing."""
-    return listed(getattr(data, "columns", ()), "it must be a list") if _way(data, BY_ROWS) else []
+def names_of_columns(data: object) -> list[Any]:
+    """Return the names of a frame's columns; [] of other data."""
+    return as_list(getattr(data, "columns", ()), "it must be a list") if _way(data, BY_ROWS) else []
 
 
-def is_ordered(x: Any) -> bool:
-    """Return whether x has entries in an order, as an iterator does too, so that it can be listed.
+def is_ordered(x: object) -> bool:
+    """Return whether x has entries in an order, as an iterator has: whether `as_list` takes it.
 
     >>> is_ordered(iter([1.0])), is_ordered({1.0}), is_ordered("1.0"), is_ordered(1.0)
     (True, False, False, False)
@@ -90,23 +94,23 @@ def is_ordered(x: Any) -> bool:
     return type(x) in PLAIN or _why_not(x) is None
 
 
-def is_sequence(x: Any) -> bool:
+def is_sequence(x: object) -> TypeGuard[Sequence[Any]]:
     """Return whether x has a length too.
 
     >>> is_sequence([1.0]), is_sequence(iter([1.0]))
     (True, False)
     """
     try:
-        return is_ordered(x) and len(x) >= 0
+        return is_ordered(x) and isinstance(x, Sized) and len(x) >= 0
     except TypeError:  # a sparse matrix has a `__len__` that raises
         return False
 
 
-def _why_not(x: Any) -> str | None:
-    """Return what more to say of what has no entries in an order; None of what has."""
+def _why_not(x: object) -> str | None:
+    """Return what an error adds if x has no entries in an order; None if it has."""
     if isinstance(x, Mapping):
         if any(isinstance(name, str) and is_sequence(column) for name, column in x.items()):
-            return "; of a dict of columns write list(zip(*columns.values()))"
+            return "; for the rows of a dict of columns write list(zip(*columns.values()))"
         return "; for its values write list(x.values())" if len(x) else ""
     if isinstance(x, Set) and not hasattr(type(x), "__reversed__"):  # as a dict's keys have
         return "; a set has no order"
@@ -123,18 +127,18 @@ def _why_not(x: Any) -> str | None:
     return None if _way(x, ["__getitem__"]) and _way(x, ["__len__"]) else ""
 
 
-def paired(name: str, data: Any, other: str, others: Any) -> tuple[list[Any], list[Any]]:
+def as_lists(name: str, data: object, other: str, others: object) -> tuple[list[Any], list[Any]]:
     """Return two lists with an entry for each row.
 
     Raises:
         TypeError: one of them has no entries in an order.
         ValueError: they are not of one length.
 
-    >>> paired("X", iter("ab"), "y", (0, 1))
+    >>> as_lists("X", iter("ab"), "y", (0, 1))
     (['a', 'b'], [0, 1])
     """
     need = "must be a list or an array, with an entry for each row"
-    pair = listed(data, f"`{name}` {need}"), listed(others, f"`{other}` {need}")
+    pair = as_list(data, f"`{name}` {need}"), as_list(others, f"`{other}` {need}")
     require_one_length(name, pair[0], other, pair[1])
     return pair
 
@@ -147,7 +151,7 @@ def require_one_length(name: str, data: list[Any], other: str, others: list[Any]
         )
 
 
-def is_number(x: Any) -> bool:
+def is_number(x: object) -> bool:
     """Return whether x is a single real number, plain or a `Value`.
 
     >>> is_number(1), is_number(True), is_number("1"), is_number([1.0])
@@ -159,10 +163,10 @@ def is_number(x: Any) -> bool:
 def require_all_numbers(
     place: str, xs: Iterable[Any], instead_of_lists: str = "", or_arrays: bool = False
 ) -> None:
-    """Raise `TypeError` where an entry is neither a number nor a `Value`.
+    """Raise `TypeError` unless every entry is a number or a `Value`.
 
-    `place` says which entry that is, with its position for the {} in it. `or_arrays` lets through
-    NumPy's arrays too, but those with a mask: they have no number in some places.
+    `place` names an entry, with {} for its position. With `or_arrays` NumPy's arrays may be entries
+    too, but for those with a mask, which have no number in some places.
 
     >>> require_all_numbers("entry {}", [1.0, "2"])
     Traceback (most recent call last):
@@ -178,7 +182,7 @@ def require_all_numbers(
 
 
 def single(x: Any) -> Any:
-    """Return the number in an array or a tensor of no dimension; all else as it is.
+    """Return the number in an array or a tensor without dimensions; anything else as it is.
 
     >>> import numpy as np
     >>> single(np.array(1.5)), single("1.5"), single(np.ma.masked)
@@ -192,21 +196,23 @@ def single(x: Any) -> Any:
     return x if is_none else x.item()
 
 
-def is_missing(x: Any) -> bool:
-    """Return whether x stands for a number that is not there: None, pandas' NA, NumPy's masked."""
+def is_missing(x: object) -> bool:
+    """Return whether x stands for a missing number: None, pandas' NA, NumPy's masked."""
     return x is None or type(x).__name__ in MISSING or is_masked(x)
 
 
-def instead_of(target: Any) -> str:
-    """Return what to write for a target that is not the index of a class, "" if that is not clear.
+def instead_of(target: object) -> str:
+    """Return what to write for a target that is not the index of a class; "" if that is not clear.
 
     >>> instead_of([0, 1, 0]), instead_of(2.0)
-    ('; of zeros and a one take y.index(1)', '; write int(y)')
+    ('; for zeros and a one write y.index(1)', '; write int(y)')
     """
     if isinstance(target, str):
         return "; number the classes: classes.index(y)"
     if isinstance(target, Real) and is_number(target):
         return "; write int(y)" if target % 1 == 0 and not isinstance(target, Integral) else ""
-    if is_sequence(target) and len(target) == 1:
-        return "; of targets in a column take y.ravel(), or [t for [t] in y]"
-    return "; of zeros and a one take y.index(1)" if is_sequence(target) else ""
+    if not is_sequence(target):
+        return ""
+    if len(target) == 1:
+        return "; for targets in a column write y.ravel(), or [t for [t] in y]"
+    return "; for zeros and a one write y.index(1)"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ..compiler.trace import Traced
 from ..core.graph import recording
 from ..engine import Value
-from ..guards.interrupts import raised_by_handler
+from ..guards.interrupts import comes_from_handler
 
 __all__ = ["Unnumbered", "stand_ins"]
 
@@ -57,6 +57,6 @@ class Unnumbered:
                 try:
                     self.partials[value] = value.op.partials(out, *out.parents)
                 except Exception as error:  # a rule may do anything with such an operand
-                    if raised_by_handler(error):
+                    if comes_from_handler(error):
                         raise
                     self.partials[value] = None

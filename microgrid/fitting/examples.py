@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from ..core.primitive import Operand
 from ..core.sequences import (
+    as_list,
     is_missing,
     is_ordered,
-    listed,
     names_of_columns,
     require_one_length,
     single,
@@ -83,13 +83,13 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     """Return rows as lists of floats, all of one width; raises as `examples` does."""
     cells = _Cells(name, X, "leave the column out, or number its values")
     rows: list[Row] = []
-    for i, row in enumerate(listed(X, f"`{name}` must be a list or an array of rows")):
+    for i, row in enumerate(as_list(X, f"`{name}` must be a list or an array of rows")):
         if is_real(row):
             raise TypeError(
                 f"row {i} of `{name}` must be a list of numbers, got {shown(row)}; for one input "
                 f"to a row write [[x] for x in {name}]"
             )
-        entries = listed(row, f"row {i} of `{name}` must be a list of numbers")
+        entries = as_list(row, f"row {i} of `{name}` must be a list of numbers")
         rows.append([float(cells.number(x, i, j)) for j, x in enumerate(entries)])
         if not entries:
             raise ValueError(f"row {i} of `{name}` must have at least one column, got none")
@@ -107,9 +107,9 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
 def _targets(name: str, y: Iterable[Any]) -> list[Target]:
     cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
     targets: list[Target] = []
-    for i, target in enumerate(listed(y, f"`{name}` must be a list or an array of targets")):
+    for i, target in enumerate(as_list(y, f"`{name}` must be a list or an array of targets")):
         if is_ordered(target):
-            entries = listed(target, f"row {i} of `{name}` must be a number or a list of them")
+            entries = as_list(target, f"row {i} of `{name}` must be a number or a list of them")
             targets.append([cells.number(x, i, j) for j, x in enumerate(entries)])
         else:
             targets.append(cells.number(target, i))

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..core.graph import no_grad, set_gradients, topological_order
-from ..core.sequences import is_ordered, listed
+from ..core.sequences import as_list, is_ordered
 from ..engine import Value
 from ..functional import sum as sum_
 from ..guards.checks import is_bool, is_finite, is_real, shown
@@ -188,4 +188,4 @@ def _plain_numbers(prediction: object) -> object:
         return {name: _plain_numbers(part) for name, part in prediction.items()}
     if not is_ordered(prediction):
         return prediction
-    return [_plain_numbers(part) for part in listed(prediction, "a prediction must be a list")]
+    return [_plain_numbers(part) for part in as_list(prediction, "a prediction must be a list")]

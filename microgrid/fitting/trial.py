@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import losses
 from ..core.graph import no_grad
-from ..guards.interrupts import raised_by_handler
+from ..guards.interrupts import comes_from_handler
 from ..metrics import Metric, measured
 from .examples import Examples
 from .finiteness import is_of_numbers
@@ -61,7 +61,7 @@ def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
         try:
             measured(metrics, [*first] * len(examples.rows), examples.targets)
         except Exception as error:
-            if raised_by_handler(error):
+            if comes_from_handler(error):
                 raise
             if predictions := _predictions(task, examples):
                 measured(metrics, predictions, examples.targets)

@@ -15,7 +15,7 @@ from threading import current_thread, main_thread
 from time import monotonic, sleep
 from typing import Any, ClassVar, Self
 
-__all__ = ["call_each", "interrupted_once", "raised_by_handler", "uninterrupted"]
+__all__ = ["call_each", "comes_from_handler", "interrupted_once", "uninterrupted"]
 
 ALL = tuple(valid_signals())
 SAME = 1.0  # seconds: Ctrl-C again so soon is the same one, not somebody who waits in vain
@@ -197,7 +197,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_other_threads)
 
 
-def raised_by_handler(error: BaseException) -> bool:
+def comes_from_handler(error: BaseException) -> bool:
     """Whether a signal's handler raised an error, which then says nothing of what it came amid.
 
     >>> import signal
@@ -205,7 +205,7 @@ def raised_by_handler(error: BaseException) -> bool:
     >>> try:
     ...     signal.raise_signal(signal.SIGTERM)
     ... except ZeroDivisionError as error:
-    ...     raised_by_handler(error)
+    ...     comes_from_handler(error)
     True
     >>> signal.signal(signal.SIGTERM, before) and None
     """

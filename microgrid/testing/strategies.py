@@ -74,7 +74,7 @@ Choice = Primitive | Callable[..., Primitive] | str
 #: Of the library's primitives, the ones that turn Fractions into Fractions.
 RATIONAL = (
     *("+", "-", "*", "/", "neg", "abs", "%", "relu", "sign", "floor", "ceil", "compare", "where"),
-    *("sum", "prod", "dot", "max", "min", "power", "rounded", "leaky_relu_by", "clip_to"),
+    *("sum", "prod", "dot", "max", "min", "power", "round_to", "leaky_relu_by", "clip_to"),
 )
 
 DENOMINATOR = 12  # the greatest of an exact operand

@@ -79,7 +79,7 @@ def magnitude(primitive, xs, result):
 CONSTANTS = {name: set(family.constants) for name, family in FAMILIES.items()}
 CONSTANTS["power"] |= {(n,) for n in [4, 5, 100, -3, -4, -5, -0.5, 1 / 3]}
 CONSTANTS["exponential"] |= {(10,), (0.5,), (math.e,)}
-CONSTANTS["rounded"] |= {(-2,), (3,), (22,), (-22,)}
+CONSTANTS["round_to"] |= {(-2,), (3,), (22,), (-22,)}
 CONSTANTS["clip_to"] |= {(-math.inf, math.inf), (0, 0)}
 PRIMITIVES = [
     primitive
@@ -341,7 +341,7 @@ def exact(primitive, columns):
 
 
 # Held to Python's own instead, which are exact: they would need a thousand digits.
-BY_PYTHON = ("//", "%", "rounded")
+BY_PYTHON = ("//", "%", "round_to")
 
 
 @pytest.fixture(scope="module")

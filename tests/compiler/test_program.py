@@ -20,7 +20,7 @@ from microgrid import Value
 from microgrid.compiler import Program, lowers
 from microgrid.compiler.passes import drop_unused, fold, merge, optimize, rewrite, skip
 from microgrid.compiler.trace import trace
-from microgrid.core.primitive import CONSTANT, Primitive, exponential, power, rounded
+from microgrid.core.primitive import CONSTANT, Primitive, exponential, power, round_to
 from microgrid.testing.strategies import programs
 from tests.search import usual
 
@@ -67,7 +67,7 @@ OPERATIONS = [
     *[(Primitive.named(name), 1) for name in ["neg", "abs", "exp", "log", "sqrt", "sign", "relu"]],
     *[(Primitive.named(name), 1) for name in ["argument", "stop_gradient", "max", "prod", "sum"]],
     *[(Primitive.named(name), 3) for name in ["where", "where", "max", "min", "prod", "dot"]],
-    *[(op, 1) for op in [power(1), power(2), power(-1), exponential(2), rounded(1)]],
+    *[(op, 1) for op in [power(1), power(2), power(-1), exponential(2), round_to(1)]],
 ]
 
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 import microgrid
 from microgrid import Primitive, Value, family, functional
 from microgrid.core.failures import failure_of
-from microgrid.core.primitive import exponential, locate, power, rounded
+from microgrid.core.primitive import exponential, locate, power, round_to
 from microgrid.core.reals import as_constant, number
 from microgrid.testing.programs.domains import FAMILIES, domain_of
 from microgrid.testing.strategies import LIBRARY, numbers
@@ -365,11 +365,11 @@ def test_a_name_is_taken_once(name):
 
 @pytest.mark.usefixtures("own_names")
 def test_a_familys_name_is_taken_once():
-    def rounded(n):
+    def round_to(n):
         return f"ours({n})", lambda x: x + n, lambda out, x: (1,)
 
-    with pytest.raises(ValueError, match="a name of its own, got 'rounded', which is taken"):
-        family(rounded)
+    with pytest.raises(ValueError, match="a name of its own, got 'round_to', which is taken"):
+        family(round_to)
 
 
 @pytest.mark.usefixtures("own_names")
@@ -401,7 +401,7 @@ def test_an_unknown_name_is_refused():
 
 @pytest.mark.parametrize(
     "primitive",
-    [*Primitive.registry.values(), power(3), power(0.5), exponential(2), rounded(1)],
+    [*Primitive.registry.values(), power(3), power(0.5), exponential(2), round_to(1)],
     ids=lambda primitive: primitive.name,
 )
 def test_a_primitive_is_pickled_as_itself(primitive):

@@ -20,7 +20,7 @@ from tests.search import usual
 ROUNDING = {"rel": 1e-12, "abs": 1e-14}
 
 # Where a primitive of one operand is expanded, if not at 0.7.
-POINTS = {"acosh": 1.7, "rounded": 1.3}
+POINTS = {"acosh": 1.7, "round_to": 1.3}
 # Primitives of other operands, as functions of one number.
 CURVES = {
     "where": lambda f, x: f(1, x * x, x),
@@ -54,7 +54,7 @@ CURVES = {
 CONSTANTS = [
     *[("power", n) for n in (3, -2, 0, 1, 0.5, -1.5)],
     *[("exponential", base) for base in (2, 0.3, 1)],
-    *[("rounded", digits) for digits in (0, 1)],
+    *[("round_to", digits) for digits in (0, 1)],
     ("leaky_relu_by", 0.1),
     ("elu_by", 0.5),
     ("clip_to", -1, 2),

@@ -15,8 +15,8 @@ from microgrid import Value
 from microgrid.guards import interrupts
 from microgrid.guards.interrupts import (
     call_each,
+    comes_from_handler,
     interrupted_once,
-    raised_by_handler,
     uninterrupted,
 )
 from tests.interrupts import failing, in_files_of, signalled, traversed
@@ -313,9 +313,9 @@ def test_what_a_handler_raises_is_told_from_what_it_came_amid(wrap):
         with pytest.raises(TooLong) as caught:
             signal.raise_signal(signal.SIGALRM)
     finally:
-        told = raised_by_handler(caught.value)
+        told = comes_from_handler(caught.value)
         signal.signal(signal.SIGALRM, before)
     assert told
     with pytest.raises(TooLong) as caught:
         raise TooLong
-    assert not raised_by_handler(caught.value)
+    assert not comes_from_handler(caught.value)

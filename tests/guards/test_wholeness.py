@@ -28,7 +28,7 @@ from microgrid import (
     tanh,
     zero_grad,
 )
-from microgrid.core.graph import changed_leaf, recording, topological_order
+from microgrid.core.graph import find_changed_leaf, recording, topological_order
 from microgrid.core.modes import Mode, current, unrecorded, watched
 from microgrid.testing.gradients.subject import backward as gradients_by_backward
 from tests.interrupts import failing, in_files_of, signalled, spread, traversed
@@ -55,7 +55,9 @@ class Change:
         """Return all that there is to see of it, as text: 0.0 and -0.0 are equal."""
         remembered = self.optimizer and {**vars(self.optimizer), "parameters": None}
         numbers = [(x.data, x.grad, x.op or x._collected < 1e9) for x in self.nodes]
-        return repr((numbers, changed_leaf(topological_order(*self.nodes)) is None, remembered))
+        return repr(
+            (numbers, find_changed_leaf(topological_order(*self.nodes)) is None, remembered)
+        )
 
 
 def graph(number=float):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import MLP, Module, Primitive, Value, relu, sigmoid
-from microgrid.core.primitive import exponential, power, rounded
+from microgrid.core.primitive import exponential, power, round_to
 from microgrid.testing import GradientReport, check_gradients
 from microgrid.testing.gradients import subject
 from microgrid.testing.gradients.differences import (
@@ -33,7 +33,7 @@ CAUGHT = 1e-4
 MEMBERS = [
     *(power(n) for n in (-2, 0, 1, 2, 3, 0.5, 1.5)),
     *(exponential(b) for b in (2, 0.3)),
-    *(rounded(digits) for digits in (0, 1, -1)),
+    *(round_to(digits) for digits in (0, 1, -1)),
     *(microgrid.functional.leaky_relu_by(slope) for slope in (0, 0.1)),
     microgrid.functional.elu_by(0.5),
     microgrid.functional.clip_to(-1, 2),

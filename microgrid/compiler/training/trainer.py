@@ -12,7 +12,7 @@ from ...engine import Value
 from ...fitting.finiteness import say_where
 from ...fitting.task import Task
 from ...fitting.trainer import NOT_MOVED, Bar, Epoch, Measurement, Trainer, Unmoved
-from ...guards.interrupts import raised_by_handler, uninterrupted
+from ...guards.interrupts import comes_from_handler, uninterrupted
 from ...history import History
 from ...optim import Optimizer
 from .steps import NativeSteps
@@ -81,7 +81,7 @@ class NativeTrainer(Trainer):
         try:
             return compile()
         except Exception as error:  # a model may raise anything of numbers that are not known yet
-            if raised_by_handler(error):
+            if comes_from_handler(error):
                 raise
             if self.insists and not (isinstance(error, Unmoved) and self.steps == 0):
                 what = f"{type(error).__name__}: {error}"
@@ -186,7 +186,7 @@ class NativeTrainer(Trainer):
             for step in range(self.steps, self.steps + count):
                 rates.append(self.rate(step))
         except Exception as error:
-            if not rates or raised_by_handler(error):
+            if not rates or comes_from_handler(error):
                 raise
         return rates
 

@@ -142,7 +142,7 @@ RULES: dict[str, Rule] = {
 FAMILIES: dict[str, Rule] = {  # the operand, and then the constants of the family's member
     "power":         lambda a, x, n: a.product([(x, Number.of(n))]),
     "exponential":   lambda a, x, base: a.power(a.of(base), x),
-    "rounded":       lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
+    "round_to":      lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
     "leaky_relu_by": lambda a, x, slope: a.call("leaky_relu", x, a.of(slope)),
     "elu_by":        lambda a, x, alpha: a.call("elu", x, *([a.of(alpha)] if alpha != 1 else [])),
     "clip_to":       _clip,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from graphviz import FORMATS
 
-from ...core.graph import changed_leaf
-from ...core.sequences import listed
+from ...core.graph import find_changed_leaf
+from ...core.sequences import as_list
 from ...engine import Value, topological_order
 from ...guards.checks import require_bools, require_whole_numbers, shown
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
@@ -226,7 +226,7 @@ def _holds_values(x: object) -> bool:
 def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
     if isinstance(highlight, Value):
         raise TypeError(f"highlight needs a list of Values, got {shown(highlight)}; write [value]")
-    path: list[Value] = listed(highlight, "highlight needs a list of Values")
+    path: list[Value] = as_list(highlight, "highlight needs a list of Values")
     known = set(order)
     for value in path:
         if not isinstance(value, Value):
@@ -241,7 +241,7 @@ def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
 
 def _state(order: list[Value]) -> str:
     """Return what to say of numbers that are not what one may take them for."""
-    if (changed := changed_leaf(order)) is not None:
+    if (changed := find_changed_leaf(order)) is not None:
         label = printable(shorten(changed.label or ""))
         name = tooltip_text(label) if label else "a leaf"
         return f"{name} has changed since: refresh() computes the rest again"

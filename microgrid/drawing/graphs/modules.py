@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.graph import recording, topological_order
 from ...engine import Value
-from ...guards.interrupts import raised_by_handler
+from ...guards.interrupts import comes_from_handler
 from ...nn import Module, Neuron
 
 __all__ = ["Block", "homes_of"]
@@ -130,6 +130,6 @@ def _operations(activation: Callable[..., Any]) -> set[object]:
             result = activation(Value(0.5))
             return {value.op for value in topological_order(result) if value.parents}
     except Exception as error:  # a user's function may do anything
-        if raised_by_handler(error):
+        if comes_from_handler(error):
             raise
         return set()

@@ -12,18 +12,18 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
 
 from ...core.sequences import (
+    as_list,
     entries,
     instead_of,
     is_number,
     is_ordered,
-    listed,
     names_of_columns,
     single,
 )
 from ...engine import Value, no_grad
 from ...fitting.examples import examples
 from ...guards.checks import LONGEST, require_functions, require_whole_numbers, shown
-from ...guards.interrupts import raised_by_handler
+from ...guards.interrupts import comes_from_handler
 from ...nn import Module
 from ..picture import Picture
 from .curves import COLOURS
@@ -145,8 +145,8 @@ def drawable_rows(X: Iterable[Iterable[Any]], y: Iterable[Any]) -> tuple[list[An
 def _numbers(name: str, data: Iterable[Any]) -> Iterable[Any]:
     if names_of_columns(data):
         return data
-    rows = listed(data, f"`{name}` must be a list or an array, with an entry for each row")
-    return [[*map(_data, listed(row, "a row"))] if is_ordered(row) else _data(row) for row in rows]
+    rows = as_list(data, f"`{name}` must be a list or an array, with an entry for each row")
+    return [[*map(_data, as_list(row, "a row"))] if is_ordered(row) else _data(row) for row in rows]
 
 
 def _data(x: Any) -> Any:
@@ -193,7 +193,7 @@ def _native_logits(
         answer = kernel(numbers, across, down[:, None])
         logits = np.array(answer if isinstance(answer, (list, tuple)) else [answer], dtype=float)
     except Exception as error:  # a model may raise anything of numbers that are not known yet
-        if raised_by_handler(error):
+        if comes_from_handler(error):
             raise
         return None
     if logits.ndim != 3 or not np.isfinite(logits).all():

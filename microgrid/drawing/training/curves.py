@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from ...core.sequences import is_number, listed
+from ...core.sequences import as_list, is_number
 from ...guards.checks import is_finite, is_real, shown
 from ..labels import number_text
 from ..picture import Picture, plottable
@@ -59,7 +59,7 @@ class Curves:
 
     def __init__(self, history: HasRecords | Iterable[Mapping[str, Any]]) -> None:
         found: Any = getattr(history, "records", history)
-        records = listed(found, "plot_history needs a history or a list of records")
+        records = as_list(found, "plot_history needs a history or a list of records")
         for record in records:
             if not isinstance(record, Mapping):
                 raise TypeError(f"plot_history needs records that are dicts, got {shown(record)}")

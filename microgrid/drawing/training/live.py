@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ...files import require_writable
 from ...guards.checks import require_numbers
-from ...guards.interrupts import raised_by_handler
+from ...guards.interrupts import comes_from_handler
 from ..notebook import Output, kernel_shell
 from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary, drawable_rows
@@ -110,7 +110,7 @@ class LivePlot:
             if self._output:
                 self._output.show(*picture._repr_mimebundle_())
         except Exception as error:  # a picture is not worth the weights
-            if raised_by_handler(error):
+            if comes_from_handler(error):
                 raise
             self._failed = True
             message = f"LivePlot stopped after epoch {len(history.records)}, the training goes on: "

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from ...core.sequences import listed
+from ...core.sequences import as_list
 from ...engine import Value
 from ...guards.checks import require_whole_numbers, shown
 from ...nn import MLP, Layer, Module, Neuron
@@ -123,7 +123,7 @@ def _layers(model: Any) -> list[list[Neuron]]:
 def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
     if labels is None:
         return [""] * count
-    given = listed(labels, f"`{what}` must be a list of labels")
+    given = as_list(labels, f"`{what}` must be a list of labels")
     if len(given) != count:
         raise ValueError(f"`{what}` must be {count} labels, one for each, got {shown(given)}")
     try:

@@ -362,7 +362,7 @@ DOMAINS: dict[str, Domain] = {
 FAMILIES: dict[str, Family] = {
     "power": Family(_power_domain, ((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-1.5,))),
     "exponential": Family(_exponential_domain, ((2,), (0.3,), (1,), (0,))),
-    "rounded": Family(_round_domain, ((0,), (1,), (-1,))),
+    "round_to": Family(_round_domain, ((0,), (1,), (-1,))),
     "leaky_relu_by": Family(lambda slope: Domain(REAL, kink=at(0)), ((0.1,), (0,), (2,))),
     "elu_by": Family(lambda alpha: Domain(REAL, kink=at(0)), ((1,), (0.5,))),
     "clip_to": Family(_clip_domain, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),

@@ -99,7 +99,7 @@ CALLS = {
 FAMILY_CALLS: dict[str, Callable[..., str]] = {
     "power": lambda x, n: f"{x} ** {n!r}",
     "exponential": lambda x, base: f"{base!r} ** {x}",
-    "rounded": lambda x, digits: f"round({x}, {digits!r})",
+    "round_to": lambda x, digits: f"round({x}, {digits!r})",
     "leaky_relu_by": lambda x, slope: f"mg.leaky_relu({x}, {slope!r})",
     "elu_by": lambda x, alpha: f"mg.elu({x}, {alpha!r})",
     "clip_to": lambda x, *bounds: f"mg.clip({x}, {', '.join(map(_bound, bounds))})",
