@@ -19,7 +19,7 @@ from microgrid import MLP, Primitive, Value, explore, formula, topological_order
 from microgrid.compiler.lowering import FUNCTIONS, lowering_of
 from microgrid.compiler.trace import Traced
 from microgrid.drawing import layout
-from microgrid.drawing.formulas.slopes import Spaced, slopes
+from microgrid.drawing.formulas.partials import Spaced, write_partials
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.stepper.exploration import STATIC
 from microgrid.drawing.stepper.recomputing import listing
@@ -229,7 +229,7 @@ def test_a_local_derivative_is_written_as_its_formula_is(primitive):
     made = primitive(*order)
     steps = Unnumbered([*order, made])
     names = dict(zip([*steps.stand_in.values()], [*"xyz"[:count], "L"], strict=True))
-    shown = slopes(steps.stand_in[made], steps.partials[made], names, Spaced)
+    shown = write_partials(steps.stand_in[made], steps.partials[made], names, Spaced)
     whole = str(formula(made))
     for x, partial, written in zip(order, steps.partials[made], shown, strict=True):
         if written is not None:

@@ -32,8 +32,8 @@ from microgrid import (
     no_grad,
     topological_order,
 )
-from microgrid.drawing.formulas import notation, reading
-from microgrid.drawing.formulas.identifiers import identifier, latex_name, short_names
+from microgrid.drawing.formulas import meanings, notation
+from microgrid.drawing.formulas.spelling import identifier, latex_name, short_names
 from microgrid.testing import strategies
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.search import usual
@@ -171,7 +171,7 @@ def test_a_primitive_of_a_users_own_is_an_undefined_function_of_sympy():
 
 def test_without_sympy_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sympy", None)
-    monkeypatch.delitem(sys.modules, "microgrid.drawing.formulas.symbolic", raising=False)
+    monkeypatch.delitem(sys.modules, "microgrid.drawing.formulas.to_sympy", raising=False)
     with pytest.raises(ImportError, match="pip install sympy"):
         formula(x * y).sympy()
 
@@ -483,10 +483,10 @@ def test_what_was_computed_under_no_grad_is_a_number():
 
 
 def test_every_primitive_of_the_library_has_a_way_to_be_written():
-    rules = {*reading.RULES, *reading.SUMS, *reading.PRODUCTS, *reading.FAMILIES}
+    rules = {*meanings.RULES, *meanings.SUMS, *meanings.PRODUCTS, *meanings.FAMILIES}
     kept = set(strategies.LIBRARY) - rules
     assert kept - {"%"} <= notation.CALLS.keys() | notation.ENCLOSED.keys()
-    assert {Primitive.named(name).partials.__module__ for name in kept} <= set(reading.LIBRARY)
+    assert {Primitive.named(name).partials.__module__ for name in kept} <= set(meanings.LIBRARY)
 
 
 @pytest.fixture

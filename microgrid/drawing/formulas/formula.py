@@ -6,9 +6,8 @@ a part with a name of its own and a line below the formula.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count, groupby
+from collections.abc import Container, Mapping, Sequence
+from itertools import groupby
 from math import ceil
 from typing import Any
 
@@ -17,18 +16,16 @@ from ...core.graph import recording, topological_order
 from ...core.primitive import Primitive
 from ...engine import Value
 from ...guards.checks import require_whole_numbers, shown
-from ..names import Distinct, Names, all_names, names_of, paths_of
+from ..names import Names, all_names, names_of, paths_of
 from ..unnumbered import stand_ins
-from .algebra import COMPARISONS, SHORT, Algebra, Expression
-from .identifiers import identifier, latex_name, short_names
-from .notation import WORDS, Latex, Text
-from .reading import expressions
+from .algebra import Algebra, Expression
+from .meanings import expressions_of
+from .notation import Latex, Text
+from .parts import choose_parts, ends
+from .spelling import Spelling, short_names
 
 __all__ = ["Formula", "formula"]
 
-DEEP = 12  # brackets within brackets: of more nobody sees which belong together
-LONG = 60  # symbols in a line
-GIVEN = {"pi": ("pi", r"\pi"), "inf": ("inf", r"\infty"), "nan": ("nan", r"\text{nan}")}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -71,54 +68,41 @@ class Formula:
         max_terms: int | None = None,
     ) -> None:
         derivative, nodes = _derivative(value, by)
-        found = expressions((derivative,), Algebra(), nodes, held=by)
+        found = expressions_of((derivative,), Algebra(), nodes, held=by)
         root = found[derivative]
-        order = topological_order(root)  # type: ignore[type-var]  # it has parents too
-        parts = _parts(order, max_terms)
-        known = [*dict.fromkeys([*topological_order(value), *by])]
-        given, called = names_of(known, names), all_names(known, names, root=value, most=None)
-        origin: dict[Expression, Value] = {}
-        for copy, node in sorted(nodes.items(), key=lambda pair: pair[1] not in given):
-            if copy in found and not node.is_constant:
-                origin.setdefault(found[copy], node)
+        self._order = topological_order(root)  # type: ignore[type-var]  # it has parents too
+        leaves = [x.name for x in self._order if isinstance(x.name, Value)]
+        parts = choose_parts(self._order, max_terms)
 
-        spelled = _Spelling(
+        known = [*dict.fromkeys([*topological_order(value), *by])]
+        given = names_of(known, names)
+        has_name = bool(by) or (value in given and root.name is not value)
+        called = all_names(known, names, root=value, most=None)
+        spelling = Spelling(
             [called[x] for x in known if not x.is_constant], short_names(paths_of(names).values())
         )
-        leaves = [x.name for x in order if isinstance(x.name, Value)]
-        spelled.add({leaf: called[leaf] for leaf in [*leaves, *by]}, "")
-        spelled.add({x.name: x.name.name for x in order if isinstance(x.name, Primitive)}, "g")
-        if by or (value in given and root.name is not value):
-            spelled.add({value: called[value]}, "")
-            self.name = _left_side(spelled.text[value], [spelled.text[x] for x in by])
-        else:
-            self.name = ""
-        for part in parts:
-            if origin.get(part) in spelled.text:
-                spelled.share(origin[part], part)
-        spelled.add({part: called[origin[part]] if part in origin else "" for part in parts}, "u")
+        spelling.add({leaf: called[leaf] for leaf in [*leaves, *by]}, "")
+        functions = [x.name for x in self._order if isinstance(x.name, Primitive)]
+        spelling.add({function: function.name for function in functions}, "g")
+        if has_name:
+            spelling.add({value: called[value]}, "")
+        _spell_parts(spelling, parts, _origins(found, nodes, given), called)
 
-        self._order, self._spelled = order, spelled.text
-        self.symbols: dict[str, Value] = {spelled.text[leaf]: leaf for leaf in leaves}
-        shown = _ends(parts, max_terms)
+        self._spelled = spelling.text
+        self.symbols: dict[str, Value] = {spelling.text[leaf]: leaf for leaf in leaves}
+        shown = ends(parts, max_terms)
         self.left_out = len(parts) - len(shown)
-        text = Text(spelled.text.__getitem__, set(parts), max_terms)
+        text = Text(spelling.text.__getitem__, set(parts), max_terms)
+        self.name = _left_side(*[spelling.text[x] for x in (value, *by)]) if has_name else ""
         self.expression = text.line(root)
-        self.parts = {spelled.text[part]: text.line(part) for part in shown}
-        latex = Latex(spelled.latex.__getitem__, set(parts), max_terms)
-        self.latex = latex.line(root)
-        if self.name:
-            left = _latex_left_side(spelled.latex[value], [spelled.latex[x] for x in by])
-            self.latex = f"{left} {'&' * bool(parts)}= {self.latex}"
-        if parts:
-            lines = [rf"{spelled.latex[part]} &= {latex.line(part)}" for part in shown]
-            lines[0] = rf"\text{{where}}\quad {lines[0]}"
-            if self.left_out:
-                gap = rf"& \ldots\text{{ {self.left_out:,} more parts }}\ldots"
-                lines.insert(ceil(len(shown) / 2), gap)
-            first = self.latex if self.name else f"& {self.latex}"
-            rows = r" \\ ".join([first, *lines])
-            self.latex = rf"\begin{{aligned}} {rows} \end{{aligned}}"
+        self.parts = {spelling.text[part]: text.line(part) for part in shown}
+        latex = Latex(spelling.latex.__getitem__, set(parts), max_terms)
+        self.latex = _aligned(
+            _latex_left_side(*[spelling.latex[x] for x in (value, *by)]) if has_name else "",
+            latex.line(root),
+            {spelling.latex[part]: latex.line(part) for part in shown},
+            self.left_out,
+        )
 
     def sympy(self) -> Any:
         """Return the right side as an expression of SymPy, whole whatever is left out here.
@@ -138,13 +122,13 @@ class Formula:
         2*x + exp(-x)/(1 + exp(-x))**2
         """
         try:
-            from .symbolic import symbolic
+            from .to_sympy import to_sympy
         except ModuleNotFoundError as error:
             raise ImportError(
                 "sympy() needs sympy, which is not installed: pip install sympy"
             ) from error
         try:
-            return symbolic(self._order, self._spelled)
+            return to_sympy(self._order, self._spelled)
         except RecursionError:
             raise RecursionError(
                 "SymPy recurses, and cannot hold a formula that is nested so deeply; ask for that "
@@ -235,103 +219,34 @@ def _differentiate(value: Value, by: Sequence[Value]) -> Value:
     return value
 
 
-def _parts(order: Sequence[Expression], most: int | None) -> list[Expression]:
-    """Return what has a name of its own, as it occurs, and before what it is made of."""
-    uses = Counter([parent for x in order for parent in x.parents])
-    sizes: dict[Expression, int] = {}
-    depths: dict[Expression, int] = {}
-    parts: set[Expression] = set()
-    for x in order:
-        sizes[x] = x.own_size + sum([sizes[p] for p in _ends(x.parents, most)])
-        for part, around in _nameable(x, most, sizes) if sizes[x] > LONG else ():
-            if sizes[x] > LONG:
-                parts.add(part)
-                for whole in around:
-                    sizes[whole] -= sizes[part] - 1
-        depths[x] = 1 + max([depths[p] for p in x.parents if p not in parts], default=0)
-        is_long = depths[x] > DEEP or (sizes[x] > SHORT and uses[x] > 1)
-        if is_long and x is not order[-1] and x.name not in COMPARISONS:
-            parts.add(x)
-            sizes[x] = 1
-    told = [order[-1]]
-    for x in told:
-        for parent in x.parents:
-            uses[parent] -= 1
-            if not uses[parent]:
-                told.append(parent)
-    return [x for x in told if x in parts]
+def _origins(
+    found: Mapping[Value, Expression], nodes: Mapping[Value, Value], given: Container[Value]
+) -> dict[Expression, Value]:
+    """Return of which node each expression is the formula: of several, of one with a given name."""
+    origins: dict[Expression, Value] = {}
+    for copy, node in sorted(nodes.items(), key=lambda pair: pair[1] not in given):
+        if copy in found and not node.is_constant:
+            origins.setdefault(found[copy], node)
+    return origins
 
 
-def _ends(parts: Sequence[Expression], most: int | None) -> list[Expression]:
-    """Return what is shown of parts: the first and the last of more than so many."""
-    if most is None or len(parts) <= most:
-        return [*parts]
-    return [*parts[: ceil(most / 2)], *parts[len(parts) - most // 2 :]]
+def _spell_parts(
+    spelling: Spelling,
+    parts: Sequence[Expression],
+    origins: Mapping[Expression, Value],
+    called: Mapping[Value, str],
+) -> None:
+    """Name the parts: as the nodes that they are the formulas of, the others u1, u2, …."""
+    for part in parts:
+        if part in origins and origins[part] in spelling.text:
+            spelling.share(origins[part], part)
+    spelling.add({part: called[origins[part]] if part in origins else "" for part in parts}, "u")
 
 
-def _nameable(
-    x: Expression, most: int | None, sizes: Mapping[Expression, int]
-) -> list[tuple[Expression, set[Expression]]]:
-    """Return what may have a name within x, the longest first, and what gets shorter by that.
-
-    Of a product it is a factor: that of a weight is what a reader knows, a neuron.
-    """
-    found = []
-    for parent in _ends(x.parents, most):
-        if sizes[parent] <= SHORT or parent.name in COMPARISONS:
-            continue
-        factors = [p for p in parent.parents if sizes[p] > SHORT and p.name not in COMPARISONS]
-        if parent.kind == "product" and factors:
-            found += [(factor, {x, parent}) for factor in factors]
-        else:
-            found.append((parent, {x}))
-    return sorted(found, key=lambda pair: sizes[pair[0]], reverse=True)
-
-
-class _Spelling:
-    """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
-
-    def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:
-        # what has no label must not be called as a leaf is, be it one that has dropped out
-        self._labels = {identifier(label, WORDS) for label in labels}
-        self._short = short
-        self.text: dict[Any, str] = {thing: text for thing, (text, _) in GIVEN.items()}
-        self.latex: dict[Any, str] = {thing: latex for thing, (_, latex) in GIVEN.items()}
-        self._texts, self._latexes = Distinct(self.text.values()), {*self.latex.values()}
-
-    def add(self, labels: dict[Any, str], letter: str) -> None:
-        """Name things by their labels, and those that have none by a letter with a number."""
-        new = {thing: label for thing, label in labels.items() if thing not in self.text}
-        unnamed = [thing for thing, label in new.items() if not label]
-        for thing, label in new.items():
-            if label:
-                self._name(thing, label)
-        numbered: Iterator[str] = (f"{letter}{n}" for n in count(1))
-        for thing in unnamed:
-            candidates = chain([letter], numbered) if len(unnamed) == 1 else numbered
-            taken = self._texts.taken
-            free = (x for x in candidates if x not in taken and x not in self._labels)
-            self._name(thing, next(free))
-
-    def share(self, thing: Hashable, other: Hashable) -> None:
-        """Call another thing the same."""
-        self.text[other], self.latex[other] = self.text[thing], self.latex[thing]
-
-    def _name(self, thing: Hashable, label: str) -> None:
-        text, latex = self._short.get(label) or (identifier(label, WORDS), latex_name(label))
-        self.text[thing] = self._texts.add(text)
-        n = 1
-        while latex in self._latexes:
-            n += 1
-            latex = latex_name(f"{label}_{n}")
-        self.latex[thing] = latex
-        self._latexes.add(latex)
-
-
-def _left_side(value: str, by: Sequence[str]) -> str:
+def _left_side(value: str, *by: str) -> str:
     """Return a derivative's name.
 
-    >>> _left_side("L", ["x", "x", "y"])
+    >>> _left_side("L", "x", "x", "y")
     '∂³L/∂x²∂y'
     """
     if not by:
@@ -345,7 +260,7 @@ def _superscript(n: int) -> str:
     return str(n).translate(SUPERSCRIPTS) if n > 1 else ""
 
 
-def _latex_left_side(value: str, by: Sequence[str]) -> str:
+def _latex_left_side(value: str, *by: str) -> str:
     if not by:
         return value
     runs = [(name, len([*run])) for name, run in groupby(by)]
@@ -355,3 +270,17 @@ def _latex_left_side(value: str, by: Sequence[str]) -> str:
 
 def _latex_superscript(n: int) -> str:
     return f"^{{{n}}}" if n > 1 else ""
+
+
+def _aligned(left: str, right: str, parts: Mapping[str, str], left_out: int) -> str:
+    """Return a formula in LaTeX, and below it its parts, their equals signs below its own."""
+    if not parts:
+        return f"{left} = {right}" if left else right
+    lines = [f"{name} &= {part}" for name, part in parts.items()]
+    lines[0] = rf"\text{{where}}\quad {lines[0]}"
+    if left_out:
+        gap = rf"& \ldots\text{{ {left_out:,} more parts }}\ldots"
+        lines.insert(ceil(len(parts) / 2), gap)
+    first = f"{left} &= {right}" if left else f"& {right}"
+    rows = r" \\ ".join([first, *lines])
+    return rf"\begin{{aligned}} {rows} \end{{aligned}}"

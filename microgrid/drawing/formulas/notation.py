@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from decimal import Decimal  # which has no limit of digits, as str(int) has
-from typing import Any
+from typing import TypeVar
 
 from .algebra import COMPARISONS, HALF, MINUS, UNIT, Expression, Number
 
-__all__ = ["CALLS", "ENCLOSED", "POWER", "WORDS", "Latex", "Text", "Written"]
+__all__ = ["CALLS", "ENCLOSED", "POWER", "RESERVED", "Latex", "Text", "Written"]
 
 # How strongly what is written holds together; where that is too weak it stands in parentheses.
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
 Written = tuple[str, int]
+
+T = TypeVar("T")
+W = TypeVar("W")
 
 
 class Notation:
@@ -28,7 +31,7 @@ class Notation:
 
     def __init__(
         self,
-        name_of: Callable[[Any], str],
+        name_of: Callable[[Hashable], str],
         parts: Container[Expression],
         most: int | None = None,
     ) -> None:
@@ -65,10 +68,10 @@ class Notation:
 
     def write_some(
         self,
-        items: Sequence[Any],
-        write: Callable[[Any], Any],
-        as_item: Callable[[str], Any],
-    ) -> list[Any]:
+        items: Sequence[T],
+        write: Callable[[T], W],
+        as_item: Callable[[str], W],
+    ) -> list[W]:
         """Write items; of too many the first and last ones, and between them how many more."""
         if self.most is None or len(items) <= self.most:
             return [write(item) for item in items]
@@ -234,8 +237,8 @@ ENCLOSED = {
     "floor": (r"\left\lfloor ", r"\right\rfloor", ATOM),
     "ceil": (r"\left\lceil ", r"\right\rceil", ATOM),
 }
-# What means something in a formula's text: nothing else is called so.
-WORDS = frozenset(["sqrt", "where", "pi", "inf", "nan", *CALLS, *ENCLOSED])
+# What means something in a formula's text: nothing else has such a name.
+RESERVED = frozenset(["sqrt", "where", "pi", "inf", "nan", *CALLS, *ENCLOSED])
 
 
 class Latex(Notation):

@@ -18,7 +18,7 @@ from ..graphs.graph import Graph
 from ..graphs.modules import homes_of
 from ..labels import abridge, columns, exact_text, isolate, number_text, printable, shorten
 from ..names import Names, all_names, models_of, names_of
-from .ways import places_to_show, way_of, wrap
+from .words import places_to_show, words_of, wrap
 
 __all__ = ["Explanation", "Rest", "explain"]
 
@@ -231,7 +231,7 @@ class Explanation:
         rows = [
             (
                 number_text(path.gradient),
-                *way_of(path, places, self.names, self.operations, self.homes),
+                *words_of(path, places, self.names, self.operations, self.homes),
             )
             for path, places in zip(self.paths, places_to_show(self.paths, most), strict=True)
         ]

@@ -13,7 +13,7 @@ from typing import Any
 from ...core.graph import require_fresh, require_leaf
 from ...engine import Value, topological_order
 from ..formulas.notation import POWER
-from ..formulas.slopes import Spaced, slopes
+from ..formulas.partials import Spaced, write_partials
 from ..labels import isolate
 from ..names import Names, all_names
 from ..unnumbered import Unnumbered
@@ -197,7 +197,9 @@ class Steps:
                 self.unnumbered.stand_in[v]: self.names[self.place[v]]
                 for v in (child, *child.parents)
             }
-            self._slopes[child] = [] if partials is None else slopes(made, partials, around, Spaced)
+            self._slopes[child] = (
+                [] if partials is None else write_partials(made, partials, around, Spaced)
+            )
         written = self._slopes[child][edge.operand] if self._slopes[child] else None
         if written is None:
             return f"∂{self.names[edge.child]}/∂{self.names[edge.parent]}"

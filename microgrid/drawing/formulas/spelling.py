@@ -1,4 +1,4 @@
-"""How a name is written in a formula: as an identifier of Python, and in LaTeX."""
+"""How names are written in a formula, as Python's identifiers and in LaTeX, no two alike."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import keyword
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterable
-from itertools import pairwise
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
+from itertools import chain, count, pairwise
 
-__all__ = ["identifier", "latex_name", "short_names"]
+from ..names import Distinct
+from .notation import RESERVED
+
+__all__ = ["Spelling", "identifier", "latex_name", "short_names"]
+
+CONSTANTS = {"pi": ("pi", r"\pi"), "inf": ("inf", r"\infty"), "nan": ("nan", r"\text{nan}")}
 
 GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|"
@@ -101,3 +106,43 @@ def _short(path: str) -> tuple[str, str] | None:
         comma = "" if all(len(mark) == 1 for mark in below) else ","
         latex += f"_{{{comma.join(below)}}}"
     return text, latex
+
+
+class Spelling:
+    """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
+
+    def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:
+        # what has no label must not be called as a leaf is, be it one that has dropped out
+        self._labels = {identifier(label, RESERVED) for label in labels}
+        self._short = short
+        self.text: dict[Hashable, str] = {thing: text for thing, (text, _) in CONSTANTS.items()}
+        self.latex: dict[Hashable, str] = {thing: latex for thing, (_, latex) in CONSTANTS.items()}
+        self._texts, self._latexes = Distinct(self.text.values()), {*self.latex.values()}
+
+    def add(self, labels: Mapping[Hashable, str], letter: str) -> None:
+        """Name things by their labels, and those that have none by a letter with a number."""
+        new = {thing: label for thing, label in labels.items() if thing not in self.text}
+        unnamed = [thing for thing, label in new.items() if not label]
+        for thing, label in new.items():
+            if label:
+                self._name(thing, label)
+        numbered: Iterator[str] = (f"{letter}{n}" for n in count(1))
+        for thing in unnamed:
+            candidates = chain([letter], numbered) if len(unnamed) == 1 else numbered
+            taken = self._texts.taken
+            free = (x for x in candidates if x not in taken and x not in self._labels)
+            self._name(thing, next(free))
+
+    def share(self, thing: Hashable, other: Hashable) -> None:
+        """Call another thing the same."""
+        self.text[other], self.latex[other] = self.text[thing], self.latex[thing]
+
+    def _name(self, thing: Hashable, label: str) -> None:
+        text, latex = self._short.get(label) or (identifier(label, RESERVED), latex_name(label))
+        self.text[thing] = self._texts.add(text)
+        n = 1
+        while latex in self._latexes:
+            n += 1
+            latex = latex_name(f"{label}_{n}")
+        self.latex[thing] = latex
+        self._latexes.add(latex)

@@ -12,7 +12,7 @@ from ...derivatives.paths import Path
 from ...engine import Value
 from ..labels import columns, isolate, number_text
 
-__all__ = ["places_to_show", "way_of", "wrap"]
+__all__ = ["places_to_show", "words_of", "wrap"]
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -60,7 +60,7 @@ def _fill(forks: set[int], length: int, most: int) -> list[int]:
     return [i for i in range(length) if i in shown or {i - 1, i + 1} <= shown]
 
 
-def way_of(
+def words_of(
     path: Path,
     places: Sequence[int],
     names: Mapping[Value, str],

@@ -10,7 +10,7 @@ import sympy
 from ...core.primitive import Primitive
 from .algebra import Expression, Number
 
-__all__ = ["FUNCTIONS", "symbolic"]
+__all__ = ["FUNCTIONS", "to_sympy"]
 
 ONE_HALF, ONE_THIRD = sympy.Rational(1, 2), sympy.Rational(1, 3)
 
@@ -65,7 +65,7 @@ def _holds(condition: Any) -> Any:
     return condition if is_truth else sympy.Ne(condition, 0)
 
 
-def symbolic(order: Sequence[Expression], names: Mapping[Any, str]) -> Any:
+def to_sympy(order: Sequence[Expression], names: Mapping[Any, str]) -> Any:
     """Return the last of expressions, each of which comes after its parts, as SymPy has it.
 
     `names` are those of leaves and of a user's own primitives.

@@ -18,7 +18,7 @@ from ...engine import Value
 from ...functional import split_dot
 from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
 
-__all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions"]
+__all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions_of"]
 
 Rule = Callable[..., Expression]
 
@@ -171,7 +171,7 @@ NAMED: dict[float, Rule] = {
 }
 
 
-def expressions(
+def expressions_of(
     roots: Sequence[Value],
     algebra: Algebra,
     nodes: Mapping[Value, Value],

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ...core.primitive import Primitive
 from ...engine import Value
 from ..labels import printable
 from .algebra import Algebra, Expression
+from .meanings import expressions_of
 from .notation import Text, Written
-from .reading import expressions
 
-__all__ = ["Spaced", "slopes"]
+__all__ = ["Spaced", "write_partials"]
 
 MOST = 12  # symbols, numbers and functions in a formula beside a number; a longer one is not shown
 
@@ -23,7 +23,7 @@ class Spaced(Text):
     times, over = " · ", " / "
 
 
-def slopes(
+def write_partials(
     made: Value, partials: tuple[Any, ...], names: Mapping[Value, str], notation: type[Text] = Text
 ) -> list[Written | None]:
     """Return how each partial derivative of an operation is written, None if that is long.
@@ -34,7 +34,7 @@ def slopes(
     >>> from microgrid.compiler.trace import Traced
     >>> x = Traced("x")
     >>> y = x.tanh()
-    >>> slopes(y, y.op.partials(y, x), {x: "x", y: "y"})
+    >>> write_partials(y, y.op.partials(y, x), {x: "x", y: "y"})
     [('1 - y**2', 1)]
     """
     algebra = Algebra()
@@ -45,10 +45,10 @@ def slopes(
         if x is not None
     }
     nodes = {**{operand: operand for operand in operands}, made: made}
-    found = expressions((made, *asked.values()), algebra, nodes, held=operands)
+    found = expressions_of((made, *asked.values()), algebra, nodes, held=operands)
     symbols = {found[made]: names[made]} if found[made].kind != "symbol" else {}
 
-    def name_of(thing: Any) -> str:
+    def name_of(thing: Hashable) -> str:
         if isinstance(thing, Expression):
             return symbols[thing]
         if isinstance(thing, Primitive):
