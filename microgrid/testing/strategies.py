@@ -241,7 +241,7 @@ def _members(choice: Choice, exact: bool = False) -> list[Primitive]:
     )
 
 
-def _are_exact(constants: tuple[Any, ...]) -> bool:
+def _are_exact(constants: tuple[object, ...]) -> bool:
     """Return whether constants of a family leave a Fraction exact."""
     return not any(isinstance(c, float) and math.isfinite(c) for c in constants)
 

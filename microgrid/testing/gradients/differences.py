@@ -7,7 +7,7 @@ difference quotient less g, go to 0; and where the quotients to the left and to 
 to two slopes, what lies between them.
 
 No step is chosen. The steps shrink until the verdict is clear, or until rounding hides the slope.
-What f does in less than the last digits of x stays unseen: for that, floor(x) is x at 1e16.
+What f does within the last digit of x stays unseen: at 1e16, floor(x) is x.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RIGHT, WRONG = "right", "wrong"
 KINK, OUTSIDE, NOISY = "at a kink", "outside the domain", "too noisy to tell"
 LOSES = "loses digits"
 
-# The first step, in units of x, is no round number: else it were a multiple of round periods.
+# The first step, in units of x: no round number, which would be a multiple of round periods.
 FIRST = 0.1123
 FAR = 4.0**16  # times that, where rounding hides the slope: 1e10 + x needs large steps
 
@@ -39,9 +39,9 @@ TIGHT = 2.5e-5  # proves it right at the end: a quarter of the error that must b
 HIDDEN = 1e-9  # grows too large in the steps from the first to the last that are needed
 
 # And these are parts of f(x).
-NOTHING = 8 * EPSILON  # by x, a slope that may be what rounding leaves of 0
-FAINT = 1e-6  # by x, the slopes to measure that by
-NIL = 1e-30  # by x, a slope that is as good as 0
+NOTHING = 8 * EPSILON  # over x, is a slope that may be what rounding leaves of 0
+FAINT = 1e-6  # over x, are the slopes to measure that by
+NIL = 1e-30  # over x, is a slope that is as good as 0
 LEAST = 2.0**-1000  # so is this: numbers close to the smallest there are lose their digits
 
 WHOLE = 2.0**52  # above it, all floats are whole numbers
@@ -51,10 +51,10 @@ WHOLE = 2.0**52  # above it, all floats are whole numbers
 class Finding:
     """What differences say about a claimed derivative.
 
-    `measured` is the slope found and `bound` its greatest error; where the slopes to the left and
-    to the right differ both are None. All are None where f is undefined, or they do not settle.
-    `decay` is the power of h by which the Taylor remainder falls, None where it is all rounding.
-    `step` is the smallest on which the measured slope rests.
+    `measured` is the slope found and `bound` its greatest error; both are None where the slopes to
+    the `left` and to the `right` differ. All are None where f is undefined, and where the slopes do
+    not settle. `decay` is the power of h by which the Taylor remainder falls, None where it is all
+    rounding. `step` is the smallest on which the measured slope rests.
     """
 
     kind: str

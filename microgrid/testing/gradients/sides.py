@@ -21,19 +21,19 @@ Function = Callable[[float], float]
 
 EPSILON = 2.0**-53
 RATIO = 4.0  # of a step to the next
-LEAP = 256.0  # the same between the smallest steps from a number near 1 and from an x next to 0
+LEAP = 256.0  # the same below EPSILON, down to the size of an x next to 0
 COLUMNS = 5  # of the extrapolation, whose error is of order h**5
 
 SAFETY = 2.0  # of bounds, which are estimates
 EXACT = 1e-7  # of the slope: no bound is taken to be closer
 LOOSE = 0.02  # of the slope: no wider one makes an estimate
 UNSEEN = 1e4  # times smaller than x may be what f does before it is seen to move
-CLEAR = 50.0  # bounds that a slope must be off another to deny it
+CLEAR = 50.0  # times its bound: how far a slope must be off another to deny it
 
 GRAINS = 2.0**5  # times the last digit of x: in smaller steps any wave may look like a line
 DIGITS = 2.0**-26  # half of the digits of f(x): a smaller change may be what f makes of lost ones
-LONG = 8  # steps in which noise shows, and an infinite slope
-STEEPER = 1.2  # that one grows by more with every step: by 4**p for h**-p
+LONG = 8  # steps in which noise shows, or an infinite slope
+STEEPER = 1.2  # an infinite slope grows by more with every step: by 4**p for h**-p
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 from numbers import Real
-from typing import Any
+from typing import TypeGuard
 
-from ...calculus import gradients, jvp, vjp
+from ...calculus import Scalar, gradients, jvp, vjp
 from ...core.failures import failure_of
 from ...core.graph import no_grad, set_gradients
 from ...derivatives.trees import flatten
@@ -29,14 +29,14 @@ __all__ = ["WAYS", "Subject", "backward", "by_graph", "claims"]
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-Claims = list[list[float]]  # for each output, its derivatives by the inputs
+Claims = list[list[float]]  # for each output, its derivative with respect to each input
 Judge = Callable[[int, int, float], Finding]
 
 
 class Subject:
     """A function at a point, as a function of a flat list of numbers: the inputs."""
 
-    def __init__(self, f: Callable[..., Any], point: tuple[Any, ...]) -> None:
+    def __init__(self, f: Callable[..., object], point: tuple[object, ...]) -> None:
         if not callable(f):
             raise TypeError(
                 f"check_gradients needs a function, got {shown(f)} ({type(f).__name__})"
@@ -51,13 +51,15 @@ class Subject:
         self.numbers = [number(leaf) for leaf in self.given]
         self.inputs = _names(f, point)
 
-    def outputs(self, inputs: Sequence[Any], order: int, arguments: Any = None) -> list[Any]:
+    def outputs(
+        self, inputs: Sequence[Scalar], order: int, arguments: Sequence[object] = ()
+    ) -> list[Scalar]:
         """Return what an order differentiates: f, its gradient, its Hessian's rows, and so on."""
-        output: Value | float = self.f(*(arguments or self.structure.argument(inputs)))
-        if not isinstance(output, (Value, Real)):
+        output = self.f(*(arguments or self.structure.argument(inputs)))
+        if not _is_scalar(output):
             got = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
             raise TypeError(f"check_gradients needs a function with one scalar output, got {got}")
-        outputs = [output]
+        outputs: list[Scalar] = [output]
         for _ in range(order - 1):
             outputs = [d for output in outputs for d in gradients(output, list(inputs))]
         return outputs
@@ -74,7 +76,7 @@ class Subject:
         return other
 
     def judge(self, order: int) -> Judge:
-        """Return the function that says what differences do about a claimed derivative.
+        """Return a function that judges a claimed derivative by differences of the outputs.
 
         It takes the place of the output, that of the input, and the claim.
         """
@@ -89,7 +91,7 @@ class Subject:
         return judge
 
     def judge_mixed(self) -> Callable[[tuple[int, ...], float], Finding]:
-        """Return what does so by differences of f itself: it takes the places of the inputs."""
+        """Return one that does so by differences of f itself, from the places of the inputs."""
         f = self.values()
         error = first_order_rounding(self.graph(1)[1][0])
 
@@ -191,8 +193,12 @@ class Subject:
                 )
 
 
-def _names(f: Callable[..., Any], point: tuple[Any, ...]) -> list[str]:
-    """Return the names of the inputs: those of f's parameters, and the way from there."""
+def _is_scalar(x: object) -> TypeGuard[Scalar]:
+    return isinstance(x, (Value, Real))
+
+
+def _names(f: Callable[..., object], point: tuple[object, ...]) -> list[str]:
+    """Return the names of the inputs: those of f's parameters, and the path within each."""
     try:
         signature = inspect.signature(f)
     except ValueError:  # a function written in C may not tell
@@ -209,7 +215,7 @@ def claims(way: Way, subject: Subject, order: int) -> tuple[Claims | None, str]:
     try:
         return way(subject, order), ""
     except (ArithmeticError, ValueError) as error:
-        if failure_of(error) is None:  # not one at a point where it is undefined
+        if failure_of(error) is None:  # it was not an operation that is undefined here
             raise
         return None, str(error)
 
@@ -227,13 +233,13 @@ def by_graph(subject: Subject, order: int) -> Claims:
 
 def _by_vjp(subject: Subject, order: int) -> Claims:
     values, pull = vjp(lambda *inputs: subject.outputs(inputs, order), *subject.numbers)
-    return [[number(d) for d in pull(_unit(row, values))] for row in range(len(values))]
+    return [[number(d) for d in pull(_unit(row, len(values)))] for row in range(len(values))]
 
 
 def _by_jvp(subject: Subject, order: int) -> Claims:
     columns = []
     for column in range(len(subject.numbers)):
-        direction = _unit(column, subject.numbers)
+        direction = _unit(column, len(subject.numbers))
         _, tangents = jvp(
             lambda *inputs: subject.outputs(inputs, order), subject.numbers, direction
         )
@@ -245,10 +251,10 @@ Way = Callable[[Subject, int], Claims]
 WAYS: dict[str, list[Way]] = {"reverse": [_by_backward, _by_vjp], "forward": [_by_jvp]}
 
 
-def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
+def backward(output: Scalar, inputs: Sequence[Value]) -> list[float]:
     """Return what `backward()` leaves in the inputs; it changes no `grad`."""
     order = nodes_of(output)
-    if all(node.parents or node.is_constant for node in order):
+    if not isinstance(output, Value) or all(node.parents or node.is_constant for node in order):
         return [0.0] * len(inputs)
     before = [node.grad for node in order]
     with uninterrupted():
@@ -259,5 +265,5 @@ def backward(output: Any, inputs: Sequence[Value]) -> list[float]:
             set_gradients(order, before)
 
 
-def _unit(i: int, like: Sequence[Any]) -> list[float]:
-    return [float(i == j) for j in range(len(like))]
+def _unit(i: int, size: int) -> list[float]:
+    return [float(i == j) for j in range(size)]

@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...core.primitive import Primitive
 from ...guards.checks import shown
@@ -69,9 +69,9 @@ class Interval:
 REAL = Interval()
 #: Those above 0.
 POSITIVE = Interval(low=0.0)
-#: Those from 0 on.
+#: Those that are at least 0.
 NOT_NEGATIVE = Interval(low=0.0, closed=True)
-#: Any number, in a place that nothing is differentiated by.
+#: Any number, for an operand with respect to which nothing is differentiated.
 HELD = Interval(held=True)
 #: 0 where a condition does not hold, 1 where it does.
 CONDITION = Interval(0.0, 1.0, closed=True, held=True)
@@ -180,7 +180,7 @@ class Family(NamedTuple):
     """
 
     domain: Callable[..., Domain]
-    constants: Sequence[tuple[Any, ...]]
+    constants: Sequence[tuple[object, ...]]
 
 
 # ---- the nearest kinks and poles
@@ -394,7 +394,9 @@ def domain_of(primitive: Primitive) -> Domain:
     )
 
 
-def declare_domain(primitive: Callable[..., Any], domain: Domain | Family) -> None:
+def declare_domain(
+    primitive: Callable[..., Primitive] | Primitive, domain: Domain | Family
+) -> None:
     """Enter the domain of a primitive into the table, or that of a family: what `family` returned.
 
     Raises:

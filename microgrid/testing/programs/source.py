@@ -39,15 +39,16 @@ class Program:
 
     def __init__(self, source: str) -> None:
         self.source = inspect.cleandoc(source)
-        defined: dict[str, Any] = {}
-        exec(compile(self.source, "<program>", "exec"), defined)
-        if not callable(defined.get("program")) or not isinstance(defined.get("point"), tuple):
+        names: dict[str, object] = {}
+        exec(compile(self.source, "<program>", "exec"), names)
+        function, point = names.get("program"), names.get("point")
+        if not callable(function) or not isinstance(point, tuple):
             raise ValueError(
                 f"a Program's source defines `program`, a function, and `point`, a tuple, got\n"
                 f"{self.source}"
             )
-        self.function: Callable[..., Any] = defined["program"]
-        self.point: tuple[Any, ...] = defined["point"]
+        self.function: Callable[..., Any] = function
+        self.point: tuple[float, ...] = point
         update_wrapper(self, self.function)  # its name, and those of its inputs
 
     def __call__(self, *inputs: Any) -> Any:
@@ -70,7 +71,7 @@ class Program:
         printer.text(repr(self))  # at once: a printer would indent the lines of the source
 
 
-def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[Any, ...]) -> str:
+def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[float, ...]) -> str:
     """Return the source of a `Program` from the names of its inputs and its assignments.
 
     >>> print(source_of(["x0"], ["t0 = -x0"], (1.0,)))
