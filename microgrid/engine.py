@@ -67,8 +67,10 @@ class Value(Arithmetic):
     >>> (a * b + 10.0).backward()
     >>> a, b
     (Value(data=2.0, grad=-3.0, label='a'), Value(data=-3.0, grad=2.0))
-    >>> a == 2.0, a in [Value(2.0)], a in {Value(2.0)}
-    (True, True, False)
+    >>> a == 2.0, a in [Value(2.0)], a in {Value(2.0)}, a.conjugate() is a
+    (True, True, False, True)
+    >>> a.data = 5.0; a.refresh(); a.item(), a.detach().is_constant
+    (5.0, True)
     """
 
     __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")

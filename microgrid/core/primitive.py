@@ -45,7 +45,13 @@ class Operand:
     why_single = ""  # what an error adds where this stands in the place of a sequence
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Self:
-        """Return what applying `op` to operands, of which this is one, gives."""
+        """Return the result of applying `op` to operands, of which this is one.
+
+        >>> from microgrid import Value
+        >>> x = Value(3.0)
+        >>> x.record(multiply, (x, 2.0))
+        Value(data=6.0, grad=0.0)
+        """
         raise NotImplementedError
 
     @property
@@ -158,7 +164,13 @@ class Primitive:
         return f"({', '.join(names)}, /)"
 
     def require_operands(self, count: int) -> None:
-        """Raise `TypeError` for a number of operands that the partials do not take."""
+        """Raise `TypeError` unless the partials take so many operands.
+
+        >>> multiply.require_operands(3)
+        Traceback (most recent call last):
+            ...
+        TypeError: * takes 2 operands, got 3
+        """
         code = getattr(self.partials, "__code__", None)
         if code is None or isinstance(self.partials, MethodType) or code.co_flags & CO_VARARGS:
             return  # it takes any number, or does not say
@@ -168,7 +180,13 @@ class Primitive:
             raise TypeError(f"{self.name} takes {most} operand{'s' * (most != 1)}, got {count}")
 
     def require_partials(self, partials: Any, count: int) -> None:
-        """Raise an error unless `partials` is a tuple of as many numbers as there are operands."""
+        """Raise an error unless `partials` is a tuple of `count` numbers, one for each operand.
+
+        >>> multiply.require_partials((1.0,), 2)
+        Traceback (most recent call last):
+            ...
+        ValueError: the partials of * must be a tuple of 2, one for each operand, got (1.0,)
+        """
         if type(partials) is not tuple or len(partials) != count:
             kind = ValueError if type(partials) is tuple else TypeError
             must = f"the partials of {self.name} must be a tuple of {count}"
@@ -192,7 +210,11 @@ class Primitive:
 
     @staticmethod
     def named(name: str) -> Primitive:
-        """Return the primitive of that name; raise `ValueError` if this process has none."""
+        """Return the primitive of that name; raise `ValueError` if this process has none.
+
+        >>> Primitive.named("*") is multiply
+        True
+        """
         if not isinstance(name, str) or name not in Primitive.registry:
             raise ValueError(
                 f"no primitive is named {shown(name)}: declare it before what uses it loads"
