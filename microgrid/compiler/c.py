@@ -1,8 +1,8 @@
 """C source of a `Program`: one function, which needs nothing but the C library.
 
 It computes what the native kernel computes, operation by operation, because both are written from
-the same table of lowerings. Neither fuses a product with a sum, but in a dot where the processor
-does so fast; the text asks the compiler for that, as many fuse what they like if nobody objects.
+the same table of lowerings. Neither fuses a product with a sum, except in a dot where the processor
+does so fast; the text tells the C compiler so, as many fuse whatever they like otherwise.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ class Variable:
         self.is_used = False
 
     def definition(self) -> str:
-        """Return the statement that computes it."""
+        """Return the statement that defines it."""
         kind = "int" if self.is_condition else "double"
         text = self.form.format(*map(_text, self.operands))
         return f"const {kind} {self.name} = {text};{self.comment}"

@@ -4,8 +4,10 @@ A kernel and Python do not compute the same bits. How far they may be apart is n
 errors of all steps are followed through the program (`bounded`), kinks and jumps included.
 """
 
+import gc
 import itertools
 import math
+import weakref
 from collections import Counter
 from functools import partial
 
@@ -690,6 +692,17 @@ def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(
     kernel = ArrayKernel(program, shared, reduce, kind)
     assert len(kernel.text.partition.rows) > 1 == len(uncut.text.partition.rows)
     assert same(kernel(shapes, ROWS[:2]), uncut(shapes, ROWS[:2]))
+
+
+def test_the_code_lives_as_long_as_what_calls_it():
+    kernel = ArrayKernel(traced(lambda x, y: x * y + 1.0, "xy"))
+    code, (numbers, run) = weakref.ref(kernel.kernel.code), kernel.single()
+    del kernel
+    gc.collect()
+    assert code() is not None
+    xs = numbers(2.0, 3.0)
+    run(xs)
+    assert list(xs) == [2.0, 3.0, 7.0]
 
 
 def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():

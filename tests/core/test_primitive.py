@@ -364,6 +364,17 @@ def test_a_name_is_taken_once(name):
 
 
 @pytest.mark.usefixtures("own_names")
+def test_a_familys_member_declares_the_family_and_its_constants():
+    clip_to = Primitive.families["clip_to"]
+    members = [power(3), (Value(2.0) ** 0.5).op, clip_to(-1.0, 2.0), Primitive.named("sin")]
+    assert [(op.family, op.constants) for op in members] == [
+        ("power", (3,)),
+        ("power", (0.5,)),
+        ("clip_to", (-1.0, 2.0)),
+        ("", ()),
+    ]
+
+
 def test_a_familys_name_is_taken_once():
     def round_to(n):
         return f"ours({n})", lambda x: x + n, lambda out, x: (1,)

@@ -53,10 +53,17 @@ class Arguments:
         self.shared_parts: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
-        self._arguments = _list_arguments(args, kwargs, parameters, shared)
+
+        def is_shared(place: Place) -> bool:
+            return bool(shared) and not parameters.places(place).isdisjoint(shared)
+
+        self._arguments = [
+            *[Argument(parameters.name(i), x, is_shared(i)) for i, x in enumerate(args)],
+            *[Argument(name, x, is_shared(name)) for name, x in kwargs.items()],
+        ]
         self._count = len(args)
         try:
-            keys = [self._take(tree, is_shared) for _, tree, is_shared in self._arguments]
+            keys = [self._take(x.tree, x.is_shared) for x in self._arguments]
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
@@ -187,22 +194,6 @@ class Arguments:
     def _call_with(self, trees: list[Any]) -> Call:
         names = [name for name, _, _ in self._arguments[self._count :]]
         return tuple(trees[: self._count]), dict(zip(names, trees[self._count :], strict=True))
-
-
-def _list_arguments(
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    parameters: Parameters,
-    shared: Collection[Place],
-) -> list[Argument]:
-    arguments = []
-    for i, tree in enumerate(args):
-        is_shared = bool(shared) and not parameters.places(i).isdisjoint(shared)
-        arguments.append(Argument(parameters.name(i), tree, is_shared))
-    for name, tree in kwargs.items():
-        is_shared = not parameters.places(name).isdisjoint(shared)
-        arguments.append(Argument(name, tree, is_shared))
-    return arguments
 
 
 def as_column(x: Any) -> NDArray[Any]:

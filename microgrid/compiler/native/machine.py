@@ -1,6 +1,6 @@
 """The processor and its C library: how wide a vector is, which vector functions there are.
 
-Everything that llvmlite is asked for is asked here.
+Whatever llvmlite is asked, it is asked here.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Answer = TypeVar("Answer")
 
 
 def _ask_once(question: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Ask llvmlite, and remember the answer.
+    """Return a function that asks llvmlite a question, and remembers the answer.
 
-    It is asked by one thread at a time, and not interrupted: it would leave its own lock held, or
+    One thread asks at a time, and is not interrupted: llvmlite would leave its own lock held, or
     free memory twice.
     """
 
