@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,7 @@ MOST_NAMED = 3  # lists that an error speaks of
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
-
-
-class Argument(NamedTuple):
-    """An argument of a call: its name, what is given for it, and whether all rows share it."""
-
-    name: str
-    tree: Any
-    is_shared: bool
+Argument = tuple[str, Any, bool]  # its name, its tree, and whether all rows share it
 
 
 class Arguments:
@@ -53,17 +46,16 @@ class Arguments:
         self.shared_parts: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
-
-        def is_shared(place: Place) -> bool:
-            return bool(shared) and not parameters.places(place).isdisjoint(shared)
-
-        self._arguments = [
-            *[Argument(parameters.name(i), x, is_shared(i)) for i, x in enumerate(args)],
-            *[Argument(name, x, is_shared(name)) for name, x in kwargs.items()],
-        ]
+        self._arguments: list[Argument] = []
+        for i, tree in enumerate(args):
+            is_shared = bool(shared) and not parameters.places(i).isdisjoint(shared)
+            self._arguments.append((parameters.name(i), tree, is_shared))
+        for name, tree in kwargs.items():
+            is_shared = bool(shared) and not parameters.places(name).isdisjoint(shared)
+            self._arguments.append((name, tree, is_shared))
         self._count = len(args)
         try:
-            keys = [self._take(x.tree, x.is_shared) for x in self._arguments]
+            keys = [self._take(tree, is_shared) for _, tree, is_shared in self._arguments]
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
@@ -140,17 +132,16 @@ class Arguments:
         """Return the names of all single numbers, and the positions of those that rows share."""
         names: list[str] = []
         shared: list[int] = []
-        for argument, scalars, structure in self._flatten():
+        for name, is_shared, scalars, structure in self._flatten():
             for scalar, path in zip(scalars, structure.paths, strict=True):
-                if argument.is_shared or isinstance(scalar, Value):  # a model's parameter
+                if is_shared or isinstance(scalar, Value):  # which is a model's parameter
                     shared.append(len(names))
-                names.append(argument.name + path)
+                names.append(name + path)
         return names, shared
 
-    def _flatten(self) -> Iterator[tuple[Argument, list[Any], Structure]]:
-        for argument in self._arguments:
-            is_scalar = _is_number if argument.is_shared else _is_leaf
-            yield argument, *flatten(argument.tree, is_scalar)
+    def _flatten(self) -> Iterator[tuple[str, bool, list[Any], Structure]]:
+        for name, tree, is_shared in self._arguments:
+            yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
 
     def could_be_arrays(self) -> list[str]:
         """Return the names of the first lists and tuples that hold what an array can."""
@@ -166,24 +157,24 @@ class Arguments:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
         trees = []
-        for _, old, structure in self._flatten():
+        for _, _, old, structure in self._flatten():
             trees.append(structure.argument([next(left) for _ in old]))
         return self._call_with(trees)
 
     def by_rows(self) -> tuple[tuple[int, ...], Iterator[Call]]:
         """Return the shape that the columns broadcast to, and the arguments of each row."""
         flat = [
-            (argument, *flatten(argument.tree, _is_whole if argument.is_shared else _is_part))
-            for argument in self._arguments
+            (is_shared, *flatten(tree, _is_whole if is_shared else _is_part))
+            for _, tree, is_shared in self._arguments
         ]
-        columns = [x for a, parts, _ in flat if not a.is_shared for x in parts if _is_array(x)]
+        columns = [x for shared, parts, _ in flat if not shared for x in parts if _is_array(x)]
         shape = np.broadcast_shapes(*[column.shape for column in columns])
         spread = {id(column): np.broadcast_to(column, shape) for column in columns}
 
         def row(place: tuple[int, ...]) -> Call:
             trees = []
-            for argument, parts, structure in flat:
-                if not argument.is_shared:
+            for is_shared, parts, structure in flat:
+                if not is_shared:
                     parts = [spread[id(x)][place] if _is_array(x) else x for x in parts]
                 parts = [x.item() if isinstance(x, np.generic) else adopted(x) for x in parts]
                 trees.append(structure.argument(parts))

@@ -33,6 +33,7 @@ class Record(ctypes.Structure):
 
     def __init__(self, *kept_alive: object, **values: int | NDArray[Any]) -> None:
         super().__init__()
+        self.address = ctypes.addressof(self)
         self._kept_alive = kept_alive
         self._arrays: dict[str, NDArray[Any]] = {}
         self.set(**values)
@@ -44,11 +45,6 @@ class Record(ctypes.Structure):
                 self._arrays[name] = x
                 x = x.ctypes.data
             setattr(self, name, x)
-
-    @property
-    def address(self) -> int:
-        """Where the record is in memory."""
-        return ctypes.addressof(self)
 
 
 def addresses_of(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.int64]:
