@@ -1,7 +1,12 @@
 """The elementary functions, on plain numbers and on `Value`s alike: numbers in, a number out.
 
 A few are primitives, the others are composed of them. The names are those of the array API, and of
-PyTorch for activations. Those that begin with one number are methods too: `v.tanh()`.
+PyTorch for activations. Those that take one number first are methods too: `v.tanh()`.
+
+A row is right only if its digits are. So a derivative is written in terms of the result where that
+has the digits (exp, tan), and of the operand where they would cancel: that of sigmoid is
+out * sigmoid(-x), as 1 - out is 0 for x = 40. What would overflow on its way to a finite result is
+a primitive of its own (softplus, logsumexp, share), whose slopes are written in the same way.
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"

@@ -282,9 +282,9 @@ def test_an_operand_that_is_used_twice_is_recorded_twice():
 @pytest.mark.parametrize("label", [5, b"x", ["x"]])
 def test_a_label_is_a_string(label):
     x = Value(1.0, label="x")
-    with pytest.raises(TypeError, match=r"a label is a string, got .+ \(\w+\)"):
+    with pytest.raises(TypeError, match=r"a label must be a string, got .+ \(\w+\)"):
         Value(1.0, label=label)
-    with pytest.raises(TypeError, match=r"a label is a string, got .+ \(\w+\)"):
+    with pytest.raises(TypeError, match=r"a label must be a string, got .+ \(\w+\)"):
         x.label = label
     assert x.label == "x"
     x.label = None

@@ -492,7 +492,7 @@ def test_a_step_with_a_rate_or_a_gradient_that_is_no_number_moves_nothing(kind, 
     optimizer.lr = 0.1
     last = optimizer.parameters[1]
     if wrong is not None:
-        with pytest.raises((TypeError, OverflowError), match=r"a `grad` is a .*number .*, got"):
+        with pytest.raises((TypeError, OverflowError), match=r"a `grad` must be a .*number.*, got"):
             last.grad = wrong
     last.grad = None
     with pytest.raises(TypeError, match=r"`grad` of parameter 1 must be a real .*, got None"):

@@ -1,5 +1,15 @@
 """The table of derivatives: an operation is a name, a forward value and the partial derivatives.
 
+The whole of differentiation stands on one choice. The partials of a row are not numbers but an
+expression, `lambda out, x, y: (y, x)` for a product, written with the library's own operations. So
+whatever the operands are decides what the derivative is. Called with floats a row gives numbers,
+which is the backward pass; called with the nodes of a graph it gives nodes, and the derivative is a
+graph itself, to be differentiated again, drawn or compiled; called with power series it gives power
+series. There is no second set of rules anywhere, and a new operation is one row.
+
+An operation with a constant of its own, as `x**3`, is made by a `family`: a function that returns
+the row for the constant, and keeps it, so that every `x**3` is the same operation.
+
 The rows of arithmetic stand here; `functional` adds the elementary functions, and users their own.
 """
 
@@ -86,7 +96,7 @@ class Primitive:
 
     Raises:
         ValueError: the name is taken by a primitive of the library or another module.
-        TypeError: the name is no string, or forward or partials no function.
+        TypeError: the name is not a string, or forward or partials is not a function.
 
     >>> from microgrid import Value
     >>> cube = Primitive("cube", lambda x: x * x * x, lambda out, x: (3 * x * x,))
@@ -226,7 +236,7 @@ def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
     """Turn `maker(*constants) -> (name, forward, partials)` into a cached maker of primitives.
 
     Raises:
-        TypeError: the maker is no function with a name.
+        TypeError: the maker is not a function with a name.
         ValueError: its name is taken by another family.
 
     >>> power(3) is power(3), power(3)(2.0)

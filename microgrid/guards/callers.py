@@ -25,9 +25,9 @@ def line_of_caller() -> str:
 
 
 def calls_where() -> bool:
-    """Return whether the function that calls this package, or one that calls it, has a `where`.
+    """Return whether the function that calls this package has a `where`, or one of its callers.
 
-    Those that call it are asked as long as they are functions of the same file.
+    A caller counts as long as it is a function of the same file.
     """
     file = None
     for frame in _outside():

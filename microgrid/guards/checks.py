@@ -1,6 +1,7 @@
 """What an argument must be: a switch, a whole number, a number in a range, a function, a path.
 
-Each is asked for here alone, and refused in one wording: what must hold, and what was got.
+Each kind of argument is checked here and nowhere else, so that it is refused in the same words all
+over the library: what must hold, and what was got.
 """
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from numbers import Integral, Real
 from reprlib import Repr
-from typing import Any, TypeGuard
+from typing import SupportsFloat, TypeGuard
 
 __all__ = [
     "LONGEST",
@@ -33,14 +34,14 @@ LONGEST = sys.maxsize  #: as many entries a list can have at most
 
 
 def is_bool(x: object) -> TypeGuard[bool]:
-    """Return whether x is a truth value: Python's, or NumPy's, which no abstract class knows."""
+    """Return whether x is a truth value of Python or of NumPy, which has no abstract class."""
     return isinstance(x, bool) or (type(x).__module__, type(x).__name__[:4]) == ("numpy", "bool")
 
 
-def require_bools(*, instead: str = "", **switches: Any) -> None:
-    """Raise `TypeError` for a switch that is not True or False.
+def require_bools(*, instead: str = "", **switches: object) -> None:
+    """Raise `TypeError` unless every switch is True or False.
 
-    `instead` names what else it might have been.
+    `instead` names what else a switch may be.
 
     >>> require_bools(shuffle="no")
     Traceback (most recent call last):
@@ -53,7 +54,7 @@ def require_bools(*, instead: str = "", **switches: Any) -> None:
 
 
 def require_whole_numbers(
-    *, least: int = 1, largest: int | None = None, instead: str = "", **counts: Any
+    *, least: int = 1, largest: int | None = None, instead: str = "", **counts: object
 ) -> None:
     """Raise `TypeError` unless these are whole numbers, `ValueError` if one is out of range.
 
@@ -69,7 +70,7 @@ def require_whole_numbers(
         # a bool is an int to Python, and a slip here: batches(X, y, True)
         if not isinstance(x, Integral) or is_bool(x) or is_of_dates(x):
             raise _wrong_kind(name, must, x)
-        if x < least:
+        if int(x) < least:
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
         if largest is not None and int(x) > largest:
             raise ValueError(f"`{name}` must be an integer, at most {largest}, got {shown(x)}")
@@ -81,7 +82,7 @@ def require_numbers(
     above: float | None = None,
     below: float | None = None,
     finite: bool = True,
-    **numbers: Any,
+    **numbers: object,
 ) -> None:
     """Raise `TypeError` unless these are real numbers, `ValueError` if one is out of range.
 
@@ -101,14 +102,13 @@ def require_numbers(
     for name, x in numbers.items():
         if not is_real(x) or is_bool(x):
             raise _wrong_kind(name, must, x)
-        number: Any = x
-        is_high_enough = number >= least if above is None else number > above
-        is_held = is_finite(x) or not finite
-        if not (is_held and is_high_enough and (below is None or number < below)):
+        is_high_enough = x >= least if above is None else x > above
+        is_allowed = is_finite(x) or not finite
+        if not (is_allowed and is_high_enough and (below is None or x < below)):
             raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
 
 
-def require_functions(*, takes: str, count: int | None = None, **functions: Any) -> None:
+def require_functions(*, takes: str, count: int | None = None, **functions: object) -> None:
     """Raise `TypeError` unless these are functions of `count` arguments, which `takes` describes.
 
     >>> require_functions(schedule=0.1, takes="of the step")
@@ -126,7 +126,7 @@ def require_functions(*, takes: str, count: int | None = None, **functions: Any)
             )
 
 
-def _takes(function: Any, count: int) -> bool:
+def _takes(function: Callable[..., object], count: int) -> bool:
     from inspect import signature  # which takes long to load
 
     try:
@@ -134,11 +134,11 @@ def _takes(function: Any, count: int) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True  # some functions written in C do not say
+        return True  # some functions that are written in C do not say what they take
     return True
 
 
-def require_paths(**paths: Any) -> None:
+def require_paths(**paths: object) -> None:
     """Raise `TypeError` unless these are paths.
 
     >>> require_paths(path=5)
@@ -151,8 +151,8 @@ def require_paths(**paths: Any) -> None:
             raise _wrong_kind(name, "a path, such as 'folder/graph.svg'", x)
 
 
-def is_finite(x: Any) -> bool:
-    """Return whether a real number is one that a float can hold.
+def is_finite(x: SupportsFloat) -> bool:
+    """Return whether a real number is finite as a float, which cannot hold the largest ints.
 
     >>> is_finite(1e308), is_finite(10**400)
     (True, False)
@@ -164,7 +164,7 @@ def is_finite(x: Any) -> bool:
 
 
 def is_real(x: object) -> TypeGuard[float]:
-    """Return whether x is a real number of Python or of NumPy, and no duration.
+    """Return whether x is a real number of Python or of NumPy, and not a duration.
 
     >>> import numpy as np
     >>> is_real(1), is_real(np.float32(1)), is_real(1j), is_real(np.timedelta64(1, "s"))
@@ -174,7 +174,7 @@ def is_real(x: object) -> TypeGuard[float]:
 
 
 def is_of_dates(x: object) -> bool:
-    """Return whether x holds dates or durations of NumPy, to which these are whole numbers.
+    """Return whether x holds dates or durations of NumPy, which take themselves for whole numbers.
 
     >>> import numpy as np
     >>> is_of_dates(np.timedelta64(1, "ns")), is_of_dates(np.int64(1))
@@ -184,7 +184,7 @@ def is_of_dates(x: object) -> bool:
 
 
 def is_masked(x: object) -> bool:
-    """Return whether x is a number of NumPy that is masked, and so must not be computed with.
+    """Return whether x is a masked number of NumPy, which must not be computed with.
 
     >>> import numpy as np
     >>> is_masked(np.ma.masked), is_masked(np.ma.array([1.0, 2.0], mask=[True, False])[1])
@@ -194,7 +194,7 @@ def is_masked(x: object) -> bool:
 
 
 def shown(x: object) -> str:
-    """Return what an error shows of an argument: its repr in one line, cut where it is long.
+    """Return an argument as an error shows it: its repr in one line, shortened where it is long.
 
     >>> shown("no"), shown([0.0] * 100), shown(10**400)
     ("'no'", '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...]', 'an int of 401 digits')
@@ -202,8 +202,8 @@ def shown(x: object) -> str:
     return " ".join(_short.repr(x).split())
 
 
-def names_shown(names: Collection[Any]) -> str:
-    """Return what an error shows of names: the first ones in order, and how many more there are.
+def names_shown(names: Collection[object]) -> str:
+    """Return the first of some names as an error shows them, and how many more there are.
 
     >>> names_shown({"w", "b"}), names_shown(range(9)), names_shown([])
     ('b, w', '0, 1, 2 and 6 more', 'none')
@@ -217,7 +217,7 @@ class _Short(Repr):
         digits = int(math.log10(abs(x) or 1)) + 1
         return repr(x) if digits <= 40 else f"an int of {digits} digits"
 
-    def repr_instance(self, x: Any, level: int) -> str:
+    def repr_instance(self, x: object, level: int) -> str:
         try:
             return super().repr_instance(x, level)
         except RecursionError:
@@ -228,5 +228,5 @@ _short = _Short()
 _short.maxstring = _short.maxother = 120
 
 
-def _wrong_kind(name: str, must: str, x: Any) -> TypeError:
+def _wrong_kind(name: str, must: str, x: object) -> TypeError:
     return TypeError(f"`{name}` must be {must}, got {shown(x)} ({type(x).__name__})")

@@ -1,4 +1,4 @@
-"""What the command lines share: one line for an error, and the exit codes that shells know."""
+"""What the command lines share: an error in one line, and the exit codes that shells know."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def _complain(line: str) -> None:
 
 
 def _leave_stdout() -> None:
-    """Let what is still to be printed go nowhere; at its end Python would try, and complain."""
+    """Discard what is still to be printed; at its end Python would try, and complain."""
     with suppress(OSError), open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

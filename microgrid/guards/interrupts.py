@@ -1,4 +1,11 @@
-"""Signals, held back while something must be done whole. No other file touches them."""
+"""Signals, held back while something must be done as a whole. No other file touches them.
+
+Python runs a signal's handler between any two of its instructions, and Ctrl-C's raises there. What
+must not be cut in two is protected in one of two ways. A block of code has the handlers replaced by
+one that only notes what came, and hands it on at the end. A single step, such as setting the data
+of all parameters, is made one call to a function written in C, inside of which Python has no chance
+to look for signals, or to change to another thread.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +20,7 @@ from collections.abc import Callable, Iterable
 from itertools import compress
 from threading import current_thread, main_thread
 from time import monotonic, sleep
+from types import CodeType, FrameType
 from typing import Any, ClassVar, Self
 
 __all__ = ["call_each", "comes_from_handler", "interrupted_once", "uninterrupted"]
@@ -23,10 +31,11 @@ BURST = 0.05  # seconds in which what belongs to an interrupt comes, from a term
 
 
 class _Handled:
-    """A block inside which signals are handled by `_hold`: on the main thread, if Python does it.
+    """A block inside which `_hold` handles those signals for which Python has a handler.
 
-    Where a signal ends the process or is ignored, so it stays. A block that is left by an exception
-    of one signal may still be the handler of others: it then hands them on.
+    That is on the main thread alone. A signal that ends the process or is ignored still does or is.
+    A block that an exception of one signal leaves may still be the handler of others: it then hands
+    them on.
     """
 
     __slots__ = ("_handlers", "_thread", "is_open")
@@ -55,17 +64,17 @@ class _Handled:
     def _is_held_by(self, handler: Callable[..., Any]) -> bool:
         return False
 
-    def _handle(self, number: int, frame: Any) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.is_open:
             self._hold(number, frame)
         else:
             self._handlers[number](number, frame)
 
-    def _hold(self, number: int, frame: Any) -> None:
+    def _hold(self, number: int, frame: FrameType | None) -> None:
         raise NotImplementedError
 
     def _give_back(self) -> None:
-        """Let signals be handled as before, though one that is may raise before others are."""
+        """Give the signals their handlers back, of which one may raise before all are given."""
         try:
             for number, handler in self._handlers.items():
                 signal(number, handler)
@@ -74,14 +83,14 @@ class _Handled:
 
 
 class uninterrupted(_Handled):
-    """Hold signals back inside, and hand them to their handlers at the end, if they came.
+    """Hold back the signals that come inside, and hand them to their handlers at the end.
 
-    Ctrl-C is not alone in raising an exception: `SIGTERM` or `SIGALRM` do so where a program lets
-    them end it, or limit its time.
+    Not only Ctrl-C raises an exception: `SIGTERM` or `SIGALRM` do so too where a program lets them
+    end it, or limit its time.
 
-    Inside another such block nothing is done, so the outermost delivers. Nothing is done off the
-    main thread either, which Python never interrupts, nor of signals that end the process or are
-    ignored. However often one came, it is delivered once, as a system does with a blocked signal.
+    A block inside another one does nothing, as the outermost delivers. Nor does one in a thread
+    other than the main one, which Python never interrupts. However often a signal came, it is
+    delivered once, as an operating system does with a blocked signal.
 
     >>> import signal
     >>> done = []
@@ -100,13 +109,13 @@ class uninterrupted(_Handled):
     numbers = ALL
 
     def __enter__(self) -> Self:
-        self._came: dict[int, Any] = {}
+        self._came: dict[int, FrameType | None] = {}
         return super().__enter__()
 
     def _is_held_by(self, handler: Callable[..., Any]) -> bool:
         return isinstance(getattr(handler, "__self__", None), uninterrupted)
 
-    def _hold(self, number: int, frame: Any) -> None:
+    def _hold(self, number: int, frame: FrameType | None) -> None:
         self._came[number] = frame
 
     def __exit__(self, *error: object) -> None:
@@ -127,11 +136,12 @@ class uninterrupted(_Handled):
 
 
 class interrupted_once(_Handled):
-    """Let SIGINT end what is inside, whole: after the first one, others are held back for a second.
+    """Let SIGINT end what is inside, but once: for a second after the first, others are held back.
 
-    So they do not cut short what the first one leaves to be done: they are the same one to it. But
-    who waits for longer can interrupt that too. What is held back is dropped; and as nothing may be
-    left to be done, the end waits for what comes together with the first.
+    So they do not cut short what there is left to do after the first one, of which they are taken
+    to be repetitions. Somebody who waits for longer can interrupt that as well. What is held back
+    is dropped; and as there may be nothing left to do, the end waits for what comes together with
+    the first one.
 
     >>> import signal
     >>> done = []
@@ -158,7 +168,7 @@ class interrupted_once(_Handled):
         """Hold SIGINT back for a second from now on."""
         self._from = monotonic() + SAME
 
-    def _hold(self, number: int, frame: Any) -> None:
+    def _hold(self, number: int, frame: FrameType | None) -> None:
         now = monotonic()
         if now >= self._from:
             self._from, self._burst = now + SAME, now + BURST
@@ -178,14 +188,14 @@ class interrupted_once(_Handled):
 
 
 def _without(handler: Any, number: int, is_over: Callable[[_Handled], bool]) -> Any:
-    """Return the handler that a signal has without those blocks on top that are over."""
+    """Return the handler of a signal, without those blocks on top of it that are over."""
     while isinstance(block := getattr(handler, "__self__", None), _Handled) and is_over(block):
         handler = block._handlers[number]
     return handler
 
 
 def _forget_other_threads() -> None:
-    """Undo what blocks of other threads have done to signals: a forked child has not got them."""
+    """Undo what blocks of other threads, which a forked child has not got, have done to signals."""
     for number in ALL:
         before = getsignal(number)
         handler = _without(before, number, lambda block: block._thread != get_ident())
@@ -198,7 +208,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def comes_from_handler(error: BaseException) -> bool:
-    """Whether a signal's handler raised an error, which then says nothing of what it came amid.
+    """Return whether a signal's handler raised an error, which then is no fault of the code around.
 
     >>> import signal
     >>> before = signal.signal(signal.SIGTERM, lambda *_: print(1 / 0))
@@ -217,9 +227,10 @@ def comes_from_handler(error: BaseException) -> bool:
     return place is not None
 
 
-def _code(handler: Any) -> Any:
+def _code(handler: Any) -> CodeType | None:
     handler = getattr(handler, "func", handler)  # of a partial
-    return getattr(handler, "__code__", None) or getattr(type(handler).__call__, "__code__", None)
+    code: CodeType | None = getattr(handler, "__code__", None)
+    return code or getattr(type(handler).__call__, "__code__", None)
 
 
 def call_each(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:

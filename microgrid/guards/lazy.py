@@ -1,4 +1,8 @@
-"""Names that are loaded when they are first touched: nobody waits for, nor needs, the others."""
+"""Names that are loaded when they are first used, so that nobody waits for what is not used.
+
+Python asks a module's `__getattr__` for each name that the module lacks; the one made here imports
+the submodule that has the name.
+"""
 
 from __future__ import annotations
 

@@ -1,21 +1,25 @@
-"""Locks that every process finds free when it is forked."""
+"""Locks that every forked process finds free.
+
+A forked child has only the thread that forked. If another thread held a lock at that moment, the
+child would wait for it for ever. So these locks are taken before a fork, whoever has them, and
+released on both sides after it.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from threading import RLock
-from typing import Any
 
 from .interrupts import uninterrupted
 
 __all__ = ["compiling", "loading", "lock_across_forks"]
 
 
-def lock_across_forks() -> Any:
+def lock_across_forks() -> AbstractContextManager[bool]:
     """Return a re-entrant lock that is taken while a process forks.
 
-    A child has the thread alone that forked: a lock that another one had would never be released
-    there, and what it was about to change would stay half changed.
+    What it protects is thus never half changed in the child, either.
 
     >>> lock = lock_across_forks()
     >>> with lock, lock:
@@ -32,8 +36,8 @@ def lock_across_forks() -> Any:
     return lock
 
 
-# Modules are loaded one at a time: a part of one cannot always be loaded again.
+# Modules are loaded one at a time: one that is left half loaded cannot always be loaded again.
 loading = lock_across_forks()
-# One trace at a time changes what others see, and LLVM is asked by one thread at a time. A function
-# that is traced may call, or load, another compiled one.
+# One trace at a time may change what others see, and LLVM serves one thread at a time. The function
+# that is traced may call, or load, another compiled one, so the lock is re-entrant.
 compiling = lock_across_forks()

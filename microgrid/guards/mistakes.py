@@ -1,4 +1,4 @@
-"""Mistakes that everybody makes once, and what to write instead: warnings, and errors of habit."""
+"""Mistakes that everybody makes once: warnings and errors that say what to write instead."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Kind = TypeVar("Kind")
 
 
 class GradientWarning(UserWarning):
-    """A gradient is stale, is not there yet, or does not move the leaf that it should.
+    """A gradient is stale or missing, or does not move the leaf that it should.
 
-    `backward` warns where it adds to a gradient that was collected before its leaf moved, `p -= x`
-    of a plain number where p is a leaf with a gradient, and an optimizer's `step` where no
-    `backward` came before.
+    `backward` warns if it adds to a gradient that was collected before its leaf moved; `p -= x` of
+    a plain number, if p is a leaf with a gradient; and an optimizer's `step`, if no `backward` came
+    before it.
 
     >>> import warnings
     >>> warnings.simplefilter("error", GradientWarning)  # or "ignore", or "always"
@@ -28,7 +28,7 @@ class GradientWarning(UserWarning):
 
 
 def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
-    """Warn if `backward` adds to gradients, given beside their leaves, from before these moved."""
+    """Warn if `backward` adds to gradients that were collected before their leaves moved."""
     stale = [leaf for leaf, grad in leaves if grad and leaf._stamp > leaf._collected]
     # Whoever sets most gradients to 0 knows: the others are of inputs, or are not trained.
     zeroed = [leaf for leaf, grad in leaves if not grad and leaf._collected < math.inf]
@@ -69,9 +69,9 @@ def warn_of_no_backward() -> None:
 
 
 def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) -> NoReturn:
-    """Raise `TypeError` for what a `Value` is not made of."""
+    """Raise `TypeError` for arguments that no `Value` is made of."""
     if isinstance(label, (tuple, set)) or more or {"_children", "_op"} & options.keys():
-        why = "parents and an operation come of computing: write x + y, or a Primitive of your own"
+        why = "only computing gives it parents: write x + y, or a Primitive of your own"
     elif "requires_grad" in options:
         why = "every Value has a gradient; Value(x).detach() is a constant, which has none"
     elif options:
@@ -84,19 +84,21 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
 def require_label(label: Any) -> None:
     """Raise `TypeError` unless this is a label: a string, or None."""
     if label is not None and not isinstance(label, str):
-        raise TypeError(f"a label is a string, got {shown(label)} ({type(label).__name__})")
+        raise TypeError(f"a label must be a string, got {shown(label)} ({type(label).__name__})")
 
 
 def require_gradient(g: Any) -> None:
     """Raise an error unless this is a gradient: a real number, or None if there is none yet."""
     if g is not None and not is_real(g) and not is_bool(g):
-        raise TypeError(f"a `grad` is a real number or None, got {shown(g)} ({type(g).__name__})")
+        raise TypeError(
+            f"a `grad` must be a real number or None, got {shown(g)} ({type(g).__name__})"
+        )
     if isinstance(g, int) and not is_finite(g):
-        raise OverflowError(f"a `grad` is a number that a float can hold, got {shown(g)}")
+        raise OverflowError(f"a `grad` must be a number that a float can hold, got {shown(g)}")
 
 
 class Checked(Protocol[Kind]):
-    """An attribute of some type, into which nothing wrong is let."""
+    """An attribute of some type that takes no wrong value."""
 
     def __get__(self, instance: object, owner: type | None = None) -> Kind: ...
 
@@ -114,7 +116,7 @@ def guard(slot: str, require: Callable[[Any], None], doc: str) -> Any:
 
 
 def refuse_subclass(kind: type) -> None:
-    """Raise `TypeError` for a subclass of `Value` that is not the library's own."""
+    """Raise `TypeError` for a subclass of `Value` outside of the library."""
     if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
         raise TypeError(
             f"Value has no subclasses, got {kind.__name__}: an operation would return a plain "
@@ -123,7 +125,7 @@ def refuse_subclass(kind: type) -> None:
 
 
 class Absent:
-    """An attribute that other engines have: asked for, it says what to write here."""
+    """An attribute that other engines have: reading it raises an error that says what to write."""
 
     def __init__(self, instead: str) -> None:
         self.instead = instead

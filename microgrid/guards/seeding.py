@@ -1,4 +1,4 @@
-"""Where randomness comes from: a seed or a generator that the user passes, never the global one."""
+"""Where randomness comes from: a seed or a generator that is passed in, never the global one."""
 
 from __future__ import annotations
 

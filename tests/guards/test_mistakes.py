@@ -173,9 +173,9 @@ def test_a_step_before_any_backward_warns(model):
 @pytest.mark.parametrize(
     ("args", "options", "told"),
     [
-        ((1.0, (Value(1.0), Value(2.0)), "+"), {}, "come of computing: write x \\+ y"),
-        ((1.0, (Value(1.0),)), {}, "come of computing"),
-        ((1.0,), {"_children": (), "_op": "+"}, "come of computing"),
+        ((1.0, (Value(1.0), Value(2.0)), "+"), {}, "computing gives it parents: write x \\+ y"),
+        ((1.0, (Value(1.0),)), {}, "only computing gives it parents"),
+        ((1.0,), {"_children": (), "_op": "+"}, "only computing gives it parents"),
         ((1.0,), {"requires_grad": True}, r"every Value has a gradient; Value\(x\).detach\(\)"),
         ((1.0,), {"name": "x"}, "it has no option name"),
     ],
