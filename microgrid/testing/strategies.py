@@ -126,8 +126,9 @@ def numbers(
     ends = [_ends(interval, from_edge, max_magnitude) for interval in domain.intervals]
     if not any(map(keeps, _samples(ends * 2 if domain.several else ends))):
         raise ValueError(
-            f"numbers needs operands that {primitive.name} has, got none that are {from_edge} from "
-            f"every edge, {from_kink} from every kink and at most {max_magnitude} from 0"
+            f"numbers needs operands in the domain of {primitive.name}, got none that are "
+            f"{from_edge} from every edge, {from_kink} from every kink and at most "
+            f"{max_magnitude} from 0"
         )
     operands = _operands(domain, ends, exact)
     if domain.kink and from_kink == 0:
@@ -263,8 +264,8 @@ def programs(
 
     A program has shared nodes, operators with a constant on either side, and nodes with any number
     of operands; its output depends on all of them. As far as differences tell, every input may move
-    from the point by 1/128 without meeting a kink or an edge, and no number or slope is above 100,
-    where the first node's is not already. A failing program shrinks to few nodes.
+    from the point by 1/128 without meeting a kink or an edge, and no number or slope is above 100
+    but the first node's. A failing program shrinks to few nodes.
 
     Args:
         primitives: what nodes are made of: primitives, families, and names of these; None for all

@@ -269,9 +269,9 @@ def test_operands_shrink_to_simple_numbers(name, simplest):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("floor", {"from_kink": 0.6}, "floor has, got none that are .* 0.6 from every kink"),
-        ("asin", {"from_edge": 1.1}, "asin has, got none that are 1.1 from every edge"),
-        ("acosh", {"max_magnitude": 1}, "acosh has, .* and at most 1 from 0"),
+        ("floor", {"from_kink": 0.6}, "domain of floor, got none that are .* 0.6 from every kink"),
+        ("asin", {"from_edge": 1.1}, "domain of asin, got none that are 1.1 from every edge"),
+        ("acosh", {"max_magnitude": 1}, "domain of acosh, .* and at most 1 from 0"),
         ("log", {"from_edge": -1}, "`from_edge` must be .* at least 0, got -1"),
         (
             "log",

@@ -192,7 +192,7 @@ class _Sketch:
         return min(FROM_EDGE, (interval.high - interval.low) / 4) if self.options.smooth else 0.0
 
     def fold(self, x: float, interval: Interval) -> float:
-        """Return a number as it is inside an interval, else mirrored at the ends until it is."""
+        """Return a number that is inside an interval, or mirror it at the ends until it is."""
         margin = self.margin(interval)
         low, high = interval.low + margin, interval.high - margin
         if low <= x <= high:
@@ -204,7 +204,7 @@ class _Sketch:
         return low + width - abs((x - low) % (2 * width) - width)
 
     def number(self, usual: float) -> float:
-        """Draw a number, which shrinks to the usual one where kinks are to be kept away from."""
+        """Draw a number, which shrinks to the usual one if the program is to be smooth."""
         x: float = self.draw(NUMBERS[self.options.exact])
         return x if self.draw(AS_DRAWN) or not self.options.smooth else x + type(x)(usual)
 
@@ -269,7 +269,7 @@ class _Sketch:
             raise _Unfit
 
     def source(self) -> str:
-        """Return the program as Python: what its last node depends on, and the point."""
+        """Return as Python the result that depends on most nodes, with these, and the point."""
         live = max(map(_ancestors, self.results), key=len)
         inputs = [node for node in self.inputs if node in live]
         idle = [node for node in self.inputs if node not in live]
