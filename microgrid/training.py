@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from .datasets import order_of_rows
-from .fitting.examples import examples, held_out_examples
+from .fitting.examples import examples, validation_examples
 from .fitting.task import Clip, Loss, Model, Task
 from .fitting.trainer import Bar, Trainer
 from .fitting.trial import try_out
@@ -113,36 +113,66 @@ def fit(
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
             named_metrics = metrics_by_name(metrics)
             data = examples(X, y)
-            rows, width = len(data.rows), len(data.rows[0])
+            held_out = validation_examples(validation, width=len(data.rows[0]))
+            rows = len(data.rows)
             size = rows if batch_size is None else batch_size
-            held_out = held_out_examples(validation, width)
             task = Task(model, loss, optimizer, data, size, held_out, schedule, clip)
             try_out(task, named_metrics)
+            # what more is measured of an epoch, `_train` writes down with all the rest
+            notes = None if named_metrics or held_out else history
+            if compile or (compile is None and epochs * rows >= WORTH_COMPILING):
+                predicts, insists = bool(metrics), bool(compile)
+                trainer = _native_trainer(task, notes, predicts, bool(callbacks), insists)
+            else:
+                trainer = Trainer(task, notes)
             random = generator(seed)
             orders = enumerate((order_of_rows(rows, shuffle, random) for _ in range(epochs)), 1)
-            if compile is None and epochs * rows < WORTH_COMPILING:
-                compile = False
-            writes_down = None if named_metrics or held_out else history
-            trainer = _make_trainer(task, writes_down, compile, bool(metrics), bool(callbacks))
             open_bar = partial(_progress_bar, progress, epochs, epochs * task.batches)
             train = partial(_train, trainer, orders, open_bar, named_metrics, callbacks, history)
-            managers: list[Any] = [c for c in callbacks if isinstance(c, AbstractContextManager)]
-            try:
-                history.ended = ""
-                _call_inside(managers, train, interrupts)
-            except KeyboardInterrupt:
-                history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
-            except BaseException as error:
-                history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
-                raise
+            _run(train, callbacks, history, epochs, interrupts)
             return history
     except KeyboardInterrupt:
         return History(ended=NOT_BEGUN) if history is None else history
     except BaseException as error:
         if history is not None and history.ended != NOT_BEGUN:
-            with suppress(AttributeError):  # any exception may end a training, also one's own
+            with suppress(AttributeError):  # it is of any type, as a callback may raise it
                 error.history = history  # type: ignore[attr-defined]
         raise
+
+
+def _run(
+    train: Callable[[], None],
+    callbacks: Sequence[Callback],
+    history: History,
+    epochs: int,
+    interrupts: interrupted_once,
+) -> None:
+    """Train inside of the callbacks that are context managers; write down what ended it."""
+    managers: list[Any] = [c for c in callbacks if isinstance(c, AbstractContextManager)]
+    try:
+        history.ended = ""
+        _call_inside(managers, train, interrupts)
+    except KeyboardInterrupt:
+        history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
+    except BaseException as error:
+        history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
+        raise
+
+
+def _call_inside(
+    managers: Sequence[AbstractContextManager[object]],
+    train: Callable[[], None],
+    interrupts: interrupted_once,
+) -> None:
+    """Call `train` inside of context managers; hold Ctrl-C back as each begins to be left."""
+    try:
+        if not managers:
+            train()
+        else:
+            with managers[0]:  # no stack, which an interrupt may come to between enter and push
+                _call_inside(managers[1:], train, interrupts)
+    finally:
+        interrupts.hold()
 
 
 def _train(
@@ -170,22 +200,6 @@ def _train(
                 break
 
 
-def _call_inside(
-    managers: Sequence[AbstractContextManager[object]],
-    train: Callable[[], None],
-    interrupts: interrupted_once,
-) -> None:
-    """Call `train` inside of context managers; hold Ctrl-C back as each begins to be left."""
-    try:
-        if not managers:
-            train()
-        else:
-            with managers[0]:  # no stack, which an interrupt may come to between enter and push
-                _call_inside(managers[1:], train, interrupts)
-    finally:
-        interrupts.hold()
-
-
 def _require_options(
     epochs: int,
     batch_size: int | None,
@@ -194,6 +208,7 @@ def _require_options(
     progress: bool,
     compile: bool | None,
 ) -> None:
+    """Raise `TypeError` or `ValueError` for options that `fit` cannot have."""
     require_whole_numbers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
     require_bools(shuffle=shuffle, progress=progress)
     if not isinstance(callbacks, (list, tuple)):
@@ -204,21 +219,21 @@ def _require_options(
         require_bools(compile=compile, instead="None")
 
 
-def _make_trainer(
-    task: Task, history: History | None, compile: bool | None, predicts: bool, has_callbacks: bool
+def _native_trainer(
+    task: Task, history: History | None, predicts: bool, has_callbacks: bool, insists: bool
 ) -> Trainer:
-    """Return what takes the steps: natively if it can be, or else raise an error if one insists."""
+    """Return what takes the steps natively; without the extra, unless one insists, in Python."""
     missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
-    if missing and compile:
+    if missing and insists:
         raise ImportError(
             f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
         )
-    if missing or compile is False:
+    if missing:
         return Trainer(task, history)
     with loading, uninterrupted():
         from .compiler.training.trainer import NativeTrainer
 
-    return NativeTrainer(task, history, predicts, has_callbacks, insists=bool(compile))
+    return NativeTrainer(task, history, predicts, has_callbacks, insists)
 
 
 class _NoBar:

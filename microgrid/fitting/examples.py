@@ -20,7 +20,7 @@ from ..core.sequences import (
 )
 from ..guards.checks import is_finite, is_of_dates, is_real, shown
 
-__all__ = ["Examples", "Row", "Target", "examples", "held_out_examples", "rows_of_numbers"]
+__all__ = ["Examples", "Row", "Target", "examples", "rows_of_numbers", "validation_examples"]
 
 Row = list[float]
 Target = float | list[float]
@@ -57,13 +57,13 @@ def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> Examples:
     return Examples(rows, targets)
 
 
-def held_out_examples(validation: object, width: int) -> Examples | None:
-    """Return the pair `validation` as examples of a training's width, None if there is no pair.
+def validation_examples(validation: object, width: int) -> Examples | None:
+    """Return the pair `validation` as examples of the training's width; None stays None.
 
     Raises:
-        ValueError, TypeError: as `examples` does, or it is no pair, or of another width.
+        ValueError, TypeError: as `examples` does, or `validation` is no pair, or has another width.
 
-    >>> held_out_examples(([[3]], [0]), width=1)
+    >>> validation_examples(([[3]], [0]), width=1)
     Examples(rows=[[3.0]], targets=[0])
     """
     if validation is None:
