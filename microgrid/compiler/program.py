@@ -217,7 +217,8 @@ class Program:
         >>> [Program.from_values([x * 3.0], [x]).operands_at(slot) for slot in range(3)]
         [(), (), (0, 1)]
         """
-        op, operands = self.step_at(slot) or (CONSTANT, ())
+        first = len(self.inputs)
+        op, operands = self.steps[slot - first] if slot >= first else (CONSTANT, ())
         return () if op is CONSTANT else operands
 
     def names(self) -> list[str]:

@@ -30,19 +30,21 @@ from .machine import Machine, require
 
 __all__ = ["KernelText"]
 
+_FORMS = {
+    **{"add": "fadd {type} {0}, {1}", "sub": "fsub {type} {0}, {1}"},
+    **{"mul": "fmul {type} {0}, {1}", "div": "fdiv {type} {0}, {1}", "neg": "fneg {type} {0}"},
+    "select": "select {bits} {0}, {type} {1}, {type} {2}",
+}
+_CONDITIONS = {
+    **{"less": "fcmp olt {type} {0}, {1}", "less_equal": "fcmp ole {type} {0}, {1}"},
+    **{"equal": "fcmp oeq {type} {0}, {1}", "not_zero": "fcmp une {type} {0}, {zero}"},
+    **{"is_nan": "fcmp uno {type} {0}, {zero}", "not": "xor {bits} {0}, {true}"},
+    **{"both": "and {bits} {0}, {1}", "either": "or {bits} {0}, {1}"},
+}
 _INTRINSICS = {
     **{"fma": "fmuladd", "exact_fma": "fma", "abs": "fabs", "sqrt": "sqrt", "floor": "floor"},
     **{"ceil": "ceil", "rint": "nearbyint", "copysign": "copysign"},
 }
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARISONS = {
-    "less": "olt",
-    "less_equal": "ole",
-    "equal": "oeq",
-    "not_zero": "une",
-    "is_nan": "uno",
-}
-
 
 MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
 
@@ -66,8 +68,13 @@ class LLVMEmitter(Emitter):
     def __init__(self, machine: Machine, width: int, declared: dict[str, str]) -> None:
         self.machine, self.width, self.declared = machine, width, declared
         self.type = "double" if width == 1 else f"<{width} x double>"
-        self.bits = "i1" if width == 1 else f"<{width} x i1>"
         self.suffix = "f64" if width == 1 else f"v{width}f64"
+        self.words = {
+            "type": self.type,
+            "bits": "i1" if width == 1 else f"<{width} x i1>",
+            "true": "true" if width == 1 else "splat (i1 true)",
+            "zero": self.constant(0.0),
+        }
         self.lines: list[str] = []
         self.primitive = ""  # the name of what is being written down
 
@@ -89,27 +96,12 @@ class LLVMEmitter(Emitter):
     def emit(self, operation: str, operands: tuple[Result, ...]) -> str:
         """Write an operation down; return the name of its result."""
         xs = [self.constant(x) if type(x) is float else x for x in operands]
-        if operation in _ARITHMETIC:
-            return self.line(f"{_ARITHMETIC[operation]} {self.type} {xs[0]}, {xs[1]}")
+        if operation in _FORMS:
+            return self.line(_FORMS[operation].format(*xs, **self.words))
+        if operation in _CONDITIONS:
+            return Condition(self.line(_CONDITIONS[operation].format(*xs, **self.words)))
         if operation in _INTRINSICS:
             return self.call(f"@llvm.{_INTRINSICS[operation]}.{self.suffix}", xs)
-        if operation in _COMPARISONS:
-            other = xs[1] if len(xs) == 2 else self.constant(0.0)
-            return Condition(
-                self.line(f"fcmp {_COMPARISONS[operation]} {self.type} {xs[0]}, {other}")
-            )
-        if operation == "neg":
-            return self.line(f"fneg {self.type} {xs[0]}")
-        if operation == "select":
-            return self.line(
-                f"select {self.bits} {xs[0]}, {self.type} {xs[1]}, {self.type} {xs[2]}"
-            )
-        if operation in ("both", "either"):
-            word = "and" if operation == "both" else "or"
-            return Condition(self.line(f"{word} {self.bits} {xs[0]}, {xs[1]}"))
-        if operation == "not":
-            ones = "true" if self.width == 1 else "splat (i1 true)"
-            return Condition(self.line(f"xor {self.bits} {xs[0]}, {ones}"))
         if operation in FUNCTIONS:
             return self.c_call(operation, xs)
         raise NotImplementedError(f"LLVM IR for {operation!r}")
@@ -264,11 +256,9 @@ class _Writer:
 
     def value(self, slot: int) -> Result:
         """Return a slot's number, loaded if it is not at hand."""
-        constant = self.program.constant_at(slot)
-        if constant is not None:
-            return constant
         if slot not in self.local:
-            self.local[slot] = self._load(slot)
+            constant = self.program.constant_at(slot)
+            self.local[slot] = self._load(slot) if constant is None else constant
         return self.local[slot]
 
     def _load(self, slot: int) -> str:
