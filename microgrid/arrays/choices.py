@@ -13,20 +13,44 @@ import numpy as np
 
 from ..core import primitive
 from ..functional import sin
-from .elements import Array, adopted, any_traced, each, known, lanes, objects, settled, stored
+from .elements import (
+    Array,
+    Like,
+    Objects,
+    any_traced,
+    as_arrays,
+    each,
+    floats_of,
+    lanes,
+    objects,
+    settle,
+    store,
+)
 from .protocol import apply_ufunc, implements
-from .rules import RULES, all_of, both, chosen, clip, data_of, is_finite, is_nan, is_traced
+from .rules import (
+    Number,
+    all_of,
+    both,
+    clip,
+    data_of,
+    either,
+    is_finite,
+    is_nan,
+    is_traced,
+    magnitude,
+    pick,
+    rint,
+)
 
 __all__: list[str] = []
 
-_either, _rint = RULES[np.logical_or], RULES[np.rint]
 SMALL = 0.5  # below which the series of sin(x) / x has all its digits with few terms
 
 
 @implements(np.where)
-def _where(condition: Any, *choices: Any) -> Any:
+def _where(condition: object, *choices: Any) -> object:
     if len(choices) != 2:
-        places = known(condition, "the places where it holds", "write np.where(x > 0, a, b)")
+        places = floats_of(condition, "the places where it holds", "write np.where(x > 0, a, b)")
         return np.where(places, *choices)
     x, y = map(objects, choices)
     if any_traced(condition):
@@ -36,28 +60,30 @@ def _where(condition: Any, *choices: Any) -> Any:
             x,
             y,
         )
-    picked = np.where(known(condition, "the condition") != 0, x, y)
-    return settled(picked) if picked.ndim else picked.item()
+    picked = np.where(floats_of(condition, "the condition") != 0, x, y)
+    return settle(picked) if picked.ndim else picked.item()
 
 
 @implements(np.clip)
 def _clip(
-    a: Any,
-    a_min: Any = None,
-    a_max: Any = None,
-    out: Any = None,
+    a: Like,
+    a_min: object = None,
+    a_max: object = None,
+    out: Objects | None = None,
     *,
-    min: Any = None,
-    max: Any = None,
-) -> Any:
+    min: object = None,
+    max: object = None,
+) -> object:
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     low, high = -math.inf if low is None else low, math.inf if high is None else high
     clipped = each(clip, a, low, high)
-    return stored(clipped, out)
+    return store(clipped, out)
 
 
 @implements(np.select)
-def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0.0) -> Any:
+def _select(
+    condlist: Sequence[object], choicelist: Sequence[object], default: object = 0.0
+) -> object:
     if len(condlist) != len(choicelist):
         raise ValueError(
             f"select needs a choice for each condition, got {len(choicelist)} for {len(condlist)}"
@@ -69,7 +95,9 @@ def _select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
 
 
 @implements(np.piecewise)
-def _piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+def _piecewise(
+    x: object, condlist: Any, funclist: Sequence[object], *args: object, **kwargs: object
+) -> object:
     elements = objects(x).view(Array)
     if not isinstance(condlist, (list, tuple)) and np.ndim(condlist) == elements.ndim:
         condlist = [condlist]
@@ -90,35 +118,39 @@ def _piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwa
             own = function(elements, *args, **kwargs) if callable(function) else function
             result = _where(condition, own, result)
         else:
-            places, result = known(condition, "it").astype(bool), objects(result).view(Array)
+            places, result = floats_of(condition, "it").astype(bool), objects(result).view(Array)
             if callable(function):
                 function = function(elements[places], *args, **kwargs)
             result[places] = function
-    return result if np.ndim(result) else adopted(objects(result))
+    return result if np.ndim(result) else as_arrays(objects(result))
 
 
 @implements(np.isclose)
-def _isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
-    def close(x: Any, y: Any, rtol: Any, atol: Any) -> Any:
-        near = abs(x - y) <= atol + rtol * abs(y)
-        near = _either(both(is_finite(y), near), x == y)
-        return _either(near, both(is_nan(x), is_nan(y))) if equal_nan else near
+def _isclose(
+    a: Like, b: Like, rtol: Like = 1e-5, atol: Like = 1e-8, equal_nan: bool = False
+) -> object:
+    def close(x: Number, y: Number, rtol: Number, atol: Number) -> Number:
+        is_close = magnitude(x - y) <= atol + rtol * magnitude(y)
+        near = either(both(is_finite(y), is_close), x == y)
+        return either(near, both(is_nan(x), is_nan(y))) if equal_nan else near
 
     return each(close, a, b, rtol, atol)
 
 
 @implements(np.allclose)
-def _allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+def _allclose(
+    a: Like, b: Like, rtol: Like = 1e-5, atol: Like = 1e-8, equal_nan: bool = False
+) -> object:
     return lanes(lambda close: all_of(*close), _isclose(a, b, rtol, atol, equal_nan))
 
 
 @implements(np.array_equal)
-def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+def _array_equal(a1: Like, a2: Like, equal_nan: bool = False) -> object:
     return np.shape(a1) == np.shape(a2) and _all_equal(a1, a2, equal_nan)
 
 
 @implements(np.array_equiv)
-def _array_equiv(a1: Any, a2: Any) -> Any:
+def _array_equiv(a1: Like, a2: Like) -> object:
     try:
         np.broadcast_shapes(np.shape(a1), np.shape(a2))
     except ValueError:
@@ -126,34 +158,38 @@ def _array_equiv(a1: Any, a2: Any) -> Any:
     return _all_equal(a1, a2)
 
 
-def _all_equal(a: Any, b: Any, equal_nan: bool = False) -> Any:
-    def equal(x: Any, y: Any) -> Any:
+def _all_equal(a: object, b: object, equal_nan: bool = False) -> object:
+    def equal(x: Number, y: Number) -> Number:
         same = x == y
-        return _either(same, both(is_nan(x), is_nan(y))) if equal_nan else same
+        return either(same, both(is_nan(x), is_nan(y))) if equal_nan else same
 
     return lanes(lambda same: all_of(*same), each(equal, a, b))
 
 
 @implements(np.isposinf)
-def _isposinf(x: Any) -> Any:
+def _isposinf(x: Like) -> object:
     return each(lambda x: x == math.inf, x)
 
 
 @implements(np.isneginf)
-def _isneginf(x: Any) -> Any:
+def _isneginf(x: Like) -> object:
     return each(lambda x: x == -math.inf, x)
 
 
 @implements(np.nan_to_num)
 def _nan_to_num(
-    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
-) -> Any:
+    x: Like,
+    copy: bool = True,
+    nan: Number = 0.0,
+    posinf: Number | None = None,
+    neginf: Number | None = None,
+) -> object:
     largest = float(np.finfo(float).max)
     above, below = largest if posinf is None else posinf, -largest if neginf is None else neginf
 
-    def finite(x: Any, nan: Any, above: Any, below: Any) -> Any:
-        x = chosen(is_nan(x), nan, x)
-        return chosen(x == math.inf, above, chosen(x == -math.inf, below, x))
+    def finite(x: Number, nan: Number, above: Number, below: Number) -> Number:
+        x = pick(is_nan(x), nan, x)
+        return pick(x == math.inf, above, pick(x == -math.inf, below, x))
 
     result = each(finite, x, nan, above, below)
     if not copy and isinstance(x, np.ndarray):
@@ -163,32 +199,32 @@ def _nan_to_num(
 
 
 @implements(np.round, np.around)
-def _round(a: Any, decimals: int = 0, out: Any = None) -> Any:
+def _round(a: Like, decimals: int = 0, out: Objects | None = None) -> object:
     scale = 10.0 ** abs(operator.index(decimals))
 
-    def rounded(x: Any) -> Any:
+    def round_number(x: Number) -> Number:
         if decimals == 0:
-            return _rint(x)
-        return _rint(x * scale) / scale if decimals > 0 else _rint(x / scale) * scale
+            return rint(x)
+        return rint(x * scale) / scale if decimals > 0 else rint(x / scale) * scale
 
-    result = each(rounded, a)
-    return stored(result, out)
+    result = each(round_number, a)
+    return store(result, out)
 
 
 @implements(np.fix)
-def _fix(x: Any, out: Any = None) -> Any:
+def _fix(x: Like, out: Objects | None = None) -> object:
     return apply_ufunc(np.trunc, "__call__", (x,), {} if out is None else {"out": (out,)})
 
 
 @implements(np.sinc)
-def _sinc(x: Any) -> Any:
+def _sinc(x: Like) -> object:
     return each(_sinc_of_number, x)
 
 
-def _sinc_of_number(x: Any) -> Any:
+def _sinc_of_number(x: Number) -> Number:
     """Return sin(pi x) / (pi x), of which the series has the derivatives at 0 too."""
     angle = math.pi * x
-    is_small = abs(angle) < SMALL
+    is_small = magnitude(angle) < SMALL
     if not is_traced(x):
         return _series(angle) if is_small else sin(angle) / angle
     far = primitive.where(is_small, 1.0, angle)
@@ -196,15 +232,17 @@ def _sinc_of_number(x: Any) -> Any:
     return primitive.where(is_small, _series(near), sin(far) / far)
 
 
-def _series(x: Any) -> Any:
-    total: Any = 1.0
+def _series(x: Number) -> Number:
+    total: Number = 1.0
     for n in range(16, 0, -2):
         total = 1.0 - x * x / (n * (n + 1)) * total
     return total
 
 
 @implements(np.unwrap)
-def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
+def _unwrap(
+    p: Like, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi
+) -> object:
     phases = np.moveaxis(objects(p).view(Array), axis, -1)
     least = period / 2 if discont is None else max(discont, period / 2)
     steps = np.diff(phases, axis=-1)
@@ -219,8 +257,13 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * ma
 
 @implements(np.interp)
 def _interp(
-    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
-) -> Any:
+    x: object,
+    xp: object,
+    fp: object,
+    left: Number | None = None,
+    right: Number | None = None,
+    period: float | None = None,
+) -> object:
     """Interpolate; at a point of `xp` the slope is that of the piece on its right."""
     points, values = objects(xp).ravel().tolist(), objects(fp).ravel().tolist()
     if len(points) != len(values) or not points:
@@ -233,20 +276,22 @@ def _interp(
         left = right = None
     first, last = (values[0] if left is None else left), (values[-1] if right is None else right)
 
-    def interpolated(x: Any) -> Any:
+    def interpolate(x: Number) -> Number:
         if not any(map(is_traced, (x, *points))):
             return _in_its_piece(x, points, values, first, last)
         y = values[-1]
         for i in range(len(points) - 2, -1, -1):
             if is_traced(points[i]) or is_traced(points[i + 1]) or points[i] < points[i + 1]:
-                y = chosen(x < points[i + 1], _on_line(x, points, values, i), y)
-        y = chosen(x < points[0], first, chosen(x > points[-1], last, y))
-        return chosen(is_nan(x), x, y)
+                y = pick(x < points[i + 1], _on_line(x, points, values, i), y)
+        y = pick(x < points[0], first, pick(x > points[-1], last, y))
+        return pick(is_nan(x), x, y)
 
-    return each(interpolated, x)
+    return each(interpolate, x)
 
 
-def _in_its_piece(x: Any, points: list[Any], values: list[Any], first: Any, last: Any) -> Any:
+def _in_its_piece(
+    x: Number, points: list[Number], values: list[Number], first: Number, last: Number
+) -> Number:
     at, places = data_of(x), [data_of(point) for point in points]
     if at != at:
         return x
@@ -257,16 +302,16 @@ def _in_its_piece(x: Any, points: list[Any], values: list[Any], first: Any, last
     return _on_line(x, points, values, bisect_right(places, at) - 1)
 
 
-def _on_line(x: Any, points: list[Any], values: list[Any], i: int) -> Any:
+def _on_line(x: Number, points: list[Number], values: list[Number], i: int) -> Number:
     slope = (values[i + 1] - values[i]) / (points[i + 1] - points[i])
     return slope * (x - points[i]) + values[i]
 
 
 def _in_one_period(
-    x: Any, points: list[Any], values: list[Any], period: float
-) -> tuple[Any, list[Any], list[Any]]:
+    x: object, points: list[Number], values: list[Number], period: float
+) -> tuple[object, list[Number], list[Number]]:
     points = [point % period for point in points]
-    places = known(points, "an order of points")
+    places = floats_of(points, "an order of points")
     order = np.argsort(places).tolist()
     points, values = [points[i] for i in order], [values[i] for i in order]
     return (

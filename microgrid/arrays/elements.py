@@ -7,16 +7,35 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..core.operators import NUMBERS, Arithmetic
 from ..core.primitive import Operand, Primitive
+from ..engine import Value
 from ..guards.checks import is_of_dates, shown
-from .rules import data_of, is_traced
+from .rules import Number, data_of, is_traced
 
 __all__ = [
-    "Array", "adopted", "any_traced", "array", "axes_of", "each", "known", "lanes", "mapped",
-    "objects", "rows", "settled", "stored",
+    "Array",
+    "any_traced",
+    "array",
+    "as_arrays",
+    "axes_of",
+    "each",
+    "floats_of",
+    "lanes",
+    "mapped",
+    "objects",
+    "rows",
+    "settle",
+    "store",
 ]  # fmt: skip
+
+
+Objects = NDArray[np.object_]
+Floats = NDArray[np.float64]
+Like = ArrayLike  # what NumPy makes an array of, or a `Value`
+Axis = int | tuple[int, ...] | None
 
 
 class Array(np.ndarray[Any, Any]):
@@ -39,7 +58,7 @@ class Array(np.ndarray[Any, Any]):
     __array_ufunc__: Any = Arithmetic.__array_ufunc__
     __array_function__: Any = Arithmetic.__array_function__
 
-    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
+    def record(self, op: Primitive, operands: tuple[object, ...]) -> object:
         """Return an array of an operation's results, element by element.
 
         >>> from microgrid import Value, exp
@@ -55,7 +74,7 @@ class Array(np.ndarray[Any, Any]):
             _require_known_index(index)
             raise
 
-    def __setitem__(self, index: Any, item: Any) -> None:
+    def __setitem__(self, index: Any, item: object) -> None:
         try:
             _setitem(self, index, item)
         except IndexError:
@@ -113,10 +132,10 @@ class Array(np.ndarray[Any, Any]):
     def __str__(self) -> str:
         return self._text(np.array_str)
 
-    def _text(self, show: Callable[[Any], str]) -> str:
+    def _text(self, show: Callable[[NDArray[Any]], str]) -> str:
         if self.dtype == object:
             try:
-                return show(known(self, "its text").view(Array))
+                return show(floats_of(self, "its text").view(Array))
             except TypeError:
                 names = np.empty(self.shape, object)
                 names[...] = np.frompyfunc(_name, 1, 1)(objects(self))
@@ -128,11 +147,13 @@ class Array(np.ndarray[Any, Any]):
 _getitem, _setitem, _iter = np.ndarray.__getitem__, np.ndarray.__setitem__, np.ndarray.__iter__
 
 
-def _name(x: Any) -> str:
-    return str(x.label or repr(x)) if is_traced(x) else repr(data_of(x))
+def _name(x: Number) -> str:
+    if isinstance(x, Value) and x.is_traced:
+        return x.label or repr(x)
+    return repr(data_of(x))
 
 
-def array(numbers: Any) -> Array:
+def array(numbers: object) -> Array:
     """Return an array of numbers and `Value`s, from one or from nested lists of them.
 
     `np.array` of `Value`s makes an array on which NumPy's own loops work: they know nothing of
@@ -159,13 +180,13 @@ def array(numbers: Any) -> Array:
     return made.view(Array)
 
 
-def objects(x: Any) -> Any:
+def objects(x: object) -> Objects:
     """Return a number, an array or nested lists of them as NumPy's own array of objects."""
     if type(x) is Array:
         return x.view(np.ndarray)
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError("a masked array has no number in some places; write x.filled(nan)")
-    made: Any = np.empty((), object)
+    made = np.empty((), object)
     if isinstance(x, Operand):
         made[()] = x
         return made
@@ -182,10 +203,10 @@ def objects(x: Any) -> Any:
     return made.astype(object, copy=False)
 
 
-def settled(result: Any) -> Any:
+def settle(result: Any) -> Any:
     """Return an array of objects as what it is: of truth values, of floats, or an `Array`."""
     if isinstance(result, tuple):
-        return tuple(map(settled, result))
+        return tuple(map(settle, result))
     if not isinstance(result, np.ndarray) or result.dtype != object:
         return result
     kinds = set(map(type, result.ravel().tolist()))
@@ -196,10 +217,10 @@ def settled(result: Any) -> Any:
     return result.view(Array)
 
 
-def adopted(result: Any) -> Any:
+def as_arrays(result: Any) -> Any:
     """Return what code of NumPy made of arrays of objects, with `Array`s for them."""
     if isinstance(result, (list, tuple)):
-        parts = [adopted(part) for part in result]
+        parts = [as_arrays(part) for part in result]
         is_named = hasattr(result, "_fields")
         return type(result)(*parts) if is_named else type(result)(parts)
     if isinstance(result, np.ndarray) and result.dtype == object:
@@ -209,12 +230,14 @@ def adopted(result: Any) -> Any:
     return result
 
 
-def any_traced(*xs: Any) -> bool:
+def any_traced(*xs: object) -> bool:
     """Return whether a number somewhere in arrays is not known yet."""
     return any(any(map(is_traced, objects(x).ravel().tolist())) for x in xs)
 
 
-def known(x: Any, use: str, instead: str = "leave it to Python, outside of the function") -> Any:
+def floats_of(
+    x: object, use: str, instead: str = "leave it to Python, outside of the function"
+) -> Floats:
     """Return the numbers in an array as floats; raise `TypeError` if nobody knows them yet."""
     elements = objects(x)
     if any_traced(elements):
@@ -226,7 +249,7 @@ def known(x: Any, use: str, instead: str = "leave it to Python, outside of the f
     return np.array(numbers, float).reshape(elements.shape)
 
 
-def mapped(function: Callable[..., Any], operands: Sequence[Any]) -> Any:
+def mapped(function: Callable[..., object], operands: Sequence[object]) -> Any:
     """Return what a function of numbers makes of each element of arrays, which broadcast.
 
     >>> from microgrid import hypot
@@ -235,15 +258,15 @@ def mapped(function: Callable[..., Any], operands: Sequence[Any]) -> Any:
            [ 8.54400375, 10.        ]])
     """
     with np.errstate(all="ignore"):  # the numbers of Python warn of nothing
-        return settled(np.frompyfunc(function, len(operands), 1)(*map(objects, operands)))
+        return settle(np.frompyfunc(function, len(operands), 1)(*map(objects, operands)))
 
 
-def each(function: Callable[..., Any], *operands: Any) -> Any:
+def each(function: Callable[..., object], *operands: object) -> Any:
     """Return the same, of operands that are given one by one."""
     return mapped(function, operands)
 
 
-def rows(x: Any, axis: Any = None) -> Any:
+def rows(x: object, axis: Axis = None) -> Objects:
     """Return an array with the elements along an axis, several, or all as its last dimension."""
     elements = objects(x)
     if axis is None:
@@ -256,21 +279,21 @@ def rows(x: Any, axis: Any = None) -> Any:
 
 
 def lanes(
-    function: Callable[[list[Any]], Any], x: Any, axis: Any = None, keepdims: bool = False
-) -> Any:
+    function: Callable[[list[Number]], object], x: object, axis: Axis = None, keepdims: bool = False
+) -> object:
     """Return what a function makes of the list of elements along an axis, several, or all."""
     elements = rows(x, axis)
     result = np.empty(elements.shape[:-1], object)
     for index in np.ndindex(result.shape):
         result[index] = function(elements[index].tolist())
     if keepdims:
-        shape = np.shape(x)
+        shape = objects(x).shape
         over = range(len(shape)) if axis is None else [_axis(a, len(shape)) for a in axes_of(axis)]
         result = result.reshape([1 if i in over else n for i, n in enumerate(shape)])
-    return settled(result) if result.ndim else result.item()
+    return settle(result) if result.ndim else result.item()
 
 
-def stored(result: Any, out: Any) -> Any:
+def store(result: object, out: Objects | None) -> object:
     """Return a result, in the array for it if the caller gave one."""
     if out is None:
         return result
@@ -278,18 +301,18 @@ def stored(result: Any, out: Any) -> Any:
     return out
 
 
-def axes_of(axis: Any) -> tuple[int, ...]:
+def axes_of(axis: int | tuple[int, ...]) -> tuple[int, ...]:
     """Return one axis or several as a tuple."""
     return axis if isinstance(axis, tuple) else (axis,)
 
 
-def _axis(axis: Any, ndim: int) -> int:
+def _axis(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim)
     return int(axis) % ndim
 
 
-def _require_known_index(index: Any) -> None:
+def _require_known_index(index: object) -> None:
     """Raise `TypeError` for a condition on numbers that nobody knows yet."""
     parts = index if isinstance(index, tuple) else (index,)
     if any(isinstance(part, Array) and any_traced(part) for part in parts):

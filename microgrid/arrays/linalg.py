@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from ..core.primitive import where
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..guards.checks import shown
-from .elements import Array, axes_of, lanes, objects, settled
+from .elements import Array, Axis, Like, Objects, axes_of, lanes, objects, settle
 from .products import sum_of_products
 from .protocol import implements
-from .rules import data_of, is_traced
+from .rules import Number, data_of, is_traced, magnitude
 
 __all__: list[str] = []
 
 MOST_ROWS = 32  # of a matrix in a trace, where rows change places by n**3 choices
 MOST_BY_MINORS = 6  # rows of a determinant without a division, which is right where it is 0 too
 
-Matrix = list[list[Any]]
+Matrix = list[list[Number]]
+OfNumbers = Callable[[list[Number]], Number]
 
 
-class Eliminated(NamedTuple):
+class Triangular(NamedTuple):
     """A linear system after elimination: a triangle, and the right-hand sides beside it.
 
     `columns` is the order that its columns are in, and `sign` the sign of all exchanges.
@@ -39,11 +41,12 @@ class Eliminated(NamedTuple):
     triangle: Matrix
     beside: Matrix
     columns: list[int]
-    sign: Any
+    sign: Number
 
 
-def _eliminated(matrix: Matrix, beside: Matrix) -> Eliminated:
-    n, sign = len(matrix), 1.0
+def _eliminate(matrix: Matrix, beside: Matrix) -> Triangular:
+    n = len(matrix)
+    sign: Number = 1.0
     rows = [[*left, *right] for left, right in zip(matrix, beside, strict=True)]
     columns = list(range(n))
     traced = any(is_traced(x) for row in matrix for x in row)
@@ -57,8 +60,9 @@ def _eliminated(matrix: Matrix, beside: Matrix) -> Eliminated:
             )
             sign *= (-1.0) ** ((i != k) + (j != k))
             rows[k], rows[i] = rows[i], rows[k]
-            for row in [*rows, columns]:
+            for row in rows:
                 row[k], row[j] = row[j], row[k]
+            columns[k], columns[j] = columns[j], columns[k]
             if data_of(rows[k][k]) == 0:
                 break  # so is all that is left
         for row in rows[k + 1 :]:
@@ -66,29 +70,29 @@ def _eliminated(matrix: Matrix, beside: Matrix) -> Eliminated:
             row[k + 1 :] = [
                 dot_(factor, y, x) for x, y in zip(row[k + 1 :], rows[k][k + 1 :], strict=True)
             ]
-    return Eliminated([row[:n] for row in rows], [row[n:] for row in rows], columns, sign)
+    return Triangular([row[:n] for row in rows], [row[n:] for row in rows], columns, sign)
 
 
-def _exchange_by_where(rows: Matrix, k: int, sign: Any) -> Any:
+def _exchange_by_where(rows: Matrix, k: int, sign: Number) -> Number:
     """Bring the row with the greatest number in column k to place k; return the sign of it all."""
     for i in range(k + 1, len(rows)):
         above, below = rows[k], rows[i]
-        swap = abs(above[k]) < abs(below[k])
+        swap = magnitude(above[k]) < magnitude(below[k])
         rows[k] = above[:k] + [where(swap, y, x) for x, y in zip(above[k:], below[k:], strict=True)]
         rows[i] = below[:k] + [where(swap, x, y) for x, y in zip(above[k:], below[k:], strict=True)]
         sign = where(swap, -sign, sign)
     return sign
 
 
-def _solved(matrix: Matrix, beside: Matrix) -> Matrix:
+def _solve_system(matrix: Matrix, beside: Matrix) -> Matrix:
     """Return the solutions of a system, one for each column beside it."""
-    triangle, right, columns, _ = _eliminated(matrix, beside)
+    triangle, right, columns, _ = _eliminate(matrix, beside)
     n = len(triangle)
     if any(not is_traced(row[k]) and data_of(row[k]) == 0 for k, row in enumerate(triangle)):
         raise np.linalg.LinAlgError("Singular matrix")
     solution: Matrix = [[] for _ in range(n)]
     for c in range(len(right[0]) if right else 0):
-        found: list[Any] = []  # from the last to the first
+        found: list[Number] = []  # from the last to the first
         for k in reversed(range(n)):
             rest = sum_of_products(triangle[k][:k:-1], found)
             found.append(((right[k][c] - rest) if found else right[k][c]) / triangle[k][k])
@@ -97,17 +101,17 @@ def _solved(matrix: Matrix, beside: Matrix) -> Matrix:
     return solution
 
 
-def _determinant(matrix: Matrix) -> Any:
+def _determinant(matrix: Matrix) -> Number:
     if len(matrix) <= MOST_BY_MINORS:
         return _by_minors(matrix)
-    triangle, _, _, sign = _eliminated(matrix, [[] for _ in matrix])
+    triangle, _, _, sign = _eliminate(matrix, [[] for _ in matrix])
     return sign * prod_(*[row[k] for k, row in enumerate(triangle)])
 
 
-def _by_minors(matrix: Matrix) -> Any:
+def _by_minors(matrix: Matrix) -> Number:
     """Return the determinant, from those of the last rows and any columns (Laplace)."""
     n = len(matrix)
-    minors: dict[tuple[int, ...], Any] = {(): 1.0}
+    minors: dict[tuple[int, ...], Number] = {(): 1.0}
     for size in range(1, n + 1):
         row = matrix[n - size]
         minors = {
@@ -120,13 +124,13 @@ def _by_minors(matrix: Matrix) -> Any:
     return minors[tuple(range(n))]
 
 
-def _alternating(xs: list[Any], ys: list[Any]) -> Any:
+def _alternating(xs: list[Number], ys: list[Number]) -> Number:
     """Return x1 * y1 - x2 * y2 + x3 * y3 - … of two lists."""
     added = sum_of_products(xs[::2], ys[::2])
     return added - sum_of_products(xs[1::2], ys[1::2]) if len(xs) > 1 else added
 
 
-def _matrices(a: Any, name: str) -> Any:
+def _matrices(a: object, name: str) -> Objects:
     elements = objects(a)
     if elements.ndim < 2 or elements.shape[-1] != elements.shape[-2]:
         raise np.linalg.LinAlgError(
@@ -143,7 +147,7 @@ def _matrices(a: Any, name: str) -> Any:
 
 
 @implements(np.linalg.solve)
-def _solve(a: Any, b: Any) -> Any:
+def _solve(a: Like, b: Like) -> object:
     matrices, right = _matrices(a, "solve"), objects(b)
     is_vector = right.ndim == 1
     right = right[:, np.newaxis] if is_vector else right
@@ -158,19 +162,20 @@ def _solve(a: Any, b: Any) -> Any:
     right = np.broadcast_to(right, (*stack, *right.shape[-2:]))
     solutions = np.empty(right.shape, object)
     for index in np.ndindex(stack):
-        solution = _solved(matrices[index].tolist(), right[index].tolist())
+        solution = _solve_system(matrices[index].tolist(), right[index].tolist())
         solutions[index] = np.array(solution, object).reshape(right.shape[-2:])
-    return settled(solutions[..., 0] if is_vector else solutions)
+    return settle(solutions[..., 0] if is_vector else solutions)
 
 
 @implements(np.linalg.inv)
-def _inv(a: Any) -> Any:
+def _inv(a: Like) -> object:
     return _solve(_matrices(a, "inv"), np.eye(np.shape(a)[-1]))
 
 
 @implements(np.linalg.matrix_power)
-def _matrix_power(a: Any, n: Any) -> Any:
-    matrices, exponent = _matrices(a, "matrix_power").view(Array), operator.index(n)
+def _matrix_power(a: object, n: SupportsIndex) -> object:
+    exponent = operator.index(n)
+    matrices: Any = _matrices(a, "matrix_power").view(Array)
     if exponent < 0:
         matrices, exponent = _inv(matrices), -exponent
     if not exponent:
@@ -184,21 +189,21 @@ def _matrix_power(a: Any, n: Any) -> Any:
 
 
 @implements(np.linalg.cholesky)
-def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
+def _cholesky(a: Like, /, *, upper: bool = False) -> object:
     matrices = _matrices(a, "cholesky")
     if upper:
         matrices = np.swapaxes(matrices, -1, -2)
     factors = np.empty(matrices.shape, object)
     for index in np.ndindex(matrices.shape[:-2]):
         factors[index] = np.array(_root(matrices[index].tolist()), object)
-    return settled(np.swapaxes(factors, -1, -2) if upper else factors)
+    return settle(np.swapaxes(factors, -1, -2) if upper else factors)
 
 
 def _root(matrix: Matrix) -> Matrix:
     """Return the lower triangle that gives a matrix, times its transpose (Cholesky)."""
     rows: Matrix = []
     for i, row in enumerate(matrix):
-        own: list[Any] = []
+        own: list[Number] = []
         for j in range(i):
             rest = row[j] - sum_of_products(own, rows[j][:j])
             own.append(rest / rows[j][j])
@@ -210,33 +215,33 @@ def _root(matrix: Matrix) -> Matrix:
 
 
 @implements(np.linalg.det)
-def _det(a: Any) -> Any:
+def _det(a: Like) -> object:
     matrices = _matrices(a, "det")
     return _of_each(_determinant, matrices)
 
 
-def _of_each(function: Any, matrices: Any) -> Any:
+def _of_each(function: Callable[[Matrix], Number], matrices: Objects) -> object:
     result = np.empty(matrices.shape[:-2], object)
     for index in np.ndindex(result.shape):
         result[index] = function(matrices[index].tolist())
-    return settled(result) if result.ndim else result.item()
+    return settle(result) if result.ndim else result.item()
 
 
 @implements(np.linalg.slogdet)
-def _slogdet(a: Any) -> Any:
+def _slogdet(a: Like) -> object:
     matrices = _matrices(a, "slogdet")
     signs, logarithms = (np.empty(matrices.shape[:-2], object) for _ in range(2))
     for index in np.ndindex(signs.shape):
-        triangle, _, _, exchanges = _eliminated(matrices[index].tolist(), [[]] * matrices.shape[-1])
+        triangle, _, _, exchanges = _eliminate(matrices[index].tolist(), [[]] * matrices.shape[-1])
         pivots = [row[k] for k, row in enumerate(triangle)]
         signs[index] = prod_(exchanges, *map(sign, pivots))
-        logarithms[index] = sum_(0.0, *[log(abs(pivot)) for pivot in pivots])
+        logarithms[index] = sum_(0.0, *[log(magnitude(pivot)) for pivot in pivots])
     kind = type(np.linalg.slogdet(np.eye(1)))
-    return kind(*[settled(x) if x.ndim else x.item() for x in (signs, logarithms)])
+    return kind(*[settle(x) if x.ndim else x.item() for x in (signs, logarithms)])
 
 
 @implements(np.linalg.norm)
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(x: Like, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> object:
     dimensions = np.ndim(x)
     if axis is None and (ord is None or dimensions == 1):
         return lanes(_vector_norm(ord), x, None, keepdims)
@@ -248,11 +253,11 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return lanes(_matrix_norm(ord, np.shape(x)[axes[1]]), x, axes, keepdims)
 
 
-def _vector_norm(ord: Any) -> Any:
-    def norm(xs: list[Any]) -> Any:
+def _vector_norm(ord: Any) -> OfNumbers:
+    def norm(xs: list[Number]) -> Number:
         if ord in (None, 2):
             return hypot(*xs) if xs else 0.0
-        sizes = list(map(abs, xs))
+        sizes = list(map(magnitude, xs))
         if ord == math.inf:
             return max_(*sizes)
         if ord == -math.inf:
@@ -260,7 +265,7 @@ def _vector_norm(ord: Any) -> Any:
         if ord == 1:
             return sum_(*sizes) if xs else 0.0
         if ord == 0:
-            return sum_(*[abs(sign(x)) for x in xs]) if xs else 0.0
+            return sum_(*[magnitude(sign(x)) for x in xs]) if xs else 0.0
         return sum_(*[size**ord for size in sizes]) ** (1 / ord) if xs else 0.0
 
     if isinstance(ord, str):
@@ -268,13 +273,13 @@ def _vector_norm(ord: Any) -> Any:
     return norm
 
 
-def _matrix_norm(ord: Any, width: int) -> Any:
-    def norm(xs: list[Any]) -> Any:
+def _matrix_norm(ord: Any, width: int) -> OfNumbers:
+    def norm(xs: list[Number]) -> Number:
         if ord in (None, "fro"):
             return hypot(*xs)
         rows = [xs[at : at + width] for at in range(0, len(xs), width)]
         lines = rows if abs(ord) == math.inf else zip(*rows, strict=True)
-        sums = [sum_(*map(abs, line)) for line in lines]
+        sums = [sum_(*map(magnitude, line)) for line in lines]
         return max_(*sums) if ord > 0 else min_(*sums)
 
     if ord not in (None, "fro", 1, -1, math.inf, -math.inf):
@@ -288,11 +293,13 @@ def _matrix_norm(ord: Any, width: int) -> Any:
 if hasattr(np.linalg, "vector_norm"):
 
     @implements(np.linalg.vector_norm)
-    def _of_vectors(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    def _of_vectors(
+        x: Like, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2
+    ) -> object:
         if axis is None or isinstance(axis, tuple):
             return lanes(_vector_norm(ord), x, axis, keepdims)
         return _norm(x, ord, axis, keepdims)
 
     @implements(np.linalg.matrix_norm)
-    def _of_matrices(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    def _of_matrices(x: Like, /, *, keepdims: bool = False, ord: Any = "fro") -> object:
         return _norm(x, ord, (-2, -1), keepdims)

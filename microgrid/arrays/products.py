@@ -10,20 +10,21 @@ import numpy as np
 from ..core.operators import Arithmetic
 from ..core.primitive import why_single
 from ..functional import dot_
-from .elements import objects, settled, stored
+from .elements import Like, Objects, objects, settle, store
 from .protocol import UFUNCS, apply_ufunc, implements
+from .rules import Number
 
 __all__ = ["sum_of_products"]
 
 
-def sum_of_products(xs: list[Any], ys: list[Any]) -> Any:
+def sum_of_products(xs: list[Number], ys: list[Number]) -> Number:
     """Return the sum of products of two lists as one node."""
     if len(xs) == 1:
         return xs[0] * ys[0]
     return dot_(*xs, *ys) if xs else 0.0
 
 
-def _matmul(a: Any, b: Any) -> Any:
+def _matmul(a: Objects, b: Objects) -> Any:
     if not a.ndim or not b.ndim:
         single = (b if a.ndim else a).item()
         raise ValueError(
@@ -54,25 +55,25 @@ def _matmul(a: Any, b: Any) -> Any:
     return product if product.ndim else product.item()
 
 
-def _constants_once(factor: Any, other: Any, times: int) -> Any:
+def _constants_once(factor: Objects, other: Objects, times: int) -> Objects:
     """Return a factor with nodes for its plain numbers, where each of many products needs them."""
     node = next((x for x in other.ravel().tolist() if isinstance(x, Arithmetic)), None)
     if node is None or times == 1:
         return factor
-    return np.frompyfunc(lambda x: x if isinstance(x, Arithmetic) else node._constant(x), 1, 1)(
-        factor
-    )
+    as_node = np.frompyfunc(lambda x: x if isinstance(x, Arithmetic) else node._constant(x), 1, 1)
+    nodes: Objects = as_node(factor)
+    return nodes
 
 
-def _matvec(a: Any, b: Any) -> Any:
+def _matvec(a: Objects, b: Objects) -> object:
     return _matmul(a, b[..., np.newaxis])[..., 0]
 
 
-def _vecmat(a: Any, b: Any) -> Any:
+def _vecmat(a: Objects, b: Objects) -> object:
     return _matmul(a[..., np.newaxis, :], b)[..., 0, :]
 
 
-def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+def _vecdot(a: Objects, b: Objects, axis: int = -1) -> object:
     a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
     product = _matmul(a[..., np.newaxis, :], b[..., :, np.newaxis])[..., 0, 0]
     return product if np.ndim(product) else objects(product).item()
@@ -85,29 +86,29 @@ for _name, _product in {"matvec": _matvec, "vecmat": _vecmat, "vecdot": _vecdot}
 
 
 @implements(np.dot)
-def _dot(a: Any, b: Any, out: Any = None) -> Any:
+def _dot(a: Like, b: Like, out: Objects | None = None) -> object:
     one, other = objects(a), objects(b)
     if not one.ndim or not other.ndim:
         product = apply_ufunc(np.multiply, "__call__", (a, b), {})
     else:
         product = _tensordot(one, other, (-1, -2 if other.ndim > 1 else -1))
-    return stored(product, out)
+    return store(product, out)
 
 
 @implements(np.inner)
-def _inner(a: Any, b: Any) -> Any:
+def _inner(a: Like, b: Like) -> object:
     if not np.ndim(a) or not np.ndim(b):
         return apply_ufunc(np.multiply, "__call__", (a, b), {})
     return _tensordot(a, b, (-1, -1))
 
 
 @implements(np.vdot)
-def _vdot(a: Any, b: Any) -> Any:
+def _vdot(a: Like, b: Like) -> object:
     return _matmul(objects(a).ravel(), objects(b).ravel())
 
 
 @implements(np.tensordot, *[np.linalg.tensordot] if hasattr(np.linalg, "tensordot") else [])
-def _tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
+def _tensordot(a: Like, b: Like, /, axes: Any = 2) -> object:
     left, right = objects(a), objects(b)
     if isinstance(axes, int):
         axes = range(left.ndim - axes, left.ndim), range(axes)
@@ -130,4 +131,4 @@ def _tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
         left.transpose(others[0] + along[0]).reshape(rows, count),
         right.transpose(along[1] + others[1]).reshape(count, columns),
     ).reshape(shapes[0] + shapes[1])
-    return settled(product) if product.ndim else product.item()
+    return settle(product) if product.ndim else product.item()

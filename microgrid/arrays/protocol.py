@@ -3,55 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import functional
 from ..core.operators import NUMBERS
 from ..core.primitive import Operand
 from ..guards.checks import shown
-from .elements import Array, adopted, known, lanes, objects, settled
-from .rules import LANES, RULES, is_traced
+from .elements import Array, Axis, Objects, as_arrays, floats_of, lanes, objects, settle
+from .rules import LANES, RULES, Number, is_traced
 
 __all__ = [
     "UFUNCS", "apply_function", "apply_named", "apply_ufunc", "as_is", "implements", "of_parts",
 ]  # fmt: skip
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}  # of NumPy, as they are here
-AS_IS: set[Any] = set()  # functions of NumPy that move elements, or are made of others alone
+Own = TypeVar("Own", bound=Callable[..., object])
+Function = Callable[..., object]
+
+FUNCTIONS: dict[Function, Function] = {}  # of NumPy, as they are here
+AS_IS: set[Callable[..., object]] = (
+    set()
+)  # functions of NumPy that move elements, or are made of others alone
 SINGLE = (Operand, *NUMBERS)
-OF_PARTS: dict[Any, int] = {}  # functions that a single number is no operand for -> how many it has
-UFUNCS: dict[Any, Callable[..., Any]] = {}  # those of more than single numbers, as `@`
-LOOPS: dict[Any, Any] = {  # ufuncs over objects, with NumPy's broadcasting and methods
+OF_PARTS: dict[
+    Callable[..., object], int
+] = {}  # functions that a single number is no operand for -> how many it has
+UFUNCS: dict[np.ufunc, Function] = {}  # those of more than single numbers, as `@`
+LOOPS: dict[np.ufunc, np.ufunc] = {  # ufuncs over objects, with NumPy's broadcasting and methods
     ufunc: np.frompyfunc(rule, ufunc.nin, ufunc.nout) for ufunc, rule in RULES.items()
 }
 
 _numpys_own = np.ndarray.__array_function__
 
 
-def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def implements(*functions: Function) -> Callable[[Own], Own]:
     """Declare what some functions of NumPy are on arrays of `Value`s."""
 
-    def declare(own: Callable[..., Any]) -> Callable[..., Any]:
+    def declare(own: Own) -> Own:
         FUNCTIONS.update(dict.fromkeys(functions, own))
         return own
 
     return declare
 
 
-def of_parts(module: Any, names: str, operands: int = 1) -> None:
+def of_parts(module: ModuleType, names: str, operands: int = 1) -> None:
     """Declare that functions go through the elements of their first operands."""
     found = [getattr(module, name) for name in names.split() if hasattr(module, name)]
     OF_PARTS.update(dict.fromkeys(found, operands))
 
 
-def as_is(module: Any, names: str) -> None:
+def as_is(module: ModuleType, names: str) -> None:
     """Declare that NumPy's own code is right for functions; not every NumPy has all of them."""
     AS_IS.update([getattr(module, name) for name in names.split() if hasattr(module, name)])
 
 
-def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def apply_ufunc(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
     """Return the result of a ufunc on arrays and numbers of which some are `Value`s.
 
     >>> from microgrid import Value
@@ -76,14 +87,14 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mappin
     if method == "reduceat":
         inputs, rest = inputs[:1], {"indices": inputs[1]} | rest
     try:
-        result = _computed(ufunc, method, [objects(x) for x in inputs], rest, outs)
+        result = _compute(ufunc, method, [objects(x) for x in inputs], rest, outs)
     except TypeError as error:
         _require_numbers(ufunc, inputs, error)
         raise
-    return _written(result, outs) if outs else settled(result)
+    return _write(result, outs) if outs else settle(result)
 
 
-def _require_numbers(ufunc: Any, inputs: tuple[Any, ...], error: TypeError) -> None:
+def _require_numbers(ufunc: np.ufunc, inputs: tuple[object, ...], error: TypeError) -> None:
     """Raise `TypeError` that names what is no number, if that is the reason of an error."""
     for x in inputs:
         several = isinstance(x, (np.ndarray, list, tuple))
@@ -95,13 +106,13 @@ def _require_numbers(ufunc: Any, inputs: tuple[Any, ...], error: TypeError) -> N
                 ) from error
 
 
-def apply_named(name: str, operands: tuple[Any, ...]) -> Any:
+def apply_named(name: str, operands: tuple[object, ...]) -> object:
     """Return what the ufunc of a name is on numbers."""
     return apply_ufunc(getattr(np, name), "__call__", operands, {})
 
 
-def _computed(
-    ufunc: Any, method: str, inputs: list[Any], kwargs: dict[str, Any], outs: tuple[Any, ...]
+def _compute(
+    ufunc: Any, method: str, inputs: list[Objects], kwargs: dict[str, Any], outs: tuple[Any, ...]
 ) -> Any:
     if ufunc in UFUNCS and method == "__call__":
         return UFUNCS[ufunc](*inputs, **kwargs)
@@ -110,32 +121,34 @@ def _computed(
     if ufunc not in LOOPS:
         raise TypeError(_no_rule(ufunc))
     if method == "reduce" and ufunc in LANES:
-        return _reduced(ufunc, *inputs, **kwargs)
+        (elements,) = inputs
+        return _reduce(ufunc, elements, **kwargs)
     if method == "accumulate" and ufunc in (np.maximum, np.minimum):
-        return _accumulated(LANES[ufunc], *inputs, **kwargs)
+        (elements,) = inputs
+        return _accumulate(LANES[ufunc], elements, **kwargs)
     if method == "__call__" and "where" in kwargs:
-        places = known(kwargs["where"], "a choice of places", "write np.where").astype(bool)
+        places = floats_of(kwargs["where"], "a choice of places", "write np.where").astype(bool)
         kwargs = {"where": places, "out": tuple(map(_as_objects, outs)) or None}
     with np.errstate(all="ignore"):  # the numbers of Python warn of nothing
         return getattr(LOOPS[ufunc], method)(*inputs, **kwargs)
 
 
-def _as_objects(out: Any) -> Any:
+def _as_objects(out: NDArray[Any]) -> Objects:
     return out.view(np.ndarray) if out.dtype == object else out.astype(object)
 
 
-def _takes_objects_alone(ufunc: Any) -> bool:
+def _takes_objects_alone(ufunc: np.ufunc) -> bool:
     return all(set(types) <= {"O", "-", ">"} for types in ufunc.types)
 
 
-def _no_rule(function: Any) -> str:
+def _no_rule(function: Function) -> str:
     name = function.__name__
     own = name if name in functional.__all__ else {"expit": "sigmoid"}.get(name)
     advice = f"; write microgrid.{own}" if own else ""
     return f"{name} has no derivative here, it takes arrays of floats alone, not of Values{advice}"
 
 
-def _require_floats(ufunc: Any, kwargs: dict[str, Any]) -> None:
+def _require_floats(ufunc: np.ufunc, kwargs: dict[str, Any]) -> None:
     """Take away what says nothing of the numbers; raise `TypeError` for a dtype that does."""
     for name in ("casting", "order", "subok"):
         kwargs.pop(name, None)
@@ -144,7 +157,7 @@ def _require_floats(ufunc: Any, kwargs: dict[str, Any]) -> None:
         raise TypeError(f"{ufunc.__name__} of Values gives floats, it cannot give {shown(kind)}")
 
 
-def _plain(x: Any) -> Any:
+def _plain(x: object) -> Any:
     """Return NumPy's number as Python's, and None for an array.
 
     NumPy's own operators would ask the ufunc again.
@@ -156,25 +169,25 @@ def _plain(x: Any) -> Any:
     return x if isinstance(x, SINGLE) else None
 
 
-def _reduced(
-    ufunc: Any,
-    elements: Any,
-    axis: Any = 0,
+def _reduce(
+    ufunc: np.ufunc,
+    elements: Objects,
+    axis: Axis = 0,
     keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
+    initial: object = None,
+    where: object = True,
+) -> object:
     operation, identity = LANES[ufunc], ufunc.identity
     first = [] if initial is None else [_plain(initial)]
     if where is not True:
-        places = known(where, "a choice of places", "write np.where").astype(bool)
+        places = floats_of(where, "a choice of places", "write np.where").astype(bool)
         places = np.broadcast_to(places, elements.shape)
         marked = np.empty(elements.shape, object)
         marked[...] = elements
         marked[~places] = _left_out
         elements = marked
 
-    def reduce(numbers: list[Any]) -> Any:
+    def reduce(numbers: list[Number]) -> Number:
         numbers = [*first, *[x for x in numbers if x is not _left_out]]
         if not numbers and identity is None:
             raise ValueError(
@@ -190,7 +203,7 @@ def _reduced(
 _left_out = object()  # stands for an element that a reduction shall not see
 
 
-def _accumulated(operation: Callable[..., Any], elements: Any, axis: int = 0) -> Any:
+def _accumulate(operation: Callable[..., object], elements: Objects, axis: int = 0) -> Objects:
     """Return the extremum of each element and all before it, of which those that tie share."""
     result = np.empty(elements.shape, object)
     along, out = np.moveaxis(elements, axis, -1), np.moveaxis(result, axis, -1)
@@ -200,7 +213,7 @@ def _accumulated(operation: Callable[..., Any], elements: Any, axis: int = 0) ->
     return result
 
 
-def _at(ufunc: Any, target: Any, index: Any, *operand: Any) -> None:
+def _at(ufunc: np.ufunc, target: object, index: Any, *operand: object) -> None:
     if not isinstance(target, np.ndarray) or target.dtype != object:
         raise TypeError("an array of floats cannot hold Values: begin with np.zeros_like(x)")
     if ufunc not in LOOPS:
@@ -208,15 +221,15 @@ def _at(ufunc: Any, target: Any, index: Any, *operand: Any) -> None:
     LOOPS[ufunc].at(target.view(np.ndarray), index, *[objects(x) for x in operand])
 
 
-def _written(result: Any, outs: tuple[Any, ...]) -> Any:
+def _write(result: object, outs: tuple[NDArray[Any] | None, ...]) -> object:
     """Write what was computed into arrays that the caller gave; return these."""
     results = result if isinstance(result, tuple) else (result,)
     written = []
     for own, out in zip(results, outs, strict=True):
         if out is None:
-            written.append(settled(own))
+            written.append(settle(own))
             continue
-        own = settled(objects(own))
+        own = settle(objects(own))
         if out.dtype != object and own.dtype == object:
             raise TypeError(
                 f"an array of dtype {out.dtype} cannot hold Values: write x = x + y for x += y, "
@@ -227,7 +240,9 @@ def _written(result: Any, outs: tuple[Any, ...]) -> Any:
     return written[0] if len(written) == 1 else tuple(written)
 
 
-def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply_function(
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> object:
     """Return the result of a function of NumPy on arrays and numbers of which some are `Value`s.
 
     >>> from microgrid import Value
@@ -240,23 +255,23 @@ def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         return own(*args, **kwargs)
     if function not in AS_IS:
         raise TypeError(_no_rule(function))
-    args = tuple([_arrayed(x) for x in args])
-    kwargs = {name: _arrayed(x) for name, x in kwargs.items()}
-    return adopted(_numpys_own(np.empty(0), function, (np.ndarray,), args, kwargs))
+    args = tuple([_as_array(x) for x in args])
+    kwargs = {name: _as_array(x) for name, x in kwargs.items()}
+    return as_arrays(_numpys_own(np.empty(0), function, (np.ndarray,), args, kwargs))
 
 
-def _arrayed(x: Any) -> Any:
+def _as_array(x: object) -> object:
     """Return an argument with arrays in the places of single `Value`s and of lists of them."""
     if isinstance(x, Operand):
         return objects(x).view(Array)
     if isinstance(x, (list, tuple)) and _holds(x, Operand):
         if not _holds(x, np.ndarray):
             return objects(x).view(Array)
-        return type(x)([_arrayed(part) for part in x])
+        return type(x)([_as_array(part) for part in x])
     return x
 
 
-def _holds(x: Any, kind: type) -> bool:
+def _holds(x: object, kind: type) -> bool:
     """Return whether something of a kind is in nested lists."""
     if isinstance(x, (list, tuple)):
         return any(_holds(part, kind) for part in x)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -21,34 +20,40 @@ from ..guards.checks import shown
 __all__ = [
     "LANES",
     "RULES",
+    "Number",
     "all_of",
     "any_of",
     "both",
-    "chosen",
     "clip",
     "data_of",
+    "either",
     "is_finite",
     "is_nan",
     "is_traced",
+    "magnitude",
+    "pick",
+    "rint",
 ]
+
+Number = Value | float
 
 LN2 = math.log(2.0)
 TRUTHS = frozenset(["<", "<=", "=="])  # the names of primitives that give 1 or 0
 
 
-def data_of(x: Any) -> Any:
+def data_of(x: Number) -> float:
     """Return the number itself of a `Value`, and a plain number as it is."""
     return x._real if isinstance(x, Operand) else x
 
 
-def chosen(condition: Any, x: Any, y: Any) -> Any:
+def pick(condition: Number, x: Number, y: Number) -> Number:
     """Return x where a condition holds, else y."""
     if is_traced(condition):
         return where(condition, x, y)
     return x if condition else y
 
 
-def _is_truth(x: Any) -> bool:
+def _is_truth(x: Number) -> bool:
     if isinstance(x, (bool, np.bool_)):
         return True
     if not isinstance(x, Value):
@@ -60,14 +65,14 @@ def _is_truth(x: Any) -> bool:
     return is_traced(x) and x.op is not None and x.op.name in TRUTHS
 
 
-def _truth(x: Any) -> Any:
+def _truth(x: Number) -> Number:
     """Return whether a number is not 0, as a truth value."""
     if not is_traced(x):
         return bool(data_of(x))
     return x if _is_truth(x) else where(x, 1.0, 0.0)
 
 
-def both(x: Any, y: Any) -> Any:
+def both(x: Number, y: Number) -> Number:
     """Return whether two truth values hold."""
     x, y = _truth(x), _truth(y)
     if is_traced(x):
@@ -75,45 +80,46 @@ def both(x: Any, y: Any) -> Any:
     return y if x else False
 
 
-def _either(x: Any, y: Any) -> Any:
+def either(x: Number, y: Number) -> Number:
+    """Return whether one of two truth values holds."""
     x, y = _truth(x), _truth(y)
     if is_traced(x):
         return where(x, 1.0, y)
     return True if x else y
 
 
-def _not(x: Any) -> Any:
+def _not(x: Number) -> Number:
     x = _truth(x)
     return where(x, 0.0, 1.0) if is_traced(x) else not x
 
 
-def _differ(x: Any, y: Any) -> Any:
+def _differ(x: Number, y: Number) -> Number:
     x, y = _truth(x), _truth(y)
     if is_traced(x):
         return where(x, _not(y), y)
     return _not(y) if x else y
 
 
-def all_of(*xs: Any) -> Any:
+def all_of(*xs: Number) -> Number:
     """Return whether all of some truth values hold."""
-    result: Any = True
+    result: Number = True
     for x in xs:
         result = both(result, x)
     return result
 
 
-def any_of(*xs: Any) -> Any:
+def any_of(*xs: Number) -> Number:
     """Return whether one of some truth values holds."""
-    result: Any = False
+    result: Number = False
     for x in xs:
-        result = _either(result, x)
+        result = either(result, x)
     return result
 
 
-def _of_truths(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+def _of_truths(name: str, rule: Callable[..., Number]) -> Callable[..., Number]:
     """Return a rule for an operator on bits, of which numbers here have none."""
 
-    def of_truths(*xs: Any) -> Any:
+    def of_truths(*xs: Number) -> Number:
         if not all(map(_is_truth, xs)):
             raise TypeError(f"{name} takes conditions here, such as x > 0, got {shown(xs)}")
         return rule(*xs)
@@ -121,100 +127,106 @@ def _of_truths(name: str, rule: Callable[..., Any]) -> Callable[..., Any]:
     return of_truths
 
 
-def is_nan(x: Any) -> Any:
+def magnitude(x: Number) -> Number:
+    """Return |x|."""
+    return abs(x)  # type: ignore[return-value]  # mypy joins both kinds to an object
+
+
+def is_nan(x: Number) -> Number:
     """Return whether x is not a number."""
     return x != x
 
 
-def _size(x: Any) -> Any:
+def _size(x: Number) -> Number:
     return abs(functional.stop_gradient(x))  # a condition has no derivative, at nan neither
 
 
-def is_finite(x: Any) -> Any:
+def is_finite(x: Number) -> Number:
     """Return whether x is neither nan nor inf."""
     return _size(x) < math.inf if is_traced(x) else math.isfinite(data_of(x))
 
 
-def _is_inf(x: Any) -> Any:
+def _is_inf(x: Number) -> Number:
     return math.inf <= _size(x) if is_traced(x) else math.isinf(data_of(x))
 
 
-def _has_minus(x: Any) -> Any:
+def _has_minus(x: Number) -> Number:
     """Return whether x is negative or -0; of nan, which sign it has is not to be seen here."""
     if is_traced(x):
         return where(x < 0, 1.0, 1 / functional.stop_gradient(x) < 0)
     return math.copysign(1.0, data_of(x)) < 0
 
 
-def _copysign(x: Any, y: Any) -> Any:
-    return chosen(_has_minus(y), -abs(x), abs(x))
+def _copysign(x: Number, y: Number) -> Number:
+    return pick(_has_minus(y), -magnitude(x), magnitude(x))
 
 
-def _power(x: Any, y: Any) -> Any:
+def _power(x: Number, y: Number) -> Number:
     if isinstance(x, Operand) or isinstance(y, Operand):
         return x**y
     return primitive.pow_(x, y)
 
 
-def _trunc(x: Any) -> Any:
-    return chosen(_has_minus(x), functional.ceil(x), functional.floor(x))
+def _trunc(x: Number) -> Number:
+    return pick(_has_minus(x), functional.ceil(x), functional.floor(x))
 
 
-def _rint(x: Any) -> Any:
+def rint(x: Number) -> Number:
+    """Return the nearest whole number, the even one of two."""
     return primitive.round_to(0)(x)
 
 
-def _fmod(x: Any, y: Any) -> Any:
+def _fmod(x: Number, y: Number) -> Number:
     """Return the remainder of the sign of x, where `%` has that of y."""
-    y = abs(y)
+    y = magnitude(y)
     if is_traced(x):
         return where(_has_minus(x), -(-x % y), x % y)
     return -(-x % y) if _has_minus(x) else x % y
 
 
-def _modf(x: Any) -> tuple[Any, Any]:
+def _modf(x: Number) -> tuple[Number, Number]:
     zero = _copysign(0.0, x)
     if is_traced(x):
         return where(_is_inf(x), zero, _fmod(x, 1.0)), _trunc(x)
     return zero if _is_inf(x) else _fmod(x, 1.0), _trunc(x)
 
 
-def _heaviside(x: Any, at_zero: Any) -> Any:
-    above = chosen(x > 0, 1.0, functional.sign(x))  # which is nan, where x is
-    return chosen(x < 0, 0.0, chosen(x == 0, at_zero, above))
+def _heaviside(x: Number, at_zero: Number) -> Number:
+    above = pick(x > 0, 1.0, functional.sign(x))  # which is nan, where x is
+    return pick(x < 0, 0.0, pick(x == 0, at_zero, above))
 
 
-def _fmax(x: Any, y: Any) -> Any:
-    return chosen(is_nan(x), y, chosen(is_nan(y), x, functional.maximum(x, y)))
+def _fmax(x: Number, y: Number) -> Number:
+    return pick(is_nan(x), y, pick(is_nan(y), x, functional.maximum(x, y)))
 
 
-def _fmin(x: Any, y: Any) -> Any:
-    return chosen(is_nan(x), y, chosen(is_nan(y), x, functional.minimum(x, y)))
+def _fmin(x: Number, y: Number) -> Number:
+    return pick(is_nan(x), y, pick(is_nan(y), x, functional.minimum(x, y)))
 
 
-def clip(x: Any, low: Any, high: Any) -> Any:
+def clip(x: Number, low: Number, high: Number) -> Number:
     """Return x held between two numbers, the second of which has the last word."""
     if not isinstance(low, Operand) and not isinstance(high, Operand) and low <= high:
         return functional.clip(x, low, high)
     return functional.minimum(functional.maximum(x, low), high)
 
 
-def _radians(x: Any) -> Any:
+def _radians(x: Number) -> Number:
     return x * (math.pi / 180.0)
 
 
-def _degrees(x: Any) -> Any:
+def _degrees(x: Number) -> Number:
     return x * (180.0 / math.pi)
 
 
-def _ldexp(x: Any, n: Any) -> Any:
+def _ldexp(x: Number, n: int | Operand) -> Number:
     if isinstance(n, Operand):
         raise TypeError("ldexp takes a whole number as exponent, got a Value; write x * 2.0**n")
     return x * math.ldexp(1.0, n)
 
 
 # fmt: off
-RULES: dict[Any, Callable[..., Any]] = {
+RULES: dict[np.ufunc, Callable[..., object]] = {
     np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
     np.divide: operator.truediv, np.floor_divide: operator.floordiv, np.remainder: operator.mod,
     np.divmod: divmod, np.negative: operator.neg, np.positive: operator.pos,
@@ -225,14 +237,14 @@ RULES: dict[Any, Callable[..., Any]] = {
     np.less: operator.lt, np.less_equal: operator.le, np.equal: operator.eq,
     np.greater: operator.gt, np.greater_equal: operator.ge,
     np.not_equal: operator.ne,
-    np.logical_and: both, np.logical_or: _either, np.logical_xor: _differ, np.logical_not: _not,
-    np.bitwise_and: _of_truths("&", both), np.bitwise_or: _of_truths("|", _either),
+    np.logical_and: both, np.logical_or: either, np.logical_xor: _differ, np.logical_not: _not,
+    np.bitwise_and: _of_truths("&", both), np.bitwise_or: _of_truths("|", either),
     np.bitwise_xor: _of_truths("^", _differ), np.invert: _of_truths("~", _not),
     np.isnan: is_nan, np.isfinite: is_finite, np.isinf: _is_inf, np.signbit: _has_minus,
     np.maximum: functional.maximum, np.minimum: functional.minimum,
     np.fmax: _fmax, np.fmin: _fmin,
     np.copysign: _copysign, np.heaviside: _heaviside, np.fmod: _fmod, np.modf: _modf,
-    np.floor: functional.floor, np.ceil: functional.ceil, np.trunc: _trunc, np.rint: _rint,
+    np.floor: functional.floor, np.ceil: functional.ceil, np.trunc: _trunc, np.rint: rint,
     np.ldexp: _ldexp, np.radians: _radians, np.deg2rad: _radians,
     np.degrees: _degrees, np.rad2deg: _degrees,
     np.exp: functional.exp, np.exp2: functional.exp2, np.expm1: functional.expm1,
@@ -250,7 +262,7 @@ RULES: dict[Any, Callable[..., Any]] = {
 
 # How a ufunc goes through many numbers at once, where that is one operation of the library: a sum
 # is one node, and all that tie for a maximum share its gradient evenly.
-LANES: dict[Any, Callable[..., Any]] = {
+LANES: dict[np.ufunc, Callable[..., Number]] = {
     np.add: functional.sum_,
     np.multiply: functional.prod_,
     np.maximum: functional.max_,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -12,16 +12,18 @@ import numpy as np
 from ..core.primitive import Operand, where
 from ..functional import max_, min_, stop_gradient, sum_
 from ..guards.checks import shown
-from .elements import Array, known, lanes, objects, settled, stored
+from .elements import Array, Axis, Floats, Like, Objects, floats_of, lanes, objects, settle, store
 from .protocol import implements
-from .rules import all_of, any_of, chosen, data_of, is_nan, is_traced
+from .rules import Number, all_of, any_of, data_of, is_nan, is_traced, pick
 
 __all__: list[str] = []
+
+OfNumbers = Callable[[list[Number]], Number]
 
 MOST_SORTED = 64  # in a trace, where the steps grow as the square
 
 
-def _any_traced(numbers: list[Any]) -> bool:
+def _any_traced(numbers: list[Number]) -> bool:
     return any(map(is_traced, numbers))
 
 
@@ -30,8 +32,8 @@ def _any_traced(numbers: list[Any]) -> bool:
 
 @implements(np.sort)
 def _sort(
-    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
+    a: Like, axis: Axis = -1, kind: object = None, order: object = None, *, stable: object = None
+) -> object:
     """Sort; elements that are equal share the gradients of their places evenly."""
     elements = objects(a)
     if axis is None:
@@ -40,33 +42,33 @@ def _sort(
     before, after = np.moveaxis(elements, axis, -1), np.moveaxis(result, axis, -1)
     for index in np.ndindex(before.shape[:-1]):
         after[index] = _in_order(before[index].tolist())
-    return settled(result)
+    return settle(result)
 
 
 @implements(np.partition)
 def _partition(
-    a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
-) -> Any:
+    a: Like, kth: Like, axis: Axis = -1, kind: object = "introselect", order: object = None
+) -> object:
     return _sort(a, axis)  # in which every place is right
 
 
-def _in_order(numbers: list[Any]) -> list[Any]:
+def _in_order(numbers: list[Number]) -> list[Number]:
     """Return numbers from the least to the greatest, then nan."""
     if _any_traced(numbers):
         return _in_order_of_a_kernel(numbers)
     n = len(numbers)
     ordered = sorted(numbers, key=lambda x: (data_of(x) != data_of(x), data_of(x)))
-    result = []
+    result: list[Number] = []
     for _, group in groupby(ordered, key=data_of):
         tied = list(group)
         result += [max_(*tied)] * len(tied) if len(tied) > 1 else tied
-    missing = sum(map(is_nan, numbers))
+    missing = sum(1 for x in numbers if is_nan(x))
     if missing:
         result[n - missing :] = [max_(*numbers)] * missing  # which is nan
     return result
 
 
-def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
+def _in_order_of_a_kernel(numbers: list[Number]) -> list[Number]:
     """Do the same by comparisons that are the same for all rows.
 
     Which number is the k-th is found without derivatives, by a network. It is then the greatest of
@@ -85,7 +87,7 @@ def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
         ordered[i], ordered[k] = where(swap, y, x), where(swap, x, y)
     known_numbers = n - sum_(*[_one_if(is_nan(x)) for x in numbers])
     least, any_nan = min_(*finite), max_(*numbers)
-    result = []
+    result: list[Number] = []
     for k, place in enumerate(ordered):
         at_most = max_(*[where(x <= place, x, -math.inf) for x in finite])
         found = where(place <= -math.inf, least, at_most)
@@ -93,7 +95,7 @@ def _in_order_of_a_kernel(numbers: list[Any]) -> list[Any]:
     return result
 
 
-def _one_if(condition: Any) -> Any:
+def _one_if(condition: Number) -> Number:
     return condition if is_traced(condition) else float(condition)
 
 
@@ -118,30 +120,38 @@ def _comparisons(n: int) -> list[tuple[int, int]]:
 
 @implements(np.median)
 def _median(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
-) -> Any:
-    return stored(lanes(_median_of, a, axis, keepdims), out)
+    a: Like,
+    axis: Axis = None,
+    out: Objects | None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> object:
+    return store(lanes(_median_of, a, axis, keepdims), out)
 
 
 @implements(np.nanmedian)
 def _nanmedian(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    return stored(lanes(_without_nan(_middle), a, axis, keepdims is True), out)
+    a: Like,
+    axis: Axis = None,
+    out: Objects | None = None,
+    overwrite_input: bool = False,
+    keepdims: object = False,
+) -> object:
+    return store(lanes(_without_nan(_middle), a, axis, keepdims is True), out)
 
 
-def _median_of(numbers: list[Any]) -> Any:
+def _median_of(numbers: list[Number]) -> Number:
     return _unless_nan(numbers, _middle)
 
 
-def _middle(ordered: list[Any]) -> Any:
+def _middle(ordered: list[Number]) -> Number:
     n = len(ordered)
     if n % 2:
         return ordered[n // 2]
     return (ordered[n // 2 - 1] + ordered[n // 2]) / 2
 
 
-def _unless_nan(numbers: list[Any], of_ordered: Callable[[list[Any]], Any]) -> Any:
+def _unless_nan(numbers: list[Number], of_ordered: OfNumbers) -> Number:
     """Return a function of numbers in order; nan if one is nan."""
     if not numbers:
         return math.nan
@@ -151,15 +161,15 @@ def _unless_nan(numbers: list[Any], of_ordered: Callable[[list[Any]], Any]) -> A
     return max_(*numbers) if has_nan else of_ordered(_in_order(numbers))
 
 
-def _without_nan(of_ordered: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+def _without_nan(of_ordered: OfNumbers) -> OfNumbers:
     """Return what a function of numbers in order makes of those that are not nan."""
 
-    def of_numbers(numbers: list[Any]) -> Any:
+    def of_numbers(numbers: list[Number]) -> Number:
         ordered = _in_order(numbers)
         if not _any_traced(numbers):
             there = [x for x in ordered if not is_nan(x)]
             return of_ordered(there) if there else math.nan
-        result: Any = math.nan
+        result: Number = math.nan
         for count in range(1, len(ordered) + 1):  # how many are there is known to the kernel alone
             result = where(is_nan(ordered[count - 1]), result, of_ordered(ordered[:count]))
         return result
@@ -169,47 +179,47 @@ def _without_nan(of_ordered: Callable[[list[Any]], Any]) -> Callable[[list[Any]]
 
 @implements(np.quantile)
 def _quantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
+    a: Like,
+    q: Like,
+    axis: Axis = None,
+    out: Objects | None = None,
     overwrite_input: bool = False,
     method: str = "linear",
     keepdims: bool = False,
-    **others: Any,
-) -> Any:
-    return stored(_quantiles(a, q, axis, method, keepdims, _unless_nan, others), out)
+    **others: object,
+) -> object:
+    return store(_quantiles(a, q, axis, method, keepdims, _unless_nan, others), out)
 
 
 @implements(np.percentile)
-def _percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
+def _percentile(a: Like, q: Like, *args: Any, **kwargs: Any) -> object:
     return _quantile(a, _fractions(q) / 100, *args, **kwargs)
 
 
 @implements(np.nanquantile)
 def _nanquantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
+    a: Like,
+    q: Like,
+    axis: Axis = None,
+    out: Objects | None = None,
     overwrite_input: bool = False,
     method: str = "linear",
-    keepdims: Any = False,
-    **others: Any,
-) -> Any:
-    def of_numbers(numbers: list[Any], of_ordered: Callable[[list[Any]], Any]) -> Any:
+    keepdims: object = False,
+    **others: object,
+) -> object:
+    def of_numbers(numbers: list[Number], of_ordered: OfNumbers) -> Number:
         return _without_nan(of_ordered)(numbers)
 
-    return stored(_quantiles(a, q, axis, method, keepdims is True, of_numbers, others), out)
+    return store(_quantiles(a, q, axis, method, keepdims is True, of_numbers, others), out)
 
 
 @implements(np.nanpercentile)
-def _nanpercentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
+def _nanpercentile(a: Like, q: Like, *args: Any, **kwargs: Any) -> object:
     return _nanquantile(a, _fractions(q) / 100, *args, **kwargs)
 
 
-def _fractions(q: Any) -> Any:
-    return known(q, "a quantile of itself", "give plain numbers")
+def _fractions(q: object) -> Floats:
+    return floats_of(q, "a quantile of itself", "give plain numbers")
 
 
 # method -> where the least and the greatest stand, of Hyndman & Fan 1996
@@ -230,14 +240,14 @@ NEIGHBOURS: dict[str, Callable[[float], float]] = {
 
 
 def _quantiles(
-    a: Any,
-    q: Any,
-    axis: Any,
+    a: object,
+    q: object,
+    axis: Axis,
     method: str,
     keepdims: bool,
-    of_numbers: Callable[[list[Any], Callable[[list[Any]], Any]], Any],
-    others: dict[str, Any],
-) -> Any:
+    of_numbers: Callable[[list[Number], OfNumbers], Number],
+    others: Mapping[str, object],
+) -> object:
     fractions = _fractions(q)
     if not ((fractions >= 0) & (fractions <= 1)).all():
         raise ValueError("quantiles must be between 0 and 1, percentiles between 0 and 100")
@@ -247,8 +257,8 @@ def _quantiles(
             f"got method = {shown(method)}"
         )
 
-    def at(fraction: float) -> Any:
-        def quantile(ordered: list[Any]) -> Any:
+    def at(fraction: float) -> object:
+        def quantile(ordered: list[Number]) -> Number:
             return _at_place(ordered, _place(len(ordered), fraction, method))
 
         return lanes(lambda numbers: of_numbers(numbers, quantile), a, axis, keepdims)
@@ -259,7 +269,7 @@ def _quantiles(
     for i, own in enumerate(found):
         result[i, ...] = own
     result = result.reshape((*fractions.shape, *shape))
-    return settled(result) if result.ndim else result.item()
+    return settle(result) if result.ndim else result.item()
 
 
 def _place(n: int, fraction: float, method: str) -> float:
@@ -270,7 +280,7 @@ def _place(n: int, fraction: float, method: str) -> float:
     return min(max(place, 0.0), n - 1.0)
 
 
-def _at_place(ordered: list[Any], place: float) -> Any:
+def _at_place(ordered: list[Number], place: float) -> Number:
     """Return the number at a place that may be between two."""
     below = math.floor(place)
     share = place - below
@@ -284,19 +294,19 @@ def _at_place(ordered: list[Any], place: float) -> Any:
 # ---- without nan
 
 
-def _instead_of_nan(a: Any, fill: float) -> Any:
-    def filled(x: Any) -> Any:
+def _instead_of_nan(a: object, fill: float) -> object:
+    def replace(x: Number) -> Number:
         missing = is_nan(x)
         return where(missing, fill, x) if is_traced(missing) else fill if missing else x
 
     elements = objects(a)
     result = np.empty(elements.shape, object)
-    result[...] = np.frompyfunc(filled, 1, 1)(elements)
-    return settled(result)
+    result[...] = np.frompyfunc(replace, 1, 1)(elements)
+    return settle(result)
 
 
-def _of_filled(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
-    def of_filled(a: Any, *args: Any, **kwargs: Any) -> Any:
+def _of_filled(function: Callable[..., object], fill: float) -> Callable[..., object]:
+    def of_filled(a: object, *args: Any, **kwargs: Any) -> object:
         return function(_instead_of_nan(a, fill), *args, **kwargs)
 
     return of_filled
@@ -311,11 +321,13 @@ for _without, _function, _fill in (
     implements(_without)(_of_filled(_function, _fill))
 
 
-def _extremum(operation: Callable[..., Any], fill: float) -> Callable[..., Any]:
-    def extremum(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
-        return stored(lanes(of_numbers, a, axis, keepdims is True), out)
+def _extremum(operation: Callable[..., Number], fill: float) -> Callable[..., object]:
+    def extremum(
+        a: object, axis: Axis = None, out: Objects | None = None, keepdims: object = False
+    ) -> object:
+        return store(lanes(of_numbers, a, axis, keepdims is True), out)
 
-    def of_numbers(numbers: list[Any]) -> Any:
+    def of_numbers(numbers: list[Number]) -> Number:
         if not numbers:
             raise ValueError("an extremum needs one number at least, got an empty array")
         there = [x for x in numbers if is_traced(x) or not is_nan(x)]
@@ -332,61 +344,65 @@ implements(np.nanmax)(_extremum(max_, -math.inf))
 implements(np.nanmin)(_extremum(min_, math.inf))
 
 
-def _there(numbers: list[Any]) -> list[Any]:
+def _there(numbers: list[Number]) -> list[Number]:
     return [x for x in numbers if is_traced(x) or not is_nan(x)]
 
 
-def _if_there(x: Any, y: Any) -> Any:
+def _if_there(x: Number, y: Number) -> Number:
     """Return y where x is a number, 0 where it is nan."""
     return where(x <= x, y, 0.0) if is_traced(x) else y
 
 
-def _mean_of(numbers: list[Any]) -> Any:
+def _mean_of(numbers: list[Number]) -> Number:
     there = _there(numbers)
     count = sum_(*[_if_there(x, 1.0) for x in there]) if there else 0.0
     return sum_(*[_if_there(x, x) for x in there]) / count if there else math.nan
 
 
-def _variance_of(numbers: list[Any], ddof: float) -> Any:
+def _variance_of(numbers: list[Number], ddof: float) -> Number:
     there, mean = _there(numbers), _mean_of(numbers)
     if not _any_traced(there) and len(there) <= ddof:
         return math.nan
     freedom = sum_(*[_if_there(x, 1.0) for x in there]) - ddof
     squares = [_if_there(x, (x - mean) * (x - mean)) for x in there]
-    return chosen(freedom <= 0, math.nan, sum_(*squares) / freedom)
+    return pick(freedom <= 0, math.nan, sum_(*squares) / freedom)
 
 
 @implements(np.nanmean)
 def _nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
-) -> Any:
-    return stored(lanes(_mean_of, a, axis, keepdims is True), out)
+    a: Like,
+    axis: Axis = None,
+    dtype: object = None,
+    out: Objects | None = None,
+    keepdims: object = False,
+) -> object:
+    return store(lanes(_mean_of, a, axis, keepdims is True), out)
 
 
 @implements(np.nanvar)
 def _nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
+    a: Like,
+    axis: Axis = None,
+    dtype: object = None,
+    out: Objects | None = None,
     ddof: float = 0,
-    keepdims: Any = False,
-) -> Any:
-    return stored(lanes(lambda row: _variance_of(row, ddof), a, axis, keepdims is True), out)
+    keepdims: object = False,
+) -> object:
+    return store(lanes(lambda row: _variance_of(row, ddof), a, axis, keepdims is True), out)
 
 
 @implements(np.nanstd)
-def _nanstd(a: Any, *args: Any, **kwargs: Any) -> Any:
+def _nanstd(a: Like, *args: Any, **kwargs: Any) -> object:
     return np.sqrt(objects(_nanvar(a, *args, **kwargs)).view(Array))
 
 
 @implements(np.var)
-def _var(a: Any, *args: Any, **kwargs: Any) -> Any:
+def _var(a: Like, *args: Any, **kwargs: Any) -> object:
     return np.atleast_1d(objects(a)).view(Array).var(*args, **_with_ddof(kwargs))
 
 
 @implements(np.std)
-def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
+def _std(a: Like, *args: Any, **kwargs: Any) -> object:
     return np.atleast_1d(objects(a)).view(Array).std(*args, **_with_ddof(kwargs))
 
 
@@ -397,8 +413,13 @@ def _with_ddof(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 @implements(np.average)
 def _average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
-) -> Any:
+    a: Like,
+    axis: Axis = None,
+    weights: Like | None = None,
+    returned: bool = False,
+    *,
+    keepdims: object = False,
+) -> object:
     elements = objects(a).view(Array)
     shares = objects(1.0 if weights is None else weights)
     if shares.ndim and shares.shape != elements.shape:
@@ -418,15 +439,15 @@ def _average(
 
 @implements(np.cov)
 def _cov(
-    m: Any,
-    y: Any = None,
+    m: Like,
+    y: Like | None = None,
     rowvar: bool = True,
     bias: bool = False,
-    ddof: Any = None,
-    fweights: Any = None,
-    aweights: Any = None,
-    **dtype: Any,
-) -> Any:
+    ddof: float | None = None,
+    fweights: object = None,
+    aweights: object = None,
+    **dtype: object,
+) -> object:
     if fweights is not None or aweights is not None:
         raise TypeError("np.cov of Values takes no weights; write sums with them out")
     variables = [_variables(x, rowvar) for x in (m, y) if x is not None]
@@ -439,7 +460,7 @@ def _cov(
     return covariances if len(table) > 1 else covariances[0, 0]
 
 
-def _variables(x: Any, rowvar: bool) -> Any:
+def _variables(x: object, rowvar: bool) -> Objects:
     table = objects(x)
     if table.ndim > 2:
         raise ValueError("np.cov needs arrays of one or two dimensions")
@@ -447,8 +468,8 @@ def _variables(x: Any, rowvar: bool) -> Any:
 
 
 @implements(np.corrcoef)
-def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, **kwargs: Any) -> Any:
-    covariance = _cov(x, y, rowvar, **kwargs)
+def _corrcoef(x: Like, y: Like | None = None, rowvar: bool = True, **kwargs: Any) -> object:
+    covariance: Any = _cov(x, y, rowvar, **kwargs)
     if not np.ndim(covariance):
         return covariance / covariance
     deviation = np.sqrt(np.diag(covariance))
@@ -458,17 +479,17 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, **kwargs: Any) -> Any:
 # ---- places and counts, which have no derivative
 
 
-def _of_data(function: Any, use: str, instead: str) -> None:
+def _of_data(function: Callable[..., object], use: str, instead: str) -> None:
     @implements(function)
-    def of_data(*args: Any, **kwargs: Any) -> Any:
-        return function(*[_known(x, use, instead) for x in args], **kwargs)
+    def of_data(*args: Any, **kwargs: Any) -> object:
+        return function(*[_floats_or_same(x, use, instead) for x in args], **kwargs)
 
 
-def _known(x: Any, use: str, instead: str) -> Any:
+def _floats_or_same(x: object, use: str, instead: str) -> object:
     if isinstance(x, Operand) or (isinstance(x, np.ndarray) and x.dtype == object):
-        return known(x, use, instead)
+        return floats_of(x, use, instead)
     if isinstance(x, (list, tuple)):
-        return type(x)([_known(part, use, instead) for part in x])
+        return type(x)([_floats_or_same(part, use, instead) for part in x])
     return x
 
 

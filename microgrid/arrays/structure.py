@@ -6,12 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..guards.checks import shown
-from .elements import Array, adopted, objects
+from .elements import Array, Axis, Like, as_arrays, objects
 from .protocol import as_is, implements, of_parts
 
 __all__: list[str] = []
+
+Shape = int | tuple[int, ...] | None
 
 as_is(
     np,
@@ -51,43 +54,52 @@ as_is(np.lib.stride_tricks, "sliding_window_view")
 
 
 @implements(np.zeros_like)
-def _zeros_like(a: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any) -> Any:
+def _zeros_like(
+    a: Like, dtype: DTypeLike | None = None, *_: object, shape: Shape = None, **__: object
+) -> object:
     return _full(a, 0.0, dtype, shape)
 
 
 @implements(np.ones_like)
-def _ones_like(a: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any) -> Any:
+def _ones_like(
+    a: Like, dtype: DTypeLike | None = None, *_: object, shape: Shape = None, **__: object
+) -> object:
     return _full(a, 1.0, dtype, shape)
 
 
 @implements(np.full_like)
 def _full_like(
-    a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any
-) -> Any:
+    a: Like,
+    fill_value: object,
+    dtype: DTypeLike | None = None,
+    *_: object,
+    shape: Shape = None,
+    **__: object,
+) -> object:
     return _full(a, fill_value, dtype, shape)
 
 
-def _full(a: Any, fill: Any, dtype: Any, shape: Any) -> Any:
+def _full(a: Like, fill: Any, dtype: DTypeLike | None, shape: Shape) -> object:
     """Return an array of one number that can hold `Value`s, unless a dtype is asked for."""
-    filled = np.empty(np.shape(a) if shape is None else shape, object if dtype is None else dtype)
-    filled[...] = objects(fill) if filled.dtype == object else fill
-    return filled.view(Array) if filled.dtype == object else filled
+    full = np.empty(np.shape(a) if shape is None else shape, object if dtype is None else dtype)
+    full[...] = objects(fill) if full.dtype == object else fill
+    return full.view(Array) if full.dtype == object else full
 
 
 @implements(np.pad)
-def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+def _pad(array: object, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> object:
     if mode in ("maximum", "minimum", "median"):
         raise TypeError(f"np.pad of Values cannot take the {mode}; pad with np.concatenate")
-    return adopted(np.pad(objects(array), pad_width, mode, **kwargs))
+    return as_arrays(np.pad(objects(array), pad_width, mode, **kwargs))
 
 
 # ---- differences, and numbers at even distances
 
 
 @implements(np.gradient)
-def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+def _gradient(f: object, *varargs: Like, axis: Axis = None, edge_order: int = 1) -> object:
     values = objects(f).view(Array)
-    axes = range(values.ndim) if axis is None else axis if np.ndim(axis) else (axis,)
+    axes = range(values.ndim) if axis is None else np.atleast_1d(axis).tolist()
     steps = list(varargs) or [1.0]
     steps = steps * len(axes) if len(steps) == 1 else steps
     if len(steps) != len(axes) or edge_order not in (1, 2):
@@ -102,7 +114,7 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
-def _slopes(y: Any, step: Any, edge_order: int) -> Any:
+def _slopes(y: Any, step: Any, edge_order: int) -> Array:
     """Return the slopes along the first axis: those of parabolas, at the edges of lines."""
     if len(y) < edge_order + 1:
         raise ValueError(f"np.gradient needs {edge_order + 1} elements or more, got {len(y)}")
@@ -135,15 +147,15 @@ def _slope_at_edge(y0: Any, y1: Any, y2: Any, g: Any, h: Any) -> Any:
 
 @implements(np.linspace)
 def _linspace(
-    start: Any,
-    stop: Any,
+    start: Like,
+    stop: Like,
     num: int = 50,
     endpoint: bool = True,
     retstep: bool = False,
-    dtype: Any = None,
+    dtype: object = None,
     axis: int = 0,
-    **device: Any,
-) -> Any:
+    **device: object,
+) -> object:
     if num < 0:
         raise ValueError(f"a number of samples is 0 or more, got {num}")
     pieces = num - 1 if endpoint else num
@@ -157,26 +169,33 @@ def _linspace(
     if not num:
         return np.empty((0, *first.shape))
     result = np.stack([objects(place) for place in places], axis)
-    return (adopted(result), step) if retstep else adopted(result)
+    return (as_arrays(result), step) if retstep else as_arrays(result)
 
 
 @implements(np.logspace)
 def _logspace(
-    start: Any,
-    stop: Any,
+    start: Like,
+    stop: Like,
     num: int = 50,
     endpoint: bool = True,
-    base: Any = 10.0,
-    dtype: Any = None,
+    base: Like = 10.0,
+    dtype: object = None,
     axis: int = 0,
-) -> Any:
-    return np.power(base, _linspace(start, stop, num, endpoint, axis=axis))
+) -> object:
+    exponents: Any = _linspace(start, stop, num, endpoint, axis=axis)
+    return np.power(base, exponents)
 
 
 @implements(np.geomspace)
 def _geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+    start: Like,
+    stop: Like,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: object = None,
+    axis: int = 0,
+) -> object:
     sign = np.sign(objects(start).view(Array))
-    logarithms = [np.log10(np.absolute(objects(x).view(Array))) for x in (start, stop)]
-    return sign * _logspace(*logarithms, num, endpoint, axis=axis)
+    first, last = [np.log10(np.absolute(objects(x).view(Array))) for x in (start, stop)]
+    numbers: Any = _logspace(first, last, num, endpoint, axis=axis)
+    return sign * numbers

@@ -5,7 +5,7 @@ from . import linalg as linalg
 from . import products as products
 from . import statistics as statistics
 from . import structure as structure
-from .elements import Array, adopted, array, mapped
+from .elements import Array, array, as_arrays, mapped
 from .protocol import apply_function, apply_named, apply_ufunc
 
-__all__ = ["Array", "adopted", "apply_function", "apply_named", "apply_ufunc", "array", "mapped"]
+__all__ = ["Array", "apply_function", "apply_named", "apply_ufunc", "array", "as_arrays", "mapped"]

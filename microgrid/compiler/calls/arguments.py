@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays.tables import adopted
+from ...arrays.tables import as_arrays
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...guards.checks import is_of_dates, shown
@@ -176,7 +176,7 @@ class Arguments:
             for is_shared, parts, structure in flat:
                 if not is_shared:
                     parts = [spread[id(x)][place] if _is_array(x) else x for x in parts]
-                parts = [x.item() if isinstance(x, np.generic) else adopted(x) for x in parts]
+                parts = [x.item() if isinstance(x, np.generic) else as_arrays(x) for x in parts]
                 trees.append(structure.argument(parts))
             return self._call_with(trees)
 

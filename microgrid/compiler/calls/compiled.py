@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays.tables import adopted
+from ...arrays.tables import as_arrays
 from ...core import graph
 from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
@@ -348,7 +348,9 @@ class Compiled(Wrapped, Generic[Output, Column]):
         for k in range(len(structure.paths)):
             column = np.empty(len(results), object)
             column[:] = [scalars[k] for scalars, _ in results]
-            total = _add_up(column, self.reduce) if self.reduce else adopted(column.reshape(shape))
+            total = (
+                _add_up(column, self.reduce) if self.reduce else as_arrays(column.reshape(shape))
+            )
             outputs.append(total)
         return fill(template_of(structure, range(len(outputs))), outputs)
 
