@@ -53,7 +53,7 @@ def compile(
     f: Callable[..., Output], *, shared: Shared = (), reduce: Literal["sum", "mean"]
 ) -> Compiled[Output, float]: ...
 def compile(
-    f: Function, *, shared: Shared = (), reduce: str | None = None
+    f: Function, *, shared: int | str | Iterable[int | str] = (), reduce: str | None = None
 ) -> Compiled[object, object]:
     """Return a function that computes what f does, in a native kernel: with the extra `compile`.
 
