@@ -61,7 +61,7 @@ def find_doubts(graph: Graph) -> dict[Value, str]:
     ['at a kink']
     """
     doubts: dict[Value, str] = {}
-    for node, moving in _between(*graph).items():
+    for node, moving in _moving_operands(*graph).items():
         try:
             partials = node.partials()
         except (ArithmeticError, ValueError):
@@ -137,8 +137,8 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
     )
 
 
-def _between(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict[Value, list[int]]:
-    """Return the nodes that depend on inputs, with the operands by which each does."""
+def _moving_operands(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict[Value, list[int]]:
+    """Return the nodes that depend on inputs, each with its operands that do and are not held."""
     depend = set(inputs)
     nodes: dict[Value, list[int]] = {}
     for node in nodes_of(*outputs):
@@ -160,7 +160,7 @@ def _is_held(op: Primitive, i: int) -> bool:
 def _search(graph: Graph, search: Search) -> dict[str, str]:
     """Return the names of primitives in which something is found, with where and what."""
     found: dict[str, str] = {}
-    for node, moving in _between(*graph).items():
+    for node, moving in _moving_operands(*graph).items():
         op = operation_of(node)
         if op is stop_gradient or op.name in found or len(found) == MOST:
             continue
