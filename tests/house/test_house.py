@@ -59,8 +59,9 @@ METHODS = methods()
 
 
 def example(thing):
-    """Return the code of a docstring's examples."""
-    return "\n".join(re.findall(r"^ *(?:>>>|\.\.\.) (.*)$", thing.__doc__ or "", re.MULTILINE))
+    """Return the code of a docstring's examples, without what is skipped."""
+    lines = re.findall(r"^ *(?:>>>|\.\.\.) (.*)$", thing.__doc__ or "", re.MULTILINE)
+    return "\n".join(line for line in lines if "+SKIP" not in line)
 
 
 def is_shown(cls, attribute):
