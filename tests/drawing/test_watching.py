@@ -60,7 +60,7 @@ def notebook(monkeypatch):
 def quick(monkeypatch):
     """Ask models at few points, in Python: what is drawn matters little here."""
     monkeypatch.setattr(live, "RESOLUTION", 4)
-    monkeypatch.setattr(boundary, "_kernel", lambda model: None)
+    monkeypatch.setattr(boundary, "_compile", lambda model: None)
 
 
 # ---- the live plot
@@ -249,7 +249,7 @@ class Constant(Module):
 def test_natively_a_model_answers_as_in_python(model, monkeypatch):
     asked = boundary.Boundary(X, Y, 7)
     (native,) = asked.logits(model)
-    monkeypatch.setattr(boundary, "_kernel", lambda model: None)
+    monkeypatch.setattr(boundary, "_compile", lambda model: None)
     (python,) = asked.logits(model)
     assert native.shape == python.shape
     np.testing.assert_allclose(native, python, rtol=1e-12, atol=1e-12)  # sums in another order
@@ -278,7 +278,7 @@ def test_a_model_is_asked_with_any_parameters_and_keeps_its_own(natively, monkey
         pytest.importorskip("llvmlite", reason="it is asked natively with the extra `compile`")
         monkeypatch.setattr(boundary, "_logits", lambda *_: pytest.fail("it was asked in Python"))
     else:
-        monkeypatch.setattr(boundary, "_kernel", lambda model: None)
+        monkeypatch.setattr(boundary, "_compile", lambda model: None)
     models = [MLP(2, [3, 1], seed=seed) for seed in range(3)]
     states = [[p.data for p in model.parameters()] for model in models]
     asked = boundary.Boundary(X, Y, 5)
@@ -326,8 +326,7 @@ def test_the_first_frame_is_of_the_first_epoch_and_the_last_of_the_last(filmed):
         model = MLP(2, [3, 1], activation="tanh", seed=7)
         model.load_state_dict(state)
         only = BoundaryMovie(X, Y, resolution=20)
-        only.model, only.epochs = model, [film.epochs[states.index(state)]]
-        (expected,) = only._frames(only.epochs)
+        (expected,) = only._frames(model, [film.epochs[states.index(state)]])
         assert (of_class_0(frame) == of_class_0(expected.astype(int))).mean() > 0.99
     assert (of_class_0(pixels[0]) != of_class_0(pixels[-1])).mean() > 0.02
 

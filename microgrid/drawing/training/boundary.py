@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure, FigureBase
+from numpy.typing import NDArray
 
 from ...core.sequences import (
     as_list,
@@ -21,7 +21,8 @@ from ...core.sequences import (
     single,
 )
 from ...engine import Value, no_grad
-from ...fitting.examples import examples
+from ...fitting.examples import Examples, Target, examples
+from ...fitting.task import Model
 from ...guards.checks import LONGEST, require_functions, require_whole_numbers, shown
 from ...guards.interrupts import comes_from_handler
 from ...nn import Module
@@ -34,28 +35,29 @@ MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
 SIZE = (5.0, 4.4)  # inches
 
-Model = Callable[[list[float]], Any]
+Array = NDArray[np.float64]
+Kernel = Callable[[Sequence[float] | None, Array, Array], object]
 
 
 def plot_decision_boundary(
     model: Model,
-    X: Iterable[Iterable[Any]],
-    y: Iterable[Any],
+    X: Iterable[Iterable[object]],
+    y: Iterable[object],
     *,
     resolution: int = RESOLUTION,
 ) -> Picture:
-    """Return the regions in which a classifier of two inputs sees each class, and the data.
+    """Return a picture of the regions in which a classifier of two inputs sees each class.
 
-    `model([x1, x2])` returns a number, whose sign tells class 1 from class 0, or a list of logits,
-    one for each class. It is asked at `resolution` x `resolution` points, under `no_grad()`; a
-    `Module` that can be compiled natively, with the extra `compile`.
-    Labels are 0, 1, …; with two classes also -1 and 1.
+    The rows `X` are drawn as points, marked by their labels `y`, which are 0, 1, …; of two classes
+    also -1 and 1. `model([x1, x2])` returns a number, whose sign tells class 1 from class 0, or a
+    list of logits, one for each class. It is asked at `resolution` x `resolution` points, under
+    `no_grad()`; a `Module` that can be compiled is asked natively, with the extra `compile`.
 
     Raises:
-        ValueError: a row has not 2 inputs, X and y differ in length or are empty, a number is
-            missing, a label is no class, the resolution is less than 2, or the model answers with
-            nan or infinity.
-        TypeError: X or y holds, or the model answers with, what is no number.
+        ValueError: a row does not have 2 inputs, X and y differ in length or are empty, a number is
+            missing, a label is not a class, the resolution is less than 2, or the model answers
+            with nan or infinity.
+        TypeError: X or y, or the model's answer, holds something that is not a number.
 
     >>> plot_decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [0, 1], resolution=9)
     Picture(5 x 4.4 inches)
@@ -68,13 +70,13 @@ def plot_decision_boundary(
 
 
 class Boundary:
-    """The data that a classifier is drawn with, and where it is asked: `plot_decision_boundary`."""
+    """The data that a classifier is drawn with, and the points at which it is asked."""
 
-    def __init__(self, X: Iterable[Iterable[Any]], y: Iterable[Any], resolution: int) -> None:
+    def __init__(self, X: Iterable[Iterable[object]], y: Iterable[object], resolution: int) -> None:
         points, labels = drawable_rows(X, y)
         if len(points[0]) != 2:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
-        self.points: list[list[float]] = points
+        self.points = points
         self.labels = [_label(label, i) for i, label in enumerate(labels)]
         require_whole_numbers(resolution=resolution, least=2, largest=LONGEST)
         self.classes = sorted(set(self.labels))
@@ -86,18 +88,18 @@ class Boundary:
 
     def logits(
         self, model: Model, states: Iterable[Sequence[float] | None] = (None,)
-    ) -> Iterator[Any]:
-        """Yield the logit of each class at each point; of a single number, 0 and it.
+    ) -> Iterator[Array]:
+        """Yield the logit of each class at each point; a model's single number has 0 before it.
 
-        `states` are numbers for the model's parameters, one after the other; None: its own.
+        It does so for each of `states`, the numbers of a module's parameters; None: as it is.
         """
-        kernel = _kernel(model)
+        kernel = _compile(model)
         for state in states:
-            logits = kernel and _native_logits(kernel, model, state, self.across, self.down)
+            logits = kernel and _native_logits(kernel, state, self.across, self.down)
             if logits is None:
                 kernel, asked = None, model
-                if state is not None:
-                    asked = model.with_parameters(map(Value, state))  # type: ignore[attr-defined]
+                if state is not None and isinstance(model, Module):
+                    asked = model.with_parameters(map(Value, state))
                 logits = _logits(asked, self.across, self.down)
             count = len(logits)
             if self.classes[-1] >= count or (self.signed and count > 2):
@@ -107,14 +109,14 @@ class Boundary:
             yield logits
 
     def describe(self) -> str:
-        """Return in words what is to be seen."""
+        """Return in words what there is to see."""
         counts = [f"{self.labels.count(label)} of class {label}" for label in self.classes]
         return (
             f"Decision boundary: the regions in which a model sees each class, and "
             f"{len(self.points)} points, {', '.join(counts)}."
         )
 
-    def draw_on(self, figure: FigureBase, logits: Any) -> Axes:
+    def draw_on(self, figure: FigureBase, logits: Array) -> Axes:
         """Draw the regions and the data on a figure."""
         axes = figure.add_subplot(xlabel="x₁", ylabel="x₂")
         _plot_regions(axes, self.across, self.down, logits)
@@ -126,8 +128,8 @@ class Boundary:
                 [x1 for x1, _ in inside],
                 [x2 for _, x2 in inside],
                 s=36 if len(self.points) <= 300 else 14,
-                color=_of(COLOURS, place),
-                marker=_of(MARKERS, place),
+                color=_take(COLOURS, place),
+                marker=_take(MARKERS, place),
                 edgecolors="#222222",
                 linewidths=0.6,
                 label=f"class {label}",
@@ -137,23 +139,23 @@ class Boundary:
         return axes
 
 
-def drawable_rows(X: Iterable[Iterable[Any]], y: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-    """Return rows and their labels as `examples` does, with the numbers of `Value`s among them."""
+def drawable_rows(X: Iterable[Iterable[object]], y: Iterable[object]) -> Examples:
+    """Return rows and their labels as `examples` does, of each `Value` among them its number."""
     return examples(_numbers("X", X), _numbers("y", y))
 
 
-def _numbers(name: str, data: Iterable[Any]) -> Iterable[Any]:
+def _numbers(name: str, data: Iterable[object]) -> Iterable[object]:
     if names_of_columns(data):
         return data
     rows = as_list(data, f"`{name}` must be a list or an array, with an entry for each row")
     return [[*map(_data, as_list(row, "a row"))] if is_ordered(row) else _data(row) for row in rows]
 
 
-def _data(x: Any) -> Any:
+def _data(x: object) -> object:
     return x.data if isinstance(x, Value) else x
 
 
-def _label(label: Any, row: int) -> int:
+def _label(label: Target, row: int) -> int:
     if isinstance(label, list) or label % 1:
         raise ValueError(
             f"row {row} of `y` must be a whole number, a class, "
@@ -162,35 +164,44 @@ def _label(label: Any, row: int) -> int:
     return int(label)
 
 
-def _of(looks: Sequence[str], place: int) -> str:
+def _take(looks: Sequence[str], place: int) -> str:
+    """Return the colour or the marker of a class; when there are no more, they begin again."""
     return looks[place % len(looks)]
 
 
-def _axis(column: Sequence[float], resolution: int) -> Any:
+def _axis(column: Sequence[float], resolution: int) -> Array:
     """Return evenly spaced numbers from a little below the least to a little above the greatest."""
     low, high = min(column), max(column)
     margin = (high - low) / 10 or 1.0
     return np.linspace(low - margin, high + margin, resolution)
 
 
-def _kernel(model: Model) -> Any:
-    """Return what asks a model of any parameters natively, or None: without the extra `compile`."""
+def _compile(model: Model) -> Kernel | None:
+    """Return what asks a module natively, None without the extra `compile`.
+
+    It takes the numbers of the module's parameters, None for its own, and the points' coordinates.
+    """
     if not isinstance(model, Module):
-        return None  # of a function it is not known what else its answer depends on
+        return None  # nobody knows what else a function's answer depends on
     try:
         from ...compiler import compile
     except ImportError:
         return None
-    return compile(lambda p, x1, x2: model.with_parameters(p)([x1, x2]), shared="p")
+    kernel = compile(lambda p, x1, x2: model.with_parameters(p)([x1, x2]), shared="p")
+
+    def ask(state: Sequence[float] | None, across: Array, down: Array) -> object:
+        numbers = [p.data for p in model.parameters()] if state is None else list(state)
+        return kernel(numbers, across, down[:, None])
+
+    return ask
 
 
 def _native_logits(
-    kernel: Any, model: Any, state: Sequence[float] | None, across: Any, down: Any
-) -> Any:
-    """Return the logits, or None where they are for Python to find, or to say what is wrong."""
+    kernel: Kernel, state: Sequence[float] | None, across: Array, down: Array
+) -> Array | None:
+    """Return the logits, or None where Python has to find them, or to say what is wrong."""
     try:
-        numbers = [p.data for p in model.parameters()] if state is None else list(state)
-        answer = kernel(numbers, across, down[:, None])
+        answer = kernel(state, across, down)
         logits = np.array(answer if isinstance(answer, (list, tuple)) else [answer], dtype=float)
     except Exception as error:  # a model may raise anything of numbers that are not known yet
         if comes_from_handler(error):
@@ -201,7 +212,7 @@ def _native_logits(
     return np.array([np.zeros_like(logits[0]), *logits]) if len(logits) == 1 else logits
 
 
-def _logits(model: Model, across: Any, down: Any) -> Any:
+def _logits(model: Model, across: Array, down: Array) -> Array:
     with no_grad():
         answers = [[_answer(model, float(x1), float(x2)) for x1 in across] for x2 in down]
     return np.moveaxis(np.array(answers), -1, 0)
@@ -213,14 +224,14 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
     numbers = [answer] if is_number(answer) else entries(answer, must)
     if not numbers or not all(map(is_number, numbers)):
         raise TypeError(f"{must}, got {shown(answer)}")
-    logits = [float(_data(x)) for x in numbers]
+    logits = [float(x.data if isinstance(x, Value) else x) for x in numbers]
     if not all(map(isfinite, logits)):
         raise ValueError(f"the model must return finite numbers, got {logits} at {[x1, x2]}")
     return [0.0, *logits] if len(logits) == 1 else logits
 
 
-def _plot_regions(axes: Axes, across: Any, down: Any, logits: Any) -> None:
-    tints = [_tint(_of(COLOURS, place)) for place in range(len(logits))]
+def _plot_regions(axes: Axes, across: Array, down: Array, logits: Array) -> None:
+    tints = [_tint(_take(COLOURS, place)) for place in range(len(logits))]
     ends = (across[0], across[-1], down[0], down[-1])
     # Squares first: where three regions meet, the smooth ones above leave a gap.
     axes.imshow(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from ...core.reals import number
 from ...core.sequences import as_list, is_number
 from ...guards.checks import is_finite, is_real, shown
 from ..labels import number_text
@@ -21,27 +22,28 @@ __all__ = ["COLOURS", "Curves", "HasRecords", "plot_history"]
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 MANY_EPOCHS = 30  # markers on more epochs than these run into each other
 LOG_RANGE = 30.0  # a loss that falls further than this is all in the curve's first bend
+NO_EPOCH = "an epoch must be a finite number"
 
 
 @runtime_checkable
 class HasRecords(Protocol):
-    """What has a record for each epoch, as a `History` does."""
+    """Anything that has a record for each epoch, as a `History` does."""
 
     @property
-    def records(self) -> Sequence[Mapping[str, Any]]:
-        """The records."""
+    def records(self) -> Sequence[Mapping[str, float]]:
+        """The records, which hold numbers by name."""
 
 
-def plot_history(history: HasRecords | Iterable[Mapping[str, Any]]) -> Picture:
-    """Return the curves of the loss and of each metric over the epochs, validation dashed.
+def plot_history(history: HasRecords | Iterable[Mapping[str, object]]) -> Picture:
+    """Return a picture of the loss and of each metric over the epochs, validation dashed.
 
     `history` is a `History` or a list of records such as `{"epoch": 1, "loss": 0.9, "val_loss":
     1.0, "accuracy": 0.5}`: `val_` marks what was measured on validation data; "lr" is not drawn.
     A loss that falls by more than a factor of 30 has a logarithmic axis.
 
     Raises:
-        TypeError: a record is no dict.
-        ValueError: there is no record, or no number to draw in any.
+        TypeError: a record is not a dict, its names are not strings, or an epoch is not a number.
+        ValueError: there are no records, or they hold no number to draw.
 
     >>> plot_history([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.5}])
     Picture(4.5 x 3 inches)
@@ -57,8 +59,8 @@ def plot_history(history: HasRecords | Iterable[Mapping[str, Any]]) -> Picture:
 class Curves:
     """The curves of a history, a panel for each metric: see `plot_history`."""
 
-    def __init__(self, history: HasRecords | Iterable[Mapping[str, Any]]) -> None:
-        found: Any = getattr(history, "records", history)
+    def __init__(self, history: HasRecords | Iterable[Mapping[str, object]]) -> None:
+        found = history.records if isinstance(history, HasRecords) else history
         records = as_list(found, "plot_history needs a history or a list of records")
         for record in records:
             if not isinstance(record, Mapping):
@@ -66,7 +68,7 @@ class Curves:
             if not all(isinstance(key, str) for key in record):
                 raise TypeError(f"plot_history needs strings as names, got {shown(record)}")
             if not is_number(record.get("epoch", 0)) or not is_finite(record.get("epoch", 0)):
-                raise TypeError(f"an epoch must be a finite number, got {shown(record['epoch'])}")
+                raise TypeError(f"{NO_EPOCH}, got {shown(record['epoch'])}")
         if not records:
             raise ValueError("plot_history needs at least one epoch, got an empty history")
         names = dict.fromkeys(key.removeprefix("val_") for record in records for key in record)
@@ -91,25 +93,25 @@ class Curves:
 
     def describe(self) -> str:
         """Return in words where each curve begins and ends."""
-        ways = [
+        courses = [
             f"{plottable(name)}{' of ' + what if len(curves) > 1 else ''} "
             f"from {number_text(curve[0][1])} to {number_text(curve[-1][1])}"
             for name, curves in self.panels.items()
             for what, curve in curves.items()
         ]
-        return f"Curves over the epochs: {', '.join(ways)}."
+        return f"Curves over the epochs: {', '.join(courses)}."
 
 
 def _curves(
-    records: Sequence[Mapping[str, Any]], name: str
+    records: Sequence[Mapping[str, object]], name: str
 ) -> dict[str, list[tuple[float, float]]]:
     """Return the (epoch, value) points of training and of validation, where there are any."""
     curves = {}
     for what, key in (("training", name), ("validation", f"val_{name}")):
         points = [
-            (float(record.get("epoch", place)), float(record[key]))
+            (number(record.get("epoch", place), NO_EPOCH), float(value))
             for place, record in enumerate(records, start=1)
-            if is_real(record.get(key)) and is_finite(record[key])
+            if is_real(value := record.get(key)) and is_finite(value)
         ]
         if points:
             curves[what] = points

@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Iterable
 from copy import deepcopy
 from time import perf_counter
-from typing import Any, Self
+from typing import Self
 
 from matplotlib.figure import Figure
 
 from ...files import require_writable
+from ...fitting.task import Model
 from ...guards.checks import require_numbers
 from ...guards.interrupts import comes_from_handler
 from ..notebook import Output, kernel_shell
@@ -26,24 +27,24 @@ PAUSE = 4  # times as long as the last picture took: drawing takes at most a fif
 
 
 class LivePlot:
-    """Shows curves and a classifier's decision boundary while `fit` runs: one of its `callbacks`.
+    """Shows curves and a decision boundary while `fit` runs, as one of its `callbacks`.
 
     A notebook shows one picture, which changes in place; the last one stays. Anywhere else, give
-    the `path` of a .png, .svg or .pdf file, which is replaced each time, as many viewers notice:
-    without it nothing is drawn. Who reads the file always finds a whole picture.
+    the `path` of a .png, .svg or .pdf file: without it nothing is drawn. The file is replaced each
+    time, which many viewers notice, and always holds a whole picture.
 
-    The boundary is drawn if `X` and `y` are given, and the rows have two inputs; labels are those
-    of `plot_decision_boundary`. A picture comes at most every so many seconds, and drawing takes a
-    fifth of the time at most; the first epoch and the last are always drawn. What is learnt stays
-    the same to the last bit. Where drawing fails, it warns and stops: the training goes on.
+    The boundary is drawn if `X` and `y` are given and the rows have two inputs; labels are those of
+    `plot_decision_boundary`. There is at most one picture in `every` seconds, and drawing takes at
+    most a fifth of the time; the first epoch and the last are always drawn. What is learnt stays
+    the same to the last bit. If drawing fails, it warns and stops, and the training goes on.
 
     In a loop of your own, call it with the model and the history after each epoch, in a `with`.
 
     Raises:
-        TypeError: only one of X and y is given.
+        TypeError: only one of X and y is given, or `every` is not a number.
         ValueError: rows of two inputs, or their labels, cannot be drawn, the path has another
-            suffix, or `every` is no number of seconds.
-        OSError: the file cannot be written; found when it is made, and again before the first step.
+            suffix, or `every` is negative or nan.
+        OSError: the file cannot be written, which is checked now and again before the first step.
 
     >>> from microgrid import MLP, datasets, fit, losses, optim
     >>> X, y = datasets.moons(20)
@@ -54,15 +55,15 @@ class LivePlot:
 
     def __init__(
         self,
-        X: Iterable[Iterable[Any]] | None = None,
-        y: Iterable[Any] | None = None,
+        X: Iterable[Iterable[object]] | None = None,
+        y: Iterable[object] | None = None,
         *,
         every: float = 0.5,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
         if (X is None) != (y is None):
             raise TypeError("LivePlot needs both X and y, or neither for the curves alone")
-        _require_seconds(every)
+        require_numbers(every=every, finite=False)
         self.every, self.path = every, path
         if path is not None:
             format_of_picture(path)
@@ -77,7 +78,7 @@ class LivePlot:
         if self.path is not None:
             require_writable(self.path)
         self._output = Output() if kernel_shell() else None
-        self._latest: tuple[Any, HasRecords] | None = None  # not drawn yet
+        self._latest: tuple[Model, HasRecords] | None = None  # not drawn yet
         self._due = 0.0
         self._failed = False
 
@@ -88,8 +89,8 @@ class LivePlot:
             self._output.show({"text/plain": "(a picture comes after the first epoch)"})
         return self
 
-    def __call__(self, model: Any, history: HasRecords) -> None:
-        """Show how the training stands, unless it is too soon."""
+    def __call__(self, model: Model, history: HasRecords) -> None:
+        """Show how the training stands, unless the last picture was only just drawn."""
         self._latest = model, history
         if perf_counter() >= self._due:
             self._draw()
@@ -115,11 +116,11 @@ class LivePlot:
             self._failed = True
             message = f"LivePlot stopped after epoch {len(history.records)}, the training goes on: "
             warnings.warn(f"{message}{type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
-        self._latest = None  # only now: after Ctrl-C in between, it is drawn at the end
+        self._latest = None  # only now: interrupted before this, it is drawn at the end
         end = perf_counter()
         self._due = end + max(self.every, PAUSE * (end - begin))
 
-    def _picture(self, model: Any, history: HasRecords) -> Picture:
+    def _picture(self, model: Model, history: HasRecords) -> Picture:
         if not self.boundary:
             return plot_history(history)
         curves = Curves(history)
@@ -127,11 +128,7 @@ class LivePlot:
         (logits,) = self.boundary.logits(deepcopy(model))
         height = max(SIZE[1], PANEL * len(curves.panels))
         figure = Figure(figsize=(CURVES + SIZE[0], height), layout="constrained")
-        halves: Any = figure.subfigures(1, 2, width_ratios=(CURVES, SIZE[0]))
-        curves.draw_on(halves[0], columns=1)
-        self.boundary.draw_on(halves[1], logits)
+        ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(CURVES, SIZE[0]))
+        curves.draw_on(left, columns=1)
+        self.boundary.draw_on(right, logits)
         return Picture(figure, f"{curves.describe()} {self.boundary.describe()}")
-
-
-def _require_seconds(every: Any) -> None:
-    require_numbers(every=every, finite=False)

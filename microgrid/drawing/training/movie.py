@@ -1,4 +1,4 @@
-"""The way of a decision boundary from the first epoch to the last, as an animation."""
+"""How a decision boundary moves from the first epoch to the last, as an animation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from array import array
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
+from ...fitting.task import Model
 from ...guards.checks import require_numbers, require_paths, require_whole_numbers, shown
 from ...nn import Module
 from ..files import format_of, save_drawn
@@ -24,16 +26,27 @@ __all__ = ["BoundaryMovie"]
 
 HOLD = 2000  # milliseconds that the last frame stays before the first comes again
 
+Pixels = NDArray[np.uint8]
+
+
+class Snapshot(NamedTuple):
+    """What is kept of an epoch: its number, its loss, and the model's parameters after it."""
+
+    epoch: int
+    loss: float
+    parameters: array[float]
+
 
 class BoundaryMovie:
-    """Keeps a model's parameters after every epoch of `fit`, of whose `callbacks` it is one.
+    """Keeps a model's parameters after every epoch of `fit`, as one of its `callbacks`.
 
-    `save("boundary.gif")` then draws what `plot_decision_boundary` draws of them. `X` and `y` are
-    the rows, of two inputs, and the labels to draw. A new training begins a new movie.
+    `save("boundary.gif")` then draws the decision boundary of each, as `plot_decision_boundary`
+    does. `X` and `y` are the rows, of two inputs, and the labels to draw. A new training begins a
+    new movie.
 
     Raises:
         ValueError: X and y cannot be drawn; see `plot_decision_boundary`.
-        TypeError, when called: the model is no `Module`.
+        TypeError: when called, of a model that is not a `Module`.
 
     >>> from microgrid import MLP, datasets, fit, losses, optim
     >>> X, y = datasets.moons(20)
@@ -45,19 +58,19 @@ class BoundaryMovie:
     """
 
     def __init__(
-        self, X: Iterable[Iterable[Any]], y: Iterable[Any], *, resolution: int = RESOLUTION
+        self, X: Iterable[Iterable[object]], y: Iterable[object], *, resolution: int = RESOLUTION
     ) -> None:
         self.boundary = Boundary(X, y, resolution)
-        self.model: Any = None
-        self.epochs: list[tuple[int, float, array[float]]] = []  # number, loss, parameters
+        self.model: Model | None = None
+        self.epochs: list[Snapshot] = []
 
     def __enter__(self) -> Self:
         """Begin a new movie."""
         self.epochs = []
         return self
 
-    def __call__(self, model: Any, history: HasRecords) -> None:
-        """Keep the parameters as they are now."""
+    def __call__(self, model: Model, history: HasRecords) -> None:
+        """Keep a copy of the parameters."""
         if not isinstance(model, Module):
             raise TypeError(
                 f"BoundaryMovie needs a Module, which has parameters, got {shown(model)}"
@@ -66,7 +79,7 @@ class BoundaryMovie:
             raise TypeError(f"BoundaryMovie needs a History of an epoch, got {shown(history)}")
         self.model, record = model, history.records[-1]
         numbers = array("d", [parameter.data for parameter in model.parameters()])
-        self.epochs.append((int(record["epoch"]), record["loss"], numbers))
+        self.epochs.append(Snapshot(int(record["epoch"]), record["loss"], numbers))
 
     def __exit__(self, *error: object) -> None:
         """Keep the movie, to be saved."""
@@ -78,17 +91,20 @@ class BoundaryMovie:
         """Write a .gif file, and return its path. Folders are made.
 
         Of more epochs than `frames`, evenly spaced ones are shown, the first and the last among
-        them. All pass in so many seconds; then the last stays for a while.
+        them. They take so many seconds in all; then the last stays for two more.
 
         Raises:
-            ValueError: no epoch was kept, the suffix is another one, there are less than 2 frames
-                or no seconds, or the model cannot be drawn; see `plot_decision_boundary`.
+            ValueError: no epoch was kept, the suffix is another one, there are fewer than 2 frames,
+                `seconds` is not above 0, or the model cannot be drawn; see
+                `plot_decision_boundary`.
             OSError: the file cannot be written, and is as it was.
 
-        >>> BoundaryMovie([[0.0, 1.0], [1.0, 0.0]], [0, 1]).save("boundary.gif")
-        Traceback (most recent call last):
-          ...
-        ValueError: no epoch was kept: train with fit(…, callbacks=[movie]) first
+        >>> from microgrid import MLP, History
+        >>> movie = BoundaryMovie([[0.0, 1.0], [1.0, 0.0]], [0, 1], resolution=9)
+        >>> movie(MLP(2, [1], seed=0), History([{"epoch": 1, "loss": 0.7}]))
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = movie.save(f"{folder}/boundary.gif")
         """
         require_paths(path=path)
         name = Path(path).name
@@ -96,26 +112,27 @@ class BoundaryMovie:
         format_of(path, "a movie", ["gif"], hint=films)
         require_whole_numbers(frames=frames, least=2)
         require_numbers(seconds=seconds, above=0)
-        if not self.epochs:
+        model, epochs = self.model, self.epochs
+        if model is None or not epochs:
             raise ValueError("no epoch was kept: train with fit(…, callbacks=[movie]) first")
 
         def draw() -> bytes:
-            pixels = self._frames([self.epochs[i] for i in _spread(len(self.epochs), frames)])
+            pixels = self._frames(model, [epochs[i] for i in _spread(len(epochs), frames)])
             return _gif(pixels, round(1000 * seconds / len(pixels)))
 
         return save_drawn(path, draw)
 
-    def _frames(self, epochs: list[tuple[int, float, array[float]]]) -> list[Any]:
+    def _frames(self, model: Model, epochs: list[Snapshot]) -> list[Pixels]:
         """Return the pixels of each epoch's picture."""
         figure = Figure(figsize=SIZE, layout="constrained")
-        canvas: Any = FigureCanvasAgg(figure)
-        way = self.boundary.logits(self.model, [numbers for *_, numbers in epochs])
-        pixels: list[Any] = []
-        for (epoch, loss, _), logits in zip(epochs, way, strict=True):
+        canvas: Any = FigureCanvasAgg(figure)  # whose methods have no types
+        answers = self.boundary.logits(model, [epoch.parameters for epoch in epochs])
+        pixels: list[Pixels] = []
+        for kept, logits in zip(epochs, answers, strict=True):
             figure.clear()
             axes = self.boundary.draw_on(figure, logits)
-            axes.set_title(f"epoch {epoch}, loss {loss:.3g}", fontsize="medium")
-            if not pixels:  # later the axes stay where the first frame has them
+            axes.set_title(f"epoch {kept.epoch}, loss {kept.loss:.3g}", fontsize="medium")
+            if not pixels:  # the axes of all frames stand where the first frame's do
                 figure.draw_without_rendering()
                 figure.set_layout_engine("none")
                 place = axes.get_position()
@@ -126,7 +143,7 @@ class BoundaryMovie:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """Return at most so many of the first integers, evenly, with the first and the last.
+    """Return at most so many places of `count`, evenly spaced, with the first and the last.
 
     >>> _spread(10, 4), _spread(3, 60)
     ([0, 3, 6, 9], [0, 1, 2])
@@ -136,7 +153,7 @@ def _spread(count: int, most: int) -> list[int]:
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
-def _gif(pixels: list[Any], duration: int) -> bytes:
+def _gif(pixels: list[Pixels], duration: int) -> bytes:
     # One palette for all, or a colour would flicker; without dither, which does not compress.
     some = Image.fromarray(np.concatenate([pixels[0], pixels[len(pixels) // 2], pixels[-1]]))
     palette = some.quantize(dither=Image.Dither.NONE)

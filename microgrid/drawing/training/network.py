@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import Any
+from typing import Literal, TypedDict
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PatchCollection
@@ -13,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
+from numpy.typing import NDArray
 
 from ...core.sequences import as_list
 from ...engine import Value
@@ -40,26 +42,28 @@ MARGIN = 0.45  # beside the outermost neurons, with their layer's heading above 
 HEADING, LEGEND, COLOUR_BAR = 0.45, 0.4, 1.0
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
+Parameter = Value | float  # a number where a model computes with other ones
 Place = tuple[float, float]
+Style = Literal["solid"] | tuple[float, tuple[float, float]]  # of a line, or its dashes and gaps
 Column = dict[int | None, Place]  # where a layer's neurons are; None: those left out
 
 
 def plot_network(
     model: Module,
     *,
-    inputs: Iterable[Any] | None = None,
-    outputs: Iterable[Any] | None = None,
+    inputs: Iterable[object] | None = None,
+    outputs: Iterable[object] | None = None,
     most: int = 20,
 ) -> Picture:
     """Return a picture of a network's neurons, with a line for every weight.
 
     A line is as wide as the weight is large, dashed where it is negative, in the colour of its
-    gradient; a neuron's ring is its bias, in the same way. So after `fit` it shows the gradient of
-    the last step. `inputs` and `outputs` are labels, one for each. Of a layer of more than `most`
-    neurons the first and the last are drawn, and what is left out is said.
+    gradient; a neuron's ring shows its bias in the same way. After `fit`, the gradients are those
+    of the last step. `inputs` and `outputs` are labels, one for each. Of a layer of more than
+    `most` neurons only the first and the last are drawn, and its heading says how many.
 
     Raises:
-        TypeError: the model is no `MLP`, `Layer` or `Neuron`.
+        TypeError: the model is not an `MLP`, a `Layer` or a `Neuron`.
         ValueError: there are too few or too many labels, `most` is less than 3, or a parameter or
             its gradient is not finite.
 
@@ -77,28 +81,11 @@ def plot_network(
         inputs = [f"x{str(i + 1).translate(SUBSCRIPTS)}" for i in range(sizes[0])]
     names = [_labels("inputs", inputs, sizes[0]), _labels("outputs", outputs, sizes[-1])]
 
-    shown = [_neurons_to_show(size, most) for size in sizes]
-    tallest = max(map(len, shown))
-    down = min(max(DOWN[0], HEIGHT / tallest), DOWN[1])
-    places: list[Column] = [
-        {neuron: (x * ACROSS, ((len(rows) - 1) / 2 - y) * down) for y, neuron in enumerate(rows)}
-        for x, rows in enumerate(shown)
-    ]
-    left, right = (MARGIN + max(width(text, 10) for text in texts) / 72 for texts in names)
-    top = (tallest - 1) / 2 * down + 3 * RADIUS
-    ends = (-left, ACROSS * len(layers) + right, -top, top + HEADING)
-    across, up = ends[1] - ends[0] + COLOUR_BAR, ends[3] - ends[2] + LEGEND
-    figure = Figure(figsize=(round(across, 1), round(up, 1)), layout="constrained")
-    axes = figure.add_subplot(aspect="equal", xlim=ends[:2], ylim=ends[2:])
-    axes.set_axis_off()
-    _plot_headings(axes, layers, places, top)
-    for texts, column, side, align in zip(
-        names, (places[0], places[-1]), (-1.6, 1.6), ("right", "left"), strict=True
-    ):
-        for neuron, (x, y) in _neurons_of(column):
-            at = x + side * RADIUS
-            axes.text(at, y, texts[neuron], ha=align, va="center", parse_math=False)
-    _plot_parameters(figure, axes, layers, places)
+    columns = _place_neurons(sizes, most)
+    figure, axes = _make_figure(columns, names)
+    _plot_headings(axes, layers, columns)
+    _plot_labels(axes, names, columns)
+    _plot_parameters(figure, axes, layers, columns)
     neurons = ", ".join(map(str, sizes[1:]))
     parameters = len(model.parameters())
     return Picture(
@@ -107,7 +94,7 @@ def plot_network(
     )
 
 
-def _layers(model: Any) -> list[list[Neuron]]:
+def _layers(model: object) -> list[list[Neuron]]:
     if isinstance(model, MLP):
         return [layer.neurons for layer in model.layers]
     if isinstance(model, Layer):
@@ -120,7 +107,7 @@ def _layers(model: Any) -> list[list[Neuron]]:
     )
 
 
-def _labels(what: str, labels: Iterable[Any] | None, count: int) -> list[str]:
+def _labels(what: str, labels: Iterable[object] | None, count: int) -> list[str]:
     if labels is None:
         return [""] * count
     given = as_list(labels, f"`{what}` must be a list of labels")
@@ -143,66 +130,122 @@ def _neurons_to_show(size: int, most: int) -> list[int | None]:
     return [*range(most // 2), None, *range(size - (most - 1) // 2, size)]
 
 
+def _place_neurons(sizes: Iterable[int], most: int) -> list[Column]:
+    """Return where the neurons of each layer are drawn, of layers of these sizes."""
+    shown = [_neurons_to_show(size, most) for size in sizes]
+    down = min(max(DOWN[0], HEIGHT / max(map(len, shown))), DOWN[1])
+    return [
+        {neuron: (x * ACROSS, ((len(rows) - 1) / 2 - y) * down) for y, neuron in enumerate(rows)}
+        for x, rows in enumerate(shown)
+    ]
+
+
 def _neurons_of(column: Column) -> list[tuple[int, Place]]:
     return [(neuron, place) for neuron, place in column.items() if neuron is not None]
 
 
+def _top(columns: Sequence[Column]) -> float:
+    """Return where the headings stand: above the tallest layer."""
+    return max(y for column in columns for _, y in column.values()) + 3 * RADIUS
+
+
+def _make_figure(columns: Sequence[Column], names: Sequence[Sequence[str]]) -> tuple[Figure, Axes]:
+    """Return a figure with room for the neurons, their labels and all that says what they mean."""
+    left, right = (MARGIN + max(width(text, 10) for text in texts) / 72 for texts in names)
+    top = _top(columns)
+    ends = (-left, ACROSS * (len(columns) - 1) + right, -top, top + HEADING)
+    across, up = ends[1] - ends[0] + COLOUR_BAR, ends[3] - ends[2] + LEGEND
+    figure = Figure(figsize=(round(across, 1), round(up, 1)), layout="constrained")
+    axes = figure.add_subplot(aspect="equal", xlim=ends[:2], ylim=ends[2:])
+    axes.set_axis_off()
+    return figure, axes
+
+
 def _plot_headings(
-    axes: Axes, layers: Sequence[Sequence[Neuron]], places: Sequence[Column], top: float
+    axes: Axes, layers: Sequence[Sequence[Neuron]], columns: Sequence[Column]
 ) -> None:
-    """Say of each layer how many neurons it has, of what kind, and what is left out."""
+    """Say of each layer how many neurons it has, of what kind, and how many are shown."""
     inputs = len(layers[0][0].w)
     headings = ["1 input" if inputs == 1 else f"{inputs} inputs"]
     for neurons in layers:
         function = neurons[0].activation
         name = getattr(function, "__name__", type(function).__name__)
         headings.append(f"{len(neurons)} {plottable(name, 12)}")
-    for x, (heading, column) in enumerate(zip(headings, places, strict=True)):
+    top = _top(columns)
+    for x, (heading, column) in enumerate(zip(headings, columns, strict=True)):
         if None in column:
             heading += f"\n{len(column) - 1} shown"
             axes.text(*column[None], "⋮", ha="center", va="center", color=INK, fontsize=14)
         axes.text(x * ACROSS, top, heading, ha="center", color=INK, parse_math=False)
 
 
+def _plot_labels(axes: Axes, names: Sequence[Sequence[str]], columns: Sequence[Column]) -> None:
+    """Write the inputs' labels to the left of them, and the outputs' to the right."""
+    for texts, column, side, align in zip(
+        names, (columns[0], columns[-1]), (-1.6, 1.6), ("right", "left"), strict=True
+    ):
+        for neuron, (x, y) in _neurons_of(column):
+            at = x + side * RADIUS
+            axes.text(at, y, texts[neuron], ha=align, va="center", parse_math=False)
+
+
+class _Looks(TypedDict):
+    linewidths: list[float]
+    linestyles: list[Style]
+    edgecolors: NDArray[np.float64]
+
+
+class _Scale:
+    """How large the numbers and gradients of a network are, and how a parameter looks by them."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.largest = max(abs(_data(p)) for p in parameters)
+        self.steepest = max(abs(_grad(p)) for p in parameters)
+        self.norm = Normalize(-self.steepest or -1.0, self.steepest or 1.0)
+
+    def looks_of(self, parameters: Sequence[Parameter]) -> _Looks:
+        """Return the widths, dashes and colours of parameters."""
+        widths = [WIDEST * abs(_data(p)) / (self.largest or 1.0) for p in parameters]
+        return {
+            "linewidths": widths,
+            "linestyles": [_style(_data(p), w) for p, w in zip(parameters, widths, strict=True)],
+            "edgecolors": np.asarray(GRADIENTS(self.norm([_grad(p) for p in parameters]))),
+        }
+
+
 def _plot_parameters(
     figure: Figure,
     axes: Axes,
     layers: Sequence[Sequence[Neuron]],
-    places: Sequence[Column],
+    columns: Sequence[Column],
 ) -> None:
     """Draw all lines, neurons and rings, and what they mean."""
-    everything = [p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)]
-    largest = max(abs(_data(p)) for p in everything)
-    steepest = max(abs(_grad(p)) for p in everything)
-    norm = Normalize(-steepest or -1.0, steepest or 1.0)
-
-    def looks(parameters: Sequence[Any]) -> dict[str, Any]:
-        widths = [WIDEST * abs(_data(p)) / (largest or 1.0) for p in parameters]
-        return {
-            "linewidths": widths,
-            "linestyles": [_style(_data(p), w) for p, w in zip(parameters, widths, strict=True)],
-            "edgecolors": GRADIENTS(norm([_grad(p) for p in parameters])),
-        }
-
-    weights, biases = [], []  # each parameter, and where it is drawn
-    for neurons, before, column in zip(layers, places, places[1:], strict=False):
+    scale = _Scale([p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)])
+    weights: list[tuple[Parameter, tuple[Place, Place]]] = []  # each, and where it is drawn
+    biases: list[tuple[Parameter, Circle]] = []
+    for neurons, before, column in zip(layers, columns, columns[1:], strict=False):
         for j, end in _neurons_of(column):
             weights += [(neurons[j].w[i], (begin, end)) for i, begin in _neurons_of(before)]
             biases.append((neurons[j].b, Circle(end, RADIUS)))
     weights.sort(key=lambda pair: abs(_grad(pair[0])))  # the largest lie on top
-    parameters, lines = zip(*weights, strict=True)
-    axes.add_collection(LineCollection(lines, **looks(parameters), zorder=1))
-    grounds = [Circle(place, RADIUS) for column in places for _, place in _neurons_of(column)]
+    looks = scale.looks_of([weight for weight, _ in weights])
+    axes.add_collection(LineCollection([line for _, line in weights], **looks, zorder=1))
+    grounds = [Circle(place, RADIUS) for column in columns for _, place in _neurons_of(column)]
     axes.add_collection(
         PatchCollection(grounds, facecolors="white", edgecolors=INK, linewidths=0.6, zorder=2)
     )
-    parameters, rings = zip(*biases, strict=True)
-    axes.add_collection(PatchCollection(rings, facecolors="none", **looks(parameters), zorder=3))
+    looks = scale.looks_of([bias for bias, _ in biases])
+    rings = [ring for _, ring in biases]
+    axes.add_collection(PatchCollection(rings, facecolors="none", **looks, zorder=3))
+    _plot_legend(figure, axes, scale)
 
-    size = number_text(largest)
+
+def _plot_legend(figure: Figure, axes: Axes, scale: _Scale) -> None:
+    """Say what widths, dashes, rings and colours mean."""
+    size = number_text(scale.largest)
     solid = Line2D([], [], color=INK, linewidth=WIDEST, label=f"weight {size}")
     dashed = Line2D([], [], color=INK, linewidth=WIDEST, label=f"−{size}")
-    dashed.set_linestyle(_style(-largest, WIDEST))
+    dashed.set_linestyle(_style(-scale.largest, WIDEST))
     bias = Line2D([], [], color=INK, linestyle="", marker="o", markersize=10, label="bias")
     bias.set(markerfacecolor="white", markeredgewidth=2.5)
     figure.legend(
@@ -212,22 +255,22 @@ def _plot_parameters(
         frameon=False,
         handlelength=2.6,
     )
-    if steepest:
-        scale = ScalarMappable(norm, GRADIENTS)
-        figure.colorbar(scale, ax=axes, label="gradient", shrink=0.8, aspect=30, pad=0.02)
+    if scale.steepest:
+        colours = ScalarMappable(scale.norm, GRADIENTS)
+        figure.colorbar(colours, ax=axes, label="gradient", shrink=0.8, aspect=30, pad=0.02)
     else:
         figure.suptitle("every gradient is 0: was backward() called?", fontsize=10, color=INK)
 
 
-def _style(data: float, width: float) -> Any:
+def _style(data: float, width: float) -> Style:
     if data >= 0 or width < HAIR:
         return "solid"
     return (0, (DASH / width, GAP / width))  # matplotlib's unit is the line's width
 
 
-def _data(parameter: Any) -> float:
+def _data(parameter: Parameter) -> float:
     return float(parameter.data if isinstance(parameter, Value) else parameter)
 
 
-def _grad(parameter: Any) -> float:
+def _grad(parameter: Parameter) -> float:
     return float(parameter.grad if isinstance(parameter, Value) else 0.0)  # a number has none
