@@ -17,7 +17,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any, TypeVar, overload
 
@@ -53,7 +53,7 @@ Number = Value | float
 T = TypeVar("T")
 
 
-def _relu(x: Any) -> Any:
+def _relu(x: float) -> float:
     """Return x where it is positive, else 0; the derivative at 0 is 0."""
     return type(x)() if x < 0 else x  # nan is not less than 0: it comes through
 
@@ -80,41 +80,41 @@ def _sech2(y: float, x: float) -> float:
     return 4 * power / (1 + power) ** 2
 
 
-def _softsign(x: Any) -> Any:
+def _softsign(x: float) -> float:
     """Return x / (1 + |x|)."""
     return x / (1 + abs(x))
 
 
-def _floor(x: Any) -> Any:
+def _floor(x: float) -> float:
     """Return the greatest whole number that is not above x, as a float; the derivative is 0."""
     if x - x != 0:
         return x  # inf and nan are their own
     return type(x)(math.floor(x)) or 0 * x  # an int has no -0.0
 
 
-def _ceil(x: Any) -> Any:
+def _ceil(x: float) -> float:
     """Return the least whole number that is not below x, as a float; the derivative is 0."""
     return (type(x)(math.ceil(x)) or 0 * x) if x - x == 0 else x
 
 
-def _stop(x: Any) -> Any:
+def _stop(x: float) -> float:
     """Return x, as if it were a constant: no gradient goes through."""
     return x
 
 
-def _compare(x: Any, y: Any) -> Any:
+def _compare(x: float, y: float) -> float:
     return type(x)((x > y) - (x < y)) if x <= y or x > y else x + y  # nan compares as nan
 
 
-def _max(*xs: Any) -> Any:
+def _max(*xs: float) -> float:
     return next((x for x in xs if x != x), builtins.max(xs))
 
 
-def _min(*xs: Any) -> Any:
+def _min(*xs: float) -> float:
     return next((x for x in xs if x != x), builtins.min(xs))
 
 
-def _extremum_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+def _extremum_partials(out: Scalar, *xs: Scalar) -> tuple[Scalar, ...]:
     tied = [1 - abs(compare(x, out)) for x in xs]  # 1 where x is the extremum, else 0
     total = sum(tied)
     return tuple([t / total for t in tied])
@@ -136,17 +136,17 @@ def _log_share(d: float, rest: float) -> float:
     return 0.0 - math.log1p(rest * math.exp(-d))
 
 
-def _share_partials(out: Any, x: Any, rest: Any) -> tuple[Any, ...]:
+def _share_partials(out: Scalar, x: Scalar, rest: Scalar) -> tuple[Scalar, ...]:
     total = x + rest
     return rest / total / total, -out / total
 
 
-def _log_share_partials(out: Any, d: Any, rest: Any) -> tuple[Any, ...]:
+def _log_share_partials(out: Scalar, d: Scalar, rest: Scalar) -> tuple[Scalar, ...]:
     total = exp(d) + rest
     return rest / total, -1 / total
 
 
-def _prod_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+def _prod_partials(out: Scalar, *xs: Scalar) -> tuple[Scalar, ...]:
     before = accumulate(xs[:-1], operator.mul, initial=1)
     after = [*accumulate(xs[:0:-1], operator.mul, initial=1)][::-1]
     return tuple(map(operator.mul, before, after))  # out / x would fail at x = 0
@@ -157,7 +157,7 @@ def _direction(x: float, length: float) -> float:
     return x / length if length else x * length
 
 
-def _direction_partials(out: Any, x: Any, length: Any) -> tuple[Any, ...]:
+def _direction_partials(out: Scalar, x: Scalar, length: Scalar) -> tuple[Scalar, ...]:
     if not is_traced(length) and abs(length) <= 0:
         raise ZeroDivisionError(
             "hypot and norm have no second derivative at the origin; for the square of a length "
@@ -176,21 +176,23 @@ def split_dot(operands: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tu
     return operands[:n], operands[n : 2 * n], operands[2 * n :]
 
 
-def _dot(*xs: Any) -> Any:
+def _dot(*xs: float) -> float:
     n = len(xs) // 2
+    product: Callable[[float, float], float] = operator.mul
     if len(xs) % 2:
-        return builtins.sum(map(operator.mul, xs, xs[n:-1]), xs[-1])
-    return builtins.sum(map(operator.mul, xs, xs[n:]))
+        return builtins.sum(map(product, xs, xs[n:-1]), xs[-1])
+    return builtins.sum(map(product, xs, xs[n:]))
 
 
-def _dot_partials(out: Any, *xs: Any) -> tuple[Any, ...]:
+def _dot_partials(out: Scalar, *xs: Scalar) -> tuple[Scalar | int, ...]:
     left, right, start = split_dot(xs)
     return right + left + (1,) * len(start)
 
 
-def _square_of_cbrt(out: Any, x: Any) -> Any:
+def _square_of_cbrt(out: Scalar, x: Scalar) -> Scalar:
     # out * out would double the error of out, which the C library does not round exactly
-    return choose(abs(x) <= 0, lambda: x * x, lambda: x / out)
+    square: Scalar = choose(abs(x) <= 0, lambda: x * x, lambda: x / out)
+    return square
 
 
 LN2, LN10, SQRT2 = math.log(2), math.log(10), math.sqrt(2)
@@ -443,7 +445,7 @@ def maximum(x: float, y: float) -> float: ...
 def maximum(x: Value | float, y: Value | float) -> Value: ...
 @overload
 def maximum(x: Array | Value | float, y: Array | Value | float) -> Any: ...
-def maximum(x: Any, y: Any) -> Any:
+def maximum(x: Array | Value | float, y: Array | Value | float) -> object:
     """Return the greater of two numbers; where they tie each gets half of the gradient.
 
     >>> a, b = Value(1.0), Value(1.0)
@@ -460,7 +462,7 @@ def minimum(x: float, y: float) -> float: ...
 def minimum(x: Value | float, y: Value | float) -> Value: ...
 @overload
 def minimum(x: Array | Value | float, y: Array | Value | float) -> Any: ...
-def minimum(x: Any, y: Any) -> Any:
+def minimum(x: Array | Value | float, y: Array | Value | float) -> object:
     """Return the lesser of two numbers; where they tie each gets half of the gradient.
 
     >>> minimum(2.0, 3.0)
@@ -469,7 +471,7 @@ def minimum(x: Any, y: Any) -> Any:
     return min_(x, y)
 
 
-def _operands(xs: Any, function: str, at_least: int = 0) -> tuple[Any, ...]:
+def _operands(xs: object, function: str, at_least: int = 0) -> tuple[Any, ...]:
     if is_array(xs) and xs.ndim != 1:
         raise TypeError(
             f"{function} needs a sequence of numbers, got an array of {xs.ndim} dimensions; "
@@ -493,7 +495,7 @@ def sum(xs: Iterable[Scalar]) -> Scalar: ...
 def sum(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def sum(xs: Iterable[Array | Value | float]) -> Any: ...
-def sum(xs: Iterable[Any]) -> Any:
+def sum(xs: Iterable[object]) -> object:
     """Return the sum of a sequence as a single node, 0.0 if it is empty.
 
     >>> a, b = Value(1.0), Value(2.0)
@@ -510,7 +512,7 @@ def prod(xs: Iterable[Scalar]) -> Scalar: ...
 def prod(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def prod(xs: Iterable[Array | Value | float]) -> Any: ...
-def prod(xs: Iterable[Any]) -> Any:
+def prod(xs: Iterable[object]) -> object:
     """Return the product of a sequence, 1.0 if it is empty; its derivative is right at zeros too.
 
     >>> x = [Value(0.0), Value(2.0), Value(3.0)]
@@ -528,7 +530,7 @@ def mean(xs: Iterable[Scalar]) -> Scalar: ...
 def mean(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def mean(xs: Iterable[Array | Value | float]) -> Any: ...
-def mean(xs: Iterable[Any]) -> Any:
+def mean(xs: Iterable[object]) -> object:
     """Return the mean of a sequence that is not empty.
 
     >>> mean([1.0, 2.0, 6.0])
@@ -550,7 +552,7 @@ def dot(
     y: Iterable[Array | Value | float],
     start: Array | Value | float | None = None,
 ) -> Any: ...
-def dot(x: Iterable[Any], y: Iterable[Any], start: Any = None) -> Any:
+def dot(x: Iterable[object], y: Iterable[object], start: object = None) -> object:
     """Return x1 * y1 + x2 * y2 + … as a single node, added to `start` if one is given.
 
     Raises:
@@ -572,7 +574,7 @@ def max(xs: Iterable[Scalar]) -> Scalar: ...
 def max(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def max(xs: Iterable[Array | Value | float]) -> Any: ...
-def max(xs: Iterable[Any]) -> Any:
+def max(xs: Iterable[object]) -> object:
     """Return the greatest of a sequence; where several tie they share the gradient evenly.
 
     >>> max([1.0, 3.0, 2.0])
@@ -587,7 +589,7 @@ def min(xs: Iterable[Scalar]) -> Scalar: ...
 def min(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def min(xs: Iterable[Array | Value | float]) -> Any: ...
-def min(xs: Iterable[Any]) -> Any:
+def min(xs: Iterable[object]) -> object:
     """Return the least of a sequence; where several tie they share the gradient evenly.
 
     >>> min([1.0, 3.0, 2.0])
@@ -602,7 +604,7 @@ def norm(xs: Iterable[Scalar]) -> Scalar: ...
 def norm(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def norm(xs: Iterable[Array | Value | float]) -> Any: ...
-def norm(xs: Iterable[Any]) -> Any:
+def norm(xs: Iterable[object]) -> object:
     """Return the Euclidean length of a vector; its gradient at the origin is 0.
 
     That gradient has no derivative at the origin: it raises. The length's square is `dot(x, x)`.
@@ -621,7 +623,7 @@ def logsumexp(xs: Iterable[Scalar]) -> Scalar: ...
 def logsumexp(xs: Iterable[Value | float]) -> Value: ...
 @overload
 def logsumexp(xs: Iterable[Array | Value | float]) -> Any: ...
-def logsumexp(xs: Iterable[Any]) -> Any:
+def logsumexp(xs: Iterable[object]) -> object:
     """Return log(exp(x1) + exp(x2) + …) without overflow.
 
     >>> logsumexp([1000.0, 1000.0])
@@ -636,7 +638,7 @@ def log_softmax(xs: Iterable[Scalar]) -> list[Scalar]: ...
 def log_softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @overload
 def log_softmax(xs: Iterable[Array | Value | float]) -> list[Any]: ...
-def log_softmax(xs: Iterable[Any]) -> list[Any]:
+def log_softmax(xs: Iterable[object]) -> Sequence[object]:
     """Return the logarithms of `softmax`, finite where it underflows.
 
     >>> log_softmax([1000.0, -1000.0])
@@ -654,7 +656,7 @@ def softmax(xs: Iterable[Scalar]) -> list[Scalar]: ...
 def softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @overload
 def softmax(xs: Iterable[Array | Value | float]) -> list[Any]: ...
-def softmax(xs: Iterable[Any]) -> list[Any]:
+def softmax(xs: Iterable[object]) -> Sequence[object]:
     """Return exp(x) for each x, divided by their sum: positive numbers that sum to 1.
 
     >>> softmax([1000.0, 1000.0])

@@ -23,22 +23,23 @@ __all__ = ["NUMBERS", "Arithmetic", "by_ufunc"]
 
 NUMBERS = (float, int, numbers.Real)  # the last, which is abstract, is slow to ask
 Self = TypeVar("Self", bound="Arithmetic")
+Compare = Callable[[Any, Any], bool]
 
 
-def _left_to(other: Any) -> Any:
+def _left_to(other: object) -> object:
     """Return `NotImplemented`, so that the other operand computes; raise for NumPy's masked.
 
     It would compute with the number behind its mask.
     """
     if is_masked(other):
-        raise TypeError("an operand is a real number, got one that is masked; write x.filled(nan)")
+        raise TypeError("an operand must be a real number, got a masked one; write x.filled(nan)")
     return NotImplemented
 
 
-def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
+def _operator(op: Primitive) -> Callable[[Self, object], object]:
     """Return the method for `operand op other`."""
 
-    def method(self: Self, other: Any) -> Any:
+    def method(self: Self, other: object) -> object:
         if isinstance(other, Operand):
             return self.record(op, (self, other))
         if not isinstance(other, NUMBERS):
@@ -48,10 +49,10 @@ def _operator(op: Primitive) -> Callable[[Self, Any], Self]:
     return method
 
 
-def _reverse(op: Primitive) -> Callable[[Self, Any], Self]:
+def _reverse(op: Primitive) -> Callable[[Self, object], object]:
     """Return the method for `number op operand`."""
 
-    def method(self: Self, other: Any) -> Any:
+    def method(self: Self, other: object) -> object:
         if not isinstance(other, NUMBERS):
             return NotImplemented
         return self.record(op, (self._constant(other), self))
@@ -59,11 +60,11 @@ def _reverse(op: Primitive) -> Callable[[Self, Any], Self]:
     return method
 
 
-def _in_place(op: Primitive) -> Callable[[Self, Any], Self]:
+def _in_place(op: Primitive) -> Callable[[Self, object], object]:
     """Return the method for `operand op= other`: a new node, as Python has it for numbers."""
     plain = _operator(op)
 
-    def method(self: Self, other: Any) -> Any:
+    def method(self: Self, other: object) -> object:
         if isinstance(other, NUMBERS):
             warn_of_rebinding(self, op.name)
         return plain(self, other)
@@ -78,8 +79,8 @@ def _unary(op: Primitive) -> Callable[[Self], Self]:
     return method
 
 
-def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool]:
-    def method(self: Operand, other: Any) -> Any:
+def _order(compare: Compare) -> Callable[[Operand, object], object]:
+    def method(self: Operand, other: object) -> object:
         if isinstance(other, Operand):
             return compare(self._real, other._real)
         if type(other) is float or (isinstance(other, NUMBERS) and not is_of_dates(other)):
@@ -89,10 +90,10 @@ def _order(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, Any], bool
     return method
 
 
-def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object], bool]:
+def _equality(compare: Compare) -> Callable[[Operand, object], object]:
     """Return the method that asks of anything what a float would: an array, pytest's approx."""
 
-    def method(self: Operand, other: object) -> Any:
+    def method(self: Operand, other: object) -> object:
         return compare(self._real, other._real if isinstance(other, Operand) else other)
 
     return method
@@ -101,7 +102,7 @@ def _equality(compare: Callable[[Any, Any], bool]) -> Callable[[Operand, object]
 def by_ufunc(ufunc: str) -> Callable[..., Any]:
     """Return the method that does what a ufunc does."""
 
-    def method(self: Operand, *others: Any) -> Any:
+    def method(self: Operand, *others: object) -> object:
         return array_rules().apply_named(ufunc, (self, *others))
 
     return method
@@ -160,7 +161,7 @@ class Arithmetic(Operand):
     def __pow__(self, exponent: Array) -> Any: ...
     @overload
     def __pow__(self: Self, exponent: Operand | Real) -> Self: ...
-    def __pow__(self: Self, exponent: Any) -> Any:
+    def __pow__(self: Self, exponent: object) -> object:
         if isinstance(exponent, Operand):
             op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
             return self.record(op, (self, exponent))
@@ -172,7 +173,7 @@ class Arithmetic(Operand):
     def __rpow__(self, base: Array) -> Any: ...
     @overload
     def __rpow__(self: Self, base: Operand | Real) -> Self: ...
-    def __rpow__(self: Self, base: Any) -> Any:
+    def __rpow__(self: Self, base: object) -> object:
         if not isinstance(base, NUMBERS):
             return NotImplemented
         return self.record(primitive.exponential(as_constant(base)), (self,))
@@ -193,7 +194,7 @@ class Arithmetic(Operand):
     def __bool__(self) -> bool:
         return bool(self._real)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> object:
         return array_rules().apply_ufunc(ufunc, method, inputs, kwargs)
 
     # NumPy's loops over arrays of objects call these on each element.
@@ -202,7 +203,9 @@ class Arithmetic(Operand):
     degrees, rad2deg = by_ufunc("degrees"), by_ufunc("rad2deg")
     trunc = __trunc__ = by_ufunc("trunc")
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self, function: Any, types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> object:
         return array_rules().apply_function(function, args, kwargs)
 
     def __float__(self) -> NoReturn:

@@ -189,7 +189,7 @@ class Primitive:
         if not least <= count <= most:
             raise TypeError(f"{self.name} takes {most} operand{'s' * (most != 1)}, got {count}")
 
-    def require_partials(self, partials: Any, count: int) -> None:
+    def require_partials(self, partials: object, count: int) -> None:
         """Raise an error unless `partials` is a tuple of `count` numbers, one for each operand.
 
         >>> multiply.require_partials((1.0,), 2)
@@ -270,7 +270,7 @@ def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
 def locate(
     error: Exception,
     op: Primitive | str,
-    operands: Sequence[Any],
+    operands: Sequence[object],
     *,
     of_derivative: bool = False,
     node: Operand | None = None,
@@ -337,21 +337,21 @@ def as_operand(x: Scalar) -> Scalar:
     if is_array(x):
         floats: Scalar = apply_to_arrays(as_operand, [x])
         return floats
-    exact: Any = number(x, "an operand is a real number")
+    exact: Any = number(x, "an operand must be a real number")
     return exact  # type: ignore[no-any-return]
 
 
-def _sign(x: Any) -> Any:
+def _sign(x: float) -> float:
     """Return 1, 0 or -1 with the sign of x; the derivative is 0."""
     return type(x)(1 if x > 0 else -1) if x > 0 or x < 0 else x  # zeros and nan are their own sign
 
 
-def _floordiv(x: Any, y: Any) -> Any:
+def _floordiv(x: float, y: float) -> float:
     out = x // y
     return out if isinstance(out, float) else type(x)(out)  # Fractions give an int
 
 
-def _pow(x: Any, y: Any) -> Any:
+def _pow(x: float, y: float) -> float:
     if isinstance(out := x**y, complex):
         raise ValueError("a negative number has real powers only where the exponent is whole")
     return out if type(out) is not int else type(y)(out)  # of an int to the power of a Fraction
@@ -376,7 +376,7 @@ def _is_at_0(x: Any) -> Any:
 
 # x**y at x = 0: 0**0 has the derivatives 0 and 0, and every 0**y above it is flat in y. For y <= 1
 # that has no slope of its own: by y, it would be -inf next to 0, and by x, it jumps at y = 1.
-def _power_slope(x: Any, y: Any) -> Any:
+def _power_slope(x: float, y: float) -> float:
     return y * _pow(x, y - 1) if x or y else 0 * abs(y)
 
 
@@ -385,7 +385,7 @@ def _power_slope_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return by_x, _cross_partial(x, y)
 
 
-def _power_log(x: Any, y: Any) -> Any:
+def _power_log(x: float, y: float) -> float:
     return _pow(x, y) * (math.log(x) if x else 0)
 
 

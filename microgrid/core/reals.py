@@ -48,7 +48,7 @@ def number_beside(x: object, kind: type[float]) -> float:
     """Return a plain number to compute with beside others of a kind: an int stays exact."""
     if kind is not float and isinstance(x, (int, Integral)):
         return kind(x)
-    return number(x, "an operand is a real number")
+    return number(x, "an operand must be a real number")
 
 
 def number_of_kind(
