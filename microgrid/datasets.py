@@ -266,7 +266,7 @@ class StandardScaler:
     After `fit`, `mean` and `scale` hold the mean and the population standard deviation (over n, not
     n - 1) of each column. A constant column has scale 1, so it becomes 0. Rows are lists, arrays,
     data frames or other iterables. Every method raises `ValueError` unless they are finite and of
-    one length, that of the rows fitted, `TypeError` if something in them is no number, and
+    one length, that of the rows fitted, `TypeError` if something in them is not a number, and
     `OverflowError` if a result is too large for a float.
 
     >>> scaler = StandardScaler().fit([[1, 5], [3, 5]])

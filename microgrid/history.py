@@ -115,7 +115,7 @@ def _require_record(record: object) -> None:
 
 
 def _cell(x: object) -> str:
-    """Return how the table shows a number: short, and what is no number as errors show it."""
+    """Return the text of a number in the table; anything else is shown as in errors."""
     if isinstance(x, Rational) or not is_real(x):
         return shown(int(x) if isinstance(x, Integral) and is_real(x) and not is_bool(x) else x)
     number = float(x)

@@ -1,4 +1,4 @@
-"""Losses of one row, `(prediction, target)`: what a model should have said, and how far off it was.
+"""Losses of one row, `(prediction, target)`: how far off a model was from what it should have said.
 
 Where the prediction is a list (but for `cross_entropy`) the loss is the mean over its numbers.
 """
@@ -160,7 +160,7 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     Finite for all logits whose differences are.
 
     Raises:
-        TypeError: the logits are no sequence, or the target is no integer.
+        TypeError: the logits are not a sequence, or the target is not an integer.
         ValueError: the target is not the index of a logit.
 
     >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
@@ -194,13 +194,13 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Any:
 
 
 def _unless_at(index: Value, i: int, difference: Any) -> Any:
-    """Return a difference, or 0 at the index, which is not known yet."""
+    """Return a difference, or 0 if `i` is the traced index."""
     is_there = where(index <= i - 1, 0.0, index <= i)
     return where(is_there, 0.0, difference)
 
 
 def _entry_at(index: Value, xs: Sequence[Any]) -> Any:
-    """Return the entry at an index that is not known yet."""
+    """Return the entry at a traced index."""
     entry = xs[-1]
     for i in reversed(range(len(xs) - 1)):
         entry = where(index <= i, xs[i], entry)

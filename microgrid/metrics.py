@@ -21,7 +21,7 @@ def accuracy(predictions: Iterable[Any], targets: Iterable[Any]) -> float:
     logits says the class of the greatest. Both go by position.
 
     Raises:
-        ValueError: there are no rows, not as many targets, or a target is no class.
+        ValueError: there are no rows, or not as many targets, or a target is not a class.
         TypeError: a prediction is neither a number nor a list of numbers.
 
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])

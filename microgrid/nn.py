@@ -181,7 +181,7 @@ def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
 
 
 def _walk(module: Module) -> Iterator[tuple[str, Value | Module]]:
-    """Yield each parameter and module once, with its path, a module before what is in it."""
+    """Yield each parameter and module once, with its path, a module before its contents."""
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", module)]
     while stack:
@@ -222,7 +222,7 @@ class Neuron(Module):
     `random.Random` to draw from, or None for other weights each time.
 
     Raises:
-        TypeError: a size is no integer, or `nonlin` is neither True nor False.
+        TypeError: a size is not an integer, or `nonlin` is neither True nor False.
         ValueError: a size is less than 1, a name is unknown, or the neuron is called with another
             number of inputs than `nin`.
 
@@ -265,7 +265,7 @@ class Neuron(Module):
             raise ValueError(f"this neuron takes {takes}, got {len(inputs)}{why}")
         try:
             total = functional.dot_(*self.w, *inputs, self.b)
-        except TypeError:  # a tensor of one number is none; or it says which of them is no number
+        except TypeError:  # of tensors, which hold numbers; or to say which input is not one
             total = functional.dot_(*self.w, *_inputs(inputs), self.b)
         try:
             output: Value = self.activation(total)
@@ -348,7 +348,7 @@ class MLP(Module):
     ) -> None:
         nouts = _sizes(nin, nouts, more)
         if not nouts:
-            raise ValueError("`nouts` must name at least one layer's size, got none.")
+            raise ValueError("`nouts` must name at least one layer's size, got none")
         random = generator(seed)
         last = len(nouts) - 1
         self.layers = [

@@ -53,7 +53,7 @@ class Optimizer:
 
     Raises:
         TypeError: a parameter is not a Value, or an option has another type than it must have.
-        ValueError: there are no parameters, one is no leaf, or an option is out of its range.
+        ValueError: there are no parameters, one is not a leaf, or an option is out of its range.
 
     >>> from microgrid import sign
     >>> class Signs(Optimizer):
@@ -328,7 +328,7 @@ class SGD(Optimizer):
         if not self.momentum:
             return p - lr * g, state
         (velocity,) = state
-        # the first gradient enters whole: there is no velocity yet that it would dampen
+        # the first gradient enters whole: there is no velocity yet beside which to dampen it
         velocity = self.momentum * velocity + where(step > 1, 1 - self.dampening, 1) * g
         return p - lr * (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
 
@@ -554,7 +554,7 @@ def _is_plain(x: object) -> bool:
 
 
 def _gradients(parameters: Sequence[Value]) -> list[float]:
-    """Return the parameters' gradients; raise `TypeError` if one is no number."""
+    """Return the parameters' gradients; raise `TypeError` if one is not a number."""
     for i, parameter in enumerate(parameters):
         if type(parameter.grad) is not float:
             number(

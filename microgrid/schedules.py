@@ -1,8 +1,8 @@
 """Learning rates over a training: functions of the step, which counts from 0.
 
-A schedule is any function `step -> learning rate`; these are the common ones, in the names of
-optax and with the curves of PyTorch's schedulers. Rates and steps that are no numbers raise
-`TypeError` at once, negative rates and less than one step `ValueError`.
+A schedule is any function `step -> learning rate`; these are the common ones, with the names of
+optax and the curves of PyTorch's schedulers. A rate or a number of steps that is not a number
+raises `TypeError` at once; a negative rate, or less than one step, raises `ValueError`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
 
 
 def _of_steps(rate: Schedule) -> Schedule:
-    """Return a schedule that says what it takes, if it is given something else."""
+    """Return a schedule that says what it takes where it is given something else."""
 
     @wraps(rate)
     def schedule(step: int) -> float:

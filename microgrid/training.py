@@ -65,9 +65,9 @@ def fit(
         y: as many targets, each a number or a list of numbers.
         loss: `(prediction, target) -> Value`, of one row; a batch's is the mean.
         optimizer: moves the parameters that it was made with.
-        epochs: how often all rows are gone through.
-        batch_size: rows to a step; all of them if None.
-        shuffle: whether the rows of every epoch come in another order, drawn from `seed`.
+        epochs: how often to go through all rows.
+        batch_size: how many rows a step takes; all of them if None.
+        shuffle: whether every epoch takes the rows in another order, drawn from `seed`.
         seed: an integer or a `random.Random`; the same seed gives the same bits.
         validation: rows and targets to measure on after every epoch, as `val_loss` and so on.
         metrics: functions `(predictions, targets) -> float`, such as `accuracy`. On the training
@@ -76,23 +76,24 @@ def fit(
         clip: changes the gradients before a step: `optim.clip_norm(1.0)`, `optim.clip_value(1.0)`.
         callbacks: each is called with the model and the history after every epoch; the training
             ends if it returns True. One that is a context manager is entered before the first step
-            and left when the training has ended, however it did.
+            and left when the training ends, however that happens.
         progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
         compile: whether to train natively, with the extra `compile`; the weights are the same to
-            the last few digits. If None, where it is installed, there is enough to do, and what is
-            given can be compiled; True insists, and False stays in Python. Natively the schedule is
-            asked for many steps ahead, and while model and loss are traced, for a moment, no other
-            thread can compute with the parameters.
+            the last few digits. None does so where the extra is installed, there is enough to do,
+            and everything can be compiled; True insists, and False stays in Python. Natively the
+            schedule is asked for many steps ahead; and for a moment, while model and loss are
+            traced, no other thread can compute with the parameters.
 
     Ctrl-C ends the training: the weights are those of the last whole step, and the history of the
-    epochs that were finished, and measured, is returned. Ctrl-C again within a second is the same
-    one; after that, it cuts short what a callback still does as it is left.
+    epochs that were finished, and measured, is returned. Ctrl-C again within a second counts as the
+    same one; after that, it cuts short what a callback still does as it is left.
 
-    An exception that ends it, of a callback or of a signal such as `SIGALRM` that limits the time,
-    leaves the weights of the last whole step too, and has the history so far as its `history`.
+    An exception that ends the training, from a callback or from a signal such as `SIGALRM` that
+    limits its time, leaves the weights of the last whole step too, and carries the history so far
+    as its `history`.
 
     Raises:
-        TypeError, ValueError: an argument is wrong, found before the first step.
+        TypeError, ValueError: an argument is wrong; this is found before the first step.
         ImportError: `compile` is True, and the extra is not installed.
         FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
             are as they were before that step.
@@ -135,7 +136,7 @@ def fit(
         return History(ended=NOT_BEGUN) if history is None else history
     except BaseException as error:
         if history is not None and history.ended != NOT_BEGUN:
-            with suppress(AttributeError):  # it is of any type, as a callback may raise it
+            with suppress(AttributeError):  # a callback may raise an error of any type
                 error.history = history  # type: ignore[attr-defined]
         raise
 

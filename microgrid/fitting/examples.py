@@ -45,7 +45,7 @@ def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> Examples:
     numbers in y stay ints. `name` goes before "X" and "y" in errors.
 
     Raises:
-        ValueError: there are no rows, they differ in width or are not as many as the targets, or a
+        ValueError: there are no rows, or not as many as targets, or they differ in width, or a
             number is missing or not finite.
         TypeError: something is not a plain number, or has no order.
 
@@ -61,7 +61,7 @@ def validation_examples(validation: object, width: int) -> Examples | None:
     """Return the pair `validation` as examples of the training's width; None stays None.
 
     Raises:
-        ValueError, TypeError: as `examples` does, or `validation` is no pair, or has another width.
+        ValueError, TypeError: as `examples` does, or `validation` is not a pair of the same width.
 
     >>> validation_examples(([[3]], [0]), width=1)
     Examples(rows=[[3.0]], targets=[0])
@@ -117,14 +117,14 @@ def _targets(name: str, y: Iterable[Any]) -> list[Target]:
 
 
 class _Cells:
-    """What is in the rows of data: names its place where it is no number."""
+    """Reads the numbers in rows of data; names the place of anything else."""
 
     def __init__(self, name: str, data: Any, instead_of_text: str) -> None:
         self.name, self.instead_of_text = name, instead_of_text
         self.columns = names_of_columns(data)
 
     def number(self, x: Any, row: int, column: int | None = None) -> float:
-        """Return what stands in a row, or in one of its columns, as an int or a float."""
+        """Return the number in a row, or in one of its columns, as an int or a float."""
         if type(x) is float and x - x == 0:
             return x
         x = single(x)
@@ -146,7 +146,7 @@ class _Cells:
         return f"row {row}, column {column}{called} of `{self.name}`"
 
     def _instead_of(self, x: Any) -> str:
-        """Return what to write for what is no number, "" where that is not clear."""
+        """Return what to write instead of x, or "" where that is not clear."""
         if isinstance(x, Operand):
             return "; write x.data"
         if is_of_dates(x):

@@ -24,7 +24,7 @@ Clip = Callable[[Sequence[Any]], Sequence[Any]]
 class Task:
     """A model and its loss, what they are trained on, and how each step moves the parameters.
 
-    `held_out` is measured after every epoch, if it is given; the rest is as `fit` explains it.
+    `held_out` is measured after every epoch, if there is any; `fit` explains the rest.
 
     Raises:
         TypeError: a part is not what it must be.

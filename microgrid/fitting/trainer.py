@@ -119,8 +119,8 @@ class Trainer:
         total.backward()
         if self.steps == 0:
             require_dependence(total, parameters)
-        # divided after they are summed: shares of 1 and -1 cancel, of 1/n and -1/n only nearly,
-        # and some optimizers would blow up what is left
+        # divided after they are summed: 1 and -1 cancel, 1/n and -1/n do so only nearly, and some
+        # optimizers would blow up the rest
         gradients = [parameter.grad / len(predictions) for parameter in parameters]
         if not all(map(math.isfinite, gradients)):
             raise FloatingPointError(f"a gradient is not finite: {origin(total)}")
@@ -142,7 +142,7 @@ class Trainer:
         self.steps += 1
 
     def validate(self, epoch: int) -> Measurement | None:
-        """Measure what is held out, after an epoch; return None if nothing is."""
+        """Measure the held-out examples after an epoch; return None if there are none."""
         if not self.task.held_out:
             return None
         with say_where(f"epoch {epoch}, validation", MOVED):
@@ -174,7 +174,7 @@ def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
 
 
 def require_value(loss: object) -> Value:
-    """Return a loss; raise `TypeError` if it is no `Value`."""
+    """Return a loss; raise `TypeError` if it is not a `Value`."""
     if not isinstance(loss, Value):
         raise TypeError(f"the loss must be a Value that depends on parameters, got {shown(loss)}")
     return loss

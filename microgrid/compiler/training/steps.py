@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 
 class TrainingRecord(Record):
-    """What machine code is told of a training, as steps.ll reads it."""
+    """What machine code knows of a training, as steps.ll reads it."""
 
     _fields_ = (
         *[(name, ADDRESS) for name in ("kernel", "loss_record", "clip_record", "rule_record")],

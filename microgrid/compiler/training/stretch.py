@@ -18,7 +18,7 @@ __all__ = ["Stretch"]
 
 
 class Stretch:
-    """Epochs in a row, whose steps are taken in native calls of as many as one likes."""
+    """Epochs in a row, of which a native call takes as many steps as are asked of it."""
 
     def __init__(
         self,

@@ -20,25 +20,24 @@ from .stretch import Stretch
 
 __all__ = ["NativeTrainer"]
 
-SECONDS = 0.05  # of one native call, about: Ctrl-C and the bar wait for its end
-SECONDS_PER_OPERATION = 1e-8  # at most, for a row; a first guess, until a call was measured
-FIRST_ROWS = 4  # of which the loss is compared with Python's
-AGREEMENT = 1e-6  # far more than rounding, far less than what another number would make
-MOST_ROWS = 2**18  # that are put in order for one native call
+SECONDS = 0.05  # about how long a native call takes: Ctrl-C and the bar wait for its end
+SECONDS_PER_OPERATION = 1e-8  # at most, for one row: a guess, until a call has been measured
+FIRST_ROWS = 4  # whose loss is compared with Python's
+AGREEMENT = 1e-6  # far more than rounding makes, far less than another number would
+MOST_ROWS = 2**18  # that one native call takes in order
 
 
 class NativeTrainer(Trainer):
-    """Takes the steps of a task natively, and in Python those that cannot be taken so.
+    """Takes the steps of a task natively, and those that a kernel cannot take in Python.
 
     Args:
-        task: what is to be done.
-        history: where each epoch is written down, or None.
+        task, history: as a `Trainer` takes them.
         predicts: whether the predictions are wanted too.
         has_callbacks: whether somebody may look at the model after every epoch, and change it.
-        insists: whether to raise an error if something cannot be compiled, or go on in Python.
+        insists: whether to raise an error where something cannot be compiled; else Python goes on.
 
     Raises:
-        TypeError: something cannot be compiled, if one insists.
+        TypeError: something cannot be compiled, and `insists` is True.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class NativeTrainer(Trainer):
         yield from super().epochs(orders, bar)
 
     def validate(self, epoch: int) -> Measurement | None:
-        """Measure what is held out, after an epoch; return None if nothing is."""
+        """Measure the held-out examples after an epoch; return None if there are none."""
         if self.native and self.held_out is not None and self.task.held_out:
             loss, outs = self.native.measure(self.held_out)
             if math.isfinite(loss):
@@ -77,7 +76,7 @@ class NativeTrainer(Trainer):
         return super().validate(epoch)  # which says what is wrong
 
     def _unless_refused(self, compile: Callable[[], NativeSteps]) -> NativeSteps | None:
-        """Return compiled steps, or None if Python has to take them: if one insists, raise that."""
+        """Return compiled steps, or None if Python has to take them, unless somebody insists."""
         try:
             return compile()
         except Exception as error:  # a model may raise anything of numbers that are not known yet
@@ -117,7 +116,7 @@ class NativeTrainer(Trainer):
     def _require_agreement(self, steps: NativeSteps) -> None:
         """Raise `TypeError` if Python computes something else of the first rows.
 
-        So it is if a model draws numbers that cannot be watched.
+        It does where a model draws numbers from a generator that cannot be watched.
         """
         first = self.task.examples.at(range(min(FIRST_ROWS, len(self.task.examples.rows))))
         try:
@@ -198,6 +197,6 @@ def _require_plain(optimizer: Optimizer) -> None:
         if own is not getattr(Optimizer, name):
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
     if not all(type(p) is Value and type(p.data) is float for p in optimizer.parameters):
-        raise TypeError("a kernel computes with floats, and a parameter is none")
+        raise TypeError("a kernel computes with floats, and not every parameter is one")
     if current(watched) or current(unrecorded):
         raise TypeError("under detect_anomaly() or no_grad() every node is made in Python")
