@@ -215,9 +215,9 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
     for slot, (op, operands) in steps.items():
         for begin in range(0, _count_terms(op, operands), most) if slot in groups else ():
             for k in groups[slot]:
-                piece = _piece(*steps[k], slice(begin, begin + most))
-                before = [at[k]] if begin else [at[x] for x in _start(*steps[k])]
-                terms = [at[x] for x in piece]
+                lists, start = _lists(*steps[k])
+                terms = [at[x] for xs in lists for x in xs[begin : begin + most]]
+                before = [at[k]] if begin else [at[x] for x in start]
                 at[k] = draft.step(op, (*terms, *before) if op is dot_ else (*before, *terms))
         if slot not in at:
             moved = tuple([at[x] for x in operands])
@@ -228,38 +228,33 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
     return draft.program(program, at)
 
 
-def _count_terms(op: Primitive, operands: Slots) -> int:
-    """Return how many operations on two or three numbers a step is, if it can be divided."""
+def _lists(op: Primitive, operands: Slots) -> tuple[tuple[Slots, ...], Slots]:
+    """Return the lists that a step goes through term by term, and what a dot starts from.
+
+    A dot has two lists, a chain has one, and a step that cannot be divided so has none.
+    """
     if op is dot_:
-        return len(split_dot(operands)[0])
-    return len(operands) if op.name in CHAINS else 0
+        left, right, start = split_dot(operands)
+        return (left, right), start
+    return ((operands,) if op.name in CHAINS else ()), ()
 
 
-def _piece(op: Primitive, operands: Slots, part: slice) -> Slots:
-    """Return the operands of some of a step's terms."""
-    if op is not dot_:
-        return operands[part]
-    left, right, _ = split_dot(operands)
-    return left[part] + right[part]
-
-
-def _start(op: Primitive, operands: Slots) -> Slots:
-    """Return what a dot starts from, in a tuple of one or none."""
-    return split_dot(operands)[2] if op is dot_ else ()
+def _count_terms(op: Primitive, operands: Slots) -> int:
+    lists, _ = _lists(op, operands)
+    return len(lists[0]) if lists else 0
 
 
 def _group(steps: Mapping[int, Step], most: int) -> dict[int, list[int]]:
     """Group long steps, by the first of each group: dots with a list in common, others alone."""
     long = {slot: step for slot, step in steps.items() if _count_terms(*step) > most}
-    uses = Counter(
-        [factors for op, xs in long.values() if op is dot_ for factors in split_dot(xs)[:2]]
-    )
+    dots = [operands for op, operands in long.values() if op is dot_]
+    uses = Counter([xs for operands in dots for xs in split_dot(operands)[:2]])
     groups: dict[int, list[int]] = {}
     leaders: dict[Slots, int] = {}
     for slot, (op, operands) in long.items():
         leader = slot
         if op is dot_:
-            common = max(split_dot(operands)[:2], key=lambda factors: uses[factors])
+            common = max(split_dot(operands)[:2], key=lambda xs: uses[xs])
             leader = leaders.setdefault(common, slot)
             if any(x >= leader and steps[x][0] is not CONSTANT for x in operands):
                 leader = leaders[common] = slot

@@ -25,7 +25,7 @@ DOUBLE = np.dtype(np.float64)
 Floats = NDArray[np.float64]
 Column = NDArray[Any]  # of real numbers of any dtype
 Numbers = ctypes.Array[ctypes.c_double]
-Stretch = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
+Strided = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
 
 
 class KernelRecord(Record):
@@ -70,7 +70,7 @@ class Kernel:
     def bind(
         self,
         rows: int,
-        columns: Sequence[Stretch],
+        columns: Sequence[Strided],
         outs: Sequence[int],
         shared: Floats,
         sums: Floats,
@@ -157,8 +157,8 @@ class ArrayKernel:
         if odd:
             self._run_in_chunks(rows, even, odd, outs, numbers, sums)
         else:
-            stretches = [even[j] for j in range(len(columns))]
-            self.kernel.bind(rows, stretches, [x.ctypes.data for x in outs], numbers, sums)()
+            places = [even[j] for j in range(len(columns))]
+            self.kernel.bind(rows, places, [x.ctypes.data for x in outs], numbers, sums)()
         if self.reduce:
             return self._total(rows, sums, numbers)
         filled = iter(outs)
@@ -168,7 +168,7 @@ class ArrayKernel:
     def _run_in_chunks(
         self,
         rows: int,
-        even: Mapping[int, Stretch],
+        even: Mapping[int, Strided],
         odd: Mapping[int, Column],
         outs: Sequence[Floats],
         numbers: Floats,
@@ -182,9 +182,9 @@ class ArrayKernel:
                 j: np.ascontiguousarray(column.flat[begin : begin + count], DOUBLE)
                 for j, column in odd.items()
             }
-            stretches = {j: (address + begin * step, step) for j, (address, step) in even.items()}
-            stretches |= {j: (chunk.ctypes.data, 8) for j, chunk in chunks.items()}
-            ordered = [stretches[j] for j in range(len(stretches))]
+            places = {j: (address + begin * step, step) for j, (address, step) in even.items()}
+            places |= {j: (chunk.ctypes.data, 8) for j, chunk in chunks.items()}
+            ordered = [places[j] for j in range(len(places))]
             ends = [out.ctypes.data + 8 * begin for out in outs]
             self.kernel.bind(count, ordered, ends, numbers, sums, lanes)()
 
@@ -213,9 +213,9 @@ def _common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
 
 def _sort(
     columns: Sequence[Column], shape: tuple[int, ...]
-) -> tuple[dict[int, Stretch], dict[int, Column]]:
+) -> tuple[dict[int, Strided], dict[int, Column]]:
     """Return where the columns of doubles in even steps are, and the other columns."""
-    even: dict[int, Stretch] = {}
+    even: dict[int, Strided] = {}
     odd: dict[int, Column] = {}
     for j, column in enumerate(columns):
         if column.dtype != DOUBLE:
