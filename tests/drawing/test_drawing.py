@@ -511,11 +511,13 @@ def test_render_writes_the_source_too_as_graphviz_does(tmp_path, monkeypatch):
     assert graph.render() == "Graph.gv.svg"
     beside = Path("folder", "beside.svg")  # where the picture is, so is its source
     assert graph.render(outfile=beside) == str(beside)
+    assert graph.render(outfile="a.svg", directory="text") == "a.svg"
     written = {str(path) for path in Path().rglob("*") if path.is_file()}
     assert written == {
         *("gout", "gout.svg", str(Path("folder", "other.png"))),
         *("o.gv", "o.svg", "Graph.gv", "Graph.gv.svg"),
         *(str(beside), str(beside.with_suffix(".gv"))),
+        *("a.svg", str(Path("text", "a.gv"))),
     }
     assert Path("gout").read_text(encoding="utf-8") == graph.source
 

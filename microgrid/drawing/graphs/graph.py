@@ -165,7 +165,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         """Write DOT text and the picture beside it, as graphviz does; return the picture's path.
 
         `render("g", format="png")` writes g and g.png; `render(outfile="g.png")` writes g.gv and
-        g.png. `cleanup` leaves the DOT text out; `view` opens the picture. The other options are
+        g.png, where a `directory` is that of the text alone. `cleanup` leaves the DOT text out; `view` opens the picture. The other options are
         those of `pipe`. Shorter is `save`.
 
         Raises:
@@ -178,10 +178,10 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
             format = format or self.format
             picture = text.with_name(f"{text.name}.{format}")
         else:
-            picture = self._path(directory, outfile)
+            picture = self._path("." if directory else None, outfile)
             text = picture.with_suffix(".gv")
-            if filename is not None:
-                text = self._path(directory, filename)
+            if directory or filename:
+                text = self._path(directory, filename or text)
             format = format or picture.suffix.removeprefix(".").lower() or self.format
         written = {picture: format}
         if not cleanup:

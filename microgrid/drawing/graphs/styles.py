@@ -227,7 +227,7 @@ def frame_look(block: Block) -> Look:
 def operand_look(
     what: str, partial: Gradient | Exception, share: Gradient, place: int | None
 ) -> Look:
-    """Return the attributes of an operand's edge: the partial by it, and what that brings back.
+    """Return the attributes of an operand's edge: the partial, and what it brings back.
 
     The partial is None where the operation says that there is none, and an exception where it
     cannot be computed; the share of the gradient is None if it is not known, and the place where

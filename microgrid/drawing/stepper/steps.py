@@ -50,7 +50,7 @@ class Steps:
     the steps' texts are places in `numbers()`.
 
     Raises:
-        RuntimeError: there is no leaf to derive by.
+        RuntimeError: there is no leaf to differentiate with respect to.
 
     >>> a = Value(3.0, label="a")
     >>> print("\n".join(Steps(a * a).lines()))

@@ -76,7 +76,7 @@ function inWords(parts, root) {
   });
 }
 
-// ---- computing a graph anew, without Python
+// ---- recomputing a graph, without Python
 
 function erf(x) {
   if (Number.isNaN(x)) return x;
