@@ -37,8 +37,8 @@ def stand_ins(order: Iterable[Value]) -> dict[Value, Value]:
 class Unnumbered:
     """Stand-ins for the values of a graph, which have no number unless they are constants.
 
-    `stand_in` has that of each value, and `partials` of each inner value its derivatives with respect
-    to its parents, as graphs of stand-ins; or None if its rule does not work without numbers.
+    `stand_in` has that of each value. `partials` has those of each inner value, as graphs of
+    stand-ins, or None if its rule does not work without numbers.
 
     >>> a = Value(2.0)
     >>> y = a.tanh()

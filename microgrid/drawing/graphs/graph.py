@@ -165,8 +165,8 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         """Write DOT text and the picture beside it, as graphviz does; return the picture's path.
 
         `render("g", format="png")` writes g and g.png; `render(outfile="g.png")` writes g.gv and
-        g.png, where a `directory` is that of the text alone. `cleanup` leaves the DOT text out; `view` opens the picture. The other options are
-        those of `pipe`. Shorter is `save`.
+        g.png, where a `directory` is that of the text alone. `cleanup` leaves the DOT text out;
+        `view` opens the picture. The other options are those of `pipe`. Shorter is `save`.
 
         Raises:
             ValueError: there is no such format.
