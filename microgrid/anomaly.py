@@ -96,7 +96,7 @@ class _Watch:
             for i, partial in enumerate(partials):
                 if not _is_finite(partial):
                     known = advice(node.op, node.parents, of_derivative=True)
-                    raise self._error(node, f"by operand {i} is {partial!r}", known)
+                    raise self._error(node, f"with respect to operand {i} is {partial!r}", known)
 
     def check_sums(self, order: Sequence[Value], sums: Mapping[Value, Number | None]) -> None:
         """Raise if a sum of `backward` is not finite, of finite ones, at what depends on a leaf."""

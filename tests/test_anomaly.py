@@ -181,7 +181,7 @@ def test_a_slope_that_is_not_finite_names_the_operation_and_the_line_that_made_i
         return y + 1.0
 
     message = (
-        r"^the derivative of steep of (x = )?1\.0 by operand 0 is inf\n"
+        r"^the derivative of steep of (x = )?1\.0 with respect to operand 0 is inf\n"
         rf"  made in line {f.__code__.co_firstlineno + 1} of .*: y = steep\(x\)\n"
         r"  if the result is multiplied by 0"
     )

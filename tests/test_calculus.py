@@ -781,7 +781,7 @@ def test_a_derivative_that_does_not_exist_names_its_operation():
     [
         ("too few", lambda out, x, y: (1,), ValueError, "a tuple of 2, one for each operand"),
         ("no tuple", lambda out, x, y: [1, 1], TypeError, "a tuple of 2, one for each operand"),
-        ("no number", lambda out, x, y: (1, "a"), TypeError, "got 'a' .str. by operand 1"),
+        ("no number", lambda out, x, y: (1, "a"), TypeError, "got 'a' .str. for operand 1"),
     ],
 )
 @every_transform

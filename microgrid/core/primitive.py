@@ -205,7 +205,7 @@ class Primitive:
             if not (partial is None or is_real(partial) or isinstance(partial, Operand)):
                 raise TypeError(
                     f"the partials of {self.name} must be real numbers, or None, "
-                    f"got {shown(partial)} ({type(partial).__name__}) by operand {i}"
+                    f"got {shown(partial)} ({type(partial).__name__}) for operand {i}"
                 )
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:

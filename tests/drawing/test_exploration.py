@@ -642,7 +642,11 @@ def test_a_page_computes_anew_what_python_does(tmp_path):
         (mg.log, -1.0, "log of x = -1 has no finite value"),
         (mg.exp, 1000.0, "exp of x = 1000 has no finite value"),
         (lambda x: 1 / x, 0.0, "/ of 1, x = 0 has no finite value"),
-        (mg.sqrt, 0.0, "the derivative of sqrt by operand 1 at x = 0 has no finite value"),
+        (
+            mg.sqrt,
+            0.0,
+            "the derivative of sqrt with respect to operand 1 at x = 0 has no finite value",
+        ),
     ],
 )
 def test_a_page_refuses_what_python_raises_for(tmp_path, function, at, message):

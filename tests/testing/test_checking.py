@@ -370,9 +370,9 @@ def test_all_wrong_primitives_are_named():
     sin, exp = wrong(microgrid.sin, each(lambda p: -p)), wrong(microgrid.exp, each(lambda p: 2 * p))
     told = accusation(lambda x: sin(x) + exp(x), 0.5)
     assert (
-        "'wrong sin': at 0.5 its partial by operand 0 is -0.87758256, should be 0.87758256" in told
+        "'wrong sin': at 0.5 its partial for operand 0 is -0.87758256, should be 0.87758256" in told
     )
-    assert "'wrong exp': at 0.5 its partial by operand 0 is 3.2974425, should be 1.6487213" in told
+    assert "'wrong exp': at 0.5 its partial for operand 0 is 3.2974425, should be 1.6487213" in told
 
 
 def test_an_innocent_primitive_beside_a_wrong_one_is_not_named():
@@ -396,7 +396,8 @@ def test_partials_that_cannot_be_derived_are_caught_at_order_2():
     check_gradients(op, 1.5)
     told = accusation(op, 1.5, order=2)
     assert "∂²square/∂x∂x" in told
-    assert "to blame is 'square': at 1.5 its partial by operand 0, derived by operand 0, " in told
+    accused = "to blame is 'square': at 1.5 the derivative of its partial for operand 0 "
+    assert f"{accused}with respect to operand 0 is " in told
     assert told.endswith("is 0, should be 2")
 
 
@@ -476,7 +477,7 @@ def test_a_partial_that_differs_on_values_is_caught_where_it_is_derived():
     assert set(kinds(op, 1.5)) == {RIGHT}
     for modes in (["reverse"], ["forward"]):
         told = accusation(lambda x: op(x) * 2, 1.5, order=2, modes=modes)
-        assert "'square': at 1.5 its partial by operand 0 is 3 on floats and 3.15 on Val" in told
+        assert "'square': at 1.5 its partial for operand 0 is 3 on floats and 3.15 on Val" in told
 
 
 # ---- the engine is checked too
@@ -663,7 +664,7 @@ def test_the_error_tells_the_function_the_numbers_and_the_primitive():
         "derivative  mode              verdict  claimed  measured      remainder\n"
         "∂energy/∂x  reverse, forward  wrong    4.8      8.64 ± 9e-07  h^1.00\n"
         "\n"
-        "the primitive to blame is 'cube': at 1.2 its partial by operand 0 is 2.4, should be 4.32"
+        "the primitive to blame is 'cube': at 1.2 its partial for operand 0 is 2.4, should be 4.32"
     )
 
 

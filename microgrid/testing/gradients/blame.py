@@ -42,7 +42,7 @@ def blame(graph: Graph, *below: Graph) -> str:
     >>> wrong = Primitive("wrong cube", lambda x: x**3, lambda out, x: (x**2,))
     >>> x = Value(2.0)
     >>> print(blame(([x], [wrong(x)])))
-    the primitive to blame is 'wrong cube': at 2.0 its partial by operand 0 is 4, should be 12
+    the primitive to blame is 'wrong cube': at 2.0 its partial for operand 0 is 4, should be 12
     """
     accused = _search(graph, _wrong_partial)
     for search, lower in product((_wrong_derivative_of_a_partial, _wrong_nearby), below):
@@ -150,7 +150,7 @@ def _moving_operands(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict
 
 
 def _is_held(op: Primitive, i: int) -> bool:
-    """Return whether a primitive declares that its partial by operand i is no derivative."""
+    """Return whether a primitive declares that its partial for operand i is no derivative."""
     try:
         return domain_of(op).interval(i).held
     except ValueError:
@@ -183,12 +183,12 @@ def _wrong_partial(op: Primitive, operands: list[float], moving: list[int]) -> s
             continue
         by_floats, by_values = _text_of(partials[i]), _text_of(graphs[i])
         if finding.kind == WRONG and not _is_rounding(finding, partials[i], graphs[i]):
-            return f"its partial by operand {i} is {by_floats}, should be {_slope_text(finding)}"
+            return f"its partial for operand {i} is {by_floats}, should be {_slope_text(finding)}"
         if graphs[i] is not None and number(graphs[i]) != partials[i]:
             finding = _examine_partial(op, operands, i, graphs[i])
             if finding.kind == WRONG and not _is_rounding(finding, graphs[i], graphs[i]):
                 return (
-                    f"its partial by operand {i} is {by_floats} on floats and {by_values} on "
+                    f"its partial for operand {i} is {by_floats} on floats and {by_values} on "
                     f"Values, should be {_slope_text(finding)}"
                 )
     return ""
@@ -227,8 +227,8 @@ def _wrong_derivative_of_a_partial(op: Primitive, operands: list[float], moving:
             finding, own, reverse_sweep(partial, leaves[j])
         ):
             return (
-                f"its partial by operand {i}, derived by operand {j}, is {_text_of(own)}, "
-                f"should be {_slope_text(finding)}"
+                f"the derivative of its partial for operand {i} with respect to operand {j} is "
+                f"{_text_of(own)}, should be {_slope_text(finding)}"
             )
     return ""
 
@@ -240,7 +240,7 @@ def _partial_on_floats(op: Primitive, i: int) -> Callable[..., float]:
 def _examine_partial(
     op: Primitive, operands: list[float], i: int, partial: Scalar | None
 ) -> Finding:
-    """Return what differences of a primitive say about its own partial by operand i."""
+    """Return what differences of a primitive say about its own partial for operand i."""
     error = EPSILON * rounding_scale(op, operands, op.forward(*operands))
     return _examine_operand(op.forward, operands, i, partial, error)
 
@@ -248,7 +248,7 @@ def _examine_partial(
 def _examine_operand(
     f: Callable[..., float], operands: list[float], i: int, own: Scalar | None, error: float
 ) -> Finding:
-    """Return what differences say about a primitive's own derivative of f by operand i.
+    """Return what differences say about a primitive's own derivative of f for operand i.
 
     `error` is that of f, where it exceeds the last digit.
     """

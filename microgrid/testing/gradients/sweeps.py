@@ -120,7 +120,7 @@ def partials_as_graphs(node: Value) -> tuple[Scalar | None, ...]:
 
 
 def _as_primitive(op: Primitive, i: int) -> Primitive:
-    """Return the partial by operand i as a primitive of the result and the operands."""
+    """Return the partial for operand i as a primitive of the result and the operands."""
 
     def forward(out: float, *operands: float) -> float:
         partial: float | None = op.partials(out, *operands)[i]

@@ -182,7 +182,7 @@ export function recomputed(graph, leaves) {
     let partial = g === null ? null : results[names.length + k];
     if (symbols[child] === "where" && partial === 0) partial = null; // the other was chosen
     if (partial !== null && !Number.isFinite(partial) && Number.isFinite(data[child])) {
-      const what = `the derivative of ${symbols[child]} by operand ${operand + 1}`;
+      const what = `the derivative of ${symbols[child]} with respect to operand ${operand + 1}`;
       throw new Error(`${what} at ${shown(operands[child])} has no finite value`);
     }
     const share = partial === null ? null : g * partial;
