@@ -14,7 +14,7 @@ __all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
 
 
-def accuracy(predictions: Iterable[Any], targets: Iterable[Any]) -> float:
+def accuracy(predictions: Iterable[object], targets: Iterable[object]) -> float:
     """Return the share of rows whose class is right.
 
     A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
@@ -91,8 +91,8 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
 
 def measured(
     metrics: Mapping[str, Metric],
-    predictions: Sequence[Any],
-    targets: Sequence[Any],
+    predictions: Sequence[object],
+    targets: Sequence[object],
     prefix: str = "",
 ) -> dict[str, float]:
     """Return what each metric says; raise `TypeError` if one says no number.

@@ -133,7 +133,9 @@ class Module:
         numbers = {name: number(data, f"{name} must be a number") for name, data in state.items()}
         set_data(own.values(), [numbers[name] for name in own])
 
-    def with_parameters(self, parameters: Iterable[Any] | Mapping[str, Any]) -> Self:
+    def with_parameters(
+        self, parameters: Iterable[Value | float] | Mapping[str, Value | float]
+    ) -> Self:
         """Return a copy that computes with other numbers, or `Value`s, in its parameters' places.
 
         They come in the order of `parameters()`, or by path as in a `state_dict`. So a loss is a

@@ -40,8 +40,8 @@ Orders = Iterator[tuple[int, Sequence[int]]]
 
 def fit(
     model: Model,
-    X: Iterable[Any],
-    y: Iterable[Any],
+    X: Iterable[object],
+    y: Iterable[object],
     *,
     loss: Loss,
     optimizer: Optimizer,
@@ -49,7 +49,7 @@ def fit(
     batch_size: int | None = None,
     shuffle: bool = True,
     seed: Seed = 0,
-    validation: tuple[Iterable[Any], Iterable[Any]] | None = None,
+    validation: tuple[Iterable[object], Iterable[object]] | None = None,
     metrics: Sequence[Metric] = (),
     schedule: Schedule | None = None,
     clip: Clip | None = None,

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import pydoc
+import re
 import subprocess
 import sys
 import typing
@@ -123,12 +125,16 @@ OF_NUMPY = {"apply_function", "apply_ufunc", "mapped"}  # what NumPy has called 
 
 
 def public_names():
-    """Yield the names of the package, and of its public modules."""
-    for name in microgrid.__all__:
-        if inspect.ismodule(part := getattr(microgrid, name)):
-            yield from part.__all__
-        else:
-            yield name
+    """Yield what is public in the package, and in its public modules, with its path."""
+    names = [*microgrid.__all__, "compile", "max", "min", "sum"]  # `import *` leaves out builtins
+    for name in names:
+        part = getattr(microgrid, name)
+        if not inspect.ismodule(part):
+            yield name, part
+            continue
+        for own in part.__all__:
+            if own not in names:
+                yield f"{name}.{own}", getattr(part, own)
 
 
 def test_every_public_name_is_used():
@@ -137,4 +143,90 @@ def test_every_public_name_is_used():
         for node in ast.walk(ast.parse(USES.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute | ast.Name)
     }
-    assert set(public_names()) - named == OF_NUMPY
+    public = {path.rpartition(".")[2] for path, _ in public_names()}
+    assert public - named == OF_NUMPY
+
+
+# Where a public signature says Any, and why.
+ANY = {
+    "an array of objects, which has no type without NumPy": [
+        *("Primitive.__call__", "dot", "log_softmax", "logsumexp", "max", "maximum", "mean", "min"),
+        *("minimum", "norm", "prod", "softmax", "sum", "where"),
+    ],
+    "the arguments' structure, or that of a function's result, with other numbers in it": [
+        *("compiler.Compiled.__call__", "compiler.Program.__call__", "hvp", "jvp", "vjp"),
+        *("grad", "hessian", "jacobian", "value_and_grad"),
+    ],
+    "the arguments of NumPy's own functions": [
+        *[f"arrays.Array.arg{name}" for name in ("max", "min", "sort", "partition")],
+        *[f"arrays.Array.{name}" for name in ("clip", "dot", "partition", "round", "sort")],
+        *("arrays.Array.searchsorted", "arrays.apply_function", "arrays.apply_ufunc"),
+        "arrays.mapped",
+    ],
+    "what a package without types takes or gives": [
+        *("drawing.Explanation.draw", "drawing.Formula.sympy", "drawing.Graph.__init__"),
+        "drawing.Graph.render",
+    ],
+    "operands and constants, each of which has a type of its own": [
+        *("Primitive.__init__", "Value.record"),
+        "compiler.Program.walk",
+    ],
+    "options and states of optimizers, each of which has others": [
+        *[f"optim.Optimizer.{name}" for name in ("current_options", "require_options")],
+        *[f"optim.Optimizer.{name}" for name in ("state_dict", "load_state_dict")],
+        *("optim.Optimizer.require_update", "optim.SGD.require_options"),
+    ],
+}
+CALLED = ("__init__", "__call__")
+
+
+def public_functions():
+    """Yield the functions that users call, with their paths; those of classes too."""
+    for path, part in public_names():
+        methods = vars(part).items() if inspect.isclass(part) else [("", part)]
+        for name, function in methods:
+            function = function.fget if isinstance(function, property) else function
+            if inspect.isfunction(function) and (name[:1] != "_" or name in CALLED):
+                yield f"{path}.{name}".rstrip("."), function
+
+
+def test_a_public_signature_says_any_where_there_is_a_reason_alone():
+    found = {
+        path
+        for path, function in public_functions()
+        for form in typing.get_overloads(function) or [function]
+        if any(re.search(r"\bAny\b", str(kind)) for kind in form.__annotations__.values())
+    }
+    assert found == {path for paths in ANY.values() for path in paths}
+
+
+# ---- what a reader of a notebook sees
+
+
+@pytest.mark.parametrize(
+    ("function", "signature"),
+    [
+        (microgrid.sin, "(x, /)"),
+        (microgrid.atan2, "(y, x, /)"),
+        (microgrid.hypot, "(*xs)"),
+        (Value.tanh, "(x, /)"),
+        (Value(1.0).tanh, "()"),
+        (Value(1.0).atan2, "(x, /)"),
+    ],
+)
+def test_a_primitive_shows_its_operands(function, signature):
+    assert str(inspect.signature(function)) == signature
+
+
+@pytest.mark.parametrize("function", [microgrid.tanh, Value.tanh, Value(1.0).tanh])
+def test_help_shows_the_operands_and_a_sentence(function):
+    text = pydoc.render_doc(function, renderer=pydoc.plaintext)
+    assert "tanh(" in text
+    assert "hyperbolic tangent of x" in text
+
+
+def test_a_notebook_completes_the_methods_of_a_value():
+    jedi = pytest.importorskip("jedi", reason="jedi comes with IPython")
+    x = Value(1.0, label="x")
+    names = {c.name for c in jedi.Interpreter("x.", [{"x": x}]).complete()}
+    assert {*functional._METHODS, "backward", "data", "grad", "label"} <= names

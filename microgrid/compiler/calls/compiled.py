@@ -206,7 +206,7 @@ class Compiled(Wrapped, Generic[Output, Column]):
             ) from None
         return fill(entry.template, outputs)
 
-    def prepare(self, *args: Any, **kwargs: Any) -> Program:
+    def prepare(self, *args: object, **kwargs: object) -> Program:
         """Trace and compile for arguments of this structure; return the program.
 
         Raises:
