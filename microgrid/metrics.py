@@ -8,7 +8,7 @@ from typing import Any
 from .core.sequences import as_lists, entries, instead_of, is_number, single
 from .guards.checks import is_real, require_functions, shown
 
-__all__ = ["Metric", "accuracy", "measured", "metrics_by_name"]
+__all__ = ["Metric", "accuracy", "measure", "metrics_by_name"]
 
 #: A number for predictions and targets, both lists over the same rows.
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
@@ -89,7 +89,7 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
     return named
 
 
-def measured(
+def measure(
     metrics: Mapping[str, Metric],
     predictions: Sequence[object],
     targets: Sequence[object],
@@ -97,7 +97,7 @@ def measured(
 ) -> dict[str, float]:
     """Return what each metric says; raise `TypeError` if one says no number.
 
-    >>> measured({"accuracy": accuracy}, [2.0, -1.0], [1, 1], prefix="val_")
+    >>> measure({"accuracy": accuracy}, [2.0, -1.0], [1, 1], prefix="val_")
     {'val_accuracy': 0.5}
     """
     if not isinstance(metrics, Mapping) or not isinstance(prefix, str):

@@ -25,7 +25,7 @@ from .guards.interrupts import interrupted_once, uninterrupted
 from .guards.locks import loading
 from .guards.seeding import Seed, generator
 from .history import History, Record
-from .metrics import Metric, measured, metrics_by_name
+from .metrics import Metric, measure, metrics_by_name
 from .optim import Optimizer
 from .schedules import Schedule
 
@@ -187,10 +187,10 @@ def _train(
     """Train epoch after epoch: measure each, write it down, show it, and call the callbacks."""
     with open_bar() as bar:
         for epoch in trainer.epochs(orders, bar):
-            record = epoch.record() | measured(metrics, epoch.predictions, epoch.targets)
+            record = epoch.record() | measure(metrics, epoch.predictions, epoch.targets)
             if validation := trainer.validate(epoch.number):
                 record["val_loss"], predictions, targets = validation
-                record |= measured(metrics, predictions, targets, prefix="val_")
+                record |= measure(metrics, predictions, targets, prefix="val_")
             if trainer.history is None:
                 history.records.append(record)
             bar.show(epoch.number, record)

@@ -108,7 +108,7 @@ def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
             raise KeyboardInterrupt
         return {}
 
-    monkeypatch.setattr(training, "measured", interrupted)
+    monkeypatch.setattr(training, "measure", interrupted)
     assert main(["--out", str(tmp_path)]) == 130
     printed = capsys.readouterr().out
     assert "interrupted in epoch 1" in printed

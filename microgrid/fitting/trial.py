@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import losses
 from ..core.graph import no_grad
 from ..guards.interrupts import comes_from_handler
-from ..metrics import Metric, measured
+from ..metrics import Metric, measure
 from .examples import Examples
 from .finiteness import is_of_numbers
 from .task import Task
@@ -59,12 +59,12 @@ def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
     first = _predictions(task, task.examples.at([0]))
     for examples in filter(None, [task.examples, task.held_out] if first else []):
         try:
-            measured(metrics, [*first] * len(examples.rows), examples.targets)
+            measure(metrics, [*first] * len(examples.rows), examples.targets)
         except Exception as error:
             if comes_from_handler(error):
                 raise
             if predictions := _predictions(task, examples):
-                measured(metrics, predictions, examples.targets)
+                measure(metrics, predictions, examples.targets)
 
 
 def _predictions(task: Task, examples: Examples) -> Sequence[object]:

@@ -102,7 +102,7 @@ OTHERS = {
     ],
     "what the library makes itself": ["datasets.Penguins"],
     "functions": ["metrics.metrics_by_name"],
-    "what fit has listed": ["metrics.measured"],
+    "what fit has listed": ["metrics.measure"],
     "records of a history": ["History", "drawing.plot_history"],
     "leaves and parameters, which are Values": [
         *("zero_grad", "optim.clip_grad_norm_", "optim.clip_grad_value_"),

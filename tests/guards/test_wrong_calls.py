@@ -442,8 +442,8 @@ CALLS = {
     "binary_cross_entropy": Call(lambda: losses.binary_cross_entropy, logit=one, target=one),
     "cross_entropy": Call(lambda: losses.cross_entropy, logits=numbers, target=constant(0)),
     "metrics_by_name": Call(lambda: metrics.metrics_by_name, metrics=lambda: [accuracy]),
-    "measured": Call(
-        lambda: metrics.measured,
+    "measure": Call(
+        lambda: metrics.measure,
         metrics=lambda: {"accuracy": accuracy},
         predictions=lambda: [1.0],
         targets=lambda: [1],

@@ -330,7 +330,7 @@ def use_training() -> None:
     assert_type(mg.accuracy([0.5], [1]), float)
     metric: mg.metrics.Metric = mg.accuracy
     by_name = mg.metrics.metrics_by_name([metric])
-    assert_type(mg.metrics.measured(by_name, [0.5], [1]), dict[str, float])
+    assert_type(mg.metrics.measure(by_name, [0.5], [1]), dict[str, float])
     assert_type(adam.step(), None)
     assert_type(adam.zero_grad(), None)
     assert_type(adam.state_dict(), dict[str, Any])
