@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,9 @@ class Output:
         self.id = uuid4().hex
         self.is_there = False
 
-    def show(self, data: dict[str, str], metadata: dict[str, str] | None = None) -> None:
+    def show(
+        self, data: Mapping[str, str | bytes], metadata: Mapping[str, object] | None = None
+    ) -> None:
         """Show data by MIME type, instead of what was shown before."""
         publish = kernel_shell().display_pub.publish
         publish(data, metadata, transient={"display_id": self.id}, update=self.is_there)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from io import BytesIO
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -37,7 +36,7 @@ class Picture:
         return f"Picture({across:g} x {down:g} inches)"
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Write a .png, .svg or .pdf file, by the suffix, and return its path. Folders are made.
+        """Write a .png, .svg or .pdf file, by the suffix, and return its path; make its folders.
 
         Raises:
             ValueError: the suffix is another one.
@@ -59,14 +58,16 @@ class Picture:
     def _repr_png_(self) -> bytes:
         return self._render("png")
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(
+        self, **_: object
+    ) -> tuple[dict[str, str | bytes], dict[str, dict[str, str]]]:
         """Return what a notebook shows, and its text for those who cannot see it."""
-        data = {"image/png": self._repr_png_(), "text/plain": repr(self)}
+        data: dict[str, str | bytes] = {"image/png": self._repr_png_(), "text/plain": repr(self)}
         return data, {"image/png": {"alt": self.alternative}}
 
 
 def plottable(text: str, most: int = 24) -> str:
-    r"""Return text short and on one line, without what matplotlib's font and SVG have not.
+    r"""Return text shortened to one line, without what matplotlib's fonts and SVG do not have.
 
     >>> plottable("two\nlines")
     'two lines'

@@ -375,7 +375,10 @@ def test_a_constant_is_refused():
     x = Value(1.0)
     with no_grad():
         constant = x * 2
-    with pytest.raises(ValueError, match=r"a Value to derive by, got the constant Value\(data=2"):
+    with pytest.raises(
+        ValueError,
+        match=r"a Value to differentiate with respect to, got the constant Value\(data=2",
+    ):
         explain(x * constant, constant)
 
 

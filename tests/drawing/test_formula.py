@@ -344,7 +344,7 @@ SIMPLE = {
     "x/7": x * Value(Fraction(1, 7)).detach(),
     "x - 1/3": x - Value(Fraction(1, 3)).detach(),
 }
-SLOPES = {  # the value, and what to derive by
+SLOPES = {  # the value, and what to differentiate with respect to
     "1": (x + y, x),
     "0": (x + y, z),
     "2*x": (x * x, x),
@@ -866,9 +866,14 @@ def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
             (x,),
             {"by": [2.0]},
             TypeError,
-            "formula needs Values to derive by, no constants, got 2.0",
+            "formula needs Values to differentiate with respect to, not constants, got 2.0",
         ),
-        ((x,), {"by": 2.0}, TypeError, "formula needs Values to derive by, no constants, got 2.0"),
+        (
+            (x,),
+            {"by": 2.0},
+            TypeError,
+            "formula needs Values to differentiate with respect to, not constants, got 2.0",
+        ),
         (
             (x,),
             {"max_terms": 0},
@@ -876,7 +881,7 @@ def test_of_a_wide_sum_the_ends_are_shown_and_how_many_are_not():
             "`max_terms` must be an integer, at least 1, or None for all, got 0",
         ),
         ((x,), {"names": [x]}, TypeError, "`names` must be a mapping"),
-        ((x * 2.0,), {"by": (x * 2.0).parents[1]}, TypeError, "no constants, got Value"),
+        ((x * 2.0,), {"by": (x * 2.0).parents[1]}, TypeError, "not constants, got Value"),
     ],
 )
 def test_an_error_says_what_must_hold_and_what_was_got(arguments, options, error, told):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = ["COMPARISONS", "HALF", "MINUS", "SHORT", "UNIT", "Algebra", "Expression", "Number"]
 
@@ -27,7 +27,7 @@ class Number(NamedTuple):
     is_decimal: bool = False
 
     @classmethod
-    def of(cls, x: Any) -> Number:
+    def of(cls, x: float | Fraction) -> Number:
         """Return the number that x prints as.
 
         >>> Number.of(0.1)
@@ -83,8 +83,8 @@ class Expression:
     """An expression: its kind, the name of a symbol or function, its parts, and their weights.
 
     The weights are the coefficients of a sum's parts, or the exponents of a product's. `size` is
-    the number of symbols, numbers and calls in it, were it written out; `own_size` that of those
-    that are in none of its parts.
+    the number of symbols, numbers and calls in it when it is written out, and `own_size` the number
+    of those that are not in one of its parts.
     """
 
     size: int
@@ -104,7 +104,7 @@ class Expression:
 
     @property
     def number(self) -> Number | None:
-        """The number that this is; None if it is none."""
+        """The number that this is, or None if it is not one."""
         if self.kind == "product":
             return None if self.parents else UNIT
         if self.kind != "sum" or len(self.parents) > 1:
@@ -125,7 +125,7 @@ class Expression:
 
 
 class Algebra:
-    """A maker of expressions, of which no two are equal.
+    """Makes expressions, and returns the same object for equal ones.
 
     >>> algebra = Algebra()
     >>> x = algebra.symbol("x")
@@ -139,7 +139,7 @@ class Algebra:
         self.zero = self._make("sum")
 
     def _make(
-        self, kind: str, name: Hashable = None, weighted: Iterable[tuple[Expression, Any]] = ()
+        self, kind: str, name: Hashable = None, weighted: Iterable[tuple[Expression, Number]] = ()
     ) -> Expression:
         pairs = tuple(weighted)
         key = (kind, name, pairs if kind == "call" else frozenset(pairs))
@@ -153,10 +153,10 @@ class Algebra:
         return self._make("symbol", name)
 
     def call(self, name: Hashable, *operands: Expression) -> Expression:
-        """Return a function of operands, as it is."""
+        """Return a function of operands, without simplifying it."""
         return self._make("call", name, [(operand, UNIT) for operand in operands])
 
-    def of(self, x: Any) -> Expression:
+    def of(self, x: float | Fraction) -> Expression:
         """Return a number."""
         return self.sum([(self.one, Number.of(x))])
 
@@ -181,7 +181,7 @@ class Algebra:
         )
 
     def difference(self, x: Expression, y: Expression) -> Expression:
-        """Return x - y with both as they are: in floats too it is 0 where they are equal."""
+        """Return x - y with both as they are: in floats, too, it is 0 where they are equal."""
         if x is y or x.number is not None or y.number is not None:
             return self.sum([(x, UNIT), (y, MINUS)])
         return self._make("sum", None, [(x, UNIT), (y, MINUS)])
@@ -197,7 +197,7 @@ class Algebra:
         if expression.name == "where" and coefficient.value < 0:
             condition, *choice = expression.parents
             if choice == [self.one, self.zero] and condition.name not in COMPARISONS:
-                # the share of a maximum is 1 where a number is it: not 1 less 1 where it is not
+                # the share of an operand that is the maximum is 1: not 1 - 1 where it is not
                 other = self.where(condition, self.zero, self.one)
                 return [(self.one, coefficient), (other, coefficient.times(MINUS))]
         return [(expression, coefficient)]
@@ -270,7 +270,7 @@ class Algebra:
     def _powers(self, base: Expression, exponent: Number) -> Iterator[tuple[Expression, Number]]:
         """Yield a product's factors if it may dissolve in another, else the base itself.
 
-        A root is none of its factors' roots: sqrt(x * y) has a value where both are negative.
+        A root does not dissolve into roots: sqrt(x * y) exists where both factors are negative.
         """
         if not exponent.is_whole or base is self.zero:
             yield base, exponent

@@ -1,15 +1,15 @@
-"""A `Value` as the formula that it was computed by, and its gradients as theirs.
+"""The formula of a `Value`, and of its derivatives.
 
-What occurs more than once, and what would make a line too long or too deeply nested to be read, is
-a part with a name of its own and a line below the formula.
+An expression that occurs more than once, or makes a line too long or too deeply nested to read, is
+a part: it has a name of its own, and a line below the formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import groupby
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...calculus import gradients
 from ...core.graph import recording, topological_order
@@ -24,6 +24,9 @@ from .notation import Latex, Text
 from .parts import choose_parts, ends
 from .spelling import Spelling, short_names
 
+if TYPE_CHECKING:
+    import sympy
+
 __all__ = ["Formula", "formula"]
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -34,23 +37,24 @@ class Formula:
 
     The text is Python: with the names of microgrid's functions, and Python's own `max`, `min`,
     `abs` and `round`, it computes the value again, if nothing is left out. `sympy()` is the same
-    for SymPy. A number is the decimal that it prints as, or the number with a name that it is
-    nearest to, as 3.141592653589793 is pi.
+    for SymPy. A number is the decimal that it prints as; the float nearest to a number that has a
+    name is written by that name: 3.141592653589793 is pi.
 
     Args:
-        value: what the formula is of.
-        by: what to derive by, in turn.
+        value: a node of a graph.
+        by: what to differentiate it with respect to, one after another.
         names: as for `formula`.
         max_terms: as for `formula`.
 
     Attributes:
-        name: the left side: the value's name, or its derivative's; "" if it has none.
+        name: the left side: the name of the value or of its derivative, "" if it has none.
         expression: the right side.
         parts: the expressions of the parts by their names, each before those that it is made of. A
-            part that is a value of the graph is called as in its pictures, any other u1, u2, ….
-        symbols: the leaves by the names that they have here.
+            part that is a value of the graph has the name that it has in pictures; the others are
+            u1, u2, ….
+        symbols: the leaves by their names in the formula.
         left_out: how many parts are not shown.
-        latex: all of it in LaTeX, for mathematics mode.
+        latex: the whole in LaTeX, for mathematics mode.
 
     >>> x = Value(2.0, label="x")
     >>> shown = formula(x * x + 3.0 * x)
@@ -71,46 +75,42 @@ class Formula:
         found = expressions_of((derivative,), Algebra(), nodes, held=by)
         root = found[derivative]
         self._order = topological_order(root)  # type: ignore[type-var]  # it has parents too
-        leaves = [x.name for x in self._order if isinstance(x.name, Value)]
         parts = choose_parts(self._order, max_terms)
 
         known = [*dict.fromkeys([*topological_order(value), *by])]
         given = names_of(known, names)
         has_name = bool(by) or (value in given and root.name is not value)
+        left = (value, *by) if has_name else ()
         called = all_names(known, names, root=value, most=None)
         spelling = Spelling(
             [called[x] for x in known if not x.is_constant], short_names(paths_of(names).values())
         )
-        spelling.add({leaf: called[leaf] for leaf in [*leaves, *by]}, "")
-        functions = [x.name for x in self._order if isinstance(x.name, Primitive)]
-        spelling.add({function: function.name for function in functions}, "g")
-        if has_name:
-            spelling.add({value: called[value]}, "")
+        _spell_symbols(spelling, self._order, left, called)
         _spell_parts(spelling, parts, _origins(found, nodes, given), called)
 
         self._spelled = spelling.text
-        self.symbols: dict[str, Value] = {spelling.text[leaf]: leaf for leaf in leaves}
+        self.symbols = {spelling.text[leaf]: leaf for leaf in _leaves(self._order)}
         shown = ends(parts, max_terms)
         self.left_out = len(parts) - len(shown)
         text = Text(spelling.text.__getitem__, set(parts), max_terms)
-        self.name = _left_side(*[spelling.text[x] for x in (value, *by)]) if has_name else ""
+        self.name = _left_side(*[spelling.text[x] for x in left]) if left else ""
         self.expression = text.line(root)
         self.parts = {spelling.text[part]: text.line(part) for part in shown}
         latex = Latex(spelling.latex.__getitem__, set(parts), max_terms)
-        self.latex = _aligned(
-            _latex_left_side(*[spelling.latex[x] for x in (value, *by)]) if has_name else "",
+        self.latex = _align(
+            _latex_left_side(*[spelling.latex[x] for x in left]) if left else "",
             latex.line(root),
             {spelling.latex[part]: latex.line(part) for part in shown},
             self.left_out,
         )
 
-    def sympy(self) -> Any:
-        """Return the right side as an expression of SymPy, whole whatever is left out here.
+    def sympy(self) -> sympy.Expr:
+        """Return the right side as an expression of SymPy, with nothing left out.
 
-        Its symbols are real, and called as in `symbols`. Its numbers are exact, a float being the
-        decimal that it prints as. What SymPy has no function for, or none that it can derive, is
-        written out, `relu(x)` as a `Piecewise`; a primitive of a user's own is an undefined
-        function.
+        Its symbols are real, with the names in `symbols`. Its numbers are exact: a float is the
+        decimal that it prints as. Where SymPy has no function, or none that it can differentiate,
+        the expression is written out, such as `relu(x)` as a `Piecewise`; a user's own primitive is
+        an undefined function.
 
         Raises:
             ImportError: SymPy is not installed.
@@ -160,24 +160,24 @@ def formula(
 ) -> Formula:
     """Return the formula of a value, or of its derivative, simplified as one would by hand.
 
-    Constants are numbers. Leaves are called by their labels, or as `names` says: a model, or a
-    mapping such as `locals()`; without either they are x1, x2, …. A parameter of a model has a
-    short name: `layers.0.neurons.3.w.1` is w0_3_1, and in LaTeX w^{(0)}_{31}.
+    Constants are numbers. Leaves have the names of their labels, or those that `names` gives them,
+    a model or a mapping such as `locals()`; without either they are x1, x2, …. A parameter of a
+    model has a short name: `layers.0.neurons.3.w.1` is w0_3_1, and in LaTeX w^{(0)}_{31}.
 
-    Nothing but the graph is asked: where a condition was a plain `True` or `False`, the branch that
-    was taken is shown. Of conventions at single points, such as the slope 0 of `norm` at the
-    origin, nothing is said, nor of what guards against overflow: the formula of a softmax is that
-    of the textbook.
+    The formula knows only the graph: where a condition was a plain `True` or `False`, it has the
+    branch that was taken. It leaves out conventions at single points, such as the slope 0 of `norm`
+    at the origin, and guards against overflow: the formula of a softmax is that of the textbook.
 
     Args:
         value: a node of a graph.
         names: what the values without a label are called.
-        by: what to derive by; several, to derive by one after the other: `by=(x, y)` is ∂²/∂x∂y.
-        max_terms: the most terms, factors, operands and parts to show, of more the first and the
-            last; None shows all.
+        by: what to differentiate with respect to; of several, one after another: `by=(x, y)` is
+            ∂²/∂x∂y.
+        max_terms: the greatest number of terms, factors, operands and parts to show; where there
+            are more, the first and the last are shown. None shows all.
 
     Raises:
-        TypeError: the value is no `Value`, or what to derive by is none or a constant.
+        TypeError: `value` is not a `Value`, or something in `by` is not one or is a constant.
         ValueError: `max_terms` is less than 1.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
@@ -191,7 +191,10 @@ def formula(
     inputs = tuple(by) if isinstance(by, (list, tuple)) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:
-            raise TypeError(f"formula needs Values to derive by, no constants, got {shown(x)}")
+            raise TypeError(
+                "formula needs Values to differentiate with respect to, not constants, "
+                f"got {shown(x)}"
+            )
     return Formula(value, inputs, names, max_terms)
 
 
@@ -222,12 +225,29 @@ def _differentiate(value: Value, by: Sequence[Value]) -> Value:
 def _origins(
     found: Mapping[Value, Expression], nodes: Mapping[Value, Value], given: Container[Value]
 ) -> dict[Expression, Value]:
-    """Return of which node each expression is the formula: of several, of one with a given name."""
+    """Return the node of each expression; of several, one that was given a name."""
     origins: dict[Expression, Value] = {}
     for copy, node in sorted(nodes.items(), key=lambda pair: pair[1] not in given):
         if copy in found and not node.is_constant:
             origins.setdefault(found[copy], node)
     return origins
+
+
+def _leaves(order: Iterable[Expression]) -> list[Value]:
+    return [x.name for x in order if isinstance(x.name, Value)]
+
+
+def _spell_symbols(
+    spelling: Spelling,
+    order: Iterable[Expression],
+    left: Sequence[Value],
+    called: Mapping[Value, str],
+) -> None:
+    """Name the leaves, a user's own functions, and the values on the left side."""
+    spelling.add({leaf: called[leaf] for leaf in [*_leaves(order), *left[1:]]}, "")
+    functions = [x.name for x in order if isinstance(x.name, Primitive)]
+    spelling.add({function: function.name for function in functions}, "g")
+    spelling.add({value: called[value] for value in left[:1]}, "")
 
 
 def _spell_parts(
@@ -236,7 +256,7 @@ def _spell_parts(
     origins: Mapping[Expression, Value],
     called: Mapping[Value, str],
 ) -> None:
-    """Name the parts: as the nodes that they are the formulas of, the others u1, u2, …."""
+    """Name each part as the node that it is the formula of; the others are u1, u2, …."""
     for part in parts:
         if part in origins and origins[part] in spelling.text:
             spelling.share(origins[part], part)
@@ -272,8 +292,8 @@ def _latex_superscript(n: int) -> str:
     return f"^{{{n}}}" if n > 1 else ""
 
 
-def _aligned(left: str, right: str, parts: Mapping[str, str], left_out: int) -> str:
-    """Return a formula in LaTeX, and below it its parts, their equals signs below its own."""
+def _align(left: str, right: str, parts: Mapping[str, str], left_out: int) -> str:
+    """Return a formula in LaTeX with its parts below it, aligned at the equals signs."""
     if not parts:
         return f"{left} = {right}" if left else right
     lines = [f"{name} &= {part}" for name, part in parts.items()]

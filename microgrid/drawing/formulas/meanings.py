@@ -1,6 +1,6 @@
-"""From a graph to an expression: what each primitive means in the words of mathematics.
+"""From a graph to an expression: what each primitive means in mathematics.
 
-What has no row here is a function that keeps its name, as a primitive of a user's own does.
+A primitive that has no row here is a function that keeps its name, as a user's own does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 from ... import functional
 from ...core import primitive
@@ -21,6 +20,7 @@ from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
 __all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions_of"]
 
 Rule = Callable[..., Expression]
+Weights = tuple[Number, ...] | None
 
 MIRRORED = {"<": ">", "<=": ">="}  # 0 < x is x > 0
 
@@ -28,7 +28,7 @@ LIBRARY = (primitive.__name__, functional.__name__)  # where its primitives are 
 
 
 def _exp(a: Algebra, x: Expression) -> Expression:
-    """Return exp(x), with a factor of its own for a maximum: softmax's, which will cancel."""
+    """Return exp(x), with a factor of its own for a maximum: that of softmax, which cancels."""
     if x is a.zero:
         return a.one
     terms = [*x.pairs()] if x.kind == "sum" else []
@@ -40,7 +40,7 @@ def _exp(a: Algebra, x: Expression) -> Expression:
 
 
 def _log(a: Algebra, x: Expression) -> Expression:
-    """Return log(x), of a product with exp(y) as a sum with y."""
+    """Return log(x); that of a product with exp(y) is a sum with y."""
     factors = [*x.pairs()] if x.kind == "product" else []
     powers = [(base, exponent) for base, exponent in factors if base.name == "exp"]
     if not powers:
@@ -139,7 +139,7 @@ RULES: dict[str, Rule] = {
     "constant":  _first,
     "argument":  _first,
 }
-FAMILIES: dict[str, Rule] = {  # the operand, and then the constants of the family's member
+FAMILIES: dict[str, Rule] = {  # they take the operand, then the constants of the member
     "power":         lambda a, x, n: a.product([(x, Number.of(n))]),
     "exponential":   lambda a, x, base: a.power(a.of(base), x),
     "round_to":      lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
@@ -148,15 +148,15 @@ FAMILIES: dict[str, Rule] = {  # the operand, and then the constants of the fami
     "clip_to":       _clip,
 }
 # fmt: on
-# The weights of the operands of those that are sums and products; None is 1 for each.
-SUMS: dict[str, Any] = {
+# The weights of the operands of sums and of products; None stands for 1 for each.
+SUMS: dict[str, Weights] = {
     "+": (UNIT, UNIT),
     "-": (UNIT, MINUS),
     "neg": (MINUS,),
     "sum": None,
     "dot": None,
 }
-PRODUCTS: dict[str, Any] = {"*": (UNIT, UNIT), "/": (UNIT, MINUS), "prod": None}
+PRODUCTS: dict[str, Weights] = {"*": (UNIT, UNIT), "/": (UNIT, MINUS), "prod": None}
 
 # The floats nearest to numbers that have names. Rules have some of these as constants.
 NAMED: dict[float, Rule] = {
@@ -177,10 +177,11 @@ def expressions_of(
     nodes: Mapping[Value, Value],
     held: Collection[Value] = (),
 ) -> dict[Value, Expression]:
-    """Return the expressions of a graph's nodes, those within a sum or product left out.
+    """Return the expressions of a graph's nodes, but for those within a larger sum or product.
 
-    `nodes` are those that were not made by deriving, and what they stand for. Leaves among them
-    are symbols named by that, and so are those that stand for what is held; constants are numbers.
+    `nodes` are those that were not made by differentiation, with the values that they stand for.
+    The leaves among them are symbols, named by these values, and so are the nodes that stand for a
+    value in `held`; constants are numbers.
     """
     by = set(held)
     found = {
@@ -200,7 +201,7 @@ def expressions_of(
 
 
 def _holds_at_0(choice: Value, found: dict[Value, Expression]) -> bool:
-    """Return whether a choice's condition is that a length is 0: a rule guards such a point."""
+    """Return whether a choice is made by whether a length is 0, a point that a rule guards."""
     condition = found[choice.parents[0]]
     comparison = condition.parents[0] if condition.name == "where" else condition
     if comparison.name != "<=":
@@ -210,7 +211,7 @@ def _holds_at_0(choice: Value, found: dict[Value, Expression]) -> bool:
 
 
 def _is_length(x: Expression) -> bool:
-    """Return whether x is never negative, and plainly so."""
+    """Return whether x is plainly never negative."""
     if x.number is not None:
         return x.number.value >= 0
     if x.kind == "sum":
@@ -219,7 +220,7 @@ def _is_length(x: Expression) -> bool:
 
 
 def _within(order: list[Value]) -> set[Value]:
-    """Return the sums that are used but once, in a sum, and the products so used in a product."""
+    """Return the sums that are used only once, in a sum, and such products in a product."""
     uses = Counter([parent for node in order for parent in node.parents])
     within: set[Value] = set()
     for node in order:
@@ -233,7 +234,7 @@ def _within(order: list[Value]) -> set[Value]:
 
 
 def _name(node: Value) -> str:
-    """Return the name of a node's operation, "" of a leaf's and a family's."""
+    """Return the name of a node's operation, or "" of a leaf and of a family's member."""
     return node.op.name if node.op and node.parents and not node.op.family else ""
 
 
@@ -259,12 +260,12 @@ def _expression(
 
 def _spread(
     root: Value,
-    table: dict[str, Any],
+    table: Mapping[str, Weights],
     a: Algebra,
     found: dict[Value, Expression],
     within: set[Value],
 ) -> list[tuple[Expression, Number]]:
-    """Return the terms of a sum, or the factors of a product, and of all that are within it."""
+    """Return the terms of a sum, or the factors of a product, and of those within it."""
     parts = []
     stack = [(root, UNIT)]
     while stack:
@@ -277,12 +278,12 @@ def _spread(
             left, right, operands = split_dot(operands)
             for x, y in zip(left, right, strict=True):
                 parts.append((a.product([(found[x], UNIT), (found[y], UNIT)]), weight))
-        weights = table[_name(node)] or [UNIT] * len(operands)
+        weights = table[_name(node)] or (UNIT,) * len(operands)
         stack += [(p, weight.times(w)) for p, w in zip(operands, weights, strict=True)][::-1]
     return parts
 
 
-def _constant(x: Any, a: Algebra) -> Expression:
+def _constant(x: float | Fraction, a: Algebra) -> Expression:
     if isinstance(x, Fraction):
         return a.of(x)
     magnitude = abs(x)

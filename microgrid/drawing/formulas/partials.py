@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 from ...core.primitive import Primitive
+from ...core.reals import number
 from ...engine import Value
 from ..labels import printable
 from .algebra import Algebra, Expression
@@ -14,22 +14,25 @@ from .notation import Text, Written
 
 __all__ = ["Spaced", "write_partials"]
 
-MOST = 12  # symbols, numbers and functions in a formula beside a number; a longer one is not shown
+MOST = 12  # symbols, numbers and functions in a formula; a longer one is not shown
 
 
 class Spaced(Text):
-    """The notation of a board: with dots and spaces, where Python's has an asterisk."""
+    """The notation of a blackboard: dots and spaces where Python has an asterisk."""
 
     times, over = " · ", " / "
 
 
 def write_partials(
-    made: Value, partials: tuple[Any, ...], names: Mapping[Value, str], notation: type[Text] = Text
+    made: Value,
+    partials: tuple[object, ...],
+    names: Mapping[Value, str],
+    notation: type[Text] = Text,
 ) -> list[Written | None]:
-    """Return how each partial derivative of an operation is written, None if that is long.
+    """Return how each partial derivative of an operation is written, or None if it is too long.
 
-    `formula` writes them so too, except that here the result has a name. `made` and `partials` are
-    graphs of the operands.
+    It is as `formula` writes it, except that the operation's result has a name. `made`, the result,
+    and `partials` are graphs of the operands.
 
     >>> from microgrid.compiler.trace import Traced
     >>> x = Traced("x")
@@ -40,7 +43,7 @@ def write_partials(
     algebra = Algebra()
     operands = dict.fromkeys(x for x in made.parents if not x.is_constant)
     asked = {
-        i: x if isinstance(x, Value) else Value(x).detach()
+        i: x if isinstance(x, Value) else Value(number(x)).detach()
         for i, x in enumerate(partials)
         if x is not None
     }

@@ -1,6 +1,6 @@
-"""What within a formula has a name and a line of its own.
+"""Which expressions within a formula have a name and a line of their own.
 
-It is what occurs more than once, and what would make a line too long or too deeply nested to read.
+They occur more than once, or would make a line too long or too deeply nested to read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .algebra import COMPARISONS, SHORT, Expression
 
 __all__ = ["choose_parts", "ends"]
 
-DEEP = 12  # brackets within brackets: of more nobody sees which belong together
+DEEP = 12  # brackets within brackets: with more, no reader sees which belong together
 LONG = 60  # symbols in a line
 
 
@@ -58,7 +58,7 @@ def ends(parts: Sequence[Expression], most: int | None) -> list[Expression]:
 def _nameable(
     x: Expression, most: int | None, sizes: Mapping[Expression, int]
 ) -> list[tuple[Expression, set[Expression]]]:
-    """Return what may have a name within x, the longest first, and what gets shorter by that.
+    """Return what may have a name within x, longest first, each with what gets shorter by it.
 
     Of a product it is a factor: what a weight is multiplied by is what a reader knows, a neuron.
     """

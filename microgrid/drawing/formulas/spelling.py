@@ -109,10 +109,10 @@ def _short(path: str) -> tuple[str, str] | None:
 
 
 class Spelling:
-    """The names of leaves, parts and functions in text and in LaTeX, of which no two are equal."""
+    """The names of leaves, parts and functions, as text and in LaTeX, no two of them equal."""
 
     def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:
-        # what has no label must not be called as a leaf is, be it one that has dropped out
+        # nothing else may have a leaf's name, even if the leaf has dropped out of the formula
         self._labels = {identifier(label, RESERVED) for label in labels}
         self._short = short
         self.text: dict[Hashable, str] = {thing: text for thing, (text, _) in CONSTANTS.items()}
@@ -134,7 +134,7 @@ class Spelling:
             self._name(thing, next(free))
 
     def share(self, thing: Hashable, other: Hashable) -> None:
-        """Call another thing the same."""
+        """Give another thing the same name."""
         self.text[other], self.latex[other] = self.text[thing], self.latex[thing]
 
     def _name(self, thing: Hashable, label: str) -> None:

@@ -1,11 +1,11 @@
-"""A formula as an expression of SymPy, in functions of which SymPy knows the derivative."""
+"""A formula as an expression of SymPy, in functions whose derivatives SymPy knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import sympy
+from sympy.logic.boolalg import Boolean
 
 from ...core.primitive import Primitive
 from .algebra import Expression, Number
@@ -15,11 +15,11 @@ __all__ = ["FUNCTIONS", "to_sympy"]
 ONE_HALF, ONE_THIRD = sympy.Rational(1, 2), sympy.Rational(1, 3)
 
 
-def _piecewise(condition: Any, x: Any, y: Any) -> Any:
+def _piecewise(condition: Boolean, x: sympy.Expr | int, y: sympy.Expr | int) -> sympy.Expr:
     return sympy.Piecewise((x, condition), (y, True))
 
 
-def _nearest(x: Any, digits: Any = 0) -> Any:
+def _nearest(x: sympy.Expr, digits: sympy.Expr | int = 0) -> sympy.Expr:
     """Return x rounded as Python does: of two numbers that are equally near, to the even one."""
     scaled = x * sympy.Integer(10) ** digits + ONE_HALF
     is_tie_to_odd = sympy.Eq(scaled - 2 * sympy.floor(scaled / 2), 1)
@@ -27,9 +27,9 @@ def _nearest(x: Any, digits: Any = 0) -> Any:
 
 
 # fmt: off
-# SymPy does not know of log(x) that it is real, and then `Abs` and `sign` have no plain derivative.
-# A slope at a kink is the library's.
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+# SymPy does not know that log(x) is real, and then `Abs` and `sign` have no plain derivative.
+# The slopes at kinks are the library's.
+FUNCTIONS: dict[str, Callable[..., sympy.Basic]] = {
     **{name: getattr(sympy, name) for name in (
         "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
         "atanh", "atan2", "exp", "log", "erf", "erfc", "floor")},
@@ -60,21 +60,22 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 GIVEN = {"pi": sympy.pi, "inf": sympy.oo, "nan": sympy.nan}
 
 
-def _holds(condition: Any) -> Any:
-    is_truth = isinstance(condition, sympy.logic.boolalg.Boolean)
+def _holds(condition: sympy.Basic) -> Boolean:
+    is_truth = isinstance(condition, Boolean)
     return condition if is_truth else sympy.Ne(condition, 0)
 
 
-def to_sympy(order: Sequence[Expression], names: Mapping[Any, str]) -> Any:
-    """Return the last of expressions, each of which comes after its parts, as SymPy has it.
+def to_sympy(order: Sequence[Expression], names: Mapping[Hashable, str]) -> sympy.Expr:
+    """Return SymPy's form of the last of `order`, which has each expression after its parts.
 
     `names` are those of leaves and of a user's own primitives.
     """
-    made: dict[Expression, Any] = {}  # of symbols that might be complex it took SymPy for ever
+    made: dict[Expression, sympy.Basic] = {}
     for x in order:
         parts = [made[parent] for parent in x.parents]
         if x.kind == "symbol":
             known = GIVEN.get(x.name) if isinstance(x.name, str) else None
+            # real, for with symbols that might be complex SymPy takes for ever
             made[x] = sympy.Symbol(names[x.name], real=True) if known is None else known
         elif x.kind == "call":
             named = isinstance(x.name, Primitive)
@@ -90,5 +91,5 @@ def to_sympy(order: Sequence[Expression], names: Mapping[Any, str]) -> Any:
     return made[order[-1]]
 
 
-def _rational(number: Number) -> Any:
+def _rational(number: Number) -> sympy.Rational:
     return sympy.Rational(number.value.numerator, number.value.denominator)

@@ -37,20 +37,21 @@ CELL = '<{0} style="padding:0.2em 0.8em;text-align:{1};vertical-align:baseline">
 
 
 def explain(output: Value, input: Value, names: Names = None, most: int = 10) -> Explanation:
-    """Return an output's gradient by an input as a sum over the paths between them, largest first.
+    """Return the gradient of an output as a sum over the paths from an input, largest first.
 
     Along each path the partials are multiplied, which is the chain rule. The graph's `grad` is
     neither read nor touched.
 
     Args:
-        output: what is derived, such as a loss.
-        input: what it is derived by: a leaf, or any other node that is no constant.
-        names: what nodes without a label are called: a mapping such as `locals()`, or a model.
+        output: the value to differentiate, such as a loss.
+        input: what to differentiate with respect to: a leaf, or any node that is not a constant.
+        names: the names of nodes without a label: a mapping such as `locals()`, or a model.
         most: how many paths to list; the rest are summed.
 
     Raises:
-        TypeError: the output or the input is no `Value`, or `names` neither a mapping nor a model.
-        ValueError: the input is a constant, or `most` less than 1.
+        TypeError: the output or the input is not a `Value`, or `names` is neither a mapping nor a
+            model.
+        ValueError: the input is a constant, or `most` is less than 1.
         RuntimeError: a leaf has changed since it was used.
         ArithmeticError, ValueError: a partial does not exist, as that of sqrt at 0.
 
@@ -68,7 +69,9 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
                 f"explain needs a Value as its {role}, got {shown(value)} ({type(value).__name__})"
             )
     if input.is_constant:
-        raise ValueError(f"explain needs a Value to derive by, got the constant {input!r}")
+        raise ValueError(
+            f"explain needs a Value to differentiate with respect to, got the constant {input!r}"
+        )
     require_whole_numbers(most=most)
     edges = edges_between(output, input)
     gradient, total = all_paths(edges, output, input)
@@ -97,9 +100,9 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
 class Rest:
     """The paths that are not listed: how many there are, and the sum of their gradients.
 
-    The sum is the exact difference between the gradient and the listed ones, rounded once. So it
-    has in it what `backward` rounds off, and is that alone where no path is missing; of Fractions
-    it is exact. Beside an infinity it may be nan: it cannot be told.
+    The sum is the exact difference between the gradient and those of the listed paths, rounded
+    once. So it includes what `backward` rounds off, and is only that where every path is listed; of
+    Fractions it is exact. Beside an infinity it is unknown, and may be nan.
 
     >>> x = Value(2.0)
     >>> explain(x * x * x, x, most=1).rest
@@ -117,15 +120,16 @@ class Rest:
 class Explanation:
     """A gradient as a sum over paths: what `explain` returns.
 
-    `gradient` is the derivative of `output` by `input`, as `backward` computes it. `paths` are the
-    largest, the largest first, and `rest` all others; `names` are those of all values of the graph,
-    as in its pictures, `operations` those of the nodes that nobody named, and `homes` the names of
-    the modules that nodes are in; `named_by` is what `explain` was given.
+    `gradient` is the derivative of `output` with respect to `input`, as `backward` computes it.
+    `paths` has the largest paths, the largest first, and `rest` all others. `names` has the names
+    of all values of the graph, as in its pictures, `operations` the operations of the nodes without
+    a given name, and `homes` the names of the modules that nodes are in; `named_by` is the `names`
+    that `explain` was given.
 
-    It prints as a text, shows as a table in a notebook, and `draw` emphasises a path in the picture
-    of the graph. A node without a name of its own has its operation beside it, and where a path
-    enters a module of a model, that is told. Where a node is several operands of the next, the
-    arrow has the operand's number.
+    It prints as text, a notebook shows it as a table, and `draw` emphasises a path in the picture
+    of the graph. A node without a given name has its operation beside it, and a module of a model
+    is named where a path enters it. Where a node is several operands of the next one, the arrow has
+    the operand's number.
 
     >>> x = Value(2.0, label="x")
     >>> explain(x * x, x)
@@ -145,12 +149,14 @@ class Explanation:
     named_by: Names
 
     def draw(self, path: int = 0, **options: Any) -> Graph:
-        """Return the picture of the graph with the path of that place in `paths` emphasised.
+        """Return the picture of the graph with one of `paths` emphasised.
 
-        The options are those of `draw`; `names` are those of the explanation unless given.
+        `path` is its place in the list. The options are those of the function `draw`; `names` are
+        those of the explanation unless they are given.
 
         Raises:
-            IndexError: there is no such path.
+            TypeError: `path` is not an integer.
+            IndexError: there is no path in that place.
 
         >>> x = Value(2.0, label="x")
         >>> explain(x * x, x).draw(path=1)
@@ -203,7 +209,7 @@ class Explanation:
         return TABLE.format(html.escape(" ".join(self._head())), _row("th", TITLES), body)
 
     def _head(self) -> list[str]:
-        """Return what is summed over how many paths, in words that are not broken."""
+        """Return which gradient is the sum over how many paths, in words to wrap into lines."""
         output, input = [isolate(self.names[value]) for value in (self.output, self.input)]
         gradient = [f"∂{output}/∂{input}", "=", number_text(self.gradient)]
         if gradient[-1].startswith("≈"):
@@ -227,7 +233,7 @@ class Explanation:
         ]
 
     def _rows(self, most: int) -> list[tuple[str, list[str], list[str]]]:
-        """Return the gradient, the way and the factors of each path, then what the rest is."""
+        """Return the gradient, the words and the factors of each path, then those of the rest."""
         rows = [
             (
                 number_text(path.gradient),
@@ -244,10 +250,11 @@ class Explanation:
         return rows
 
 
-def _rest(gradient: Any, total: int, paths: list[Path]) -> Rest:
+def _rest(gradient: float, total: int, paths: list[Path]) -> Rest:
     missing, listed = total - len(paths), [path.gradient for path in paths]
     try:
-        rest: Any = Fraction(number(gradient)) - sum(Fraction(number(x)) for x in listed)
+        exact = [Fraction(number(x)) for x in listed]
+        rest: float | Fraction = Fraction(number(gradient)) - sum(exact)
     except (OverflowError, ValueError):  # one is an infinity or a nan
         rest = gradient - sum(listed) if missing else 0
     return Rest(missing, type(gradient)(rest))

@@ -1,4 +1,4 @@
-"""A path through a graph as text: the nodes that it goes through, where from and by which operand.
+"""A path through a graph in words: its nodes, their modules, and by which operands it goes.
 
 Of long paths the middle is left out, but never where two of them part: no two texts are equal.
 """
@@ -18,9 +18,9 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def places_to_show(paths: Sequence[Path], most: int) -> list[list[int]]:
-    """Return the places of the nodes that are shown of each path.
+    """Return the places of the nodes to show of each path.
 
-    They are where it parts from another, and else about so many of both its ends.
+    They are those where it parts from another, and, up to `most` of them, those at both its ends.
     """
     return [
         _fill(forks, len(path.nodes), most)
@@ -29,7 +29,7 @@ def places_to_show(paths: Sequence[Path], most: int) -> list[list[int]]:
 
 
 def _forks(paths: Sequence[Path]) -> list[set[int]]:
-    """Return for each path the places at which others take another way for the first time."""
+    """Return for each path the places at which others first part from it."""
     places: list[set[int]] = [set() for _ in paths]
     groups = [([*range(len(paths))], 1)]
     while groups:
@@ -56,7 +56,7 @@ def _fill(forks: set[int], length: int, most: int) -> list[int]:
                 shown.add(place)
         if len(shown) >= most:
             break
-    # what is left out is at least as long as the words that say so
+    # a gap of one node is filled: the words that stand for a gap take as much room
     return [i for i in range(length) if i in shown or {i - 1, i + 1} <= shown]
 
 
@@ -69,8 +69,8 @@ def words_of(
 ) -> tuple[list[str], list[str]]:
     """Return the words for the nodes of a path at those places, and the factors that lead there.
 
-    `operations` are those that stand beside a name, and `homes` has the name of the module that a
-    node is in: it is told where a path enters it.
+    `operations` has what stands beside a name, and `homes` the name of the module that a node is
+    in, which stands where a path enters it.
     """
     words, factors, before, home = [], [], -1, ""
     for place in places:
@@ -95,7 +95,7 @@ def words_of(
 
 
 def wrap(words: Iterable[str], room: int) -> list[str]:
-    """Return lines of so many columns, or of one word that is longer."""
+    """Return lines of at most so many columns, but for a single word that is longer."""
     lines: list[str] = []
     for word in words:
         if lines and columns(lines[-1]) + 1 + columns(word) <= room:
