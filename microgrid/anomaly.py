@@ -1,4 +1,4 @@
-"""Where the first infinity or nan comes from: the operation, its operands and the line of code."""
+"""The source of the first infinity or nan: the operation, its operands and the line of code."""
 
 from __future__ import annotations
 

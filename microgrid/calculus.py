@@ -1,4 +1,4 @@
-"""Transforms: functions of numbers to functions that compute their derivatives, of any order.
+"""Transforms: from a function to one that computes its derivative, of any order.
 
 All are one idea. A function is run once, on fresh nodes; a `Linearization` of its graph then pulls
 cotangents back, or pushes tangents forward. The derivatives are numbers if the graph has no leaf

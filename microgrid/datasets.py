@@ -1,4 +1,4 @@
-"""Small data sets to learn from, and what makes them ready for training.
+"""Small data sets to learn from, and the tools to prepare them: a split, batches, a scaler.
 
 A data set is a pair `X, y`: `X` is a list of rows, each a list of floats, and `y` the list of their
 classes, 0, 1, … The shapes are those that scikit-learn's functions draw.

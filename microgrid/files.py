@@ -1,4 +1,4 @@
-"""Files that are whole, or as they were: written beside their place, then moved into it."""
+"""Files that are either whole or as they were: written beside their place, then moved into it."""
 
 from __future__ import annotations
 

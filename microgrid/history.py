@@ -1,4 +1,4 @@
-"""What a training measured, epoch by epoch: to read, to print and to plot."""
+"""The measurements of a training, epoch by epoch: to read, to print and to plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training measures beside the loss, by functions `(predictions, targets) -> float`."""
+"""Measurements of a training beside the loss: functions `(predictions, targets) -> float`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neurons, layers and multi-layer perceptrons, as thin as they can be over the engine."""
+"""Neurons, layers and multi-layer perceptrons: a thin layer over the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: `fit` moves a model's parameters towards less loss, and measures how that goes."""
+"""Training: `fit` lowers a model's loss by moving its parameters, and measures the progress."""
 
 from __future__ import annotations
 

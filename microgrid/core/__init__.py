@@ -1,1 +1,1 @@
-"""What a `Value` stands on: primitives and their table, operators, walks over the graph, modes."""
+"""The foundation of a `Value`: the table of primitives, operators, walks over the graph, modes."""

@@ -1,1 +1,1 @@
-"""A graph read as a linear map, a series or a sum of paths, and the functions made of that."""
+"""A graph as a linear map, as a series or as a sum of paths, and the functions made of these."""

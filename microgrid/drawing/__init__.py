@@ -1,4 +1,4 @@
-"""Pictures: the graph of a computation, why a gradient is so, how a training goes, a network.
+"""Pictures of a computation, of the paths behind a gradient, of a training and of a network.
 
 Each name is loaded when first touched: drawing a graph does not wait for matplotlib, nor needs it.
 """

@@ -1,1 +1,1 @@
-"""How `fit` does it: plain rows and targets, what is tried out first, and the steps in Python."""
+"""How `fit` does it: plain rows and targets, a trial before the first step, the steps in Python."""

@@ -1,1 +1,1 @@
-"""What keeps a mistake, a signal or another thread from doing harm; it knows nothing of graphs."""
+"""Protection from mistakes, signals and other threads; it knows nothing of graphs."""

@@ -1,1 +1,1 @@
-"""From a call's arguments to a kernel's arrays, and from these to what the function returns."""
+"""From a call's arguments to a kernel's arrays, and from its results to those of the function."""

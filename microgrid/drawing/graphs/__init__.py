@@ -1,1 +1,1 @@
-"""Pictures of a graph: what is drawn of it, how each piece looks, and the DOT text."""
+"""Pictures of a graph: the part to draw, the look of each piece, and the DOT text."""

@@ -1,1 +1,1 @@
-"""Why a gradient is what it is: the paths that it is a sum of."""
+"""The reasons for a gradient: the paths that it is a sum over."""

@@ -1,1 +1,1 @@
-"""Pictures of a training and of what was learnt: curves, regions, weights, movies."""
+"""Pictures of a training and of its result: curves, regions, weights, movies."""

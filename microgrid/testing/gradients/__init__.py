@@ -1,1 +1,1 @@
-"""Gradient checks: derivatives against differences, and what is to blame where they differ."""
+"""Gradient checks: derivatives against differences, and the primitive to blame if they differ."""

@@ -146,7 +146,7 @@ def _compare(
 def _judge(
     subject: Subject, order: int, unsettled: set[str]
 ) -> Callable[[tuple[int, ...], float], Finding]:
-    """Return the function that says what differences do about a derivative by inputs at places.
+    """Return the function that says what differences do about derivatives by given inputs.
 
     Of the order 2 and more, differences of f itself may call wrong what those of its gradient call
     right, except where an input is `unsettled`: where a derivative of lower order is not right.
