@@ -6,6 +6,7 @@ import html
 import re
 import runpy
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_block_pasted_into_an_interpreter_prints_what_it_says(block, capsys):
         console.push(line)
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("Error")) == (promised(block), 0), printed.err
+
+
+def test_no_block_stands_twice():
+    lines = [
+        {line for line in block.splitlines() if not line.startswith(("from ", "import ", PROMISED))}
+        for (block,) in (parameter.values for parameter in BLOCKS)
+    ]
+    assert [sorted(a & b - {""}) for a, b in combinations(lines, 2) if len(a & b - {""}) > 2] == []
 
 
 def test_the_first_block_draws_the_first_picture():
