@@ -38,6 +38,18 @@ Like = ArrayLike  # what NumPy makes an array of, or a `Value`
 Axis = int | tuple[int, ...] | None
 
 
+def _method(function: Callable[..., object]) -> Callable[..., Any]:
+    """Return the method that does as a function of NumPy does."""
+    name = function.__name__
+
+    def method(self: Array, *args: object, **kwargs: object) -> object:
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__qualname__ = name, f"Array.{name}"
+    method.__doc__ = f"Do as `np.{name}`."
+    return method
+
+
 class Array(np.ndarray[Any, Any]):
     """An array of `Value`s and numbers, which NumPy's functions treat by this library's rules.
 
@@ -84,25 +96,9 @@ class Array(np.ndarray[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.tolist()) if self.ndim == 1 else _iter(self)
 
-    def argmax(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.argmax`."""
-        return np.argmax(self, *args, **kwargs)
-
-    def argmin(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.argmin`."""
-        return np.argmin(self, *args, **kwargs)
-
-    def argsort(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.argsort`."""
-        return np.argsort(self, *args, **kwargs)
-
-    def argpartition(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.argpartition`."""
-        return np.argpartition(self, *args, **kwargs)
-
-    def searchsorted(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.searchsorted`."""
-        return np.searchsorted(self, *args, **kwargs)
+    argmax, argmin = _method(np.argmax), _method(np.argmin)
+    argsort, argpartition = _method(np.argsort), _method(np.argpartition)
+    searchsorted, round, dot = _method(np.searchsorted), _method(np.round), _method(np.dot)
 
     def sort(self, *args: Any, **kwargs: Any) -> None:
         """Sort in place."""
@@ -117,14 +113,6 @@ class Array(np.ndarray[Any, Any]):
         if not args and not {"a_min", "a_max"} & kwargs.keys():
             args = kwargs.pop("min", None), kwargs.pop("max", None)
         return np.clip(self, *(args if len(args) > 1 else (*args, None)), **kwargs)
-
-    def round(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.round`."""
-        return np.round(self, *args, **kwargs)
-
-    def dot(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as `np.dot`."""
-        return np.dot(self, *args, **kwargs)
 
     def __repr__(self) -> str:
         return self._text(np.array_repr)
@@ -238,7 +226,7 @@ def any_traced(*xs: object) -> bool:
 def floats_of(
     x: object, use: str, instead: str = "leave it to Python, outside of the function"
 ) -> Floats:
-    """Return the numbers in an array as floats; raise `TypeError` if nobody knows them yet."""
+    """Return the numbers in an array as floats; raise `TypeError` where they are not known yet."""
     elements = objects(x)
     if any_traced(elements):
         raise TypeError(
@@ -313,7 +301,7 @@ def _axis(axis: int, ndim: int) -> int:
 
 
 def _require_known_index(index: object) -> None:
-    """Raise `TypeError` for a condition on numbers that nobody knows yet."""
+    """Raise `TypeError` for a condition on numbers that are not known yet."""
     parts = index if isinstance(index, tuple) else (index,)
     if any(isinstance(part, Array) and any_traced(part) for part in parts):
         raise TypeError(

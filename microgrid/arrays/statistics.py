@@ -330,7 +330,7 @@ def _extremum(operation: Callable[..., Number], fill: float) -> Callable[..., ob
     def of_numbers(numbers: list[Number]) -> Number:
         if not numbers:
             raise ValueError("an extremum needs one number at least, got an empty array")
-        there = [x for x in numbers if is_traced(x) or not is_nan(x)]
+        there = _there(numbers)
         if not _any_traced(there):
             return operation(*there) if there else math.nan
         found = operation(*[where(is_nan(x), fill, x) for x in there])

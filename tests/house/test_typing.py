@@ -158,10 +158,8 @@ ANY = {
         *("grad", "hessian", "jacobian", "value_and_grad"),
     ],
     "the arguments of NumPy's own functions": [
-        *[f"arrays.Array.arg{name}" for name in ("max", "min", "sort", "partition")],
-        *[f"arrays.Array.{name}" for name in ("clip", "dot", "partition", "round", "sort")],
-        *("arrays.Array.searchsorted", "arrays.apply_function", "arrays.apply_ufunc"),
-        "arrays.mapped",
+        *[f"arrays.Array.{name}" for name in ("clip", "partition", "sort")],
+        *("arrays.apply_function", "arrays.apply_ufunc", "arrays.mapped"),
     ],
     "what a package without types takes or gives": [
         *("drawing.Explanation.draw", "drawing.Formula.sympy", "drawing.Graph.__init__"),
