@@ -23,11 +23,11 @@ from ..guards.lazy import lazy
 if TYPE_CHECKING:
     from .elements import Array as Array
     from .elements import array as array
-    from .elements import mapped as mapped
+    from .elements import map_elements as map_elements
     from .protocol import apply_function as apply_function
     from .protocol import apply_ufunc as apply_ufunc
 
-__all__ = ["Array", "apply_function", "apply_ufunc", "array", "mapped"]
+__all__ = ["Array", "apply_function", "apply_ufunc", "array", "map_elements"]
 
 __getattr__ = lazy(
     __name__, dict.fromkeys(__all__, "tables"), {"numpy": "'microgrid-autodiff[compile]'"}

@@ -24,7 +24,7 @@ __all__ = [
     "each",
     "floats_of",
     "lanes",
-    "mapped",
+    "map_elements",
     "objects",
     "rows",
     "settle",
@@ -77,7 +77,7 @@ class Array(np.ndarray[Any, Any]):
         >>> array([Value(0.0)]).record(exp, (array([Value(0.0), 0.0]),))
         Array([1., 1.])
         """
-        return mapped(op, operands)
+        return map_elements(op, operands)
 
     def __getitem__(self, index: Any) -> Any:
         try:
@@ -237,11 +237,11 @@ def floats_of(
     return np.array(numbers, float).reshape(elements.shape)
 
 
-def mapped(function: Callable[..., object], operands: Sequence[object]) -> Any:
+def map_elements(function: Callable[..., object], operands: Sequence[object]) -> Any:
     """Return what a function of numbers makes of each element of arrays, which broadcast.
 
     >>> from microgrid import hypot
-    >>> mapped(hypot, (np.array([3.0, 6.0]), np.array([[4.0], [8.0]])))
+    >>> map_elements(hypot, (np.array([3.0, 6.0]), np.array([[4.0], [8.0]])))
     array([[ 5.        ,  7.21110255],
            [ 8.54400375, 10.        ]])
     """
@@ -251,7 +251,7 @@ def mapped(function: Callable[..., object], operands: Sequence[object]) -> Any:
 
 def each(function: Callable[..., object], *operands: object) -> Any:
     """Return the same, of operands that are given one by one."""
-    return mapped(function, operands)
+    return map_elements(function, operands)
 
 
 def rows(x: object, axis: Axis = None) -> Objects:

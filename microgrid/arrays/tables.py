@@ -5,7 +5,15 @@ from . import linalg as linalg
 from . import products as products
 from . import statistics as statistics
 from . import structure as structure
-from .elements import Array, array, as_arrays, mapped
+from .elements import Array, array, as_arrays, map_elements
 from .protocol import apply_function, apply_named, apply_ufunc
 
-__all__ = ["Array", "apply_function", "apply_named", "apply_ufunc", "array", "as_arrays", "mapped"]
+__all__ = [
+    "Array",
+    "apply_function",
+    "apply_named",
+    "apply_ufunc",
+    "array",
+    "as_arrays",
+    "map_elements",
+]

@@ -43,7 +43,7 @@ class ArrayRules(Protocol):
     def Array(self) -> type:
         """The type of the arrays that follow these rules."""
 
-    def mapped(self, op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    def map_elements(self, op: Callable[..., Any], operands: Sequence[Any]) -> Any:
         """Apply an operation to each element of arrays, which broadcast."""
 
     def apply_named(self, ufunc: str, inputs: tuple[Any, ...]) -> Any:
@@ -74,7 +74,7 @@ def array_rules() -> ArrayRules:
 
 def apply_to_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
     """Apply an operation to each element of arrays, which broadcast."""
-    return array_rules().mapped(op, operands)
+    return array_rules().map_elements(op, operands)
 
 
 def is_array(x: object) -> TypeGuard[Any]:

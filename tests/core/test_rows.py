@@ -98,7 +98,7 @@ NAMES = {
 OTHERS = {
     "numbers, which may be arrays": [
         *("clip", "elu", "gelu", "leaky_relu", "log_sigmoid", "maximum", "minimum", "silu"),
-        *("where", "taylor", "arrays.mapped"),
+        *("where", "taylor", "arrays.map_elements"),
     ],
     "what the library makes itself": ["datasets.Penguins"],
     "functions": ["metrics.metrics_by_name"],

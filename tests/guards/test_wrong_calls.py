@@ -638,7 +638,15 @@ def public():
 NOT_CALLED = {
     *("Array", "Exploration", "Explanation", "Formula", "Graph", "Picture", "GradientReport"),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
-    *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "mapped", "no_grad", "penguins"),
+    *(
+        "apply_function",
+        "apply_ufunc",
+        "detect_anomaly",
+        "lowers",
+        "map_elements",
+        "no_grad",
+        "penguins",
+    ),
     *("Compiled", "Primitive", "draw_dot"),
 }
 

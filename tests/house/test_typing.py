@@ -121,7 +121,11 @@ def test_a_type_that_is_not_true_is_found(x, kind):
 # ---- whether they are all
 
 
-OF_NUMPY = {"apply_function", "apply_ufunc", "mapped"}  # what NumPy has called by its own functions
+OF_NUMPY = {
+    "apply_function",
+    "apply_ufunc",
+    "map_elements",
+}  # what NumPy has called by its own functions
 
 
 def public_names():
@@ -159,7 +163,7 @@ ANY = {
     ],
     "the arguments of NumPy's own functions": [
         *[f"arrays.Array.{name}" for name in ("clip", "partition", "sort")],
-        *("arrays.apply_function", "arrays.apply_ufunc", "arrays.mapped"),
+        *("arrays.apply_function", "arrays.apply_ufunc", "arrays.map_elements"),
     ],
     "what a package without types takes or gives": [
         *("drawing.Explanation.draw", "drawing.Formula.sympy", "drawing.Graph.__init__"),
