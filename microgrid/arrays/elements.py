@@ -16,19 +16,8 @@ from ..guards.checks import is_of_dates, shown
 from .rules import Number, data_of, is_traced
 
 __all__ = [
-    "Array",
-    "any_traced",
-    "array",
-    "as_arrays",
-    "axes_of",
-    "each",
-    "floats_of",
-    "lanes",
-    "map_elements",
-    "objects",
-    "rows",
-    "settle",
-    "store",
+    "Array", "Axis", "Floats", "Like", "Objects", "any_traced", "array", "as_arrays", "axes_of",
+    "each", "floats_of", "lanes", "map_elements", "objects", "rows", "settle", "store",
 ]  # fmt: skip
 
 

@@ -9,11 +9,5 @@ from .elements import Array, array, as_arrays, map_elements
 from .protocol import apply_function, apply_named, apply_ufunc
 
 __all__ = [
-    "Array",
-    "apply_function",
-    "apply_named",
-    "apply_ufunc",
-    "array",
-    "as_arrays",
-    "map_elements",
-]
+    "Array", "apply_function", "apply_named", "apply_ufunc", "array", "as_arrays", "map_elements",
+]  # fmt: skip

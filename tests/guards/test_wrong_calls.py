@@ -638,16 +638,8 @@ def public():
 NOT_CALLED = {
     *("Array", "Exploration", "Explanation", "Formula", "Graph", "Picture", "GradientReport"),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
-    *(
-        "apply_function",
-        "apply_ufunc",
-        "detect_anomaly",
-        "lowers",
-        "map_elements",
-        "no_grad",
-        "penguins",
-    ),
-    *("Compiled", "Primitive", "draw_dot"),
+    *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "map_elements", "no_grad"),
+    *("Compiled", "Primitive", "draw_dot", "penguins"),
 }
 
 
