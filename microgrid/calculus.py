@@ -55,7 +55,7 @@ def gradients(output: Scalar, inputs: Module) -> dict[str, Value]: ...
 @overload
 def gradients(output: Scalar, inputs: Inputs) -> Inputs: ...
 def gradients(output: object, inputs: object) -> object:
-    """Return the derivative of an output by each input, as `Value`s that can be differentiated.
+    """Return an output's derivatives with respect to inputs, as `Value`s to differentiate again.
 
     The inputs are nodes of the output's graph, in lists or dicts, or a model; the answer has their
     structure, with 0 for what the output does not depend on. No `grad` is touched.
@@ -103,14 +103,14 @@ def grad(
 def grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., object]:
-    """Return the function that computes f's gradient by the arguments in the given positions.
+    """Return a function that computes f's gradient with respect to the arguments at `argnums`.
 
     f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
     gradient. Keyword arguments are passed on.
 
     Raises when called:
         TypeError: f returns something else, or an argument holds something else than numbers.
-        IndexError: there is no argument of such a number.
+        IndexError: there is no argument in such a position.
         ValueError: one argument is named twice.
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
@@ -141,7 +141,7 @@ def value_and_grad(
 def value_and_grad(
     f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., object]:
-    """Return the function that computes f's value and its gradient, as `grad` does, together.
+    """Return a function that computes f's value together with its gradient, as `grad` does.
 
     With `has_aux` it returns `((value, aux), gradient)`.
 
@@ -159,7 +159,7 @@ def jacobian(  # type: ignore[overload-overlap]  # 0 is an int too
 @overload
 def jacobian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., object]:
-    """Return the function that computes the derivative of each of f's outputs by each input.
+    """Return a function that computes the derivatives of all of f's outputs, for each input.
 
     It has the outputs' structure, and for each output the inputs'; of an array by an array it is a
     matrix. The cost is that of as many gradients as there are outputs, or inputs if they are fewer.
@@ -177,7 +177,7 @@ def hessian(  # type: ignore[overload-overlap]  # 0 is an int too
 @overload
 def hessian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., object]:
-    """Return the function that computes the second derivatives of f, by each pair of inputs.
+    """Return a function that computes the second derivatives of f, one for each pair of inputs.
 
     The cost is that of as many gradients of the gradient as there are inputs.
 

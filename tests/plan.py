@@ -102,9 +102,11 @@ def picture() -> Graph:
     graph.description = "the package's files and rooms, each above those that it imports"
     for place in [*FILES, *ROOMS]:
         folder = place if any(room.parent == place for room in ROOMS) else place.parent
-        frame = Graph(f"cluster_{folder.name}" if folder != PACKAGE else "", graph_attr=FRAME)
+        name = f"cluster_{folder.name}" if folder != PACKAGE else ""
+        frame = Graph(name, graph_attr=FRAME | {"label": name_of(folder)})
         look = FILE if place in FILES else {}
-        frame.node(name_of(place), tooltip=sentence(place), **look)
+        label = place.name + "/" * place.is_dir()
+        frame.node(name_of(place), label, tooltip=sentence(place), **look)
         graph.subgraph(frame)
     graph.edges((name_of(place), name_of(other)) for place, other in essential_arrows())
     return graph
