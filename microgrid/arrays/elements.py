@@ -1,4 +1,4 @@
-"""The array: NumPy's, of objects; and what goes through its elements."""
+"""`Array`, which is NumPy's array of objects, and the ways through the elements of arrays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Axis = int | tuple[int, ...] | None
 
 
 def _method(function: Callable[..., object]) -> Callable[..., Any]:
-    """Return the method that does as a function of NumPy does."""
+    """Return the method that calls a function of NumPy."""
     name = function.__name__
 
     def method(self: Array, *args: object, **kwargs: object) -> object:
@@ -181,7 +181,7 @@ def objects(x: object) -> Objects:
 
 
 def settle(result: Any) -> Any:
-    """Return an array of objects as what it is: of truth values, of floats, or an `Array`."""
+    """Return an array of objects by what is in it: as bools, as floats, or as an `Array`."""
     if isinstance(result, tuple):
         return tuple(map(settle, result))
     if not isinstance(result, np.ndarray) or result.dtype != object:
@@ -195,7 +195,7 @@ def settle(result: Any) -> Any:
 
 
 def as_arrays(result: Any) -> Any:
-    """Return what code of NumPy made of arrays of objects, with `Array`s for them."""
+    """Return a result of NumPy's own code, with an `Array` for each array of objects in it."""
     if isinstance(result, (list, tuple)):
         parts = [as_arrays(part) for part in result]
         is_named = hasattr(result, "_fields")
@@ -208,7 +208,7 @@ def as_arrays(result: Any) -> Any:
 
 
 def any_traced(*xs: object) -> bool:
-    """Return whether a number somewhere in arrays is not known yet."""
+    """Return whether arrays hold a number that is not known yet."""
     return any(any(map(is_traced, objects(x).ravel().tolist())) for x in xs)
 
 
@@ -227,7 +227,7 @@ def floats_of(
 
 
 def map_elements(function: Callable[..., object], operands: Sequence[object]) -> Any:
-    """Return what a function of numbers makes of each element of arrays, which broadcast.
+    """Apply a function of numbers to each element of arrays, which broadcast.
 
     >>> from microgrid import hypot
     >>> map_elements(hypot, (np.array([3.0, 6.0]), np.array([[4.0], [8.0]])))
@@ -239,7 +239,7 @@ def map_elements(function: Callable[..., object], operands: Sequence[object]) ->
 
 
 def each(function: Callable[..., object], *operands: object) -> Any:
-    """Return the same, of operands that are given one by one."""
+    """Do as `map_elements`, with operands that are given one by one."""
     return map_elements(function, operands)
 
 
@@ -258,7 +258,7 @@ def rows(x: object, axis: Axis = None) -> Objects:
 def lanes(
     function: Callable[[list[Number]], object], x: object, axis: Axis = None, keepdims: bool = False
 ) -> object:
-    """Return what a function makes of the list of elements along an axis, several, or all."""
+    """Apply a function to each list of elements along an axis or several, or to that of all."""
     elements = rows(x, axis)
     result = np.empty(elements.shape[:-1], object)
     for index in np.ndindex(result.shape):
@@ -271,7 +271,7 @@ def lanes(
 
 
 def store(result: object, out: Objects | None) -> object:
-    """Return a result, in the array for it if the caller gave one."""
+    """Return a result, written into the array that the caller gave for it, if any."""
     if out is None:
         return result
     out[...] = result

@@ -23,14 +23,10 @@ __all__ = [
 Own = TypeVar("Own", bound=Callable[..., object])
 Function = Callable[..., object]
 
-FUNCTIONS: dict[Function, Function] = {}  # of NumPy, as they are here
-AS_IS: set[Callable[..., object]] = (
-    set()
-)  # functions of NumPy that move elements, or are made of others alone
+FUNCTIONS: dict[Function, Function] = {}  # of NumPy -> what they are here
+AS_IS: set[Function] = set()  # those that move elements, or are made of others alone
+OF_PARTS: dict[Function, int] = {}  # those of whole arrays -> how many operands must be arrays
 SINGLE = (Operand, *NUMBERS)
-OF_PARTS: dict[
-    Callable[..., object], int
-] = {}  # functions that a single number is no operand for -> how many it has
 UFUNCS: dict[np.ufunc, Function] = {}  # those of more than single numbers, as `@`
 LOOPS: dict[np.ufunc, np.ufunc] = {  # ufuncs over objects, with NumPy's broadcasting and methods
     ufunc: np.frompyfunc(rule, ufunc.nin, ufunc.nout) for ufunc, rule in RULES.items()
@@ -95,7 +91,7 @@ def apply_ufunc(
 
 
 def _require_numbers(ufunc: np.ufunc, inputs: tuple[object, ...], error: TypeError) -> None:
-    """Raise `TypeError` that names what is no number, if that is the reason of an error."""
+    """Raise a `TypeError` that names the operand that is no number, if that caused an error."""
     for x in inputs:
         several = isinstance(x, (np.ndarray, list, tuple))
         for item in np.asarray(x, object).ravel().tolist() if several else [x]:
@@ -107,7 +103,7 @@ def _require_numbers(ufunc: np.ufunc, inputs: tuple[object, ...], error: TypeErr
 
 
 def apply_named(name: str, operands: tuple[object, ...]) -> object:
-    """Return what the ufunc of a name is on numbers."""
+    """Apply the ufunc of that name to numbers."""
     return apply_ufunc(getattr(np, name), "__call__", operands, {})
 
 
@@ -149,7 +145,7 @@ def _no_rule(function: Function) -> str:
 
 
 def _require_floats(ufunc: np.ufunc, kwargs: dict[str, Any]) -> None:
-    """Take away what says nothing of the numbers; raise `TypeError` for a dtype that does."""
+    """Drop the options that do not affect numbers; raise `TypeError` for a dtype that does."""
     for name in ("casting", "order", "subok"):
         kwargs.pop(name, None)
     kind = kwargs.pop("dtype", None)
@@ -222,7 +218,7 @@ def _at(ufunc: np.ufunc, target: object, index: Any, *operand: object) -> None:
 
 
 def _write(result: object, outs: tuple[NDArray[Any] | None, ...]) -> object:
-    """Write what was computed into arrays that the caller gave; return these."""
+    """Write a result into the arrays that the caller gave for it, and return these."""
     results = result if isinstance(result, tuple) else (result,)
     written = []
     for own, out in zip(results, outs, strict=True):
@@ -272,7 +268,7 @@ def _as_array(x: object) -> object:
 
 
 def _holds(x: object, kind: type) -> bool:
-    """Return whether something of a kind is in nested lists."""
+    """Return whether nested lists hold something of a kind."""
     if isinstance(x, (list, tuple)):
         return any(_holds(part, kind) for part in x)
     return isinstance(x, kind)

@@ -117,7 +117,7 @@ def any_of(*xs: Number) -> Number:
 
 
 def _of_truths(name: str, rule: Callable[..., Number]) -> Callable[..., Number]:
-    """Return a rule for an operator on bits, of which numbers here have none."""
+    """Return the rule of an operator on bits, which takes conditions alone here."""
 
     def of_truths(*xs: Number) -> Number:
         if not all(map(_is_truth, xs)):
@@ -151,7 +151,7 @@ def _is_inf(x: Number) -> Number:
 
 
 def _has_minus(x: Number) -> Number:
-    """Return whether x is negative or -0; of nan, which sign it has is not to be seen here."""
+    """Return whether x is negative or -0; the sign of nan cannot be seen here."""
     if is_traced(x):
         return where(x < 0, 1.0, 1 / functional.stop_gradient(x) < 0)
     return math.copysign(1.0, data_of(x)) < 0
@@ -205,7 +205,7 @@ def _fmin(x: Number, y: Number) -> Number:
 
 
 def clip(x: Number, low: Number, high: Number) -> Number:
-    """Return x held between two numbers, the second of which has the last word."""
+    """Return x held between two numbers; where they cross, the upper one holds."""
     if not isinstance(low, Operand) and not isinstance(high, Operand) and low <= high:
         return functional.clip(x, low, high)
     return functional.minimum(functional.maximum(x, low), high)

@@ -152,7 +152,7 @@ def _middle(ordered: list[Number]) -> Number:
 
 
 def _unless_nan(numbers: list[Number], of_ordered: OfNumbers) -> Number:
-    """Return a function of numbers in order; nan if one is nan."""
+    """Apply a function to numbers in order; return nan if one of them is nan."""
     if not numbers:
         return math.nan
     has_nan = any_of(*map(is_nan, numbers))
@@ -162,7 +162,7 @@ def _unless_nan(numbers: list[Number], of_ordered: OfNumbers) -> Number:
 
 
 def _without_nan(of_ordered: OfNumbers) -> OfNumbers:
-    """Return what a function of numbers in order makes of those that are not nan."""
+    """Return the function that applies another to those numbers, in order, that are not nan."""
 
     def of_numbers(numbers: list[Number]) -> Number:
         ordered = _in_order(numbers)
@@ -407,7 +407,7 @@ def _std(a: Like, *args: Any, **kwargs: Any) -> object:
 
 
 def _with_ddof(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return keywords with the array API's `correction` under its name of old."""
+    """Return keywords with the array API's `correction` under its older name."""
     return {"ddof" if name == "correction" else name: x for name, x in kwargs.items()}
 
 

@@ -1,4 +1,4 @@
-"""All tables of NumPy's functions, loaded together: whoever has an array knows them all."""
+"""All tables of NumPy's functions, which are loaded together when the first array is met."""
 
 from . import choices as choices
 from . import linalg as linalg
