@@ -26,7 +26,7 @@ from .derivatives.trees import Structure, flatten, map_values
 from .derivatives.wrapping import Wrapped
 from .engine import Value
 from .functional import Number
-from .guards.checks import LONGEST, is_bool, require_bools, require_whole_numbers, shown
+from .guards.checks import LONGEST, is_bool, quote, require_bools, require_whole_numbers
 from .nn import Module
 
 __all__ = [
@@ -76,9 +76,9 @@ def gradients(output: object, inputs: object) -> object:
     need = "gradients needs Values to differentiate with respect to"
     for node in nodes:
         if not isinstance(node, Value):
-            raise TypeError(f"{need}, got the number {shown(node)}")
+            raise TypeError(f"{need}, got the number {quote(node)}")
         if node.is_constant:
-            raise ValueError(f"{need}, got the constant {shown(node)}")
+            raise ValueError(f"{need}, got the constant {quote(node)}")
     derivatives = _gradient_graph(_root(output, "gradients"), nodes)
     return structure.result([_as_value(d, _kind(nodes)) for d in derivatives])
 
@@ -306,7 +306,7 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     """
     require_whole_numbers(order=order, least=0, largest=LONGEST)
     if not isinstance(x, (Value, Real)):
-        raise TypeError(f"taylor needs a single number or Value to expand at, got {shown(x)}")
+        raise TypeError(f"taylor needs a single number or Value to expand at, got {quote(x)}")
     with recording():
         call = _Call(f, "taylor", (x,), {}, 0)
         root, (variable,) = _root(call.output, "taylor"), call.nodes
@@ -492,7 +492,7 @@ class _Call:
 
 def _require_function(f: object) -> None:
     if not callable(f):
-        raise TypeError(f"a transform needs a function, got {shown(f)} ({type(f).__name__})")
+        raise TypeError(f"a transform needs a function, got {quote(f)} ({type(f).__name__})")
 
 
 def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list[int]:
@@ -501,7 +501,7 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
     if not isinstance(given, (list, tuple, range)) or not all(
         isinstance(i, Integral) and not is_bool(i) for i in given
     ):
-        raise TypeError(f"argnums must be an integer, or a tuple of them, got {shown(argnums)}")
+        raise TypeError(f"argnums must be an integer, or a tuple of them, got {quote(argnums)}")
     for i in given:
         if not -count <= i < count:
             raise IndexError(
@@ -510,7 +510,7 @@ def _positions(argnums: int | Sequence[int], count: int, transform: str) -> list
             )
     positions = [i % count for i in given]
     if len(set(positions)) < len(positions):
-        raise ValueError(f"argnums must name each argument once, got {shown(argnums)}")
+        raise ValueError(f"argnums must name each argument once, got {quote(argnums)}")
     return positions
 
 
@@ -552,7 +552,7 @@ def _pair(output: object, transform: str) -> tuple[object, object]:
 def _describe(output: object) -> str:
     if isinstance(output, (list, tuple, dict)):
         return f"a {type(output).__name__} of {len(output)}"
-    return f"{shown(output)} ({type(output).__name__})"
+    return f"{quote(output)} ({type(output).__name__})"
 
 
 def _directions(
@@ -563,7 +563,7 @@ def _directions(
         if not isinstance(given, (list, tuple)):
             raise TypeError(
                 f"{transform} needs {name} in a tuple, one for each argument of the function, "
-                f"got {shown(given)}; write ({name[:-1]},)"
+                f"got {quote(given)}; write ({name[:-1]},)"
             )
     return _scalars_like("the tangents", tuple(tangents), flatten(tuple(primals))[1])
 

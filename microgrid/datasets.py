@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from .core.sequences import as_lists, instead_of, is_number, is_ordered, single
 from .fitting.examples import rows_of_numbers
-from .guards.checks import LONGEST, require_bools, require_numbers, require_whole_numbers, shown
+from .guards.checks import LONGEST, quote, require_bools, require_numbers, require_whole_numbers
 from .guards.seeding import Seed, generator
 
 __all__ = [
@@ -329,7 +329,7 @@ class StandardScaler:
             if not all(map(math.isfinite, new)):
                 raise OverflowError(
                     f"row {i} of `X` must be so near to the fitted rows that a float can hold the "
-                    f"result, got {shown(row)}"
+                    f"result, got {quote(row)}"
                 )
         return result
 
@@ -360,6 +360,6 @@ def _classes(y: Sequence[object]) -> list[object]:
         except TypeError:
             raise TypeError(
                 "`stratify` needs classes in `y`, such as ints, "
-                f"got {shown(target)} in row {i}{instead_of(target)}"
+                f"got {quote(target)} in row {i}{instead_of(target)}"
             ) from None
     return classes

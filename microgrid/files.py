@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from .guards.checks import require_paths, shown
+from .guards.checks import quote, require_paths
 from .guards.interrupts import uninterrupted
 
 __all__ = ["require_writable", "write_file"]
@@ -52,7 +52,7 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> str:
     require_paths(path=path)
     if not isinstance(content, (str, bytes, bytearray, memoryview)):
         kind = type(content).__name__
-        raise TypeError(f"`content` must be text or bytes, got {shown(content)} ({kind})")
+        raise TypeError(f"`content` must be text or bytes, got {quote(content)} ({kind})")
     data = content.encode() if isinstance(content, str) else content
     try:
         place = _place(Path(path))

@@ -37,7 +37,7 @@ from .core.primitive import (
 from .core.reals import as_constant, number
 from .core.sequences import as_list, require_all_numbers, single
 from .engine import Value
-from .guards.checks import shown
+from .guards.checks import quote
 
 __all__ = [
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "clip", "cos",
@@ -366,7 +366,7 @@ def clip(x: Any, min: float | None = None, max: float | None = None) -> Any:
     low = as_constant(low, "clip needs a real number as `min`")
     high = as_constant(high, "clip needs a real number as `max`")
     if not low <= high:
-        raise ValueError(f"clip needs min <= max, got min = {shown(min)} and max = {shown(max)}")
+        raise ValueError(f"clip needs min <= max, got min = {quote(min)} and max = {quote(max)}")
     return clip_to(low, high)(x)
 
 

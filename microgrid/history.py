@@ -8,7 +8,7 @@ from numbers import Integral, Rational
 from typing import TYPE_CHECKING, overload
 
 from .core.sequences import as_list
-from .guards.checks import is_bool, is_real, shown
+from .guards.checks import is_bool, is_real, quote
 
 if TYPE_CHECKING:
     from .drawing import Picture
@@ -39,7 +39,7 @@ class History:
     def __init__(self, records: Iterable[Record] = (), ended: str = "") -> None:
         self.records = as_list(records, MUST)
         if not isinstance(ended, str):
-            raise TypeError(f"`ended` must be a string, got {shown(ended)}")
+            raise TypeError(f"`ended` must be a string, got {quote(ended)}")
         self.ended = ended
 
     @property
@@ -51,7 +51,7 @@ class History:
     @records.setter
     def records(self, records: list[Record]) -> None:
         if not isinstance(records, list):
-            raise TypeError(f"{MUST}, got {shown(records)}")
+            raise TypeError(f"{MUST}, got {quote(records)}")
         for record in records:
             _require_record(record)
         vars(self)["records"] = records
@@ -74,12 +74,12 @@ class History:
             except (IndexError, TypeError) as error:
                 raise type(error)(
                     f"a history has a column for a name and {len(self)} records, counted from 0, "
-                    f"got {shown(key)}"
+                    f"got {quote(key)}"
                 ) from None
         if not all(key in record for record in self.records):
             names = [k for k in self.records[0] if all(k in record for record in self.records)]
             there = ", ".join(names) or "none"
-            raise KeyError(f"no column {shown(key)} in every record; there are {there}")
+            raise KeyError(f"no column {quote(key)} in every record; there are {there}")
         return [record[key] for record in self.records]
 
     def plot(self) -> Picture:
@@ -108,15 +108,15 @@ class History:
 
 def _require_record(record: object) -> None:
     if not isinstance(record, dict):
-        raise TypeError(f"a history's records must be dicts, got {shown(record)}")
+        raise TypeError(f"a history's records must be dicts, got {quote(record)}")
     for name in record:
         if not isinstance(name, str):
-            raise TypeError(f"a history's columns must have strings for names, got {shown(name)}")
+            raise TypeError(f"a history's columns must have strings for names, got {quote(name)}")
 
 
 def _cell(x: object) -> str:
     """Return the text of a number in the table; anything else is shown as in errors."""
     if isinstance(x, Rational) or not is_real(x):
-        return shown(int(x) if isinstance(x, Integral) and is_real(x) and not is_bool(x) else x)
+        return quote(int(x) if isinstance(x, Integral) and is_real(x) and not is_bool(x) else x)
     number = float(x)
     return f"{number:.4f}" if number == 0 or 1e-3 <= abs(number) < 1e5 else f"{number:.2e}"

@@ -24,7 +24,7 @@ from .core.sequences import (
 )
 from .engine import Value
 from .functional import Scalar, clip, logsumexp, mean, relu, softplus, where
-from .guards.checks import require_numbers, shown
+from .guards.checks import quote, require_numbers
 
 __all__ = [
     "absolute_error",
@@ -114,7 +114,7 @@ def hinge(prediction: object, target: object) -> Any:
     def of_two(p: Number, t: Number) -> Number:
         if not isinstance(t, Value) and t not in (-1, 1):
             raise ValueError(
-                f"hinge needs a target of -1 or 1, got {shown(t)}; use 2 * target - 1 for 0 and 1"
+                f"hinge needs a target of -1 or 1, got {quote(t)}; use 2 * target - 1 for 0 and 1"
             )
         return relu(1 - t * p)
 
@@ -142,7 +142,7 @@ def binary_cross_entropy(logit: object, target: object) -> Any:
     def of_two(x: Number, t: Number) -> Number:
         if not isinstance(t, Value) and not 0 <= t <= 1:
             raise ValueError(
-                f"binary_cross_entropy needs a target from 0 to 1, got {shown(t)}"
+                f"binary_cross_entropy needs a target from 0 to 1, got {quote(t)}"
                 + "; use (target + 1) / 2 for -1 and 1" * (t == -1)
             )
         return t * softplus(-x) + (1 - t) * softplus(x)
@@ -179,7 +179,7 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     except TypeError:
         raise TypeError(
             "cross_entropy needs an integer target, the index of the right class, "
-            f"got {shown(target)}{instead_of(target)}"
+            f"got {quote(target)}{instead_of(target)}"
         ) from None
     if not 0 <= index < len(xs):
         raise ValueError(
@@ -228,7 +228,7 @@ def _elementwise(
             return mean([_of_numbers(name, of_two, *pair) for pair in pairs])
     raise ValueError(
         f"{name}: prediction and target must be two numbers or two sequences of one length, "
-        f"got {shown(p)} and {shown(t)}{_advice(p, t)}"
+        f"got {quote(p)} and {quote(t)}{_advice(p, t)}"
     )
 
 

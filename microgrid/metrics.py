@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .core.sequences import as_lists, entries, instead_of, is_number, single
-from .guards.checks import is_real, require_functions, shown
+from .guards.checks import is_real, quote, require_functions
 
 __all__ = ["Metric", "accuracy", "measure", "metrics_by_name"]
 
@@ -40,24 +40,24 @@ def _is_right(i: int, prediction: Any, target: Any) -> bool:
         if not is_number(target) or target not in (-1, 0, 1):
             raise ValueError(
                 "accuracy: a number says class 1, or else 0 or -1; got the target "
-                f"{shown(target)} in row {i}{instead_of(target)}"
+                f"{quote(target)} in row {i}{instead_of(target)}"
             )
         return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
     need = f"accuracy: the prediction of row {i} must be a number or a list of logits"
     logits = entries(prediction, need)
     if not all(map(is_number, logits)):
-        raise TypeError(f"{need}, got {shown(prediction)}")
+        raise TypeError(f"{need}, got {quote(prediction)}")
     if len(logits) < 2:
         raise ValueError(
             "accuracy needs a logit for each class, at least two, or a single number, "
-            f"got {shown(prediction)} in row {i}"
+            f"got {quote(prediction)} in row {i}"
             + "; of numbers in a column take [p for [p] in predictions]"
             * (len(logits) == 1)
         )
     if not is_number(target) or target not in range(len(logits)):
         raise ValueError(
             f"accuracy needs a target from 0 to {len(logits) - 1}, the index of the right "
-            f"class, got {shown(target)} in row {i}{instead_of(target)}"
+            f"class, got {quote(target)} in row {i}{instead_of(target)}"
         )
     if any(not x <= x for x in logits):  # nan is the greatest of nothing
         return False
@@ -75,7 +75,7 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
     ['accuracy']
     """
     if not isinstance(metrics, (list, tuple)):
-        raise TypeError(f"`metrics` must be a list of functions, got {shown(metrics)}")
+        raise TypeError(f"`metrics` must be a list of functions, got {quote(metrics)}")
     named: dict[str, Metric] = {}
     for metric in metrics:
         require_functions(metrics=metric, takes="of predictions and targets", count=2)
@@ -103,14 +103,14 @@ def measure(
     if not isinstance(metrics, Mapping) or not isinstance(prefix, str):
         raise TypeError(
             "metrics must be a mapping from names, and the prefix a string, "
-            f"got {shown(metrics)} and {shown(prefix)}"
+            f"got {quote(metrics)} and {quote(prefix)}"
         )
     numbers: dict[str, float] = {}
     for name, metric in metrics.items():
         if not callable(metric):
-            raise TypeError(f"the metric {name} must be a function, got {shown(metric)}")
+            raise TypeError(f"the metric {name} must be a function, got {quote(metric)}")
         number = metric(predictions, targets)
         if not is_real(number):
-            raise TypeError(f"the metric {name} must return a number, got {shown(number)}")
+            raise TypeError(f"the metric {name} must return a number, got {quote(number)}")
         numbers[f"{prefix}{name}"] = number
     return numbers

@@ -27,10 +27,10 @@ from .engine import Value, zero_grad
 from .guards.checks import (
     LONGEST,
     is_finite,
-    names_shown,
+    quote,
+    quote_names,
     require_bools,
     require_whole_numbers,
-    shown,
 )
 from .guards.seeding import Seed, generator
 
@@ -126,7 +126,7 @@ class Module:
         """
         if not isinstance(state, Mapping):
             raise TypeError(
-                f"the state must be a mapping from paths to numbers, got {shown(state)}"
+                f"the state must be a mapping from paths to numbers, got {quote(state)}"
             )
         own = self._by_path()
         _require_paths(self, own.keys(), state.keys())
@@ -178,7 +178,7 @@ def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
     if own != given:
         raise ValueError(
             f"the state must have exactly the parameters of the {type(module).__name__}; "
-            f"missing: {names_shown(own - given)}; unexpected: {names_shown(given - own)}"
+            f"missing: {quote_names(own - given)}; unexpected: {quote_names(given - own)}"
         )
 
 
@@ -252,10 +252,10 @@ class Neuron(Module):
         except TypeError as error:  # of another number of arguments, or an answer of another type
             raise TypeError(
                 "`init` must be a function (nin, nout, random) -> float, "
-                f"got {shown(init)}: {error}"
+                f"got {quote(init)}: {error}"
             ) from error
         if not all(is_finite(weight.data) for weight in self.w):
-            raise ValueError(f"`init` must give finite numbers, got {shown(self.w)}")
+            raise ValueError(f"`init` must give finite numbers, got {quote(self.w)}")
         self.b = Value(0.0)
 
     def __call__(self, x: object) -> Value:
@@ -276,7 +276,7 @@ class Neuron(Module):
                 raise
             raise TypeError(
                 "a neuron's `activation` must be a function, such as microgrid.tanh, "
-                f"got {shown(self.activation)}"
+                f"got {quote(self.activation)}"
             ) from None
         return output
 
@@ -375,7 +375,7 @@ class MLP(Module):
 def _parts(name: str, parts: Any) -> Any:
     """Return the parts that a model has; raise `TypeError` if others were set than it can call."""
     if not is_sequence(parts) or not len(parts) or not all(map(callable, parts)):
-        raise TypeError(f"`{name}` must be a list of at least one {name[:-1]}, got {shown(parts)}")
+        raise TypeError(f"`{name}` must be a list of at least one {name[:-1]}, got {quote(parts)}")
     return parts
 
 
@@ -384,14 +384,14 @@ def _sizes(nin: Any, nouts: Any, more: Sequence[object]) -> list[Any]:
     if nouts is None and is_sequence(nin) and len(nin) > 1:
         first, *others = nin
         raise TypeError(
-            f"`nin` must be the number of inputs, got {shown(nin)}; "
-            f"write MLP({shown(first)}, {shown(others)})"
+            f"`nin` must be the number of inputs, got {quote(nin)}; "
+            f"write MLP({quote(first)}, {quote(others)})"
         )
     if nouts is None or not is_ordered(nouts) or more:
         such = [nouts, *more] if isinstance(nouts, Integral) else [16, 1]
         raise TypeError(
-            f"`nouts` must be a list of the layers' sizes, got {shown(nouts)}; "
-            f"write MLP({shown(nin)}, {shown(such)})"
+            f"`nouts` must be a list of the layers' sizes, got {quote(nouts)}; "
+            f"write MLP({quote(nin)}, {quote(such)})"
         )
     return entries(nouts, "`nouts` must be a list")
 
@@ -418,7 +418,7 @@ def _choose(what: str, choice: str | Function, table: Mapping[str, Function]) ->
         return choice
     if not isinstance(choice, str) or choice not in table:
         raise ValueError(
-            f"`{what}` must be a function or one of {', '.join(table)}, got {shown(choice)}"
+            f"`{what}` must be a function or one of {', '.join(table)}, got {quote(choice)}"
         )
     return table[choice]
 

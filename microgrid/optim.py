@@ -18,11 +18,11 @@ from .engine import Value, zero_grad
 from .functional import Scalar, clip, maximum, minimum, norm, relu, sqrt, where
 from .guards.checks import (
     LONGEST,
-    names_shown,
+    quote,
+    quote_names,
     require_bools,
     require_numbers,
     require_whole_numbers,
-    shown,
 )
 from .guards.interrupts import uninterrupted
 from .guards.mistakes import warn_of_no_backward
@@ -131,7 +131,7 @@ class Optimizer:
         else:
             return
         name = type(self).__name__
-        raise TypeError(f"`update` of {name} must return {must}, got {shown(answer)}")
+        raise TypeError(f"`update` of {name} must return {must}, got {quote(answer)}")
 
     def require_state(self) -> None:
         """Raise `TypeError` or `ValueError` if `steps` or `state` are as no training leaves them.
@@ -172,9 +172,9 @@ class Optimizer:
             if not is_finite or len(state) != self.slots:
                 self.require_update(update)
                 raise FloatingPointError(
-                    f"the step must leave every parameter finite, got {shown(p)} for the one at "
+                    f"the step must leave every parameter finite, got {quote(p)} for the one at "
                     f"{i}, of {before[i]!r} and the gradient {self.parameters[i].grad!r}, and the "
-                    f"state {shown(state)}"
+                    f"state {quote(state)}"
                 )
         data, states = [p for p, _ in updates], [state for _, state in updates]
         with uninterrupted():
@@ -226,16 +226,16 @@ class Optimizer:
         (0.5, 3)
         """
         if not isinstance(state, Mapping):
-            raise TypeError(f"the state must be a mapping, as of state_dict(), got {shown(state)}")
+            raise TypeError(f"the state must be a mapping, as of state_dict(), got {quote(state)}")
         own, kind = type(self).__name__, state.get("kind", type(self).__name__)
         if not isinstance(kind, str) or kind != own:
-            raise ValueError(f"the state must be that of the kind {own}, got {shown(kind)}")
+            raise ValueError(f"the state must be that of the kind {own}, got {quote(kind)}")
         needed = {"lr", "steps", "state"}
         missing, unexpected = needed - state.keys(), state.keys() - self.options - needed - {"kind"}
         if missing or unexpected:
             raise ValueError(
                 f"the state must have lr, steps, state and at most the options of {own}; "
-                f"missing: {names_shown(missing)}; unexpected: {names_shown(unexpected)}"
+                f"missing: {quote_names(missing)}; unexpected: {quote_names(unexpected)}"
             )
         given = {name: state.get(name, x) for name, x in self.current_options().items()}
         options = {name: tuple(x) if type(x) is list else x for name, x in given.items()}
@@ -248,7 +248,7 @@ class Optimizer:
         """Return the state of each parameter; raise an error if no training can leave it so."""
         must = f"must have {self.slots} numbers for each of {len(self.parameters)} parameters"
         if not is_sequence(states) or not all(map(is_sequence, states)):
-            raise TypeError(f"`state` {must}, got {shown(states)}")
+            raise TypeError(f"`state` {must}, got {quote(states)}")
         if [len(state) for state in states] != [self.slots] * len(self.parameters):
             lengths = sorted({len(state) for state in states})
             raise ValueError(f"the state {must}, got {len(states)} rows of {lengths}")
@@ -335,7 +335,7 @@ class SGD(Optimizer):
 
 def _require_betas(betas: Any) -> None:
     if not is_sequence(betas) or len(betas) != 2:
-        raise TypeError(f"`betas` must be two numbers, got {shown(betas)}")
+        raise TypeError(f"`betas` must be two numbers, got {quote(betas)}")
     for beta in betas:
         require_numbers(betas=beta, below=1)
 
@@ -568,9 +568,9 @@ def _require_parameters(parameters: Iterable[Value]) -> list[Value]:
     """Return parameters as a list; raise `TypeError` if they are something else than Values."""
     must = "parameters must be a list of Values, such as model.parameters()"
     if not is_ordered(parameters):
-        raise TypeError(f"{must}, got {shown(parameters)}")
+        raise TypeError(f"{must}, got {quote(parameters)}")
     given = list(parameters)
     for parameter in given:
         if not isinstance(parameter, Value):
-            raise TypeError(f"{must}, got {shown(parameter)} among them")
+            raise TypeError(f"{must}, got {quote(parameter)} among them")
     return given

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from numbers import Real
 
-from .guards.checks import require_functions, require_numbers, shown
+from .guards.checks import quote, require_functions, require_numbers
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
 
@@ -74,7 +74,7 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     if not callable(schedule) or isinstance(schedule, type):
         such = schedule if isinstance(schedule, Real) else 0.1
         raise TypeError(
-            f"warmup needs a schedule, such as constant({such!r}), got {shown(schedule)}"
+            f"warmup needs a schedule, such as constant({such!r}), got {quote(schedule)}"
         )
     require_functions(schedule=schedule, takes="of the step", count=1)
     require_numbers(start=start)
@@ -94,7 +94,7 @@ def _of_steps(rate: Schedule) -> Schedule:
             return rate(step)
         except (OverflowError, TypeError, ValueError) as error:
             raise TypeError(
-                f"a schedule takes the number of a step, counted from 0, got {shown(step)}: {error}"
+                f"a schedule takes the number of a step, counted from 0, got {quote(step)}: {error}"
             ) from error
 
     return schedule

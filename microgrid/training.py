@@ -16,10 +16,10 @@ from .fitting.trainer import Bar, Trainer
 from .fitting.trial import try_out
 from .guards.checks import (
     is_bool,
+    quote,
     require_bools,
     require_functions,
     require_whole_numbers,
-    shown,
 )
 from .guards.interrupts import interrupted_once, uninterrupted
 from .guards.locks import loading
@@ -213,7 +213,7 @@ def _require_options(
     require_whole_numbers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
     require_bools(shuffle=shuffle, progress=progress)
     if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"`callbacks` must be a list of functions, got {shown(callbacks)}")
+        raise TypeError(f"`callbacks` must be a list of functions, got {quote(callbacks)}")
     for callback in callbacks:
         require_functions(callbacks=callback, takes="of the model and the history", count=2)
     if compile is not None:

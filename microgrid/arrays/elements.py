@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.operators import NUMBERS, Arithmetic
 from ..core.primitive import Operand, Primitive
 from ..engine import Value
-from ..guards.checks import is_of_dates, shown
+from ..guards.checks import is_of_dates, quote
 from .rules import Number, data_of, is_traced
 
 __all__ = [
@@ -152,7 +152,7 @@ def array(numbers: object) -> Array:
     for x in [numbers] if is_of_dates(numbers) else made.ravel().tolist():
         if not isinstance(x, (Operand, *NUMBERS, np.bool_)) or is_of_dates(x):
             raise TypeError(
-                f"an array is of numbers and Values, got {shown(x)} ({type(x).__name__})"
+                f"an array is of numbers and Values, got {quote(x)} ({type(x).__name__})"
             )
     return made.view(Array)
 
@@ -171,11 +171,11 @@ def objects(x: object) -> Objects:
         made = np.asarray(x)
     except ValueError as error:
         raise ValueError(
-            f"an array must have rows of one length, got {shown(x)}: {error}"
+            f"an array must have rows of one length, got {quote(x)}: {error}"
         ) from None
     if made.dtype.kind not in "biufO":
         raise TypeError(
-            f"an array must be of real numbers, got one of dtype {made.dtype}: {shown(x)}"
+            f"an array must be of real numbers, got one of dtype {made.dtype}: {quote(x)}"
         )
     return made.astype(object, copy=False)
 

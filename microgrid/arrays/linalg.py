@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.primitive import where
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
-from ..guards.checks import shown
+from ..guards.checks import quote
 from .elements import Array, Axis, Like, Objects, axes_of, lanes, objects, settle
 from .products import sum_of_products
 from .protocol import implements
@@ -269,7 +269,7 @@ def _vector_norm(ord: Any) -> OfNumbers:
         return sum_(*[size**ord for size in sizes]) ** (1 / ord) if xs else 0.0
 
     if isinstance(ord, str):
-        raise ValueError(f"the norm of a vector has a number as its order, got {shown(ord)}")
+        raise ValueError(f"the norm of a vector has a number as its order, got {quote(ord)}")
     return norm
 
 
@@ -285,7 +285,7 @@ def _matrix_norm(ord: Any, width: int) -> OfNumbers:
     if ord not in (None, "fro", 1, -1, math.inf, -math.inf):
         raise TypeError(
             f"the norm of a matrix of Values has the order 'fro', 1, -1, inf or -inf, "
-            f"got {shown(ord)}: the others need singular values"
+            f"got {quote(ord)}: the others need singular values"
         )
     return norm
 

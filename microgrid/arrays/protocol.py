@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import functional
 from ..core.operators import NUMBERS
 from ..core.primitive import Operand
-from ..guards.checks import shown
+from ..guards.checks import quote
 from .elements import Array, Axis, Objects, as_arrays, floats_of, lanes, objects, settle
 from .rules import LANES, RULES, Number, is_traced
 
@@ -97,7 +97,7 @@ def _require_numbers(ufunc: np.ufunc, inputs: tuple[object, ...], error: TypeErr
         for item in np.asarray(x, object).ravel().tolist() if several else [x]:
             if not isinstance(item, (Operand, *NUMBERS, np.bool_, list, tuple)):
                 raise TypeError(
-                    f"np.{ufunc.__name__} of Values takes real numbers, got {shown(item)} "
+                    f"np.{ufunc.__name__} of Values takes real numbers, got {quote(item)} "
                     f"({type(item).__name__})"
                 ) from error
 
@@ -150,7 +150,7 @@ def _require_floats(ufunc: np.ufunc, kwargs: dict[str, Any]) -> None:
         kwargs.pop(name, None)
     kind = kwargs.pop("dtype", None)
     if kind is not None and np.dtype(kind) not in (object, float, bool):
-        raise TypeError(f"{ufunc.__name__} of Values gives floats, it cannot give {shown(kind)}")
+        raise TypeError(f"{ufunc.__name__} of Values gives floats, it cannot give {quote(kind)}")
 
 
 def _plain(x: object) -> Any:

@@ -15,7 +15,7 @@ from .. import functional
 from ..core import primitive
 from ..core.primitive import Operand, is_traced, where
 from ..engine import Value
-from ..guards.checks import shown
+from ..guards.checks import quote
 
 __all__ = [
     "LANES",
@@ -121,7 +121,7 @@ def _of_truths(name: str, rule: Callable[..., Number]) -> Callable[..., Number]:
 
     def of_truths(*xs: Number) -> Number:
         if not all(map(_is_truth, xs)):
-            raise TypeError(f"{name} takes conditions here, such as x > 0, got {shown(xs)}")
+            raise TypeError(f"{name} takes conditions here, such as x > 0, got {quote(xs)}")
         return rule(*xs)
 
     return of_truths

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.primitive import Operand, where
 from ..functional import max_, min_, stop_gradient, sum_
-from ..guards.checks import shown
+from ..guards.checks import quote
 from .elements import Array, Axis, Floats, Like, Objects, floats_of, lanes, objects, settle, store
 from .protocol import implements
 from .rules import Number, all_of, any_of, data_of, is_nan, is_traced, pick
@@ -254,7 +254,7 @@ def _quantiles(
     if method not in {*QUANTILES, *NEIGHBOURS} or any(x is not None for x in others.values()):
         raise TypeError(
             f"quantiles of Values have no weights, and are {', '.join([*QUANTILES, *NEIGHBOURS])}; "
-            f"got method = {shown(method)}"
+            f"got method = {quote(method)}"
         )
 
     def at(fraction: float) -> object:

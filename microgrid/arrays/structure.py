@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..guards.checks import shown
+from ..guards.checks import quote
 from .elements import Array, Axis, Like, as_arrays, objects
 from .protocol import as_is, implements, of_parts
 
@@ -105,7 +105,7 @@ def _gradient(f: object, *varargs: Like, axis: Axis = None, edge_order: int = 1)
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise TypeError(
             f"np.gradient needs one distance, or one for each of {len(axes)} axes, and an edge "
-            f"order of 1 or 2; got {len(steps)} and {shown(edge_order)}"
+            f"order of 1 or 2; got {len(steps)} and {quote(edge_order)}"
         )
     slopes = [
         np.moveaxis(_slopes(np.moveaxis(values, a, 0), step, edge_order), 0, a)

@@ -14,7 +14,7 @@ from functools import reduce
 
 from ..core.primitive import Primitive, where
 from ..functional import LOG_FAR, split_dot
-from ..guards.checks import shown
+from ..guards.checks import quote
 
 __all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lower", "lowering_of", "lowers"]
 
@@ -80,11 +80,11 @@ def lowers(*names: str) -> Callable[[Lowering], Lowering]:
     ...     return m.mul(m.mul(x, x), x)
     """
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"a lowering is entered by names, as @lowers('cubed'), got {shown(names)}")
+        raise TypeError(f"a lowering is entered by names, as @lowers('cubed'), got {quote(names)}")
 
     def enter(lowering: Lowering) -> Lowering:
         if not callable(lowering):
-            raise TypeError(f"a lowering must be a function, got {shown(lowering)}")
+            raise TypeError(f"a lowering must be a function, got {quote(lowering)}")
         for name in names:
             LOWERINGS[name] = lowering
         return lowering

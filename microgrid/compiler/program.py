@@ -14,7 +14,7 @@ from ..core.graph import topological_order
 from ..core.primitive import CONSTANT, Operand, Primitive
 from ..core.reals import number, number_of_kind
 from ..engine import Value
-from ..guards.checks import shown
+from ..guards.checks import quote
 
 __all__ = ["Program", "Step"]
 
@@ -64,20 +64,20 @@ class Program:
         self.inputs, self.steps, self.outputs = tuple(inputs), tuple(steps), tuple(outputs)
         if not all(isinstance(step, tuple) and len(step) == 2 for step in self.steps):
             raise TypeError(
-                f"a program's steps must be pairs of a primitive and operands, got {shown(steps)}"
+                f"a program's steps must be pairs of a primitive and operands, got {quote(steps)}"
             )
         if not all(isinstance(name, str) for name in self.inputs):
-            raise TypeError(f"a program's inputs must be names, got {shown(self.inputs)}")
+            raise TypeError(f"a program's inputs must be names, got {quote(self.inputs)}")
         if not all(isinstance(slot, int) for slot in self.outputs):
-            raise TypeError(f"a program's outputs must be slots, got {shown(self.outputs)}")
+            raise TypeError(f"a program's outputs must be slots, got {quote(self.outputs)}")
         if labels is not None and not isinstance(labels, Mapping):
-            raise TypeError(f"a program's labels must be a mapping, got {shown(labels)}")
+            raise TypeError(f"a program's labels must be a mapping, got {quote(labels)}")
         self.labels = dict(labels or {})
         self._known_key: tuple[object, ...] | None = None
         self._require_operands()
         count = len(self.inputs) + len(self.steps)
         if not all(0 <= slot < count for slot in self.outputs):
-            raise ValueError(f"outputs must be among the {count} slots, got {shown(self.outputs)}")
+            raise ValueError(f"outputs must be among the {count} slots, got {quote(self.outputs)}")
 
     def _require_operands(self) -> None:
         """Raise an error unless each step's operands are there before it."""
@@ -86,7 +86,7 @@ class Program:
                 if not (len(operands) == 1 and isinstance(operands[0], float)):
                     raise TypeError(f"a constant must be one float, got {operands} in slot {slot}")
             elif not isinstance(op, Primitive):
-                raise TypeError(f"a step's operation must be a primitive, got {shown(op)}")
+                raise TypeError(f"a step's operation must be a primitive, got {quote(op)}")
             elif not all(0 <= operand < slot for operand in operands):
                 raise ValueError(
                     f"a step needs operands from slots before its own, got {op.name} of {operands} "
@@ -112,7 +112,7 @@ class Program:
         _require_lists(inputs=inputs, outputs=outputs)
         for x in inputs:
             if not isinstance(x, Value):
-                raise TypeError(f"a program's inputs must be Values, got {shown(x)}")
+                raise TypeError(f"a program's inputs must be Values, got {quote(x)}")
         slots = {x: i for i, x in enumerate(inputs)}
         if len(slots) < len(inputs):
             raise ValueError("a program's inputs must be different Values, got one of them twice")
@@ -290,4 +290,4 @@ def _require_lists(**parts: object) -> None:
     for name, part in parts.items():
         is_text = isinstance(part, (str, bytes))
         if is_text or not isinstance(part, Iterable) or getattr(part, "ndim", 1) == 0:
-            raise TypeError(f"a program's {name} must be a list, got {shown(part)}")
+            raise TypeError(f"a program's {name} must be a list, got {quote(part)}")

@@ -29,7 +29,7 @@ from ..core.primitive import (
 from ..core.reals import number_of_kind
 from ..derivatives.trees import Structure, flatten
 from ..engine import Value
-from ..guards.checks import shown
+from ..guards.checks import quote
 from ..guards.interrupts import uninterrupted
 from ..guards.locks import compiling
 from .program import Program
@@ -80,7 +80,7 @@ def trace(
     except TypeError:
         raise TypeError(
             "a compiled function must return numbers, or lists, tuples and dicts of them, got "
-            f"{shown(result)} ({type(result).__name__})"
+            f"{quote(result)} ({type(result).__name__})"
         ) from None
     roots = [x for x in outputs if isinstance(x, Value)]
     leaves = [x for x in topological_order(*roots, known=set(inputs)) if not x.parents]

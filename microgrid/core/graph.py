@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import repeat
 from typing import Any, Protocol, Self, TypeVar
 
-from ..guards.checks import shown
+from ..guards.checks import quote
 from ..guards.interrupts import call_each
 from ..guards.locks import lock_across_forks
 from ..guards.mistakes import warn_of_stale
@@ -88,15 +88,15 @@ def topological_order(*roots: AnyNode, known: Container[AnyNode] = ()) -> list[A
     except (AttributeError, IndexError, TypeError):
         for root in roots:
             if not isinstance(root, Operand):
-                raise TypeError(f"topological_order takes Values, got {shown(root)}") from None
+                raise TypeError(f"topological_order takes Values, got {quote(root)}") from None
         for node in seen:
             parents = getattr(node, "parents", ())
             if not isinstance(parents, tuple) or not all(isinstance(p, Operand) for p in parents):
                 raise TypeError(
                     "the `parents` of a Value must stay the tuple of Values that it was computed "
-                    f"from, got {shown(parents)}"
+                    f"from, got {quote(parents)}"
                 ) from None
-        raise TypeError(f"`known` must be a container of Values, got {shown(known)}") from None
+        raise TypeError(f"`known` must be a container of Values, got {quote(known)}") from None
     return order
 
 
@@ -158,7 +158,7 @@ def require_numbers(order: Iterable[Node]) -> None:
             if any(isinstance(partial, Operand) for partial in partials):
                 raise TypeError(
                     f"the partials of {node.op.name} must be numbers where its operands are, "
-                    f"got {shown(partials)}"
+                    f"got {quote(partials)}"
                 )
 
 
@@ -213,12 +213,12 @@ def zero_grad(leaves: Iterable[Node]) -> None:
     """
     if not isinstance(leaves, Iterable) or getattr(leaves, "ndim", 1) == 0:
         raise TypeError(
-            f"zero_grad needs a list of Values, got {shown(leaves)}; write zero_grad([x])"
+            f"zero_grad needs a list of Values, got {quote(leaves)}; write zero_grad([x])"
         )
     leaves = list(leaves)
     for leaf in leaves:
         if not isinstance(leaf, Operand):
-            raise TypeError(f"zero_grad needs a list of Values, got {shown(leaf)} in it")
+            raise TypeError(f"zero_grad needs a list of Values, got {quote(leaf)} in it")
     set_gradients(leaves, [type(leaf._real)() for leaf in leaves])
 
 

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from ..guards.checks import is_masked, is_of_dates, shown
+from ..guards.checks import is_masked, is_of_dates, quote
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
 from .array_rules import Array, array_rules
@@ -26,7 +26,7 @@ Self = TypeVar("Self", bound="Arithmetic")
 Compare = Callable[[Any, Any], bool]
 
 
-def _left_to(other: object) -> object:
+def _leave_to(other: object) -> object:
     """Return `NotImplemented`, so that the other operand computes; raise for NumPy's masked.
 
     It would compute with the number behind its mask.
@@ -43,7 +43,7 @@ def _operator(op: Primitive) -> Callable[[Self, object], object]:
         if isinstance(other, Operand):
             return self.record(op, (self, other))
         if not isinstance(other, NUMBERS):
-            return _left_to(other)
+            return _leave_to(other)
         return self.record(op, (self, self._constant(other)))
 
     return method
@@ -166,7 +166,7 @@ class Arithmetic(Operand):
             op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
             return self.record(op, (self, exponent))
         if not isinstance(exponent, NUMBERS):
-            return _left_to(exponent)
+            return _leave_to(exponent)
         return self.record(primitive.power(as_constant(exponent)), (self,))
 
     @overload
@@ -188,7 +188,7 @@ class Arithmetic(Operand):
         try:
             places = 0 if digits is None else operator.index(digits)
         except TypeError:
-            raise TypeError(f"round takes a whole number of digits, got {shown(digits)}") from None
+            raise TypeError(f"round takes a whole number of digits, got {quote(digits)}") from None
         return self.record(primitive.round_to(places), (self,))
 
     def __bool__(self) -> bool:

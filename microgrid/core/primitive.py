@@ -22,7 +22,7 @@ from functools import lru_cache
 from types import MethodType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
-from ..guards.checks import is_real, shown
+from ..guards.checks import is_real, quote
 from .array_rules import Array, ArrayType, apply_to_arrays, is_array
 from .failures import failure_of, operation_error
 from .modes import current, watched
@@ -119,7 +119,7 @@ class Primitive:
         if not isinstance(name, str) or not callable(forward) or not callable(partials):
             raise TypeError(
                 "a primitive needs a name and two functions, forward and partials, "
-                f"got {shown(name)}, {shown(forward)} and {shown(partials)}"
+                f"got {quote(name)}, {quote(forward)} and {quote(partials)}"
             )
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
         self.family = made_by[0].__name__ if made_by else ""
@@ -200,12 +200,12 @@ class Primitive:
         if type(partials) is not tuple or len(partials) != count:
             kind = ValueError if type(partials) is tuple else TypeError
             must = f"the partials of {self.name} must be a tuple of {count}"
-            raise kind(f"{must}, one for each operand, got {shown(partials)}")
+            raise kind(f"{must}, one for each operand, got {quote(partials)}")
         for i, partial in enumerate(partials):
             if not (partial is None or is_real(partial) or isinstance(partial, Operand)):
                 raise TypeError(
                     f"the partials of {self.name} must be real numbers, or None, "
-                    f"got {shown(partial)} ({type(partial).__name__}) for operand {i}"
+                    f"got {quote(partial)} ({type(partial).__name__}) for operand {i}"
                 )
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -227,7 +227,7 @@ class Primitive:
         """
         if not isinstance(name, str) or name not in Primitive.registry:
             raise ValueError(
-                f"no primitive is named {shown(name)}: declare it before what uses it loads"
+                f"no primitive is named {quote(name)}: declare it before what uses it loads"
             )
         return Primitive.registry[name]
 
@@ -243,7 +243,7 @@ def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
     (True, 8.0)
     """
     if not callable(maker) or not hasattr(maker, "__qualname__"):
-        raise TypeError(f"a family needs a function with a name, got {shown(maker)}")
+        raise TypeError(f"a family needs a function with a name, got {quote(maker)}")
 
     @lru_cache(maxsize=1024, typed=True)
     def member(*constants: Any) -> Primitive:
@@ -252,7 +252,7 @@ def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
         if not isinstance(row, tuple) or len(row) != 3:
             raise TypeError(
                 f"the family {maker.__name__} must return a tuple of a name and two functions, "
-                f"forward and partials, got {shown(row)}"
+                f"forward and partials, got {quote(row)}"
             )
         return Primitive(*row, made_by=(member, constants))
 
@@ -323,10 +323,10 @@ def operands_text(operands: Iterable[object]) -> str:
 def operand_text(x: object) -> str:
     """Return a number as an error shows it, with its label if it is a `Value` that has one."""
     if not isinstance(x, Operand):
-        return shown(x)
+        return quote(x)
     if x.is_traced:
         return repr(x)
-    label, data = getattr(x, "label", None), shown(x._real)
+    label, data = getattr(x, "label", None), quote(x._real)
     return data if label is None else f"{label} = {data}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from numbers import Integral, Rational
 from typing import Protocol
 
-from ..guards.checks import is_bool, is_real, shown
+from ..guards.checks import is_bool, is_real, quote
 
 __all__ = ["Real", "as_constant", "number", "number_beside", "number_of_kind", "plain_numbers"]
 
@@ -40,8 +40,8 @@ def number(x: object, need: str = "a Value holds a real number") -> float:
         if is_real(x) or is_bool(x):
             return float(x)
     except OverflowError:
-        raise OverflowError(f"{need} that a float can hold, got {shown(x)}") from None
-    raise TypeError(f"{need}, got {shown(x)} ({type(x).__name__})")
+        raise OverflowError(f"{need} that a float can hold, got {quote(x)}") from None
+    raise TypeError(f"{need}, got {quote(x)} ({type(x).__name__})")
 
 
 def number_beside(x: object, kind: type[float]) -> float:
@@ -58,7 +58,7 @@ def number_of_kind(
     try:
         return kind(number(x, need))
     except (OverflowError, ValueError):  # a Fraction beyond floats, or nan beside Fractions
-        raise OverflowError(f"{need} that a {kind.__name__} can hold, got {shown(x)}") from None
+        raise OverflowError(f"{need} that a {kind.__name__} can hold, got {quote(x)}") from None
 
 
 def plain_numbers(operands: Sequence[object], need: str) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from types import GeneratorType
 from typing import Any, TypeGuard
 
-from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, shown
+from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, quote
 from .array_rules import is_array
 from .primitive import Operand, why_single
 
@@ -46,7 +46,7 @@ def as_list(data: Any, need: str) -> list[Any]:
         return list(data)
     why = _why_not(data)
     if why is not None:
-        raise TypeError(f"{need}, got {shown(data)}{why}")
+        raise TypeError(f"{need}, got {quote(data)}{why}")
     if is_of_dates(data):  # of which NumPy's `tolist` makes plain ints
         return [as_list(x, need) if is_array(x) else x for x in data]
     try:
@@ -176,7 +176,7 @@ def require_all_numbers(
         is_right = is_number(x) or (or_arrays and is_array(x) and not hasattr(x, "mask"))
         if not is_right:
             raise TypeError(
-                f"{place.format(i)} must be a real number, got {shown(x)} "
+                f"{place.format(i)} must be a real number, got {quote(x)} "
                 f"({type(x).__name__}){instead_of_lists * is_ordered(x)}"
             )
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ..core.array_rules import array_rules, is_array
 from ..engine import Value
-from ..guards.checks import is_of_dates, shown
+from ..guards.checks import is_of_dates, quote
 from ..nn import Module
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
@@ -102,7 +102,7 @@ def flatten(
 
 def _too_deep(tree: object) -> ValueError:
     must = "numbers must not be nested so deeply, nor in themselves"
-    return ValueError(f"{must}, got {shown(tree)}")
+    return ValueError(f"{must}, got {quote(tree)}")
 
 
 def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[Any], Structure]:
@@ -126,7 +126,7 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[An
     raise TypeError(
         "an argument to differentiate with respect to must be a number, a Value, an array of "
         "numbers, a Module, or a list, tuple or dict of these, "
-        f"got {shown(tree)} ({type(tree).__name__})"
+        f"got {quote(tree)} ({type(tree).__name__})"
     )
 
 

@@ -20,7 +20,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from ..engine import Value
-from ..guards.checks import shown
+from ..guards.checks import quote
 from ..nn import Module
 from .labels import abridge, number_text, printable
 
@@ -161,7 +161,7 @@ def _label(value: Value) -> str:
 def _public(names: Mapping[str, object] | None) -> dict[str, object]:
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(
-            f"`names` must be a mapping of names, such as locals(), or a model, got {shown(names)} "
+            f"`names` must be a mapping of names, such as locals(), or a model, got {quote(names)} "
             f"({type(names).__name__})"
         )
     named = {str(name): x for name, x in (names or {}).items()}

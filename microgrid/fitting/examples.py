@@ -18,7 +18,7 @@ from ..core.sequences import (
     require_one_length,
     single,
 )
-from ..guards.checks import is_finite, is_of_dates, is_real, shown
+from ..guards.checks import is_finite, is_of_dates, is_real, quote
 
 __all__ = ["Examples", "Row", "Target", "examples", "rows_of_numbers", "validation_examples"]
 
@@ -69,7 +69,7 @@ def validation_examples(validation: object, width: int) -> Examples | None:
     if validation is None:
         return None
     if not isinstance(validation, (list, tuple)) or len(validation) != 2:
-        raise TypeError(f"`validation` must be a pair (X, y), got {shown(validation)}")
+        raise TypeError(f"`validation` must be a pair (X, y), got {quote(validation)}")
     X, y = validation
     held_out = examples(X, y, name="validation ")
     if len(held_out.rows[0]) != width:
@@ -86,7 +86,7 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     for i, row in enumerate(as_list(X, f"`{name}` must be a list or an array of rows")):
         if is_real(row):
             raise TypeError(
-                f"row {i} of `{name}` must be a list of numbers, got {shown(row)}; for one input "
+                f"row {i} of `{name}` must be a list of numbers, got {quote(row)}; for one input "
                 f"to a row write [[x] for x in {name}]"
             )
         entries = as_list(row, f"row {i} of `{name}` must be a list of numbers")
@@ -131,10 +131,10 @@ class _Cells:
         if is_missing(x) or (is_real(x) and not is_finite(x)):
             advice = "; drop or fill what is missing" * bool(is_missing(x) or x != x)
             place = self._place(row, column)
-            raise ValueError(f"{place} must be a finite number, got {shown(x)}{advice}")
+            raise ValueError(f"{place} must be a finite number, got {quote(x)}{advice}")
         if not is_real(x):
             raise TypeError(
-                f"{self._place(row, column)} must be a plain number, got {shown(x)} "
+                f"{self._place(row, column)} must be a plain number, got {quote(x)} "
                 f"({type(x).__name__}){self._instead_of(x)}"
             )
         return int(x) if isinstance(x, Integral) else float(x)

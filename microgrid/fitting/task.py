@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine import Value
-from ..guards.checks import is_real, require_functions, shown
+from ..guards.checks import is_real, quote, require_functions
 from ..optim import Optimizer
 from ..schedules import Schedule
 from .examples import Examples
@@ -44,7 +44,7 @@ class Task:
         if not isinstance(self.optimizer, Optimizer):
             raise TypeError(
                 "`optimizer` must be made with the parameters to move, such as "
-                f"optim.Adam(model.parameters(), lr=0.01), got {shown(self.optimizer)}"
+                f"optim.Adam(model.parameters(), lr=0.01), got {quote(self.optimizer)}"
             )
         self.optimizer.require_options(self.optimizer.current_options())
         self.optimizer.require_state()
@@ -69,5 +69,5 @@ class Task:
         if not fits or not all(
             is_real(g) or (isinstance(g, Value) and g.is_traced) for g in clipped
         ):
-            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {shown(clipped)}")
+            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {quote(clipped)}")
         return list(clipped)

@@ -10,7 +10,7 @@ from ..core.graph import no_grad, set_gradients, topological_order
 from ..core.sequences import as_list, is_ordered
 from ..engine import Value
 from ..functional import sum as sum_
-from ..guards.checks import is_bool, is_finite, is_real, shown
+from ..guards.checks import is_bool, is_finite, is_real, quote
 from ..guards.interrupts import uninterrupted
 from ..history import History, Record
 from .examples import Examples, Target
@@ -108,7 +108,7 @@ class Trainer:
             return self.task.optimizer.lr
         rate = self.task.schedule(step)
         if not is_real(rate) or is_bool(rate) or not (is_finite(rate) and rate >= 0):
-            raise ValueError(f"`schedule` must return a rate of at least 0, got {shown(rate)}")
+            raise ValueError(f"`schedule` must return a rate of at least 0, got {quote(rate)}")
         return float(rate)
 
     def derive(self, batch: Examples) -> tuple[float, list[object], list[float]]:
@@ -176,7 +176,7 @@ def require_dependence(loss: Value, parameters: Iterable[Value]) -> None:
 def require_value(loss: object) -> Value:
     """Return a loss; raise `TypeError` if it is not a `Value`."""
     if not isinstance(loss, Value):
-        raise TypeError(f"the loss must be a Value that depends on parameters, got {shown(loss)}")
+        raise TypeError(f"the loss must be a Value that depends on parameters, got {quote(loss)}")
     return loss
 
 

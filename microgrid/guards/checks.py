@@ -21,13 +21,13 @@ __all__ = [
     "is_masked",
     "is_of_dates",
     "is_real",
-    "names_shown",
+    "quote",
+    "quote_names",
     "require_bools",
     "require_functions",
     "require_numbers",
     "require_paths",
     "require_whole_numbers",
-    "shown",
 ]
 
 LONGEST = sys.maxsize  #: as many entries a list can have at most
@@ -71,9 +71,9 @@ def require_whole_numbers(
         if not isinstance(x, Integral) or is_bool(x) or is_of_dates(x):
             raise _wrong_kind(name, must, x)
         if int(x) < least:
-            raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
+            raise ValueError(f"`{name}` must be {must}, got {quote(x)}")
         if largest is not None and int(x) > largest:
-            raise ValueError(f"`{name}` must be an integer, at most {largest}, got {shown(x)}")
+            raise ValueError(f"`{name}` must be an integer, at most {largest}, got {quote(x)}")
 
 
 def require_numbers(
@@ -105,7 +105,7 @@ def require_numbers(
         is_high_enough = x >= least if above is None else x > above
         is_allowed = is_finite(x) or not finite
         if not (is_allowed and is_high_enough and (below is None or x < below)):
-            raise ValueError(f"`{name}` must be {must}, got {shown(x)}")
+            raise ValueError(f"`{name}` must be {must}, got {quote(x)}")
 
 
 def require_functions(*, takes: str, count: int | None = None, **functions: object) -> None:
@@ -121,7 +121,7 @@ def require_functions(*, takes: str, count: int | None = None, **functions: obje
             raise _wrong_kind(name, f"a function {takes}", x)
         if count is not None and not _takes(x, count):
             raise TypeError(
-                f"`{name}` must be a function {takes}, got {shown(x)}, which does not take {count} "
+                f"`{name}` must be a function {takes}, got {quote(x)}, which does not take {count} "
                 f"argument{'s' * (count > 1)}"
             )
 
@@ -193,19 +193,19 @@ def is_masked(x: object) -> bool:
     return getattr(x, "ndim", 1) == 0 and bool(getattr(x, "mask", False))
 
 
-def shown(x: object) -> str:
-    """Return an argument as an error shows it: its repr in one line, shortened where it is long.
+def quote(x: object) -> str:
+    """Return an argument as an error quotes it: its repr in one line, shortened where it is long.
 
-    >>> shown("no"), shown([0.0] * 100), shown(10**400)
+    >>> quote("no"), quote([0.0] * 100), quote(10**400)
     ("'no'", '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...]', 'an int of 401 digits')
     """
     return " ".join(_short.repr(x).split())
 
 
-def names_shown(names: Collection[object]) -> str:
-    """Return the first of some names as an error shows them, and how many more there are.
+def quote_names(names: Collection[object]) -> str:
+    """Return the first of some names as an error quotes them, and how many more there are.
 
-    >>> names_shown({"w", "b"}), names_shown(range(9)), names_shown([])
+    >>> quote_names({"w", "b"}), quote_names(range(9)), quote_names([])
     ('b, w', '0, 1, 2 and 6 more', 'none')
     """
     first = sorted(str(name)[:60] for name in names)[:3]
@@ -229,4 +229,4 @@ _short.maxstring = _short.maxother = 120
 
 
 def _wrong_kind(name: str, must: str, x: object) -> TypeError:
-    return TypeError(f"`{name}` must be {must}, got {shown(x)} ({type(x).__name__})")
+    return TypeError(f"`{name}` must be {must}, got {quote(x)} ({type(x).__name__})")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Never, NoReturn, Protocol, TypeVar
 
-from .checks import is_bool, is_finite, is_real, shown
+from .checks import is_bool, is_finite, is_real, quote
 
 __all__ = ["GradientWarning"]
 
@@ -84,17 +84,17 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
 def require_label(label: Any) -> None:
     """Raise `TypeError` unless this is a label: a string, or None."""
     if label is not None and not isinstance(label, str):
-        raise TypeError(f"a label must be a string, got {shown(label)} ({type(label).__name__})")
+        raise TypeError(f"a label must be a string, got {quote(label)} ({type(label).__name__})")
 
 
 def require_gradient(g: Any) -> None:
     """Raise an error unless this is a gradient: a real number, or None if there is none yet."""
     if g is not None and not is_real(g) and not is_bool(g):
         raise TypeError(
-            f"a `grad` must be a real number or None, got {shown(g)} ({type(g).__name__})"
+            f"a `grad` must be a real number or None, got {quote(g)} ({type(g).__name__})"
         )
     if isinstance(g, int) and not is_finite(g):
-        raise OverflowError(f"a `grad` must be a number that a float can hold, got {shown(g)}")
+        raise OverflowError(f"a `grad` must be a number that a float can hold, got {quote(g)}")
 
 
 class Checked(Protocol[Kind]):

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ..core.primitive import CONSTANT, Primitive, argument
-from ..guards.checks import require_numbers, shown
+from ..guards.checks import quote, require_numbers
 from .programs.domains import (
     CONDITION,
     FAMILIES,
@@ -238,7 +238,7 @@ def _members(choice: Choice, exact: bool = False) -> list[Primitive]:
         return [maker(*constants) for constants in members if not exact or _are_exact(constants)]
     raise ValueError(
         "primitives are drawn from primitives, families with a declared domain, or names of these, "
-        f"got {shown(choice)}"
+        f"got {quote(choice)}"
     )
 
 

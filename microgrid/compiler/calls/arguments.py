@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...arrays.tables import as_arrays
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
-from ...guards.checks import is_of_dates, shown
+from ...guards.checks import is_of_dates, quote
 from ...nn import Module
 from .parameters import Parameters, Place
 
@@ -59,7 +59,7 @@ class Arguments:
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
-                + ", ".join(f"{name} = {shown(tree)}" for name, tree, _ in self._arguments)
+                + ", ".join(f"{name} = {quote(tree)}" for name, tree, _ in self._arguments)
             ) from None
         self.key: tuple[object, ...] = (tuple(kwargs), *keys)
 
@@ -91,7 +91,7 @@ class Arguments:
             name = self._name_of(tree)
             raise TypeError(
                 f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
-                f"of these, got {name} = {shown(tree)} ({type(tree).__name__})"
+                f"of these, got {name} = {quote(tree)} ({type(tree).__name__})"
                 + f"; write {name}.to_numpy()"
                 * hasattr(type(tree), "to_numpy")
             )

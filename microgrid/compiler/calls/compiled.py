@@ -19,7 +19,7 @@ from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
 from ...functional import sum as sum_
-from ...guards.checks import shown
+from ...guards.checks import quote
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
@@ -98,9 +98,9 @@ def compile(
     (0.5, [-1.0, -1.0])
     """
     if not callable(f):
-        raise TypeError(f"compile needs a function, got {shown(f)} ({type(f).__name__})")
+        raise TypeError(f"compile needs a function, got {quote(f)} ({type(f).__name__})")
     if not (reduce is None or isinstance(reduce, str)) or reduce not in REDUCTIONS:
-        raise ValueError(f'`reduce` must be "sum", "mean" or None, got {shown(reduce)}')
+        raise ValueError(f'`reduce` must be "sum", "mean" or None, got {quote(reduce)}')
     return Compiled(f, shared, reduce)
 
 
@@ -251,7 +251,7 @@ class Compiled(Wrapped, Generic[Output, Column]):
             out[0] = v1;
         """
         if not isinstance(language, str) or language not in ("c", "llvm"):
-            raise ValueError(f'the source is in "c" or in "llvm", got {shown(language)}')
+            raise ValueError(f'the source is in "c" or in "llvm", got {quote(language)}')
         entry = self._current()
         if language == "llvm":
             return entry.kernel.text.ir()

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from numbers import Integral
 
-from ...guards.checks import is_of_dates, shown
+from ...guards.checks import is_of_dates, quote
 from ..program import Program
 
 __all__ = ["Parameters", "Place"]
@@ -45,7 +45,7 @@ class Parameters:
         if None in found:
             there = ", ".join([*self.names, *self._by_name]) or "none"
             raise TypeError(
-                f"`shared` must be positions or names of arguments, got {shown(shared)}; "
+                f"`shared` must be positions or names of arguments, got {quote(shared)}; "
                 f"there are: {there}"
             )
         return known

@@ -15,7 +15,7 @@ from ...calculus import gradients
 from ...core.graph import recording, topological_order
 from ...core.primitive import Primitive
 from ...engine import Value
-from ...guards.checks import require_whole_numbers, shown
+from ...guards.checks import quote, require_whole_numbers
 from ..names import Names, all_names, names_of, paths_of
 from ..unnumbered import stand_ins
 from .algebra import Algebra, Expression
@@ -185,7 +185,7 @@ def formula(
     ∂L/∂a = b*(1 - tanh(a*b + 6.5)**2)
     """
     if not isinstance(value, Value):
-        raise TypeError(f"formula needs a Value, got {shown(value)} ({type(value).__name__})")
+        raise TypeError(f"formula needs a Value, got {quote(value)} ({type(value).__name__})")
     if max_terms is not None:
         require_whole_numbers(max_terms=max_terms, instead="None for all")
     inputs = tuple(by) if isinstance(by, (list, tuple)) else (by,)
@@ -193,7 +193,7 @@ def formula(
         if not isinstance(x, Value) or x.is_constant:
             raise TypeError(
                 "formula needs Values to differentiate with respect to, not constants, "
-                f"got {shown(x)}"
+                f"got {quote(x)}"
             )
     return Formula(value, inputs, names, max_terms)
 

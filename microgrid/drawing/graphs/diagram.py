@@ -11,7 +11,7 @@ from graphviz import FORMATS
 from ...core.graph import find_changed_leaf
 from ...core.sequences import as_list
 from ...engine import Value, topological_order
-from ...guards.checks import require_bools, require_whole_numbers, shown
+from ...guards.checks import quote, require_bools, require_whole_numbers
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
 from ..names import Names, all_names, models_of, names_of
@@ -128,7 +128,7 @@ def _require_values(roots: Sequence[object]) -> None:
     for root in roots:
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
-            raise TypeError(f"draw needs Values, got {shown(root)} ({type(root).__name__}){hint}")
+            raise TypeError(f"draw needs Values, got {quote(root)} ({type(root).__name__}){hint}")
 
 
 def _require_options(
@@ -136,11 +136,11 @@ def _require_options(
 ) -> None:
     if not isinstance(format, str) or format.lower() not in FORMATS:
         raise ValueError(
-            f"unknown format: {shown(format)} (must be one of {', '.join(sorted(FORMATS))})"
+            f"unknown format: {quote(format)} (must be one of {', '.join(sorted(FORMATS))})"
         )
     if not isinstance(rankdir, str) or rankdir not in DIRECTIONS:
         raise ValueError(
-            f"unknown rankdir {shown(rankdir)} (must be one of {', '.join(DIRECTIONS)})"
+            f"unknown rankdir {quote(rankdir)} (must be one of {', '.join(DIRECTIONS)})"
         )
     require_bools(expand_dot=expand_dot)
     if depth is not None:
@@ -225,17 +225,17 @@ def _holds_values(x: object) -> bool:
 
 def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
     if isinstance(highlight, Value):
-        raise TypeError(f"highlight needs a list of Values, got {shown(highlight)}; write [value]")
+        raise TypeError(f"highlight needs a list of Values, got {quote(highlight)}; write [value]")
     path: list[Value] = as_list(highlight, "highlight needs a list of Values")
     known = set(order)
     for value in path:
         if not isinstance(value, Value):
             raise TypeError(
                 "highlight needs a list of Values, "
-                f"got {shown(value)} ({type(value).__name__}) in it"
+                f"got {quote(value)} ({type(value).__name__}) in it"
             )
         if value not in known:
-            raise ValueError(f"what to highlight must be in the graph, got {shown(value)}")
+            raise ValueError(f"what to highlight must be in the graph, got {quote(value)}")
     return path
 
 

@@ -12,7 +12,7 @@ from ...core.graph import topological_order
 from ...core.reals import number
 from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
-from ...guards.checks import require_whole_numbers, shown
+from ...guards.checks import quote, require_whole_numbers
 from ..graphs.diagram import draw
 from ..graphs.graph import Graph
 from ..graphs.modules import homes_of
@@ -66,7 +66,7 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
     for role, value in (("output", output), ("input", input)):
         if not isinstance(value, Value):
             raise TypeError(
-                f"explain needs a Value as its {role}, got {shown(value)} ({type(value).__name__})"
+                f"explain needs a Value as its {role}, got {quote(value)} ({type(value).__name__})"
             )
     if input.is_constant:
         raise ValueError(
@@ -163,11 +163,11 @@ class Explanation:
         Graph of 2 values
         """
         if not isinstance(path, int) or isinstance(path, bool):
-            raise TypeError(f"draw needs the place of a path, from 0, got {shown(path)}")
+            raise TypeError(f"draw needs the place of a path, from 0, got {quote(path)}")
         if not -len(self.paths) <= path < len(self.paths):
             raise IndexError(
                 f"draw needs the place of a path, from 0; {len(self.paths)} are listed, "
-                f"got {shown(path)}"
+                f"got {quote(path)}"
             )
         nodes = self.paths[path].nodes
         return draw(self.output, **({"names": self.named_by, "highlight": nodes} | options))

@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from ...engine import Value, topological_order
-from ...guards.checks import require_whole_numbers, shown
+from ...guards.checks import quote, require_whole_numbers
 from ...guards.interrupts import uninterrupted
 from ..files import format_of, save_drawn
 from ..graphs.arrangement import arrange, symbol_of
@@ -66,7 +66,7 @@ def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) ->
     ∂L/∂b += ∂L/∂L · a = 1 · 2 = 2
     """
     if not isinstance(root, Value):
-        raise TypeError(f"explore needs a Value, got {shown(root)} ({type(root).__name__})")
+        raise TypeError(f"explore needs a Value, got {quote(root)} ({type(root).__name__})")
     if max_nodes is not None:
         require_whole_numbers(max_nodes=max_nodes, instead="None")
     count = len(topological_order(root))
@@ -139,7 +139,7 @@ class Exploration:
         except (ValueError, ZeroDivisionError):
             number = math.nan
         if not math.isfinite(number):
-            raise ValueError(f"a leaf needs a finite number, got {shown(text)}")
+            raise ValueError(f"a leaf needs a finite number, got {quote(text)}")
         with uninterrupted():
             value.data = number
             try:

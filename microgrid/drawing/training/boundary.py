@@ -23,7 +23,7 @@ from ...core.sequences import (
 from ...engine import Value, no_grad
 from ...fitting.examples import Examples, Target, examples
 from ...fitting.task import Model
-from ...guards.checks import LONGEST, require_functions, require_whole_numbers, shown
+from ...guards.checks import LONGEST, quote, require_functions, require_whole_numbers
 from ...guards.interrupts import comes_from_handler
 from ...nn import Module
 from ..picture import Picture
@@ -159,7 +159,7 @@ def _label(label: Target, row: int) -> int:
     if isinstance(label, list) or label % 1:
         raise ValueError(
             f"row {row} of `y` must be a whole number, a class, "
-            f"got {shown(label)}{instead_of(label)}"
+            f"got {quote(label)}{instead_of(label)}"
         )
     return int(label)
 
@@ -223,7 +223,7 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
     must = f"the model must return a number or a list of logits at {[x1, x2]}"
     numbers = [answer] if is_number(answer) else entries(answer, must)
     if not numbers or not all(map(is_number, numbers)):
-        raise TypeError(f"{must}, got {shown(answer)}")
+        raise TypeError(f"{must}, got {quote(answer)}")
     logits = [float(x.data if isinstance(x, Value) else x) for x in numbers]
     if not all(map(isfinite, logits)):
         raise ValueError(f"the model must return finite numbers, got {logits} at {[x1, x2]}")

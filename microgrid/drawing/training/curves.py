@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...core.reals import number
 from ...core.sequences import as_list, is_number
-from ...guards.checks import is_finite, is_real, shown
+from ...guards.checks import is_finite, is_real, quote
 from ..labels import number_text
 from ..picture import Picture, plottable
 
@@ -64,11 +64,11 @@ class Curves:
         records = as_list(found, "plot_history needs a history or a list of records")
         for record in records:
             if not isinstance(record, Mapping):
-                raise TypeError(f"plot_history needs records that are dicts, got {shown(record)}")
+                raise TypeError(f"plot_history needs records that are dicts, got {quote(record)}")
             if not all(isinstance(key, str) for key in record):
-                raise TypeError(f"plot_history needs strings as names, got {shown(record)}")
+                raise TypeError(f"plot_history needs strings as names, got {quote(record)}")
             if not is_number(record.get("epoch", 0)) or not is_finite(record.get("epoch", 0)):
-                raise TypeError(f"{NO_EPOCH}, got {shown(record['epoch'])}")
+                raise TypeError(f"{NO_EPOCH}, got {quote(record['epoch'])}")
         if not records:
             raise ValueError("plot_history needs at least one epoch, got an empty history")
         names = dict.fromkeys(key.removeprefix("val_") for record in records for key in record)
@@ -76,7 +76,7 @@ class Curves:
         some = sorted((name for name in curves if curves[name]), key=lambda name: name != "loss")
         if not some:
             raise ValueError(
-                f"plot_history found no loss and no metric in the records, got {shown(records)}"
+                f"plot_history found no loss and no metric in the records, got {quote(records)}"
             )
         self.panels = {name: curves[name] for name in some}
 

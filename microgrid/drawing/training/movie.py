@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...fitting.task import Model
-from ...guards.checks import require_numbers, require_paths, require_whole_numbers, shown
+from ...guards.checks import quote, require_numbers, require_paths, require_whole_numbers
 from ...nn import Module
 from ..files import format_of, save_drawn
 from .boundary import RESOLUTION, SIZE, Boundary
@@ -73,10 +73,10 @@ class BoundaryMovie:
         """Keep a copy of the parameters."""
         if not isinstance(model, Module):
             raise TypeError(
-                f"BoundaryMovie needs a Module, which has parameters, got {shown(model)}"
+                f"BoundaryMovie needs a Module, which has parameters, got {quote(model)}"
             )
         if not isinstance(history, HasRecords) or not history.records:
-            raise TypeError(f"BoundaryMovie needs a History of an epoch, got {shown(history)}")
+            raise TypeError(f"BoundaryMovie needs a History of an epoch, got {quote(history)}")
         self.model, record = model, history.records[-1]
         numbers = array("d", [parameter.data for parameter in model.parameters()])
         self.epochs.append(Snapshot(int(record["epoch"]), record["loss"], numbers))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...core.sequences import as_list
 from ...engine import Value
-from ...guards.checks import require_whole_numbers, shown
+from ...guards.checks import quote, require_whole_numbers
 from ...nn import MLP, Layer, Module, Neuron
 from ..labels import number_text, width
 from ..picture import Picture, plottable
@@ -112,11 +112,11 @@ def _labels(what: str, labels: Iterable[object] | None, count: int) -> list[str]
         return [""] * count
     given = as_list(labels, f"`{what}` must be a list of labels")
     if len(given) != count:
-        raise ValueError(f"`{what}` must be {count} labels, one for each, got {shown(given)}")
+        raise ValueError(f"`{what}` must be {count} labels, one for each, got {quote(given)}")
     try:
         return [plottable(str(label)) for label in given]
     except RecursionError:
-        raise TypeError(f"`{what}` must be strings or numbers, got {shown(given)}") from None
+        raise TypeError(f"`{what}` must be strings or numbers, got {quote(given)}") from None
 
 
 def _neurons_to_show(size: int, most: int) -> list[int | None]:

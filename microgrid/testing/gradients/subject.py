@@ -18,7 +18,7 @@ from ...core.failures import failure_of
 from ...core.graph import no_grad, set_gradients
 from ...derivatives.trees import flatten
 from ...engine import Value
-from ...guards.checks import shown
+from ...guards.checks import quote
 from ...guards.interrupts import uninterrupted
 from ...nn import Module
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
@@ -39,7 +39,7 @@ class Subject:
     def __init__(self, f: Callable[..., object], point: tuple[object, ...]) -> None:
         if not callable(f):
             raise TypeError(
-                f"check_gradients needs a function, got {shown(f)} ({type(f).__name__})"
+                f"check_gradients needs a function, got {quote(f)} ({type(f).__name__})"
             )
         self.f = f
         self.name = getattr(f, "__name__", type(f).__name__).replace("<lambda>", "f")

@@ -13,7 +13,7 @@ from ...calculus import Scalar
 from ...core.graph import dependents, topological_order
 from ...core.primitive import Primitive, operands_text
 from ...engine import Value
-from ...guards.checks import shown
+from ...guards.checks import quote
 
 __all__ = [
     *("Graph", "forward_sweep", "nodes_of", "number", "operation_of", "operation_text"),
@@ -33,7 +33,7 @@ def number(x: object) -> float:
     try:
         return float(plain)
     except (OverflowError, TypeError, ValueError) as error:
-        raise type(error)(f"check_gradients needs finite real numbers, got {shown(x)}") from None
+        raise type(error)(f"check_gradients needs finite real numbers, got {quote(x)}") from None
 
 
 def nodes_of(*outputs: object) -> list[Value]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...core.primitive import Primitive
-from ...guards.checks import shown
+from ...guards.checks import quote
 
 __all__ = [
     "CONDITION",
@@ -276,7 +276,7 @@ def _power_domain(n: float) -> Domain:
 
 def _exponential_domain(base: float) -> Domain:
     if base < 0:
-        raise ValueError(f"powers of a base need one that is not negative, got {shown(base)}")
+        raise ValueError(f"powers of a base need one that is not negative, got {quote(base)}")
     if base == 0:
         return Domain(NOT_NEGATIVE, kink=at(0))
     limit = EXP_LIMIT / abs(math.log(base)) if base != 1 else math.inf
@@ -383,7 +383,7 @@ def domain_of(primitive: Primitive) -> Domain:
     False
     """
     if not isinstance(primitive, Primitive):
-        raise TypeError(f"a domain is that of a Primitive, got {shown(primitive)}")
+        raise TypeError(f"a domain is that of a Primitive, got {quote(primitive)}")
     if primitive.family in FAMILIES:
         return FAMILIES[primitive.family].domain(*primitive.constants)
     if not primitive.family and primitive.name in DOMAINS:
@@ -414,7 +414,7 @@ def declare_domain(
     else:
         raise TypeError(
             "declare_domain needs a Primitive and its Domain, or what `family` returned and its "
-            f"Family, got {shown(primitive)} and {shown(domain)}"
+            f"Family, got {quote(primitive)} and {quote(domain)}"
         )
 
 

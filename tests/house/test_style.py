@@ -1,0 +1,98 @@
+"""How the code reads: what functions are called, how long they are, how many lines a room has."""
+
+import ast
+
+from tests import plan
+
+MOST = 40  # lines of a function without its docstring
+FILES = sorted(plan.PACKAGE.rglob("*.py"))
+
+# Functions are verbs or terms of the field. A participle says neither what is done nor to what.
+IRREGULAR = {
+    *("begun", "bought", "brought", "built", "caught", "chosen", "done", "drawn", "found", "given"),
+    *("gone", "held", "hidden", "kept", "known", "lit", "lost", "made", "meant"),
+    *("seen", "sent", "shown", "spent", "struck", "taken", "taught", "thought", "thrown", "told"),
+    *("understood", "worn", "written"),
+}
+VERBS = {"embed", "feed", "need", "proceed", "seed", "speed"}
+# NumPy's, PyTorch's and statistics' own terms, and a public name: `Primitive.named("tanh")`.
+TERMS = {"named", "named_modules", "named_parameters", "searchsorted", "squared_error"}
+
+
+def functions(file):
+    """Return the functions of a file that are no properties."""
+    return [
+        node
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not any("property" in ast.unparse(each) for each in node.decorator_list)
+    ]
+
+
+def is_participle(word):
+    return word in IRREGULAR or (word.endswith("ed") and word not in VERBS)
+
+
+def test_no_function_is_named_by_a_participle():
+    names = {
+        (plan.name_of(file), function.name)
+        for file in FILES
+        for function in functions(file)
+        if function.name not in TERMS
+    }
+    assert [name for name in names if is_participle(name[1].strip("_").partition("_")[0])] == []
+
+
+def test_a_function_fits_a_page():
+    long = {}
+    for file in FILES:
+        for function in functions(file):
+            start = function.lineno - 1
+            if ast.get_docstring(function):
+                start = function.body[0].end_lineno
+            if function.end_lineno - start > MOST:
+                long[plan.name_of(file), function.name] = function.end_lineno - start
+    assert long == {}
+
+
+# ---- a budget
+
+
+def lines_of(place):
+    files = [place] if place.is_file() else place.glob("*.py")
+    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+
+
+# The lines of each room, its own files alone. Who raises one says why in the commit that does.
+BUDGET = {
+    "the top": 4550,
+    "arrays/": 2400,
+    "compiler/": 1950,
+    "compiler/calls/": 850,
+    "compiler/native/": 850,
+    "compiler/training/": 700,
+    "core/": 1700,
+    "derivatives/": 1150,
+    "drawing/": 900,
+    "drawing/formulas/": 1700,
+    "drawing/graphs/": 1550,
+    "drawing/paths/": 400,
+    "drawing/stepper/": 750,
+    "drawing/training/": 1050,
+    "fitting/": 600,
+    "guards/": 900,
+    "testing/": 400,
+    "testing/conformance/": 1350,
+    "testing/gradients/": 1950,
+    "testing/programs/": 900,
+}
+
+
+def test_no_room_outgrows_its_budget():
+    rooms = {"the top": sum(map(lines_of, plan.PACKAGE.glob("*.py")))}
+    rooms |= {plan.name_of(room): lines_of(room) for room in plan.ROOMS}
+    for name, lines in rooms.items():
+        print(f"{name:20} {lines:6} of {BUDGET.get(name, 0):6}")
+    print(f"{'all':20} {sum(rooms.values()):6}")
+    assert {name for name, lines in rooms.items() if lines > BUDGET.get(name, 0)} == set()
+    assert BUDGET.keys() == rooms.keys()
