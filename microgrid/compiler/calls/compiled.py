@@ -40,7 +40,7 @@ MOST_ON_STACK = 256  # inputs of a call without any detour: threads may have lit
 Function = Callable[..., Any]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
-Column = TypeVar("Column", covariant=True)  # what comes of a number for columns
+ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
 Shared = int | str | Iterable[int | str]
 
 
@@ -134,7 +134,7 @@ class _Entry:
 _Fast = tuple[int, type[Numbers], Callable[[Numbers], None], _Entry]
 
 
-class Compiled(Wrapped, Generic[Output, Column]):
+class Compiled(Wrapped, Generic[Output, ForColumns]):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
@@ -168,8 +168,10 @@ class Compiled(Wrapped, Generic[Output, Column]):
     def __call__(self: Compiled[Scalar, object], *args: Scalar, **kwargs: Scalar) -> Value: ...
     @overload
     def __call__(
-        self: Compiled[Scalar, Column], *args: NDArray[Any] | float, **kwargs: NDArray[Any] | float
-    ) -> Column: ...
+        self: Compiled[Scalar, ForColumns],
+        *args: NDArray[Any] | float,
+        **kwargs: NDArray[Any] | float,
+    ) -> ForColumns: ...
     @overload
     def __call__(
         self: Compiled[tuple[Any, Any], object], *args: object, **kwargs: object

@@ -178,10 +178,10 @@ class _Drawing(NamedTuple):
             graph.left_out = len(plan.values) - len(shown)
             left_out = f"{graph.left_out:,} more values are left out, where dotted lines lead"
             notes.append(f"{left_out}: {why}")
-        steps = [plan.steps[value] for value in shown if value in plan.steps]
-        if sum(len(step.operands) for step in steps if not step.block) > MANY_EDGES:
-            derivatives = False
-        if not derivatives and any(step.operands for step in steps if not step.block):
+        junctions = [plan.junctions[value] for value in shown if value in plan.junctions]
+        edges = sum(len(junction.operands) for junction in junctions if not junction.block)
+        derivatives = derivatives and edges <= MANY_EDGES
+        if edges and not derivatives:
             notes.append("so many local derivatives are in the edges' tooltips alone")
         writer = Writer(self.scene, shown, derivatives)
         if writer.far:

@@ -32,7 +32,7 @@ from ...functional import hypot, logsumexp_, max_, min_, prod_, sum_
 from ..colours import Gradient, Scale
 from ..layout import turns_frames
 from .modules import Block
-from .plan import Plan, Step, far_operands
+from .plan import Junction, Plan, far_operands
 from .styles import (
     CHOSEN,
     MORE,
@@ -75,7 +75,7 @@ class Scene(NamedTuple):
 
 
 class Writer:
-    """Writes what is shown of a scene: values and steps as nodes, edges, frames of open modules.
+    """Writes what is shown of a scene: values and junctions as nodes, edges, frames of modules.
 
     Without `derivatives`, these stand in the tooltips alone.
     """
@@ -86,8 +86,8 @@ class Writer:
         self.given, self.rankdir = scene.given, scene.rankdir
         self.shown, self.derivatives = shown, derivatives
         self.far = far_operands(self.plan, shown)
-        for value, step in self.plan.steps.items():
-            for place, product in enumerate(step.products):
+        for value, junction in self.plan.junctions.items():
+            for place, product in enumerate(junction.products):
                 self.ids[product] = f"{scene.ids[value]}p{place}"
                 self.frames[product] = scene.frames.get(value)
         self.scale = Scale(value.grad for value in shown if not value.is_constant)
@@ -103,13 +103,13 @@ class Writer:
             if value not in self.shown:
                 continue
             self._write_value(value)
-            if step := self.plan.steps.get(value):
-                if id(step) not in written:
-                    written.add(id(step))
-                    self._write_step(step)
+            if junction := self.plan.junctions.get(value):
+                if id(junction) not in written:
+                    written.add(id(junction))
+                    self._write_junction(junction)
                 look = {"class": "result"} | self._line(value, value.grad)
                 name = self.ids[value]
-                self._edge(self._id(step), name, f"{name}out", look, value in self.lit)
+                self._edge(self._id(junction), name, f"{name}out", look, value in self.lit)
         self._write_uses()
         blocks = sorted(filter(None, self.nodes), key=lambda block: -block.depth)
         turned = self._frames_to_turn(blocks)
@@ -128,7 +128,7 @@ class Writer:
         boxes, all do so with arrows to the side, but for frames whose boxes take what comes from
         outside of the model, as those of its first layer; and with arrows up or down none does.
         """
-        boxes = [step for step in self.plan.steps.values() if step.block]
+        boxes = [junction for junction in self.plan.junctions.values() if junction.block]
         goes_on = any(self.frames.get(root) is None for root in self.roots)
         if not (boxes and goes_on):
             return {*blocks} if blocks and turns_frames(self.rankdir) else set()
@@ -144,22 +144,22 @@ class Writer:
         )
         self._node(value, self.ids[value], look, value in self.chosen)
 
-    def _write_step(self, step: Step) -> None:
+    def _write_junction(self, junction: Junction) -> None:
         """Write an operation or a box, and the edges to it."""
-        name, result = self._id(step), step.results[0]
-        members = step.inside or {result}
-        if step.made is not None:
-            looks = self._operand_looks(step.made, result)
-            look = operation_look(step.made, len(step.operands), self.rankdir)
+        name, result = self._id(junction), junction.results[0]
+        members = junction.inside or {result}
+        if junction.made is not None:
+            looks = self._operand_looks(junction.made, result)
+            look = operation_look(junction.made, len(junction.operands), self.rankdir)
             self._node(result, name, look, result in self.lit)
         else:
-            looks = [plain_operand_look() for _ in step.operands]
-            look = box_look(step, self.scale.largest > 0, self.rankdir)
+            looks = [plain_operand_look() for _ in junction.operands]
+            look = box_look(junction, self.scale.largest > 0, self.rankdir)
             self._node(result, name, look, not members.isdisjoint(self.chosen))
         lit = {operand for member in members for operand in self.lit.get(member, ())}
         left_out, whole = 0, name.removesuffix("op")
         again: dict[Value, str] = {}
-        for place, (operand, look) in enumerate(zip(step.operands, looks, strict=True)):
+        for place, (operand, look) in enumerate(zip(junction.operands, looks, strict=True)):
             if operand not in self.shown:
                 left_out += 1
                 continue
@@ -170,7 +170,7 @@ class Writer:
                     shown_again = again_look(operand, self.names.get(operand, ""))
                     self._node(result, again[operand], shown_again, operand in lit)
                 tail = again[operand]
-            head = f"{name}:{pin(place, len(step.operands))}:{SIDES[self.rankdir]}"
+            head = f"{name}:{pin(place, len(junction.operands))}:{SIDES[self.rankdir]}"
             self._edge(tail, head, f"{whole}from{place}", look, operand in lit)
         if left_out:
             self._stub(result, f"{name}more", left_out)
@@ -213,12 +213,12 @@ class Writer:
 
     def _write_uses(self) -> None:
         """Write a stub at each value with operations on it that are left out."""
-        steps = {id(step): step for step in self.plan.steps.values()}.values()
+        junctions = {id(junction): junction for junction in self.plan.junctions.values()}.values()
         uses = Counter(
             operand
-            for step in steps
-            if self.shown.isdisjoint(step.results)
-            for operand in step.operands
+            for junction in junctions
+            if self.shown.isdisjoint(junction.results)
+            for operand in junction.operands
             if operand in self.shown
         )
         for value, count in uses.items():
@@ -229,8 +229,8 @@ class Writer:
     def _stub(self, beside: Value, name: str, count: int) -> None:
         self._node(beside, name, {"label": f"… {count:,} more", **MORE}, lit=False)
 
-    def _id(self, step: Step) -> str:
-        return step.block.name if step.block else f"{self.ids[step.results[0]]}op"
+    def _id(self, junction: Junction) -> str:
+        return junction.block.name if junction.block else f"{self.ids[junction.results[0]]}op"
 
     def _node(self, value: Value, name: str, look: Look, lit: bool) -> None:
         """Write a node into the frame of a value."""
@@ -255,7 +255,7 @@ def _links(path: Sequence[Value], plan: Plan) -> dict[Value, list[Value]]:
         for operand, result in (pair, pair[::-1]):
             if operand in {*result.parents}:  # by identity
                 links[result].append(operand)
-                for product in plan.steps[result].products if result in plan.steps else ():
+                for product in plan.junctions[result].products if result in plan.junctions else ():
                     if operand in {*product.parents}:
                         links[result].append(product)
                         links[product].append(operand)

@@ -13,14 +13,14 @@ from ...engine import Value
 from ...functional import dot_, split_dot, sum_
 from .modules import Block
 
-__all__ = ["Plan", "Step", "far_operands", "make_plan", "nearest"]
+__all__ = ["Junction", "Plan", "far_operands", "make_plan", "nearest"]
 
 FEW = 8  # operands of one operation that are drawn before others come
-LONG = 200  # steps that all lines together may pass by; a layout engine makes room at each
+LONG = 200  # junctions that all lines together may pass by; a layout engine makes room at each
 EMPTY: Mapping[Value, Block] = {}
 
 
-class Step(NamedTuple):
+class Junction(NamedTuple):
     """What stands between operands and their results: an operation, or a collapsed module.
 
     `made` has the operation and its partials: it is the result, or if a `dot` is spelled out the
@@ -36,10 +36,10 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The values that are drawn, parents first, and the step that makes each."""
+    """The values that are drawn, parents first, and the junction that makes each."""
 
     values: list[Value]
-    steps: dict[Value, Step]
+    junctions: dict[Value, Junction]
 
 
 def make_plan(
@@ -54,32 +54,32 @@ def make_plan(
 
     >>> x = Value(1.0)
     >>> y = x * x
-    >>> make_plan([x, y], {y}).steps[y].operands == (x, x)
+    >>> make_plan([x, y], {y}).junctions[y].operands == (x, x)
     True
     """
     collapsed = _collapse(order, roots, boxes) if boxes else {}
     plan = Plan([], {})
     for value in order:
         if value in collapsed:
-            plan.steps[value] = collapsed[value]
+            plan.junctions[value] = collapsed[value]
         elif value in boxes:
             continue
         elif value.op is dot_ and expand_dot:
             total, products = _expand_dot(value)
             for product in products:
                 plan.values.append(product)
-                plan.steps[product] = Step(product.parents, [product], product)
-            plan.steps[value] = Step(total.parents, [value], total, products)
+                plan.junctions[product] = Junction(product.parents, [product], product)
+            plan.junctions[value] = Junction(total.parents, [value], total, products)
         elif value.parents:
-            plan.steps[value] = Step(value.parents, [value], value)
+            plan.junctions[value] = Junction(value.parents, [value], value)
         plan.values.append(value)
     return plan
 
 
 def _collapse(
     order: Sequence[Value], roots: Set[Value], boxes: Mapping[Value, Block]
-) -> dict[Value, Step]:
-    """Return the step that makes each value which comes out of a box."""
+) -> dict[Value, Junction]:
+    """Return the junction that makes each value which comes out of a box."""
     inside: dict[Block, list[Value]] = {box: [] for box in boxes.values()}
     operands: dict[Block, dict[Value, None]] = {box: {} for box in inside}
     results = {value for value in roots if value in boxes}
@@ -93,12 +93,12 @@ def _collapse(
                 results.add(parent)
             if box and source is not box:
                 operands[box][parent] = None
-    steps: dict[Value, Step] = {}
+    junctions: dict[Value, Junction] = {}
     for box, values in inside.items():
         out = [value for value in values if value in results]
-        step = Step([*operands[box]], out, block=box, inside=set(values))
-        steps |= dict.fromkeys(out, step)
-    return steps
+        junction = Junction([*operands[box]], out, block=box, inside=set(values))
+        junctions |= dict.fromkeys(out, junction)
+    return junctions
 
 
 def _expand_dot(value: Value) -> tuple[Value, list[Value]]:
@@ -129,19 +129,19 @@ def nearest(plan: Plan, first: Iterable[Value], most: int) -> set[Value]:
         value = (soon or later).popleft()
         if value not in chosen:
             chosen.add(value)
-            if value in plan.steps:
-                operands = plan.steps[value].operands
+            if value in plan.junctions:
+                operands = plan.junctions[value].operands
                 soon.extend(operands[:: ceil(len(operands) / FEW) or 1])
                 later.extend(operands)
     return chosen
 
 
 def far_operands(plan: Plan, shown: Set[Value]) -> set[tuple[Value, Value]]:
-    """Return the pairs of a step's first result and an operand too far away for a line to it.
+    """Return the pairs of a junction's first result and an operand too far away for a line to it.
 
     The longest lines go first, all of one length together. A layout takes time and room for every
-    step that a line passes by: where one leaf is used all along a chain, that is the square of the
-    chain's length.
+    junction that a line passes by: where one leaf is used all along a chain, that is the square of
+    the chain's length.
 
     >>> x = Value(1.0)
     >>> y = x * x
@@ -150,11 +150,11 @@ def far_operands(plan: Plan, shown: Set[Value]) -> set[tuple[Value, Value]]:
     """
     lengths: dict[int, list[tuple[Value, Value]]] = defaultdict(list)
     ranks = _ranks(plan, shown)
-    steps = {id(plan.steps[value]): value for value in ranks if value in plan.steps}
-    for value in steps.values():
-        for operand in plan.steps[value].operands:
+    junctions = {id(plan.junctions[value]): value for value in ranks if value in plan.junctions}
+    for value in junctions.values():
+        for operand in plan.junctions[value].operands:
             if operand in shown:
-                ends = plan.steps[value].results[0], operand
+                ends = plan.junctions[value].results[0], operand
                 lengths[ranks[value] - ranks[operand] - 1].append(ends)
     passed = sum(length * len(ends) for length, ends in lengths.items())
     far: set[tuple[Value, Value]] = set()
@@ -167,13 +167,13 @@ def far_operands(plan: Plan, shown: Set[Value]) -> set[tuple[Value, Value]]:
 
 
 def _ranks(plan: Plan, shown: Set[Value]) -> dict[Value, int]:
-    """Return how many steps lead to each value; what none makes is just before its first use."""
+    """Return how many junctions lead to each value; a leaf is just before its first use."""
     ranks: dict[Value, int] = {}
     first: dict[Value, int] = {}
     for value in plan.values:
-        if value not in shown or value not in plan.steps:
+        if value not in shown or value not in plan.junctions:
             continue
-        operands = [operand for operand in plan.steps[value].operands if operand in shown]
+        operands = [operand for operand in plan.junctions[value].operands if operand in shown]
         ranks[value] = 1 + max((ranks.get(operand, 0) for operand in operands), default=0)
         for operand in operands:
             first[operand] = min(first.get(operand, ranks[value]), ranks[value])

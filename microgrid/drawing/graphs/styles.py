@@ -18,7 +18,7 @@ from ..labels import (
 )
 from ..names import LONGEST
 from .modules import Block
-from .plan import Step
+from .plan import Junction
 
 Look = dict[str, str]
 
@@ -189,23 +189,23 @@ def pin(place: int, operands: int) -> str:
     return f"o{place * MOST_PINS // operands if operands > MOST_PINS else place}"
 
 
-def box_look(step: Step, has_gradients: bool, rankdir: str) -> Look:
+def box_look(junction: Junction, has_gradients: bool, rankdir: str) -> Look:
     """Return the attributes of a collapsed module."""
-    assert step.block is not None
-    gradients = [value.grad for value in step.inside if not value.parents]
+    assert junction.block is not None
+    gradients = [value.grad for value in junction.inside if not value.parents]
     last = f"{len(gradients):,} parameter{'s' * (len(gradients) != 1)}"
     if has_gradients:
         largest = largest_size(gradients)
         last += f", |grad| up to {number_text(largest)}" if largest else ", every grad is 0"
-    title = printable(step.block.title)
-    lines = [step.block.kind, f"{len(step.inside):,} values inside", last]
+    title = printable(junction.block.title)
+    lines = [junction.block.kind, f"{len(junction.inside):,} values inside", last]
     rows = "".join(
         f"<tr><td>{GREY.format(html_text(shorten(printable(line), 40)))}</td></tr>"
         for line in lines
     )
     words = TABLE.format(_title(title) + rows)
     return {
-        "label": _add_pins(words, 7, len(step.operands), rankdir),
+        "label": _add_pins(words, 7, len(junction.operands), rankdir),
         "tooltip": tooltip_text(printable("; ".join(filter(None, [title, *lines])))),
         "class": "module",
         **BOX,
