@@ -24,7 +24,7 @@ from .core.graph import (
     no_grad,
     require_fresh,
     require_leaf,
-    require_numbers,
+    require_plain_partials,
     set_data,
     topological_order,
     zero_grad,
@@ -55,10 +55,10 @@ class Value(Arithmetic):
     """A real number that remembers how it was computed.
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
-    made it and `parents` are its operands; a leaf has neither. `grad` is the derivative that
-    `backward` stored here. A `Value` computes, compares and formats as a float does. But its hash
-    is its identity: a set or a dict finds a node, while `in`, `index` and `remove` of a list find
-    the first equal number. To find a node in a list, write `any(item is node for item in items)`.
+    made it and `parents` are its operands. A leaf has no parents, and no `op` unless it is a
+    constant. `grad` is the derivative that `backward` stored here. It computes, compares and
+    formats as a float does. But its hash is its identity: a set or a dict finds a node; `in` a list
+    finds the first equal number. For a node in a list write `any(item is node for item in items)`.
 
     Raises:
         TypeError: the data is not a real number, or the label is not a string.
@@ -80,7 +80,7 @@ class Value(Arithmetic):
     if TYPE_CHECKING:  # `functional` makes its functions methods
 
         def acos(self) -> Value:
-            """Return the function of this number; so do the others."""
+            """Return acos of this number; those below likewise."""
 
         acosh = asin = asinh = atan = atanh = cbrt = ceil = cos = cosh = erf = erfc = exp = acos
         exp2 = expm1 = floor = gelu = log = log10 = log1p = log2 = log_sigmoid = relu = acos
@@ -167,7 +167,7 @@ class Value(Arithmetic):
     def data(self, data: Real) -> None:
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
-        self._real, self._stamp = number(data), advance_clock()  # no signal comes in between
+        self._real, self._stamp = number(data), advance_clock()  # no signal parts them
 
     @property
     def is_constant(self) -> bool:
@@ -191,7 +191,7 @@ class Value(Arithmetic):
         op, parents = self.op, self.parents
         if op is None or not parents:
             return ()
-        try:  # most have one or two operands, which as a list would take five times as long
+        try:  # most have one or two parents; to unpack a list takes five times as long
             if len(parents) == 2:
                 x, y = parents
                 partials = op.partials(self._real, x._real, y._real)
@@ -243,15 +243,15 @@ class Value(Arithmetic):
                         if node in dependents(order, [x for x in order if x.op is None]):
                             raise
                         continue  # only constants are behind it
-                    # as `chain` does, but without the list, which would take a third of the time
+                    # as `chain` does, but without the list, which costs a third of the time
                     for parent, partial in zip(parents, partials):  # noqa: B905 (takes longer)
                         if partial is not None:
                             share, total = g * partial, sums[parent]
                             sums[parent] = share if total is None else total + share
             if not {*map(type, sums.values())} <= {float, type(None)}:
-                require_numbers(order)
+                require_plain_partials(order)
         except TypeError:
-            require_numbers(order)
+            require_plain_partials(order)
             raise
         if watched and (watch := current(watched)):
             watch.check_sums(order, sums)

@@ -41,7 +41,7 @@ class Emitter:
     div, fma (rounded once where that is fast, else twice), exact_fma (rounded once), neg, abs,
     sqrt, floor, ceil, rint (half to even), copysign, select, and the `FUNCTIONS`; and those that
     give conditions, which both, either, not and the first operand of select take: less, less_equal,
-    equal, not_zero, is_nan, both, either, not. No other operations may be fused.
+    equal, not_zero, is_nan, both, either, not. Nothing else may be fused.
     """
 
     def emit(self, operation: str, operands: tuple[Result, ...]) -> Result:
@@ -139,7 +139,7 @@ def _same(m: Emitter, x: Result) -> Result:
 @lowers("where")
 def _where(m: Emitter, c: Result, x: Result, y: Result) -> Result:
     condition = m.condition(c)
-    # a choice between conditions is a condition, without a way through numbers
+    # a choice between conditions is a condition, without a detour through numbers
     if m.is_condition(x) and _is_zero(y):
         return m.both(condition, x)
     if m.is_condition(y) and x == 1.0:
@@ -195,7 +195,7 @@ def _floor_division(m: Emitter, x: Result, y: Result) -> Result:
 def _power(m: Emitter, n: float, x: Result) -> Result:
     if n in (-4, -3, -2, -1, 0, 1, 2, 3, 4):
         return _product(m, int(n), x)
-    if n == 0.5:  # of -0.0 it is 0.0, and of -inf it is inf: there pow and sqrt differ
+    if n == 0.5:  # pow gives 0.0 for -0.0 and inf for -inf, where sqrt gives -0.0 and nan
         root = m.sqrt(m.add(x, 0.0))
         return m.select(m.equal(x, -math.inf), math.inf, root)
     return m.pow(x, float(n))
@@ -204,7 +204,7 @@ def _power(m: Emitter, n: float, x: Result) -> Result:
 def _product(m: Emitter, n: int, x: Result) -> Result:
     """Return x**n by a few products, which are within 4 ulp and far faster than pow.
 
-    To divide by x once more rounds once, where the square of 1 / x has twice its error.
+    To divide by x again rounds once; the square of 1 / x has twice the error of 1 / x.
     """
     if n == 0:
         return 1.0
@@ -236,9 +236,9 @@ MOST_DIGITS = 22  # 10**22 is the greatest power of ten that is a float
 
 @lowers("round_to")
 def _round(m: Emitter, digits: int, x: Result) -> Result:
-    """Round as Python does: to the decimal nearest to x itself, half to even if x is in the middle.
+    """Round as Python does: to the decimal nearest to x itself, half to even if x is halfway.
 
-    The product with the power of ten is rounded too, and may seem to be in the middle where x is
+    The product with the power of ten is rounded too, and may seem to be halfway where x is
     not: an fma tells what was lost.
     """
     if digits == 0:
@@ -257,7 +257,7 @@ def _round(m: Emitter, digits: int, x: Result) -> Result:
         lost = m.exact_fma(m.neg(scaled), scale, x)
     nearest = m.rint(scaled)
     beyond = m.sub(scaled, nearest)
-    # at a seeming middle, what was lost decides; where nothing was, half to even is right
+    # where it seems halfway, what was lost decides; where nothing was, half to even is right
     up = m.both(m.equal(m.abs(beyond), 0.5), m.less(0.0, lost))
     down = m.both(m.equal(m.abs(beyond), 0.5), m.less(lost, 0.0))
     floor = m.floor(scaled)

@@ -106,7 +106,7 @@ class Program:
             ValueError: an input is given twice.
 
         >>> x = Value(2.0)
-        >>> Program.from_values([x + 1.0], [x])([3.0][0])
+        >>> Program.from_values([x + 1.0], [x])(3.0)
         [4.0]
         """
         _require_lists(inputs=inputs, outputs=outputs)

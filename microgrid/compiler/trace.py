@@ -251,7 +251,7 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
     >>> x = Value(2.0, label="x")
     >>> with unknown([x]):
     ...     program = Program.from_values([x * 3.0], [x])
-    >>> program([5.0][0]), x.data
+    >>> program(5.0), x.data
     ([15.0], 2.0)
     """
     with compiling, uninterrupted():

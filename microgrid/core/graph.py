@@ -30,7 +30,7 @@ __all__ = [
     "recording",
     "require_fresh",
     "require_leaf",
-    "require_numbers",
+    "require_plain_partials",
     "set_data",
     "set_gradients",
     "topological_order",
@@ -149,7 +149,7 @@ def require_fresh(order: list[AnyNode], now: float = math.inf) -> None:
         )
 
 
-def require_numbers(order: Iterable[Node]) -> None:
+def require_plain_partials(order: Iterable[Node]) -> None:
     """Raise an error that names the operation if one of a graph's partials is no plain number."""
     for node in order:
         if node.op and node.parents:

@@ -358,7 +358,7 @@ def _pow(x: float, y: float) -> float:
 
 
 def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    if is_traced(c):  # either may be the one
+    if is_traced(c):  # in forms that gates know: 0 times an infinite slope would be nan
         return None, where(c, 1, 0), where(where(c, 0, 1), 1, 0)
     return (None, 1, None) if c else (None, None, 1)
 
@@ -374,8 +374,8 @@ def _is_at_0(x: Any) -> Any:
     return abs(x) <= 0
 
 
-# x**y at x = 0: 0**0 has the derivatives 0 and 0, and every 0**y above it is flat in y. For y <= 1
-# that has no slope of its own: by y, it would be -inf next to 0, and by x, it jumps at y = 1.
+# x**y at x = 0: 0**0 has slopes 0 by choice, and every 0**y with y > 0 is flat in y. The mixed
+# derivative exists only for y > 1: next to x = 0 it goes to -inf, and in y it jumps at y = 1.
 def _power_slope(x: float, y: float) -> float:
     return y * _pow(x, y - 1) if x or y else 0 * abs(y)
 
@@ -440,7 +440,7 @@ divide    = Primitive("/",    operator.truediv,   lambda out, x, y: (1 / y, -out
 floordiv  = Primitive("//",   _floordiv,          lambda out, x, y: (0, 0))
 remainder = Primitive("%",    operator.mod,       lambda out, x, y: (1, -(x // y)))
 pow_      = Primitive("**",   _pow,     lambda out, x, y: (power_slope(x, y), _by_exponent(x, y)))
-# k is a constant, and so is the exponent of the slope: `**` would ask for a log of x, of any sign.
+# The exponent k is a constant, and so is that of the slope: `**` would ask for log(x) where x < 0.
 pow_fixed = Primitive("**k",  _pow,     lambda out, x, k: (
     k * pow_fixed(x, choose(_is_at_0(abs(x) + abs(k)), lambda: 0, lambda: k - 1)), None))
 power_slope = Primitive("power_slope", _power_slope, _power_slope_partials)  # by x, of x**y

@@ -20,7 +20,7 @@ from itertools import count
 from operator import mul
 from typing import NamedTuple
 
-from ..core.graph import require_fresh, require_numbers, topological_order
+from ..core.graph import require_fresh, require_plain_partials, topological_order
 from ..core.reals import number
 from ..engine import Value
 from .linearization import links_between
@@ -89,7 +89,7 @@ def edges_between(output: Value, input: Value) -> dict[Value, list[Edge]]:
 def _numeric_partials(node: Value) -> tuple[float | None, ...]:
     partials = node.partials()
     if not PLAIN.issuperset(map(type, partials)):
-        require_numbers([node])
+        require_plain_partials([node])
     return partials
 
 

@@ -1,5 +1,7 @@
 """The names of the values of a graph, the same in all its pictures, steps, paths and formulas.
 
+A formula alone shortens the path of a parameter: see `microgrid.drawing.formulas.spelling`.
+
 | value | name |
 |---|---|
 | a value with a label | the label |

@@ -11,14 +11,14 @@ from ..core.graph import topological_order
 from ..core.primitive import operand_text, operands_text
 from ..engine import Value
 
-__all__ = ["is_of_numbers", "origin", "say_where"]
+__all__ = ["is_of_numbers", "name_place", "origin"]
 
 
 @contextmanager
-def say_where(place: str, then: str) -> Iterator[None]:
+def name_place(place: str, then: str) -> Iterator[None]:
     """Raise `FloatingPointError` with the place in the training for an error of the numbers.
 
-    >>> with say_where("epoch 1, batch 2", "Nothing was changed."):
+    >>> with name_place("epoch 1, batch 2", "Nothing was changed."):
     ...     (Value(1.0) / 0.0)
     Traceback (most recent call last):
         ...

@@ -14,7 +14,7 @@ from ..guards.checks import is_bool, is_finite, is_real, quote
 from ..guards.interrupts import uninterrupted
 from ..history import History, Record
 from .examples import Examples, Target
-from .finiteness import origin, say_where
+from .finiteness import name_place, origin
 from .task import Task
 
 __all__ = [
@@ -27,11 +27,11 @@ __all__ = [
     "require_value",
 ]
 
-NOT_MOVED = (
+STEP_UNDONE = (
     "The parameters are as they were before this step. A lower learning rate, standardised "
     "inputs or `clip` may help."
 )
-MOVED = "The parameters are as this epoch's steps left them."
+STEPS_KEPT = "The parameters are as this epoch's steps left them."
 
 
 class Bar(Protocol):
@@ -53,7 +53,7 @@ class Measurement(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What an epoch came to: the mean loss, the last rate, the predictions and their targets."""
+    """The result of an epoch: the mean loss, the last rate, the predictions and their targets."""
 
     number: int
     loss: float
@@ -80,15 +80,15 @@ class Trainer:
     def epochs(
         self, orders: Iterator[tuple[int, Sequence[int]]], bar: Bar
     ) -> Generator[Epoch, None, None]:
-        """Go through all rows in each of the numbered orders; yield what each epoch came to."""
+        """Go through all rows in each of the numbered orders; yield the result of each epoch."""
         task = self.task
         for number, order in orders:
             losses: list[float] = []
             predictions: list[object] = []
-            for place, start in enumerate(range(0, len(order), task.batch_size), start=1):
+            for batch_number, start in enumerate(range(0, len(order), task.batch_size), 1):
                 batch = task.examples.at(order[start : start + task.batch_size])
                 task.optimizer.lr = self.rate(self.steps)
-                with say_where(f"epoch {number}, batch {place}", NOT_MOVED):
+                with name_place(f"epoch {number}, batch {batch_number}", STEP_UNDONE):
                     loss, outputs, gradients = self.derive(batch)
                     with uninterrupted():
                         self.move(gradients)
@@ -119,8 +119,8 @@ class Trainer:
         total.backward()
         if self.steps == 0:
             require_dependence(total, parameters)
-        # divided after they are summed: 1 and -1 cancel, 1/n and -1/n do so only nearly, and some
-        # optimizers would blow up the rest
+        # divided after they are summed: 1 + 2 - 3 is 0, while 1/10 + 2/10 - 3/10 is 6e-17, which
+        # some optimizers would blow up
         gradients = [parameter.grad / len(predictions) for parameter in parameters]
         if not all(map(math.isfinite, gradients)):
             raise FloatingPointError(f"a gradient is not finite: {origin(total)}")
@@ -128,7 +128,9 @@ class Trainer:
 
     def forward(self, batch: Examples) -> tuple[Value, list[object]]:
         """Return the sum of the rows' losses, and the predictions in plain numbers."""
-        predictions = [self.task.model(list(row)) for row in batch.rows]  # which it may change
+        predictions = [
+            self.task.model(list(row)) for row in batch.rows
+        ]  # copies, which it may change
         pairs = zip(predictions, batch.targets, strict=True)
         total = sum_([require_value(self.task.loss(*pair)) for pair in pairs])
         if not math.isfinite(total.data):
@@ -145,7 +147,7 @@ class Trainer:
         """Measure the held-out examples after an epoch; return None if there are none."""
         if not self.task.held_out:
             return None
-        with say_where(f"epoch {epoch}, validation", MOVED):
+        with name_place(f"epoch {epoch}, validation", STEPS_KEPT):
             return self.measure(self.task.held_out)
 
     def measure(self, examples: Examples) -> Measurement:

@@ -9,9 +9,9 @@ from itertools import islice
 
 from ...core.modes import current, unrecorded, watched
 from ...engine import Value
-from ...fitting.finiteness import say_where
+from ...fitting.finiteness import name_place
 from ...fitting.task import Task
-from ...fitting.trainer import NOT_MOVED, Bar, Epoch, Measurement, Trainer, Unmoved
+from ...fitting.trainer import STEP_UNDONE, Bar, Epoch, Measurement, Trainer, Unmoved
 from ...guards.interrupts import comes_from_handler, uninterrupted
 from ...history import History
 from ...optim import Optimizer
@@ -164,7 +164,7 @@ class NativeTrainer(Trainer):
         """Take a step in Python: it raises an error that names the operation, if it fails there."""
         k = stretch.done
         epoch, place, batch = stretch.batch(k)
-        with say_where(f"epoch {epoch}, batch {place}", NOT_MOVED):
+        with name_place(f"epoch {epoch}, batch {place}", STEP_UNDONE):
             loss, predictions, gradients = self.derive(batch)
             with uninterrupted():
                 self.move(gradients)

@@ -36,7 +36,7 @@ class Junction(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The values that are drawn, parents first, and the junction that makes each."""
+    """The values that can be drawn, parents first, and the junction that makes each."""
 
     values: list[Value]
     junctions: dict[Value, Junction]
