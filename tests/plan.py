@@ -30,13 +30,17 @@ what needs a third-party package is in another folder.
 ![The package's files and rooms, each above what it imports](../../notebooks/pictures/house.svg)
 
 An arrow leads from what imports to what is imported; arrows that follow from others are left out.
-There is no circle, and a room holds at most nine files. Tests read the imports and hold the plan.
+There is no cycle, and a room holds at most nine files: tests read the imports and enforce it.
 
 ## What you import
 
 {}
 
 ## How it is done
+
+{}
+
+## File by file
 
 {}
 """
@@ -67,7 +71,7 @@ def arrows() -> dict[Path, set[Path]]:
     """Return what each file at the top, and each room, imports of the others."""
     found: dict[Path, set[Path]] = {}
     for place in [*FILES, *ROOMS]:
-        inside = place.glob("[!_]*.py") if place.is_dir() else [place]
+        inside = files_of(place) if place.is_dir() else [place]
         modules = [module for file in inside for _, module, *_ in imports(file)]
         places = {place_of(module) for module in modules if module.startswith("microgrid.")}
         found[place] = {other for other in places if other and other != place}
@@ -113,15 +117,20 @@ def picture() -> Graph:
 
 
 def page() -> str:
-    """Return the page: a sentence for each file at the top and for each room."""
-    tables = [table("file", FILES), table("room", ROOMS)]
-    return PAGE_TEXT.format(*tables)
+    """Return the page: a sentence for each file at the top, each room, and each file in a room."""
+    inside = [f"### `{name_of(room)}`\n\n{table('file', files_of(room))}" for room in ROOMS]
+    return PAGE_TEXT.format(table("file", FILES), table("room", ROOMS), "\n\n".join(inside))
 
 
 def table(head: str, places: list[Path]) -> str:
     """Return a table of places and their sentences."""
     rows = [f"| `{name_of(place)}` | {sentence(place)} |" for place in places]
     return "\n".join([f"| {head} | |", "|---|---|", *rows])
+
+
+def files_of(room: Path) -> list[Path]:
+    """Return the files of a room, in alphabetical order."""
+    return sorted(room.glob("[!_]*.py"))
 
 
 def main() -> None:

@@ -112,8 +112,11 @@ def test_the_examples_of_primitives_run(name):  # pytest finds those of function
 # ---- the page and the picture of the house
 
 
-@pytest.mark.parametrize("place", [*plan.FILES, *plan.ROOMS], ids=plan.name_of)
-def test_every_file_at_the_top_and_every_room_says_in_a_sentence_what_it_is_for(place):
+PLACES = [*plan.FILES, *plan.ROOMS, *(file for room in plan.ROOMS for file in plan.files_of(room))]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=plan.name_of)
+def test_every_file_and_every_room_says_in_a_sentence_what_it_is_for(place):
     assert plan.sentence(place).endswith(".")
 
 
