@@ -1,4 +1,4 @@
-"""Expressions that are simplified as they are made, the way a teacher would by hand.
+"""Expressions that are simplified as they are made, as a teacher would by hand.
 
 There are four kinds: symbols, calls of functions, sums of terms with coefficients, and products of
 factors with exponents. Equal expressions are one object, so all that is asked of one is asked once.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 __all__ = ["COMPARISONS", "HALF", "MINUS", "SHORT", "UNIT", "Algebra", "Expression", "Number"]
 
 COMPARISONS = ("<", "<=", ">", ">=")
-SHORT = 5  # symbols, numbers and calls: what has no more is written out wherever it occurs
+SHORT = 5  # symbols, numbers and calls: what has at most so many is written out wherever it is
 MOST_POWER = 64  # a number to a higher power is not multiplied out: it has too many digits
 MOST_SIZE = 10**9  # sizes count no further: a graph of n nodes can have 2**n symbols
 

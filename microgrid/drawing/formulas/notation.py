@@ -10,7 +10,7 @@ from .algebra import COMPARISONS, HALF, MINUS, UNIT, Expression, Number
 
 __all__ = ["CALLS", "ENCLOSED", "POWER", "RESERVED", "Latex", "Text", "Written"]
 
-# How strongly what is written holds together; where that is too weak it stands in parentheses.
+# How strongly a written expression holds together; where it is too weak, it needs parentheses.
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
 Written = tuple[str, int]
 
@@ -38,7 +38,7 @@ class Notation:
         self.name_of, self.parts, self.most = name_of, parts, most
 
     def line(self, expression: Expression) -> str:
-        """Return an expression written out, also if it is a part that has a name."""
+        """Return an expression written out, even if it is a part that has a name."""
         return self.write_out(expression)[0]
 
     def write_out(self, expression: Expression) -> Written:
@@ -62,7 +62,7 @@ class Notation:
         return self.parenthesize(self.write(expression), least)
 
     def parenthesize(self, written: Written, least: int) -> str:
-        """Return what is written, in parentheses if it would fall apart."""
+        """Return a written expression, in parentheses if it would fall apart without them."""
         text, level = written
         return text if level >= least else f"{self.left}{text}{self.right}"
 
@@ -72,7 +72,7 @@ class Notation:
         write: Callable[[T], W],
         as_item: Callable[[str], W],
     ) -> list[W]:
-        """Write items; of too many the first and last ones, and between them how many more."""
+        """Write items; of too many, the first and the last, and between them how many more."""
         if self.most is None or len(items) <= self.most:
             return [write(item) for item in items]
         last = len(items) - self.most // 2
@@ -122,7 +122,7 @@ class Notation:
         return self.ratio(above, below)
 
     def numerals(self, number: Number) -> tuple[list[Written], list[Written]]:
-        """Return what a positive number writes into numerator and denominator: no 1."""
+        """Return a positive number's numerator and denominator as factors, without a 1."""
         if number.is_decimal and number.is_float:
             return [self.decimal(float(number.value))], []
         above, below = [

@@ -23,7 +23,7 @@ GREEK = re.compile(
 # A word and its numbers: w1, w_1_2. And one letter with a word below it: x_max.
 NUMBERED = re.compile(r"([A-Za-z]+)_?(\d+(?:_\d+)*)?")
 LETTER_OF = re.compile(rf"([A-Za-z]|{GREEK.pattern})_([A-Za-z]+)")
-# What LaTeX would read as its own, or HTML, in which a < within braces begins no tag.
+# What LaTeX or HTML would read as its own; a < within braces does not begin a tag.
 SPECIAL = {
     **{character: rf"\{character}" for character in "{}%#&$_"},
     **{"\\": r"\backslash", "^": r"\wedge", "~": r"\sim", "<": "<", ">": ">"},
@@ -31,7 +31,7 @@ SPECIAL = {
 
 
 def identifier(name: str, reserved: Container[str] = ()) -> str:
-    """Return the name as an identifier: what is neither a letter nor a digit becomes `_`.
+    """Return the name as an identifier: a character that is neither letter nor digit becomes `_`.
 
     >>> identifier("layers.0.w"), identifier("2 <b>"), identifier("lambda")
     ('layers_0_w', '_2__b_', 'lambda_')

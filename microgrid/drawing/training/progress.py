@@ -14,7 +14,7 @@ __all__ = ["Bar"]
 
 
 class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-    """A bar over the steps of a training, that shows the last epoch's loss and metrics.
+    """A bar over the steps of a training, which shows the last epoch's loss and metrics.
 
     It is not interrupted: that would leave the lock held that all bars of a process share.
     """
