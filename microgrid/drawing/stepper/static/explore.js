@@ -72,7 +72,7 @@ function inWords(parts, root) {
     const derivative = typeof part === "string" && part.match(/^∂(.*)\/∂(.*)$/s);
     if (!derivative) return WORDS[part] ?? part;
     const [, of, by] = derivative;
-    return of === root ? `the gradient of ${by}` : `the derivative of ${of} by ${by}`;
+    return of === root ? `the gradient of ${by}` : `the derivative of ${of} with respect to ${by}`;
   });
 }
 
