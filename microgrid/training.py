@@ -11,7 +11,7 @@ from typing import Any
 
 from .datasets import order_of_rows
 from .fitting.examples import examples, validation_examples
-from .fitting.task import Clip, Loss, Model, Task
+from .fitting.task import Clip, Loss, Model, Task, require_parts
 from .fitting.trainer import Bar, Trainer
 from .fitting.trial import try_out
 from .guards.checks import (
@@ -111,8 +111,9 @@ def fit(
     try:
         with interrupted_once() as interrupts:
             history = History(ended=NOT_BEGUN)
+            require_parts(model, loss, optimizer, schedule, clip)
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
-            named_metrics = metrics_by_name(metrics)
+            named_metrics, random = metrics_by_name(metrics), generator(seed)
             data = examples(X, y)
             held_out = validation_examples(validation, width=len(data.rows[0]))
             rows = len(data.rows)
@@ -126,7 +127,6 @@ def fit(
                 trainer = _native_trainer(task, notes, predicts, bool(callbacks), insists)
             else:
                 trainer = Trainer(task, notes)
-            random = generator(seed)
             orders = enumerate((order_of_rows(rows, shuffle, random) for _ in range(epochs)), 1)
             open_bar = partial(_progress_bar, progress, epochs, epochs * task.batches)
             train = partial(_train, trainer, orders, open_bar, named_metrics, callbacks, history)

@@ -422,6 +422,18 @@ def test_a_function_of_other_arguments_is_refused_before_the_first_step(option):
     assert (model.state_dict(), adam.steps) == (before, 0)
 
 
+@pytest.mark.parametrize(
+    "option", ["model", "loss", "optimizer", "schedule", "clip", "metrics", "callbacks", "seed"]
+)
+def test_rows_are_not_read_before_the_other_arguments_are_right(option):
+    rows, model = iter(X), Line()
+    right = {"loss": losses.squared_error, "optimizer": optim.SGD([model.w]), "epochs": 1}
+    options = {"model": model} | right | {option: "wrong"}
+    with pytest.raises(TypeError, match=option):
+        fit(X=rows, y=Y, **options)
+    assert len([*rows]) == len(X)
+
+
 def test_a_model_that_changes_the_row_it_is_given_changes_no_data():
     def changing(row):
         row.append(row[0])

@@ -52,5 +52,4 @@ def failure_of(error: BaseException) -> Failure | None:
     >>> failure_of(operation_error(ValueError, "log of -1.0")), failure_of(ValueError("wrong"))
     ('log of -1.0', None)
     """
-    message = error.args[0] if error.args else None
-    return message if isinstance(message, Failure) else None
+    return next((part for part in error.args if isinstance(part, Failure)), None)

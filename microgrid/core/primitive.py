@@ -122,7 +122,7 @@ class Primitive:
                 f"got {quote(name)}, {quote(forward)} and {quote(partials)}"
             )
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
-        self.family = made_by[0].__name__ if made_by else ""
+        self.family = getattr(made_by[0], "__name__", "") if made_by else ""
         self.constants = made_by[1] if made_by else ()
         self.__name__, self.__doc__ = name, forward.__doc__
         if made_by is None:
@@ -291,7 +291,7 @@ def locate(
     if failure := failure_of(error):
         reason = failure.finding
     else:
-        reason = str(error.args[-1]) if error.args else type(error).__name__
+        reason = str(error.args[-1]).partition("\n")[0] if error.args else type(error).__name__
     advice = ""
     if watch := current(watched):
         advice = watch.explain(op, operands, of_derivative, node)

@@ -13,7 +13,7 @@ from ..optim import Optimizer
 from ..schedules import Schedule
 from .examples import Examples
 
-__all__ = ["Clip", "Loss", "Model", "Task"]
+__all__ = ["Clip", "Loss", "Model", "Task", "require_parts"]
 
 Model = Callable[[list[float]], object]
 Loss = Callable[[Any, Any], object]
@@ -24,11 +24,8 @@ Clip = Callable[[Sequence[Any]], Sequence[Any]]
 class Task:
     """A model and its loss, what they are trained on, and how each step moves the parameters.
 
-    `held_out` is measured after every epoch, if there is any; `fit` explains the rest.
-
-    Raises:
-        TypeError: a part is not what it must be.
-        ValueError: the optimizer's options or its state are out of their range.
+    `held_out` is measured after every epoch, if there is any; `fit` explains the rest. The parts
+    have passed `require_parts`.
     """
 
     model: Model
@@ -39,21 +36,6 @@ class Task:
     held_out: Examples | None = None
     schedule: Schedule | None = None
     clip: Clip | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(
-                "`optimizer` must be made with the parameters to move, such as "
-                f"optim.Adam(model.parameters(), lr=0.01), got {quote(self.optimizer)}"
-            )
-        self.optimizer.require_options(self.optimizer.current_options())
-        self.optimizer.require_state()
-        require_functions(model=self.model, takes="of a row", count=1)
-        require_functions(loss=self.loss, takes="of a prediction and a target")
-        if self.schedule is not None:
-            require_functions(schedule=self.schedule, takes="of the step", count=1)
-        if self.clip is not None:
-            require_functions(clip=self.clip, takes="of a list of gradients", count=1)
 
     @property
     def batches(self) -> int:
@@ -69,5 +51,30 @@ class Task:
         if not fits or not all(
             is_real(g) or (isinstance(g, Value) and g.is_traced) for g in clipped
         ):
-            raise TypeError(f"`clip` must return {len(gradients)} gradients, got {quote(clipped)}")
+            count = f"{len(gradients)} gradient{'s' * (len(gradients) != 1)}"
+            raise TypeError(f"`clip` must return {count} as plain numbers, got {quote(clipped)}")
         return list(clipped)
+
+
+def require_parts(
+    model: object, loss: object, optimizer: object, schedule: object, clip: object
+) -> None:
+    """Raise an error unless a task can be made of these parts, before any rows are read.
+
+    Raises:
+        TypeError: a part is not what it must be.
+        ValueError: the optimizer's options or its state are out of their range.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "`optimizer` must be made with the parameters to move, such as "
+            f"optim.Adam(model.parameters(), lr=0.01), got {quote(optimizer)}"
+        )
+    optimizer.require_options(optimizer.current_options())
+    optimizer.require_state()
+    require_functions(model=model, takes="of a row", count=1)
+    require_functions(loss=loss, takes="of a prediction and a target")
+    if schedule is not None:
+        require_functions(schedule=schedule, takes="of the step", count=1)
+    if clip is not None:
+        require_functions(clip=clip, takes="of a list of gradients", count=1)

@@ -247,7 +247,7 @@ def test_fit_says_what_to_write_instead_before_the_first_step(mistake):
 def test_what_clips_to_no_gradients_is_refused_with_no_step_taken(answer):
     model = MLP(2, [1], seed=0)
     before = model.state_dict()
-    with pytest.raises(TypeError, match="`clip` must return 3 gradients, got"):
+    with pytest.raises(TypeError, match="`clip` must return 3 gradients as plain numbers, got"):
         fit(
             model, X, Y, loss=losses.squared_error, optimizer=optim.SGD(model.parameters()),
             epochs=1, clip=lambda gradients: answer, progress=False, compile=False,

@@ -192,7 +192,7 @@ class NativeTrainer(Trainer):
 
 def _require_plain(optimizer: Optimizer) -> None:
     """Raise `TypeError` for what only Python does."""
-    for name in ("step", "zero_grad"):
+    for name in ("step", "_compute_update", "zero_grad"):
         own = getattr(getattr(optimizer, name), "__func__", None)
         if own is not getattr(Optimizer, name):
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
