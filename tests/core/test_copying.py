@@ -7,7 +7,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, family, no_grad, stop_gradient, topological_order, where
+from microgrid.core import copying, graph
 from tests.nodes import same
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
@@ -313,10 +313,35 @@ def test_a_graph_goes_on_in_another_process():
 
 # ---- size
 
-# Copying n values of one growing graph is linear; were each asked for all it depends on, this
-# would be some 10**8 steps: half a minute and more.
-MANY = 20_000
-SECONDS = 10
+# Copying n values of one growing graph is linear: were each asked for all it depends on, twice as
+# many values would take four times as many steps.
+FEW = 250
+STEEPEST = 2.5
+
+
+def lines_run(function, *args):
+    """Return how many lines of copies and of walks over graphs run in a call."""
+    files, count = {copying.__file__, graph.__file__}, 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename in files else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def chain_of(count):
+    chain = [Value(1.0)]
+    for _ in range(count):
+        chain.append(-chain[-1])
+    return chain
 
 
 @pytest.mark.parametrize("order", [list, lambda nodes: nodes[::-1]], ids=["forward", "backward"])
@@ -324,12 +349,10 @@ SECONDS = 10
     "duplicate", [DUPLICATES["deepcopy"], DUPLICATES["pickle 5"]], ids=["deepcopy", "pickle"]
 )
 def test_a_list_of_all_values_of_a_long_chain_is_not_quadratic(duplicate, order):
-    chain = [Value(1.0)]
-    for _ in range(MANY):
-        chain.append(-chain[-1])
-    start = time.perf_counter()
+    some, more = [lines_run(duplicate, order(chain_of(count))) for count in (FEW, 2 * FEW)]
+    assert FEW < more <= STEEPEST * some
+    chain = chain_of(FEW)
     copies = order(duplicate(order(chain)))
-    assert time.perf_counter() - start < SECONDS
     assert all(same(b.parents, (a,)) for a, b in pairwise(copies))
     assert [node.data for node in copies] == [node.data for node in chain]
 
@@ -339,8 +362,7 @@ def test_a_list_of_all_values_of_a_long_chain_is_not_quadratic(duplicate, order)
 )
 def test_many_small_graphs_in_one_list_are_not_quadratic(duplicate):
     x = Value(1.0)
-    graphs = [x * i for i in range(MANY)]
-    start = time.perf_counter()
-    copies = duplicate(graphs)
-    assert time.perf_counter() - start < SECONDS
+    some, more = [lines_run(duplicate, [x * i for i in range(n)]) for n in (FEW, 2 * FEW)]
+    assert FEW < more <= STEEPEST * some
+    copies = duplicate([x * i for i in range(FEW)])
     assert len({copied.parents[0] for copied in copies}) == 1
