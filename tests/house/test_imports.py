@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def name_of(file):
     return ".".join(["microgrid", *file.relative_to(PACKAGE).with_suffix("").parts])
 
 
+@cache
 def imports(file):
     """Return every import of a file: line, module, whether a function does it, or only types."""
     found = []
@@ -111,15 +113,20 @@ def python(code):
 # ---- what is read
 
 
-@pytest.mark.parametrize("file", PLAIN, ids=name_of)
-def test_the_engine_and_what_is_made_of_it_import_only_the_standard_library(file):
-    assert [found for found in imports(file) if is_third_party(found[1])] == []
+def test_the_engine_and_what_is_made_of_it_import_only_the_standard_library():
+    third_party = [
+        (name_of(file), line, module)
+        for file in PLAIN
+        for line, module, *_ in imports(file)
+        if is_third_party(module)
+    ]
+    assert third_party == []
 
 
-@pytest.mark.parametrize("file", PLAIN, ids=name_of)
-def test_an_extra_is_imported_only_inside_a_function(file):
+def test_an_extra_is_imported_only_inside_a_function():
     at_the_top = [
-        (line, module)
+        (name_of(file), line, module)
+        for file in PLAIN
         for line, module, in_function, for_types in imports(file)
         if folder_of(module) not in [None, *PLAIN_FOLDERS] and not in_function and not for_types
     ]

@@ -1,6 +1,7 @@
 """How the code reads: what functions are called, how long they are, how many lines a room has."""
 
 import ast
+from functools import cache
 
 from tests import plan
 
@@ -19,6 +20,7 @@ VERBS = {"embed", "feed", "need", "proceed", "seed", "speed"}
 TERMS = {"named", "named_modules", "named_parameters", "searchsorted", "squared_error"}
 
 
+@cache
 def functions(file):
     """Return the functions of a file that are no properties."""
     return [

@@ -37,6 +37,7 @@ def test_every_function_that_is_a_method_is_declared():
 # ---- what the checkers find
 
 
+@pytest.mark.slow  # mypy reads the whole package: 10 s without its cache
 def test_mypy_finds_the_types_of_all_uses():
     api = pytest.importorskip("mypy.api", reason="mypy comes with the extra `dev`")
     text, errors, status = api.run(
