@@ -1371,6 +1371,14 @@ def f(x: Any) -> Any:
     return x**3
 
 
+def scaled(x: Any, scale: float) -> Any:
+    return x["a"] * scale
+
+
+def cube(x: Value) -> Value:
+    return x**3
+
+
 @mg.grad
 def slope(x: Value) -> Value:
     return x**3
@@ -1382,13 +1390,13 @@ assert_type(mg.grad(mg.grad(f))(2.0), float)
 assert_type(mg.grad(f)(2), float)
 assert_type(mg.grad(f)(v), Value)
 assert_type(mg.grad(f)([1.0, 2.0]), list[float])
-assert_type(mg.grad(f)({"a": 1.0}, scale=2.0), dict[str, float])
-assert_type(mg.grad(model)(model), dict[str, Any])
+assert_type(mg.grad(scaled)({"a": 1.0}, scale=2.0), dict[str, float])
+assert_type(mg.grad(model)(model), dict[str, Value])
 assert_type(slope(2.0), float)
 assert_type(mg.value_and_grad(f)(2.0), tuple[float, float])
 assert_type(mg.value_and_grad(f)(v), tuple[Value, Value])
-assert_type(mg.value_and_grad(f)([1.0]), tuple[Any, list[float]])
-assert_type(mg.value_and_grad(f, argnums=1)(1.0, 2.0), tuple[Any, Any])
+assert_type(mg.value_and_grad(f)([1.0]), tuple[float, list[float]])
+assert_type(mg.value_and_grad(scaled, argnums=1)({"a": 1.0}, 2.0), tuple[Any, Any])
 assert_type(mg.grad(f, has_aux=True)(1.0), tuple[Any, Any])
 assert_type(mg.hessian(f)(2.0), float)
 assert_type(mg.gradients(v * v, v), Value)
@@ -1397,8 +1405,8 @@ assert_type(mg.gradients(v * v, model), dict[str, Value])
 assert_type(mg.taylor(f, 2.0, 3), list[float])
 assert_type(mg.taylor(f, v, 3), list[Value])
 assert_type(mg.hvp(f, ([1.0, 2.0],), ([1.0, 0.0],)), list[float])
-value, pull = mg.vjp(f, 2.0)
-assert_type(pull(1.0), tuple[Any, ...])
+value, pull = mg.vjp(cube, v)
+assert_type(pull(v), tuple[Value, ...])
 fast = mg.compile(mg.grad(f), shared="x", reduce="mean")
 fast(1.0, x=2.0)
 """

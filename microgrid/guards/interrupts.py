@@ -178,11 +178,13 @@ class interrupted_once(_Handled):
     def __exit__(self, *error: object) -> None:
         if not self._handlers:
             return
-        if (left := self._burst - monotonic()) > 0:
-            sleep(left)
         try:
-            self._from = math.inf
-            self._give_back()
+            try:  # another signal's handler may raise meanwhile, as one that limits the time does
+                if (left := self._burst - monotonic()) > 0:
+                    sleep(left)
+            finally:
+                self._from = math.inf
+                self._give_back()
         except KeyboardInterrupt:
             return  # it came when all was done
 

@@ -319,3 +319,23 @@ def test_what_a_handler_raises_is_told_from_what_it_came_amid(wrap):
     with pytest.raises(TooLong) as caught:
         raise TooLong
     assert not comes_from_handler(caught.value)
+
+
+def test_a_limit_of_time_that_strikes_as_others_are_waited_for_gives_sigint_back():
+    def limit(number, frame):
+        raise TimeoutError
+
+    def work():
+        with interrupted_once():
+            with pytest.raises(KeyboardInterrupt):
+                arrive()
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    before = signal.signal(signal.SIGALRM, limit)
+    try:
+        with pytest.raises(TimeoutError):
+            work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
