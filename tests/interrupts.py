@@ -45,7 +45,7 @@ def traversed(function, is_watched, event="line"):
     return signalled(function, (), is_watched, event).points
 
 
-def spread(points, count=15):
+def spread(points, count=25):
     """Return about so many of many points in the default run, twelve times as many in the CI.
 
     They are spread evenly, and not by a step that a loop of so many lines would share. The thorough

@@ -491,6 +491,9 @@ def test_an_exception_at_any_line_of_the_question_leaves_nothing(tmp_path):
     print(f"{line} exceptions")
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="Python 3.12 traces instructions from the next call on"
+)
 def test_ctrl_c_at_any_instruction_once_and_twice_leaves_the_old_file_or_the_new_one(tmp_path):
     path, outcomes = tmp_path / "a", []
     watched = in_files_of(files, contextmanager)

@@ -83,6 +83,8 @@ def has_type(x, kind):
         return any(type(x) is type(part) and x == part for part in parts)
     if origin is np.ndarray:
         return type(x) is np.ndarray and x.dtype == parts[1].__args__[0]
+    if isinstance(origin, getattr(typing, "TypeAliasType", ())):  # NDArray, from Python 3.12 on
+        return type(x) is np.ndarray and x.dtype == parts[0]
     if origin is not None:
         return isinstance(x, Callable if origin is Callable else origin)
     return isinstance(x, NoneType if kind is None else kind)
