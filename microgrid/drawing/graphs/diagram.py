@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -99,11 +99,12 @@ def draw(
     path = _path(highlight, order)
     homes = homes_of(order, models)
     plan, boxes = _open_modules(order, set(roots), homes, depth, expand_dot, max_nodes)
+    given = names_of(order, names)
     scene = Scene(
         plan=plan,
         ids={value: f"n{place}" for place, value in enumerate(order)},
-        names=_names_to_show(order, names, roots),
-        given=names_of(order, names),
+        names=_names_to_show(order, names, given, roots),
+        given=given,
         frames={v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
         roots=set(roots),
         path=path,
@@ -212,10 +213,12 @@ class _Drawing(NamedTuple):
         )
 
 
-def _names_to_show(order: list[Value], names: Names, roots: Sequence[Value]) -> dict[Value, str]:
+def _names_to_show(
+    order: list[Value], names: Names, given: Container[Value], roots: Sequence[Value]
+) -> dict[Value, str]:
     """Return what values are called, but constants that are just numbers."""
     root = roots[0] if len(roots) == 1 else None
-    given, called = names_of(order, names), all_names(order, names, root=root, most=None)
+    called = all_names(order, names, root=root, most=None)
     return {x: name for x, name in called.items() if x in given or not x.is_constant}
 
 
