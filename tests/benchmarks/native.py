@@ -156,16 +156,14 @@ def training_alone(
     sgd = optim.SGD(model.parameters(), lr=1.0, weight_decay=DECAY)
     examples = Examples(rows, targets)
     steps = steps_type(Task(model, losses.hinge, sgd, examples, len(rows)), predicts=False)
-    columns = steps.columns(examples)
-    outs = steps.room_for_predictions(columns)
-    count, parameters = len(rates), len(sgd.parameters)
-    start = steps.shared[:parameters].copy()
+    columns, places = steps.columns(examples), np.arange(len(rows))
+    start = steps.parameters.copy()
 
     def run() -> Any:
-        steps.shared[:parameters] = start
-        taken = steps.run(columns, outs, [0] * count, [len(rows)] * count, rates)
-        assert len(taken) == count
-        return steps.shared[:parameters]
+        steps.parameters[:] = start
+        for rate in rates:
+            assert steps.take(columns, places, rate) is not None
+        return steps.parameters
 
     return run
 

@@ -131,10 +131,9 @@ def steps_of(model):
 
 def take(steps, count):
     """Take steps on all rows, and hand over what they leave."""
-    columns = steps.columns(Examples(ROWS, TARGETS))
-    outs = steps.room_for_predictions(columns)
+    columns, places = steps.columns(Examples(ROWS, TARGETS)), np.arange(len(ROWS))
     for _ in range(count):
-        steps.run(columns, outs, [0], [len(ROWS)], [0.1])
+        steps.take(columns, places, 0.1)
         steps.write()
         steps.read()
 

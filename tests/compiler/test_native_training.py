@@ -8,9 +8,11 @@ import re
 import signal
 import sys
 import threading
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from unittest.mock import patch
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -43,8 +45,9 @@ from microgrid import (
 from microgrid import sum as mg_sum
 from microgrid.compiler import lowers
 from microgrid.compiler.native.machine import this_machine
-from microgrid.compiler.training import trainer
-from microgrid.compiler.training.steps import NativeSteps
+from microgrid.compiler.trace import Traced
+from microgrid.compiler.training import programs, steps, trainer
+from microgrid.compiler.training.stretch import Stretch
 from microgrid.fitting.trainer import Trainer
 from microgrid.nn import ACTIVATIONS
 from tests.search import usual
@@ -452,6 +455,7 @@ def test_many_steps_run_without_a_call_of_python():
             Counting.calls += 1
             return super().__call__(row)
 
+    trained(True, Counting, epochs=1)  # of the first it is asked twice what it computes
     calls = []
     for epochs in (1, 1000):
         Counting.calls = 0
@@ -478,6 +482,164 @@ def test_one_can_go_on_where_a_training_ended():
                      [p.data for p in with_python[0].parameters()])  # fmt: skip
         assert_close(optimizer.state_dict(), with_python[1].state_dict())
         assert_close(history["loss"], with_python[2]["loss"][51:])
+
+
+# ---- what is known of earlier trainings
+
+
+@contextmanager
+def counted_work():
+    """Count how often, meanwhile, a gradient is derived and a kernel is compiled."""
+    work = Counter()
+    for_kernels, own_gradients = steps.KernelText, programs.gradients
+
+    def text(*given):
+        work["kernels"] += 1
+        return for_kernels(*given)
+
+    def gradients(*given):
+        work["gradients"] += 1
+        return own_gradients(*given)
+
+    with patch.object(steps, "KernelText", text), patch.object(programs, "gradients", gradients):
+        yield work
+
+
+class Told(Line):
+    """A line that counts how often it is called with numbers that are not known."""
+
+    traces = 0
+
+    def __call__(self, row):
+        Told.traces += isinstance(row[0], Traced)
+        return super().__call__(row) * 0.8125  # as no other model here does
+
+
+def test_what_was_derived_and_compiled_before_is_not_again():
+    counts = []
+    for k in range(3):
+        Told.traces = 0
+        with counted_work() as work:
+            model = Told(0.1 * k, 0.2)
+            trained(True, model, X=[[x + k, y] for x, y in X], lr=0.01 + k / 100, epochs=1 + k)
+        counts.append((Told.traces, work["gradients"], work["kernels"]))
+    first, *others = counts
+    assert first[:2] == (2, 1)  # traced twice, as nobody knows yet whether it counts its calls
+    assert others == [(1, 0, 0)] * 2
+
+
+def test_nothing_of_a_training_is_kept_alive():
+    def loss(prediction, target):
+        return losses.squared_error(prediction, target)
+
+    model, rows = network(), Rows(X)
+    told = [ref(model), ref(loss), ref(rows)]
+    trained(True, model, X=rows, loss=loss)
+    del model, loss, rows
+    gc.collect()
+    assert [x() for x in told] == [None] * 3
+    for memory in (programs._latest_derivations, steps._latest_kernels):
+        assert memory.cache_info().maxsize <= 16
+
+
+class Rows(list):
+    """A list that can be referred to weakly."""
+
+
+SLOPE = [2.0]
+TOLD_SLOPE = Primitive("with a slope that is told", lambda x: x, lambda out, x: (SLOPE[0],))
+COUNTED = Primitive("with a slope that is counted", lambda x: x, lambda out, x: (next(NUMBERS),))
+for told in (TOLD_SLOPE, COUNTED):
+    lowers(told.name)(lambda m, x: x)
+NUMBERS = itertools.count(1)
+OUTSIDE = Value(0.5)
+
+
+def outside(of):
+    OUTSIDE.data, OUTSIDE.grad = of, 0.0
+
+
+def of_slope(slope):
+    SLOPE[0] = slope
+
+
+class Activated(Line):
+    """A line with an activation that is an attribute of its class."""
+
+    activation = tanh
+
+    def __call__(self, row):
+        return Activated.activation(super().__call__(row))
+
+
+# what changes between two trainings: what is trained, how it is set, what to
+BETWEEN = {
+    "a Value outside": ({"loss": lambda p, t: losses.squared_error(p, t) * OUTSIDE}, outside, 0.75),
+    "a rule": ({"model": lambda: Of(TOLD_SLOPE)}, of_slope, -1.5),
+    "an activation": ({"model": Activated}, lambda f: setattr(Activated, "activation", f), sin),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BETWEEN)
+def test_what_changes_between_trainings_is_seen(what):
+    options, change, other = BETWEEN[what]
+    for setting in ({"a rule": 2.0, "an activation": tanh}.get(what, 0.5), other):
+        change(setting)
+        for _ in range(2):
+            native = state(*trained(True, **{"model": Line, "lr": 0.01} | options))
+            assert_close(native, state(*trained(False, **{"model": Line, "lr": 0.01} | options)))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: Calling(counted), "counts its calls"),
+        (lambda: Of(COUNTED), "differs every time"),
+        (lambda: Drawing(random.Random(1).random), "draws random numbers"),
+    ],
+)
+def test_what_was_trained_before_is_no_excuse(model, message):
+    """A model that draws may come out as one that does not, which was trained before."""
+    trained(True, lambda: Calling(lambda m, row: 1.0))
+    trained(True, lambda: Of(lambda x: x))
+    trained(True, lambda: Undrawn())
+    for _ in range(3):
+        with pytest.raises(TypeError, match=message):
+            trained(True, model, lr=0.01)
+
+
+class Undrawn(Line):
+    """What a line comes out as that is dropped, but rarely."""
+
+    def __call__(self, row):
+        return self.w * row[0]
+
+
+def test_predictions_come_in_the_form_of_now():
+    """A callback changes how the model calls them, and nothing that is computed."""
+    names = [[], []]
+    for compile, seen in zip((True, False), names, strict=True):
+        model = Entitled("one")
+        trained(
+            compile,
+            lambda model=model: model,
+            loss=lambda p, t: losses.squared_error(*p.values(), t),
+            metrics=[lambda ps, ts, seen=seen: seen.append([*ps[0]]) or 0.0],
+            callbacks=[at_epoch(2, lambda model: setattr(model, "name", "other"))],
+            epochs=4,
+        )
+    assert names[0][-4:] == names[1][-4:] == [["one"]] * 2 + [["other"]] * 2
+
+
+class Entitled(Line):
+    """A line whose answer has a name."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def __call__(self, row):
+        return {self.name: super().__call__(row)}
 
 
 # ---- parameters
@@ -726,7 +888,7 @@ WATCHERS = {
 @contextmanager
 def ctrl_c_in_call(number):
     """Interrupt a native training from another thread, in one of its calls."""
-    begun, own, calls = threading.Event(), NativeSteps.run, itertools.count(1)
+    begun, own, calls = threading.Event(), Stretch.run, itertools.count(1)
 
     def run(self, *given):
         if next(calls) == number:
@@ -742,7 +904,7 @@ def ctrl_c_in_call(number):
     gc.disable()  # Python loses a Ctrl-C that comes while it collects what was left by other tests
     thread.start()
     try:
-        with patch.object(NativeSteps, "run", run):
+        with patch.object(Stretch, "run", run):
             yield
     finally:
         gc.enable()

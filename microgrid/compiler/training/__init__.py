@@ -1,1 +1,1 @@
-"""Training without Python: the epochs of `fit` as native calls of many steps each."""
+"""Training natively: the steps of `fit` as calls of kernels, without a node of a graph."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -17,17 +18,28 @@ from ...engine import Value
 from ...fitting.examples import Target
 from ...fitting.task import Task
 from ...fitting.trainer import require_dependence, require_value
+from ...functional import sum as sum_
 from ...guards.interrupts import uninterrupted
 from ...optim import Optimizer
 from ..passes import optimize
 from ..program import Program
 from ..trace import Traced, nothing_swallowed, unknown
 
-__all__ = ["trace_clip", "trace_loss", "trace_rule", "width_of"]
+__all__ = [
+    "Derivation",
+    "derivation_of",
+    "fill",
+    "trace_clip",
+    "trace_loss",
+    "trace_rule",
+    "width_of",
+]
+
+OWN = f"{__name__.partition('.')[0]}."  # how the names of this package's modules begin
 
 
 def trace_loss(task: Task, predicts: bool) -> tuple[Program, Any]:
-    """Return the program of a row's loss, its gradients and the numbers of its prediction.
+    """Return the program of a row's loss and of the numbers of its prediction.
 
     Besides, return the prediction with their indices for numbers; without any if not `predicts`.
     """
@@ -49,14 +61,58 @@ def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Valu
             prediction = task.model(list(row))
             y = target[0] if width is None else list(target)
             loss = require_value(task.loss(prediction, y))
-        require_dependence(loss, parameters)
         scalars, structure = flatten(prediction) if predicts else ([], None)
         order = topological_order(loss, *[x for x in scalars if isinstance(x, Value)])
         inner = [node for node in order if node.is_traced and node.parents]
-        slopes = gradients(loss, parameters)
-        program = Program.from_values([loss, *slopes, *scalars], [*parameters, *row, *target])
-    template = structure.result(list(range(len(scalars)))) if structure else []
-    return optimize(program), template, [ref(node) for node in [*row, *target, *inner]]
+        program = Program.from_values([loss, *scalars], [*parameters, *row, *target])
+    places = list(range(len(scalars)))
+    template = fill(structure.result(places), places) if structure else []
+    return program, template, [ref(node) for node in [*row, *target, *inner]]
+
+
+def fill(template: Any, numbers: Sequence[float]) -> Any:
+    """Return a tree of numbers, in which the template has their places."""
+    if type(template) is int:
+        return numbers[template]
+    if isinstance(template, Mapping):
+        return {name: fill(part, numbers) for name, part in template.items()}
+    return [fill(part, numbers) for part in template]
+
+
+class Derivation:
+    """What follows from the program of a row's loss: one that computes its gradients as well.
+
+    `program` computes the loss, its derivative by each parameter, and the prediction. `is_trusted`
+    says that the loss was traced twice, and came out the same: then it does not draw numbers or
+    count its calls, and whatever is traced to be the same later does not, either.
+    """
+
+    def __init__(self, forward: Program, parameters: int) -> None:
+        inputs = [Traced(name) for name in forward.inputs]
+        loss, *prediction = forward(*inputs)
+        if not isinstance(loss, Value):
+            loss = Value(loss)
+        require_dependence(loss, inputs[:parameters])
+        slopes = gradients(loss, inputs[:parameters])
+        self.program = optimize(Program.from_values([loss, *slopes, *prediction], inputs))
+        self.is_trusted = False
+
+
+def derivation_of(forward: Program, parameters: int) -> Derivation:
+    """Return what follows from the program of a loss: once for all if it is one of the latest.
+
+    That is so for this package's own operations. A rule from elsewhere may give another derivative
+    every time, so that one is derived anew.
+
+    Raises:
+        Unmoved: the loss does not depend on the parameters, which are the first inputs.
+    """
+    rules = {op.partials for op, _ in forward.steps}
+    are_own = all(str(getattr(rule, "__module__", "")).startswith(OWN) for rule in rules)
+    return (_latest_derivations if are_own else Derivation)(forward, parameters)
+
+
+_latest_derivations = lru_cache(maxsize=16)(Derivation)
 
 
 def trace_clip(task: Task) -> Program | None:
@@ -70,14 +126,20 @@ def trace_clip(task: Task) -> Program | None:
 
 
 def trace_rule(optimizer: Optimizer) -> Program:
-    """Return the program of an optimizer's rule, for one parameter."""
-    names = ["p", "g", *(f"state{i}" for i in range(optimizer.slots)), "lr", "step"]
-    p, g, *state, rate, step = inputs = [Traced(name) for name in names]
+    """Return the program of an optimizer's rule, for one parameter.
+
+    Its inputs are the parameter, its gradient, its state, the gradient before it was clipped, the
+    rate and the number of the step. Its outputs are the new parameter and state, and a number which
+    is 0 if they and both gradients are finite, else nan.
+    """
+    names = ["p", "g", *(f"state{i}" for i in range(optimizer.slots)), "unclipped", "lr", "step"]
+    p, g, *state, unclipped, rate, step = inputs = [Traced(name) for name in names]
     with _without_draws():
         answer = optimizer.update(p, g, tuple(state), rate, step)
     optimizer.require_update(answer)
     new, new_state = answer
-    return optimize(Program.from_values([new, *new_state], inputs))
+    nothing = sum_([x - x for x in (new, *new_state, unclipped)])
+    return optimize(Program.from_values([new, *new_state, nothing], inputs))
 
 
 def width_of(target: Target) -> int | None:

@@ -1,4 +1,4 @@
-"""Training without Python: many steps of `fit` in one native call.
+"""The steps of `fit`, natively: each a few calls of kernels, in arrays that are made once.
 
 Each of a training's programs becomes a kernel: of the loss of a row and its gradients, of the
 clipping, and of the optimizer's rule, which runs over the parameters as over rows.
@@ -6,9 +6,10 @@ clipping, and of the optimizer's rule, which runs over the parameters as over ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
-from typing import Any
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +19,23 @@ from ...fitting.examples import Examples
 from ...fitting.task import Task
 from ...guards.interrupts import uninterrupted
 from ..lowering import LOWERINGS, Lowering
-from ..native.kernel import Kernel, driver
+from ..native.kernel import Kernel
 from ..native.llvm import KernelText
-from ..native.machine import Code, this_machine
-from ..native.records import ADDRESS, COUNT, Record, addresses_of, ir_of
+from ..native.machine import this_machine
 from ..program import Program
-from .programs import trace_clip, trace_loss, trace_rule, width_of
+from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, width_of
 
 __all__ = ["NativeSteps"]
 
 Array = NDArray[np.float64]
 
 
-class TrainingRecord(Record):
-    """What machine code knows of a training, as steps.ll reads it."""
+class Batch(NamedTuple):
+    """Arrays for so many rows, with a line for each column, and the call that goes through them."""
 
-    _fields_ = (
-        *[(name, ADDRESS) for name in ("kernel", "loss_record", "clip_record", "rule_record")],
-        *(("parameters", COUNT), ("made_count", COUNT)),
-        *(("columns", COUNT), ("columns_from", ADDRESS), ("columns_now", ADDRESS)),
-        *(("strides", ADDRESS), ("outs", COUNT), ("outs_from", ADDRESS), ("outs_now", ADDRESS)),
-        *[(name, ADDRESS) for name in ("shared", "sums", "gradients")],
-        *[(name, ADDRESS) for name in ("clip_shared", "clip_places")],
-        *[(f"rule_{name}", ADDRESS) for name in ("columns", "strides", "outs", "shared")],
-        *[(name, ADDRESS) for name in ("made", "state", "firsts", "sizes", "rates", "losses")],
-        ("taken", COUNT),
-    )
-    taken: int
+    columns: Array
+    predictions: Array
+    compute: Callable[[], None]
 
 
 class NativeSteps:
@@ -65,20 +56,22 @@ class NativeSteps:
     def __init__(self, task: Task, predicts: bool) -> None:
         self.task, self.predicts, self.optimizer = task, predicts, task.optimizer
         self.target_width = width_of(task.examples.targets[0])
-        self.program, self.template = trace_loss(task, predicts)
         count, slots = len(self.optimizer.parameters), self.optimizer.slots
+        self.forward, self.template = trace_loss(task, predicts)
+        self.rule, self.clipping = trace_rule(self.optimizer), trace_clip(task)
+        self.derivation = derivation_of(self.forward, count)
+        self.program = self.derivation.program
         outs = range(1 + count, len(self.program.outputs))
         self.outs = len(outs)
         self._loss = _kernel(self.program, range(count), outs, range(1 + count))
-        self._train = _loop().function("train", ADDRESS, COUNT)
-        self.shared = np.zeros(self._loss.text.room)
-        self.sums, self.gradients = _with_room(1 + count), _with_room(count)
-        self.made, self.state = _with_room((1 + slots) * count), np.zeros(slots * count)
-        self._record = self._new_record(count, slots)
-        self.rule, self.clipping = trace_rule(self.optimizer), trace_clip(task)
-        self._compile_rule()
-        if self.clipping is not None:
-            self._compile_clip(self.clipping)
+        self.taken = 0  # steps, ever
+        self._shared = np.zeros(self._loss.text.room)  # of all rows: first the parameters
+        self.parameters, self.state = self._shared[:count], np.zeros(slots * count)
+        self._sums, self.gradients = np.zeros(1 + count), np.zeros(count)
+        self._batches: dict[int, Batch] = {}  # by the number of their rows
+        self._clip = Clipping(self.clipping) if self.clipping is not None else None
+        self._unclipped = np.zeros(count) if self._clip else self.gradients
+        self._bind_rule(slots)
         self.read()
 
     def columns(self, examples: Examples) -> Array:
@@ -88,46 +81,38 @@ class NativeSteps:
         flat = [t if isinstance(t, list) else [t] for t in examples.targets]
         return np.ascontiguousarray(np.hstack([np.array(examples.rows), np.array(flat, float)]).T)
 
-    def room_for_predictions(self, columns: Array) -> Array:
-        """Return an array for the predictions of rows, with a line for each of their numbers."""
-        return np.empty((self.outs, columns.shape[1]))
+    def take(self, columns: Array, places: NDArray[np.int64], rate: float) -> float | None:
+        """Take a step on the rows in some places of the columns; return their mean loss.
 
-    def run(
-        self,
-        columns: Array,
-        outs: Array,
-        firsts: Sequence[int],
-        sizes: Sequence[int],
-        rates: Sequence[float],
-        losses: Array | None = None,
-    ) -> list[float]:
-        """Take steps on batches of the columns; return their losses, and fill in predictions.
-
-        There are fewer losses than steps if a step would have left a number that is not finite: it
-        is not taken. `losses`, if given, is filled too, also if Ctrl-C comes before this returns.
+        If it would leave a number that is not finite, it is not taken, and None is returned.
         """
-        losses = np.zeros(len(sizes)) if losses is None else losses
-        self._record.set(
-            columns_from=addresses_of(columns),
-            outs_from=addresses_of(outs),
-            firsts=np.array(firsts, np.int64),
-            sizes=np.array(sizes, np.int64),
-            rates=np.array(rates, float),
-            losses=losses,
-        )
-        before = self.taken
-        self._train(self._record.address, len(sizes))
-        taken: list[float] = losses[: self.taken - before].tolist()
-        return taken
+        rows = len(places)
+        batch = self._batches.get(rows) or self._bind(rows)
+        columns.take(places, 1, batch.columns, "clip")  # the quick mode: all places are there
+        batch.compute()
+        loss = float(self._sums[0]) / rows
+        # divided after they are summed, as in Python
+        np.divide(self._sums[1:], float(rows), self._unclipped)
+        if self._clip:
+            self._clip(self._unclipped, self.gradients)
+        self._settings[0], self._settings[1] = rate, self.taken + 1
+        self._move()
+        if self._nothing[0] != 0.0 or not math.isfinite(loss):
+            return None
+        self.parameters[:], self.state[:] = self._new_parameters, self._new_state
+        self.taken += 1
+        return loss
+
+    def predictions_of(self, rows: int) -> Array:
+        """Return the numbers of the predictions in the last step, which took so many rows."""
+        return self._batches[rows].predictions
 
     def measure(self, columns: Array) -> tuple[float, Array]:
         """Return the mean loss of all rows of the columns, and the predictions, without a step."""
         rows = columns.shape[1]
-        outs = self.room_for_predictions(columns)
-        places = [(column.ctypes.data, 8) for column in columns]
-        ends = [out.ctypes.data for out in outs]
-        self._loss.bind(rows, places, ends, self.shared, self.sums)()
-        return float(self.sums[0]) / rows, outs
+        outs = np.empty((self.outs, rows))
+        self._call(columns, outs)()
+        return float(self._sums[0]) / rows, outs
 
     def predictions(self, outs: Array) -> list[object]:
         """Return the predictions of rows as the model gave them, of plain numbers."""
@@ -135,20 +120,14 @@ class NativeSteps:
             return []
         if type(self.template) is int:
             return list(outs[0].tolist())
-        return [_fill(self.template, numbers) for numbers in outs.T.tolist()]
+        return [fill(self.template, numbers) for numbers in outs.T.tolist()]
 
     def read(self) -> None:
-        """Take the parameters, their state and the rule's options from the optimizer."""
-        count = len(self.optimizer.parameters)
-        self.shared[:count] = [parameter.data for parameter in self.optimizer.parameters]
+        """Take the parameters and their state from the optimizer."""
+        self.parameters[:] = [parameter.data for parameter in self.optimizer.parameters]
         if self.optimizer.slots:
             self.state[:] = np.array(self.optimizer.state, float).T.ravel()
-        self._record.set(taken=self.optimizer.steps)
-        self._written = self.taken
-        rule = trace_rule(self.optimizer)
-        if rule != self.rule:  # an option was set
-            self.rule = rule
-            self._compile_rule()
+        self.taken = self._written = self.optimizer.steps
 
     def write(self) -> None:
         """Put the parameters, their gradients and their state back into the optimizer.
@@ -162,7 +141,7 @@ class NativeSteps:
         if slots:
             state = list(zip(*self.state.reshape(slots, count).tolist(), strict=True))
         with uninterrupted():
-            set_data(optimizer.parameters, self.shared[:count].tolist())
+            set_data(optimizer.parameters, self.parameters.tolist())
             set_gradients(optimizer.parameters, self.gradients.tolist())
             optimizer.state, optimizer.steps = state, self.taken
             self._written = self.taken
@@ -172,64 +151,72 @@ class NativeSteps:
 
         A callback may have changed them; and what counts its calls differs at every run.
         """
-        program, _ = trace_loss(self.task, self.predicts)
-        now = program, trace_clip(self.task), trace_rule(self.optimizer)
-        return now == (self.program, self.clipping, self.rule)
+        forward, template = trace_loss(self.task, self.predicts)
+        if (forward, template) != (self.forward, self.template):
+            return False
+        program = derivation_of(forward, len(self.parameters)).program
+        return program == self.program and self.moves_as_compiled()
 
-    @property
-    def taken(self) -> int:
-        """The number of steps ever taken, which the machine code counts."""
-        return self._record.taken
+    def moves_as_compiled(self) -> bool:
+        """Return whether clipping and rule still are what was compiled."""
+        now = trace_clip(self.task), trace_rule(self.optimizer)
+        return now == (self.clipping, self.rule)
 
-    def _new_record(self, count: int, slots: int) -> TrainingRecord:
-        """Return the record of these arrays, without the kernels of rule and clipping."""
-        columns = len(self._loss.text.columns)
-        strides = np.full(max(columns, 2 + slots), 8, np.int64)
-        state = np.split(self.state, slots or 1)[:slots]
-        return TrainingRecord(
-            kernel=driver(this_machine()).address("kernel"),
-            loss_record=self._loss.record.address,
-            parameters=count,
-            made_count=len(self.made),
-            columns=columns,
-            columns_now=np.zeros(columns, np.int64),
-            strides=strides,
-            outs=self.outs,
-            outs_now=np.zeros(self.outs, np.int64),
-            shared=self.shared,
-            sums=self.sums,
-            gradients=self.gradients,
-            rule_columns=addresses_of([self.shared, self.gradients, *state]),
-            rule_strides=strides,
-            rule_outs=addresses_of(np.split(self.made, 1 + slots)),
-            made=self.made,
-            state=self.state,
-        )
+    def _bind(self, rows: int) -> Batch:
+        """Return arrays for a batch of so many rows, of which there are few numbers."""
+        columns = np.empty((len(self._loss.text.columns), rows))
+        predictions = np.empty((self.outs, rows))
+        batch = Batch(columns, predictions, self._call(columns, predictions))
+        self._batches[rows] = batch
+        return batch
 
-    def _compile_rule(self) -> None:
-        """Make the kernel of the optimizer's rule, which has the parameters for rows."""
-        slots = self.optimizer.slots
-        self._rule = _kernel(self.rule, range(2 + slots, 4 + slots), range(1 + slots))
-        self._record.set(
-            rule_record=self._rule.record.address, rule_shared=np.zeros(self._rule.text.room)
-        )
+    def _call(self, columns: Array, outs: Array) -> Callable[[], None]:
+        """Return the call that computes the sums, and the predictions, of rows in an array."""
+        places = [(address, 8) for address in _addresses(columns)]
+        rows = columns.shape[1]
+        return self._loss.bind(rows, places, _addresses(outs), self._shared, self._sums)
 
-    def _compile_clip(self, program: Program) -> None:
-        """Make the kernel of the clipping, which has no rows: all its numbers are shared."""
+    def _bind_rule(self, slots: int) -> None:
+        """Make ready the optimizer's rule, which has the parameters for rows."""
+        count, numbers = len(self.parameters), 3 + slots
+        outs, check = range(1 + slots), range(1 + slots, 2 + slots)
+        self._rule = _kernel(self.rule, range(numbers, numbers + 2), outs, check)
+        made, states = np.zeros((len(outs), count)), self.state.reshape(slots, count)
+        self._settings, self._nothing = np.zeros(self._rule.text.room), np.zeros(1)
+        given = [self.parameters, self.gradients, *states, self._unclipped]
+        places = [(array.ctypes.data, 8) for array in given]
+        ends, settings = _addresses(made), self._settings
+        self._move = self._rule.bind(count, places, ends, settings, self._nothing)
+        self._new_parameters, self._new_state = made[0], made[1:].ravel()
+
+
+class Clipping:
+    """The clipping of all gradients, compiled: a kernel without rows, which shares all numbers."""
+
+    def __init__(self, program: Program) -> None:
         count = len(program.inputs)
-        self._clip = _kernel(program, range(count))
-        text, program = self._clip.text, self._clip.text.program
+        self.kernel = _kernel(program, range(count))
+        text, program = self.kernel.text, self.kernel.text.program
         # what it computes is in a place after the call; constants wait behind these places
         constants = [slot for slot in program.outputs if slot not in text.shared_places]
         places = text.shared_places | {slot: text.room + i for i, slot in enumerate(constants)}
-        shared = np.zeros(text.room + len(constants))
+        self.numbers = np.zeros(text.room + len(constants))
         for slot in constants:
-            shared[places[slot]] = program.steps[slot - count][1][0]
-        self._record.set(
-            clip_record=self._clip.record.address,
-            clip_shared=shared,
-            clip_places=np.array([places[slot] for slot in program.outputs], np.int64),
-        )
+            self.numbers[places[slot]] = program.constant_at(slot)
+        self.places = np.array([places[slot] for slot in program.outputs], np.int64)
+        self.given = self.numbers[:count]
+        self.compute = self.kernel.bind(0, [], [], self.numbers, np.zeros(0))
+
+    def __call__(self, gradients: Array, clipped: Array) -> None:
+        """Fill in what the clipping makes of gradients."""
+        self.given[:] = gradients
+        self.compute()
+        self.numbers.take(self.places, 0, clipped, "clip")
+
+
+def _addresses(lines: Array) -> list[int]:
+    """Return the addresses of the lines of an array, which must be kept alive besides."""
+    return [lines.ctypes.data + k * lines.strides[0] for k in range(len(lines))]
 
 
 def _kernel(
@@ -244,23 +231,3 @@ def _latest_kernels(
     program: Program, shared: range, written: range, totals: range, lowerings: tuple[Lowering, ...]
 ) -> Kernel:
     return Kernel(KernelText(program, shared, written, totals, this_machine()))
-
-
-@cache
-def _loop() -> Code:
-    """Return the code of steps.ll."""
-    return Code(ir_of(__package__, "steps.ll", TrainingRecord), this_machine())
-
-
-def _with_room(count: int) -> Array:
-    """Return an array of zeros that machine code may read, and fill, eight at a time."""
-    return np.zeros(count + 7)[:count]
-
-
-def _fill(template: Any, numbers: Sequence[float]) -> Any:
-    """Return a tree of numbers, in which the template has their places."""
-    if type(template) is int:
-        return numbers[template]
-    if isinstance(template, Mapping):
-        return {name: _fill(part, numbers) for name, part in template.items()}
-    return [_fill(part, numbers) for part in template]

@@ -18,7 +18,7 @@ __all__ = ["Stretch"]
 
 
 class Stretch:
-    """Epochs in a row, of which a native call takes as many steps as are asked of it."""
+    """Epochs in a row, of which as many steps are taken at once as are asked for."""
 
     def __init__(
         self,
@@ -28,42 +28,45 @@ class Stretch:
         orders: Sequence[tuple[int, Sequence[int]]],
     ) -> None:
         self.task, self.steps, self.orders = task, steps, orders
-        rows, size = len(task.examples.rows), task.batch_size
-        self.starts = range(0, rows, size)
-        self.columns, step_to_next = columns, 0
-        if not all(isinstance(order, range) for _, order in orders):
-            all_rows = np.concatenate([order for _, order in orders])
-            self.columns, step_to_next = np.ascontiguousarray(columns[:, all_rows]), rows
-        self.outs = steps.room_for_predictions(self.columns)
-        self.firsts = [e * step_to_next + at for e in range(len(orders)) for at in self.starts]
-        self.sizes = [min(size, rows - at) for at in self.starts] * len(orders)
+        self.columns, self.size = columns, task.batch_size
+        self.starts = range(0, len(task.examples.rows), task.batch_size)
+        self.places = [np.array(order, np.int64) for _, order in orders]
+        self.outs = np.empty((steps.outs, columns.shape[1]))  # the predictions of an epoch
+        self.count = len(orders) * len(self.starts)
         self.rates: list[float] = []  # as far as the schedule was asked
-        self.losses = np.zeros(len(self.sizes))
+        self.losses: list[float] = []  # of the steps that were taken
         self.epochs: list[Epoch] = []  # those that are finished
-        self._before = steps.taken
 
     @property
     def done(self) -> int:
         """The number of steps that were taken."""
-        return self.steps.taken - self._before
+        return len(self.losses)
 
-    def run(self, begin: int, end: int) -> int:
-        """Take steps natively; return how many could be taken."""
-        part = slice(begin, end)
-        given = self.firsts[part], self.sizes[part], self.rates[part], self.losses[part]
-        return len(self.steps.run(self.columns, self.outs, *given))
+    def run(self, end: int) -> None:
+        """Take the next steps natively, up to `end` or one that cannot be taken."""
+        for k in range(self.done, end):
+            e, place = divmod(k, len(self.starts))
+            start = self.starts[place]
+            places = self.places[e][start : start + self.size]
+            loss = self.steps.take(self.columns, places, self.rates[k])
+            if loss is None:
+                break
+            if self.steps.outs:
+                self.outs[:, start : start + self.size] = self.steps.predictions_of(len(places))
+            self.losses.append(loss)
 
     def batch(self, k: int) -> tuple[int, int, Examples]:
         """Return of a step the epoch, the number of its batch in it, and the batch."""
         e, place = divmod(k, len(self.starts))
         (epoch, order), start = self.orders[e], self.starts[place]
-        return epoch, place + 1, self.task.examples.at(order[start : start + self.sizes[k]])
+        return epoch, place + 1, self.task.examples.at(order[start : start + self.size])
 
-    def set(self, k: int, loss: float, predictions: Sequence[object]) -> None:
-        """Set what came of a step that was taken elsewhere."""
-        self.losses[k] = loss
-        for i, prediction in enumerate(predictions, start=self.firsts[k]):
+    def add(self, loss: float, predictions: Sequence[object]) -> None:
+        """Add what came of the next step, which was taken elsewhere."""
+        start = self.starts[self.done % len(self.starts)]
+        for i, prediction in enumerate(predictions, start=start):
             self.outs[:, i] = flatten(prediction)[0]
+        self.losses.append(loss)
 
     def finish(self) -> list[Epoch]:
         """Add to `epochs` those whose last step was taken; return them."""
@@ -75,7 +78,8 @@ class Stretch:
     def _epoch(self, e: int) -> Epoch:
         number, order = self.orders[e]
         own = slice(e * len(self.starts), (e + 1) * len(self.starts))
-        losses = zip(self.losses[own].tolist(), self.sizes[own], strict=True)
+        sizes = [min(self.size, len(order) - start) for start in self.starts]
+        losses = zip(self.losses[own], sizes, strict=True)
         loss = math.fsum(loss * rows for loss, rows in losses) / len(order)
         predictions = self.steps.predictions(self.outs)
         targets = self.task.examples.at(order).targets if self.steps.predicts else []

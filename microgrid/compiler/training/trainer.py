@@ -20,11 +20,11 @@ from .stretch import Stretch
 
 __all__ = ["NativeTrainer"]
 
-SECONDS = 0.05  # about how long a native call takes: Ctrl-C and the bar wait for its end
-SECONDS_PER_OPERATION = 1e-8  # at most, for one row: a guess, until a call has been measured
+SECONDS = 0.05  # about how long steps are taken at once: Ctrl-C and the bar wait for their end
+SECONDS_PER_OPERATION = 1e-8  # at most, for one row: a guess, until steps have been measured
 FIRST_ROWS = 4  # whose loss is compared with Python's
 AGREEMENT = 1e-6  # far more than rounding makes, far less than another number would
-MOST_ROWS = 2**18  # that one native call takes in order
+MOST_ROWS = 2**18  # of all epochs whose orders are drawn at once
 
 
 class NativeTrainer(Trainer):
@@ -50,7 +50,7 @@ class NativeTrainer(Trainer):
     ) -> None:
         super().__init__(task, history)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
-        self.most_steps = 1  # of one native call
+        self.most_steps = 1  # at once
         self.native = self._unless_refused(self._begin)  # None where Python takes the steps
 
     def epochs(
@@ -108,9 +108,11 @@ class NativeTrainer(Trainer):
     def _compile(self) -> NativeSteps:
         _require_plain(self.task.optimizer)
         steps = NativeSteps(self.task, self.predicts)
-        if not steps.is_current():
+        is_trusted = steps.derivation.is_trusted
+        if not (steps.moves_as_compiled() if is_trusted else steps.is_current()):
             raise TypeError("what draws numbers, or counts its calls, differs every time")
         self._require_agreement(steps)
+        steps.derivation.is_trusted = True
         return steps
 
     def _require_agreement(self, steps: NativeSteps) -> None:
@@ -141,12 +143,13 @@ class NativeTrainer(Trainer):
         """Take steps natively; if not one can be taken, take it in Python."""
         optimizer, rates, done = self.task.optimizer, stretch.rates, stretch.done
         if len(rates) == done:
-            rates += self._rates(min(self.most_steps, len(stretch.sizes) - done))
+            rates += self._rates(min(self.most_steps, stretch.count - done))
         end = min(done + self.most_steps, len(rates))
         with uninterrupted():
             begin = time.perf_counter()
-            taken = stretch.run(done, end)
+            stretch.run(end)
             elapsed = time.perf_counter() - begin
+            taken = stretch.done - done
             optimizer.lr = rates[min(done + taken, len(rates) - 1)]
             if taken:
                 stretch.steps.write()
@@ -169,7 +172,7 @@ class NativeTrainer(Trainer):
             with uninterrupted():
                 self.move(gradients)
                 stretch.steps.read()
-                stretch.set(k, loss, predictions if self.predicts else [])
+                stretch.add(loss, predictions if self.predicts else [])
                 self._finish(stretch)
         bar.update(1)
 
