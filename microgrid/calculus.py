@@ -599,7 +599,7 @@ def _fresh_node(leaf: Number) -> Value:
     """
     if not isinstance(leaf, Value):
         return Value(leaf)
-    node = argument(leaf)
+    node = leaf.record(argument, (leaf,))
     node.label = leaf.label
     return node
 
@@ -612,7 +612,7 @@ def _kind(nodes: Sequence[Value]) -> type[float]:
 def _as_value(x: Number, kind: type[float]) -> Value:
     if not isinstance(x, Value):
         return Value(_as_number(x, kind)).detach()
-    return x.detach() if current(unrecorded) else x
+    return x.detach() if unrecorded and current(unrecorded) else x
 
 
 def _as_number(x: Number, kind: type[float]) -> float:

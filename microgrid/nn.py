@@ -162,9 +162,12 @@ class Module:
             raise ValueError(
                 f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
             )
-        # what `parameters` leaves out stays the same leaf
-        memo = {id(leaf): leaf for _, leaf in self.named_parameters()}
-        return deepcopy(self, memo | {id(p): x for p, x in zip(own, new, strict=True)})
+        memo: dict[int, Value | float] = {}
+        if getattr(self.parameters, "__func__", None) is not Module.parameters:
+            # what it leaves out stays the same leaf
+            memo = {id(leaf): leaf for _, leaf in self.named_parameters()}
+        memo.update(zip(map(id, own), new, strict=True))
+        return deepcopy(self, memo)
 
     def _by_path(self) -> dict[str, Value]:
         parameters: dict[str, Value] = {}

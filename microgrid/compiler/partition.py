@@ -75,11 +75,11 @@ def find_shared(program: Program, shared_inputs: Collection[int]) -> list[bool]:
 
     It has if it depends on shared inputs and constants alone.
     """
-    inputs = set(shared_inputs)
-    is_shared = [slot in inputs for slot in range(len(program.inputs))]
-    for op, operands in program.steps:
-        is_shared.append(op is CONSTANT or all(is_shared[operand] for operand in operands))
-    return is_shared
+    shared = set(shared_inputs)
+    for slot, op, operands in program.walk():
+        if op is CONSTANT or shared.issuperset(operands):
+            shared.add(slot)
+    return [slot in shared for slot in range(len(program.inputs) + len(program.steps))]
 
 
 def _order(program: Program) -> list[int]:

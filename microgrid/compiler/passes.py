@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 
 from ..core.primitive import CONSTANT, Primitive
 from ..functional import dot_, split_dot
 from .program import Program, Step
 
-__all__ = ["divide", "drop_unused", "fold", "merge", "optimize", "rewrite", "skip"]
+__all__ = ["divide", "drop_unused", "fold", "merge", "optimize", "rewrite", "simplify", "skip"]
 
 COMMUTATIVE = frozenset(["+", "*"])
+ARITHMETIC = frozenset(["+", "-", "*", "/", "dot", "sum"])  # of these none but constants matter
 TREES = frozenset(["hypot", "logsumexp"])
 CHAINS = frozenset(["sum", "prod", "max", "min"])
 MOST_TERMS = 24  # of a step, once it is divided: measured, see `tests.benchmarks.native large`
@@ -41,8 +42,7 @@ def optimize(program: Program) -> Program:
         v3 = v2 + 1.0
         return v3
     """
-    # all rules at each step: what one makes of its operands is a chance for the others
-    return drop_unused(rewrite(program, [fold, skip, merge]))
+    return drop_unused(rewrite(program, simplify))
 
 
 def drop_unused(program: Program) -> Program:
@@ -57,12 +57,15 @@ def drop_unused(program: Program) -> Program:
         return v1
     """
     first = len(program.inputs)
-    needed = set(program.outputs)
+    needed = {*range(first), *program.outputs}
     for slot in range(first + len(program.steps) - 1, first - 1, -1):
         op, operands = program.steps[slot - first]
         if slot in needed and op is not CONSTANT:
             needed.update(operands)
-    return rewrite(program, [], needed)
+    constants = [operands[0].hex() for op, operands in program.steps if op is CONSTANT]
+    if len(needed) == first + len(program.steps) and len(set(constants)) == len(constants):
+        return program
+    return rewrite(program, None, needed)
 
 
 class Draft:
@@ -92,7 +95,7 @@ class Draft:
     def program(self, old: Program, at: Mapping[int, int]) -> Program:
         """Return the program, with the outputs and labels of one whose slots are now in `at`."""
         labels = {at[k]: label for k, label in old.labels.items() if at.get(k, -1) >= self.first}
-        return Program(old.inputs, self.steps, [at[slot] for slot in old.outputs], labels)
+        return Program.of_parts(old.inputs, self.steps, [at[slot] for slot in old.outputs], labels)
 
 
 # ---- rules: of a step whose operands are in the draft, each returns the slot that replaces it, or
@@ -101,14 +104,12 @@ class Draft:
 Rule = Callable[[Draft, Primitive, Slots], int | None]
 
 
-def rewrite(
-    program: Program, rules: Sequence[Rule], needed: Container[int] | None = None
-) -> Program:
-    """Replace each step by the slot that the first rule returns which applies.
+def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None = None) -> Program:
+    """Replace each step by the slot that a rule returns, where it applies.
 
     Args:
         program: what to rewrite.
-        rules: see `fold`, `skip` and `merge`.
+        rule: see `simplify`, `fold`, `skip` and `merge`; None copies all steps.
         needed: the slots of the steps to keep; all of them if None.
     """
     draft = Draft(program)
@@ -118,16 +119,21 @@ def rewrite(
             continue
         if op is CONSTANT:
             at[slot] = draft.constant(operands[0])
-        else:
-            at[slot] = _replace(draft, op, tuple([at[operand] for operand in operands]), rules)
+            continue
+        moved = tuple([at[operand] for operand in operands])
+        new = rule(draft, op, moved) if rule else None
+        at[slot] = draft.step(op, moved) if new is None else new
     return draft.program(program, at)
 
 
-def _replace(draft: Draft, op: Primitive, operands: Slots, rules: Sequence[Rule]) -> int:
-    for rule in rules:
-        if (slot := rule(draft, op, operands)) is not None:
-            return slot
-    return draft.step(op, operands)
+def simplify(draft: Draft, op: Primitive, operands: Slots) -> int:
+    """Apply all rules: what one makes of the operands is a chance for the others."""
+    is_plain = op.name in ARITHMETIC and operands
+    if not is_plain or not draft.numbers.keys().isdisjoint(operands):
+        for rule in (fold, skip):
+            if (slot := rule(draft, op, operands)) is not None:
+                return slot
+    return merge(draft, op, operands)
 
 
 def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
@@ -148,10 +154,12 @@ def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
 
 def merge(draft: Draft, op: Primitive, operands: Slots) -> int:
     """Replace a step by an equal one that was there before; x * y and y * x are equal."""
-    key = op, tuple(sorted(operands)) if op.name in COMMUTATIVE else operands
-    if key not in draft.merged:
-        draft.merged[key] = draft.step(op, operands)
-    return draft.merged[key]
+    is_turned = op.name in COMMUTATIVE and operands[0] > operands[1]
+    key = op, operands[::-1] if is_turned else operands
+    slot = draft.merged.get(key)
+    if slot is None:
+        slot = draft.merged[key] = draft.step(op, operands)
+    return slot
 
 
 def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:

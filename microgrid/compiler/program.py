@@ -119,18 +119,38 @@ class Program:
         roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
         steps: list[Step] = []
         labels: dict[int, str] = {}
-        for node in topological_order(*roots, known=slots):
-            if node.label and node.parents:
-                labels[len(slots)] = _in_one_line(node.label)
+        for slot, node in enumerate(topological_order(*roots, known=slots), start=len(slots)):
             if node.parents and node.op:
                 steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
+                if node._label:
+                    labels[slot] = _in_one_line(node._label)
             else:
-                steps.append(
-                    (CONSTANT, (number_of_kind(node.data, float, "a constant is a real number"),))
-                )
-            slots[node] = len(slots)
+                data = number_of_kind(node.data, float, "a constant is a real number")
+                steps.append((CONSTANT, (data,)))
+            slots[node] = slot
         names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
-        return cls(_make_distinct(names), steps, [slots[root] for root in roots], labels)
+        _require_arities(steps)
+        return cls.of_parts(_make_distinct(names), steps, [slots[root] for root in roots], labels)
+
+    @classmethod
+    def of_parts(
+        cls,
+        inputs: Iterable[str],
+        steps: Iterable[Step],
+        outputs: Iterable[int],
+        labels: dict[int, str],
+    ) -> Program:
+        """Return a program of parts that need no check: they are those of a graph or a program.
+
+        >>> x = Value(2.0)
+        >>> whole = Program.from_values([x * x], [x])
+        >>> Program.of_parts(whole.inputs, whole.steps, [0], {})(3.0)
+        [3.0]
+        """
+        program = cls.__new__(cls)
+        program.inputs, program.steps, program.outputs = tuple(inputs), tuple(steps), tuple(outputs)
+        program.labels, program._known_key = labels, None
+        return program
 
     @overload
     def __call__(self, *numbers: float) -> list[float]: ...
@@ -284,6 +304,12 @@ def _make_distinct(names: Sequence[str]) -> list[str]:
             candidate = f"{name}_{count}"
         distinct[candidate] = None
     return list(distinct)
+
+
+def _require_arities(steps: Iterable[Step]) -> None:
+    """Raise `TypeError` if a primitive of some steps takes another number of operands."""
+    for op, count in dict.fromkeys([(op, len(operands)) for op, operands in steps]):
+        op.require_operands(count)
 
 
 def _require_lists(**parts: object) -> None:

@@ -139,13 +139,15 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return the node of applying `op` to operands, without computing it."""
-        for x in operands:
-            if isinstance(x, Operand) and not isinstance(x, Value):
-                return x.record(op, operands)  # a power series of traced numbers
-            if is_array(x):
-                return apply_to_arrays(op, operands)
+        if not VALUES.issuperset(map(type, operands)):
+            for x in operands:
+                if isinstance(x, Operand) and not isinstance(x, Value):
+                    return x.record(op, operands)  # a power series of traced numbers
+                if is_array(x):
+                    return apply_to_arrays(op, operands)
+            operands = tuple([x if isinstance(x, Value) else _constant(x) for x in operands])
         op.require_operands(len(operands))  # which nothing else does here, as nothing is computed
-        node = _node(op, tuple([x if isinstance(x, Value) else _constant(x) for x in operands]))
+        node = _node(op, operands)
         return node.detach() if unrecorded and current(unrecorded) else node
 
     def detach(self) -> Traced:
@@ -242,6 +244,9 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     def __getattr__(self, name: str) -> NoReturn:
         why = "" if name.startswith("_") else self.why_single
         raise AttributeError(f"{self!r} has no attribute {name!r}{why}", name=name, obj=self)
+
+
+VALUES = {Value, Traced}
 
 
 @contextmanager

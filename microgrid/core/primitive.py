@@ -124,6 +124,7 @@ class Primitive:
         self.name, self.forward, self.partials, self.made_by = name, forward, partials, made_by
         self.family = getattr(made_by[0], "__name__", "") if made_by else ""
         self.constants = made_by[1] if made_by else ()
+        self._taken: set[int] = set()  # the numbers of operands that it was found to take
         self.__name__, self.__doc__ = name, forward.__doc__
         if made_by is None:
             taken = Primitive.registry.get(name)
@@ -181,6 +182,8 @@ class Primitive:
             ...
         TypeError: * takes 2 operands, got 3
         """
+        if count in self._taken:
+            return
         code = getattr(self.partials, "__code__", None)
         if code is None or isinstance(self.partials, MethodType) or code.co_flags & CO_VARARGS:
             return  # it takes any number, or does not say
@@ -188,6 +191,7 @@ class Primitive:
         least = most - len(getattr(self.partials, "__defaults__", None) or ())
         if not least <= count <= most:
             raise TypeError(f"{self.name} takes {most} operand{'s' * (most != 1)}, got {count}")
+        self._taken.add(count)
 
     def require_partials(self, partials: object, count: int) -> None:
         """Raise an error unless `partials` is a tuple of `count` numbers, one for each operand.
@@ -201,6 +205,9 @@ class Primitive:
             kind = ValueError if type(partials) is tuple else TypeError
             must = f"the partials of {self.name} must be a tuple of {count}"
             raise kind(f"{must}, one for each operand, got {quote(partials)}")
+        kinds = set(map(type, partials))  # few, where operands may be thousands
+        if all(issubclass(kind, (float, int, Operand, type(None))) for kind in kinds):
+            return
         for i, partial in enumerate(partials):
             if not (partial is None or is_real(partial) or isinstance(partial, Operand)):
                 raise TypeError(

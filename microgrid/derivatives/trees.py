@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from itertools import accumulate, product
+from itertools import accumulate, islice, product
 from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
@@ -71,6 +71,8 @@ class Structure(NamedTuple):
         return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
     def _atoms(self, scalars: Sequence[Any]) -> list[Any]:
+        if self.dimensions.count(None) == len(self.dimensions):  # each is an atom
+            return list(scalars[: len(self.dimensions)])
         slices = self._slices()
         return [
             _atom(scalars[part], dims) for part, dims in zip(slices, self.dimensions, strict=True)
@@ -107,13 +109,14 @@ def _too_deep(tree: object) -> ValueError:
 
 def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[Any], Structure]:
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
-        return [tree], Structure([""], [None], _only, _only)
+        return [tree], _SCALAR
     if is_array(tree) and not is_of_dates(tree):
         return _flatten_array(tree)
     if isinstance(tree, Module):
-        names = _names_of_parameters(tree)
+        parameters = tree.parameters()
+        names = _names_of(parameters, tree)
         paths = [f"[{name!r}]" for name in names]
-        return tree.parameters(), Structure(
+        return parameters, Structure(
             paths,
             [None] * len(names),
             tree.with_parameters,
@@ -169,6 +172,9 @@ def _map(function: Callable[[Value], object], tree: object) -> object:
 def _join(
     tree: object, parts: Mapping[object, object], is_scalar: Callable[[object], bool]
 ) -> tuple[list[Any], Structure]:
+    kinds = set(map(type, parts.values()))
+    if all(issubclass(kind, (Value, Real)) for kind in kinds):
+        return _join_scalars(tree, parts)
     scalars, structures = [], {}
     for key, part in parts.items():
         found, structures[key] = _flatten(part, is_scalar)
@@ -179,7 +185,7 @@ def _join(
         return like(
             tree,
             {
-                key: build_part([next(left) for _ in structures[key].dimensions])
+                key: build_part(list(islice(left, len(structures[key].dimensions))))
                 for key, build_part in builds.items()
             },
         )
@@ -193,6 +199,18 @@ def _join(
         lambda atoms: build(atoms, as_results),
         tuple(structures.values()),
     )
+
+
+def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[Any], Structure]:
+    """Do the same where no part has parts of its own, without a look at each."""
+    keys = list(parts)
+
+    def build(atoms: Sequence[Any]) -> Any:
+        return like(tree, dict(zip(keys, atoms, strict=True)))
+
+    paths = [f"[{key!r}]" for key in keys]
+    scalars = (_SCALAR,) * len(keys)
+    return list(parts.values()), Structure(paths, [None] * len(keys), build, build, scalars)
 
 
 def like(tree: object, parts: dict[Any, Any]) -> Any:
@@ -209,9 +227,9 @@ def like(tree: object, parts: dict[Any, Any]) -> Any:
     return type(tree)(*parts.values()) if hasattr(tree, "_fields") else tuple(parts.values())
 
 
-def _names_of_parameters(module: Module) -> list[str]:
+def _names_of(parameters: Sequence[Value], module: Module) -> list[str]:
     names = {id(parameter): name for name, parameter in module.named_parameters()}
-    return [names.get(id(p), str(i)) for i, p in enumerate(module.parameters())]
+    return [names.get(id(p), str(i)) for i, p in enumerate(parameters)]
 
 
 def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:
@@ -228,6 +246,9 @@ def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:
 
 def _only(atoms: Sequence[Any]) -> Any:
     return atoms[0]
+
+
+_SCALAR = Structure([""], [None], _only, _only)
 
 
 def _item(atoms: Sequence[Any]) -> Any:

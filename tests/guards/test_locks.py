@@ -15,7 +15,8 @@ from microgrid.guards.interrupts import uninterrupted
 from microgrid.guards.locks import lock_across_forks
 from tests.threads import PATIENCE, in_a_thread
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+pytestmark = can_fork
 
 
 def forked(function, *arguments):

@@ -20,6 +20,7 @@ from ...derivatives.wrapping import Wrapped
 from ...engine import Value
 from ...functional import sum as sum_
 from ...guards.checks import quote
+from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
@@ -298,6 +299,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         with compiling:
             return self._find(call.key) or self._enter(call)
 
+    @collects_rarely
     def _enter(self, call: Arguments) -> _Entry:
         clock = graph.clock
         names, positions = call.inputs()
@@ -411,5 +413,5 @@ def _add_up(column: NDArray[np.object_], reduce: str) -> Value | float:
 def _merge_outputs(program: Program) -> tuple[Program, list[int]]:
     """Return the program with equal outputs once, and the position of each output among them."""
     position = {slot: i for i, slot in enumerate(dict.fromkeys(program.outputs))}
-    merged = Program(program.inputs, program.steps, position, program.labels)
+    merged = Program.of_parts(program.inputs, program.steps, position, program.labels)
     return merged, [position[slot] for slot in program.outputs]

@@ -19,6 +19,7 @@ from ...fitting.examples import Target
 from ...fitting.task import Task
 from ...fitting.trainer import require_dependence, require_value
 from ...functional import sum as sum_
+from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...optim import Optimizer
 from ..passes import optimize
@@ -51,6 +52,7 @@ def trace_loss(task: Task, predicts: bool) -> tuple[Program, Any]:
     return program, template
 
 
+@collects_rarely
 def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Value]]]:
     """Return what `trace_loss` does, and nodes of which none should be left."""
     parameters, width = task.optimizer.parameters, width_of(task.examples.targets[0])
@@ -98,6 +100,7 @@ class Derivation:
         self.is_trusted = False
 
 
+@collects_rarely
 def derivation_of(forward: Program, parameters: int) -> Derivation:
     """Return what follows from the program of a loss: once for all if it is one of the latest.
 
