@@ -694,15 +694,23 @@ def test_the_gradient_of_a_network_has_the_same_bits_where_it_is_cut(
     assert same(kernel(shapes, ROWS[:2]), uncut(shapes, ROWS[:2]))
 
 
+def functions_of(kernel):
+    return kernel.kernel.of_floats, kernel.kernel.of_arrays
+
+
 def test_the_code_lives_as_long_as_what_calls_it():
     kernel = ArrayKernel(traced(lambda x, y: x * y + 1.0, "xy"))
-    code, (numbers, run) = weakref.ref(kernel.kernel.code), kernel.single()
+    code, run, run_rows = weakref.ref(kernel.kernel.code), *functions_of(kernel)
     del kernel
     gc.collect()
     assert code() is not None
-    xs = numbers(2.0, 3.0)
-    run(xs)
-    assert list(xs) == [2.0, 3.0, 7.0]
+    assert run(2.0, 3.0) == 7.0
+    out = np.empty(4)
+    assert run_rows(4, None, None, None, out, np.arange(4.0), 3.0)
+    assert out.tolist() == [1.0, 4.0, 7.0, 10.0]
+    del run, run_rows
+    gc.collect()
+    assert code() is None
 
 
 def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():

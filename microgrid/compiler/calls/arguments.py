@@ -187,11 +187,9 @@ class Arguments:
         return tuple(trees[: self._count]), dict(zip(names, trees[self._count :], strict=True))
 
 
-def as_column(x: Any) -> NDArray[Any]:
-    """Return a number or an array as an array of real numbers."""
-    if isinstance(x, np.ndarray):
-        return x
-    return np.asarray(float(x))  # a Fraction too, and 10**20
+def as_column(x: Any) -> NDArray[Any] | float:
+    """Return an array as it is, and a number as a float: a Fraction too, and 10**20."""
+    return x if isinstance(x, np.ndarray) else float(x)
 
 
 def _fits_an_array(x: object) -> bool:

@@ -6,7 +6,6 @@ It is traced when it is first called with arguments of a structure, and lowered 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pickle import PicklingError
 from typing import Any, Generic, Literal, TypeVar, overload
 
@@ -24,11 +23,12 @@ from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
-from ..native.kernel import ArrayKernel, Numbers
+from ..native.kernel import ArrayKernel
 from ..passes import optimize
 from ..program import Program
 from ..trace import Trace, trace
 from .arguments import Arguments, as_column
+from .entries import Direct, Entry
 from .parameters import Parameters, Place
 from .results import Template, fill, template_of
 
@@ -36,7 +36,7 @@ __all__ = ["Compiled", "compile"]
 
 REDUCTIONS = (None, "sum", "mean")
 MOST_KERNELS = 64  # of one function: for arguments of so many structures
-MOST_ON_STACK = 256  # inputs of a call without any detour: threads may have little stack
+MOST_ON_STACK = 256  # inputs and outputs of a direct call: threads may have little stack
 
 Function = Callable[..., Any]
 Scalar = Value | float
@@ -105,36 +105,6 @@ def compile(
     return Compiled(f, shared, reduce)
 
 
-@dataclass(eq=False, slots=True)
-class _Entry:
-    """What was compiled for arguments of one structure.
-
-    `kernel` computes each number once that the program returns, and `template` says where they are
-    in what f returned. `captured` are leaves from outside that became constants, with the data that
-    they had at a time: `clock`.
-    """
-
-    program: Program
-    shared_inputs: tuple[int, ...]
-    template: Template
-    kernel: ArrayKernel
-    captured: tuple[Value, ...] = ()
-    clock: int = 0
-
-    def is_current(self) -> bool:
-        """Return whether no captured leaf has changed."""
-        if self.clock != graph.clock:
-            if any(leaf._stamp > self.clock for leaf in self.captured):
-                return False
-            self.clock = graph.clock
-        return True
-
-
-# For plain floats in and one out: the number of inputs, the type of an array of inputs and outputs,
-# what fills in the outputs, and the entry.
-_Fast = tuple[int, type[Numbers], Callable[[Numbers], None], _Entry]
-
-
 class Compiled(Wrapped, Generic[Output, ForColumns]):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
@@ -157,9 +127,9 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         super().__init__(f)
         self.parameters = Parameters(f)
         self.shared, self.reduce = self.parameters.require_places(shared), reduce
-        self._entries: dict[tuple[object, ...], _Entry] = {}
-        self._latest: _Entry | None = None
-        self._fast: _Fast | None = None
+        self._entries: dict[tuple[object, ...], Entry] = {}
+        self._latest: Entry | None = None
+        self._direct: Direct | None = None
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a float is a `Scalar` too
@@ -181,18 +151,13 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     def __call__(self, *args: object, **kwargs: object) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function does, of numbers or for each row of arrays."""
-        fast = self._fast
-        if fast and not kwargs and len(args) == fast[0]:
-            # plain floats in and one out, the commonest small call, without any detour
-            for x in args:
-                if type(x) is not float:
-                    break
-            else:
-                count, numbers_of, run, entry = fast
-                if entry.clock == graph.clock or entry.is_current():
-                    numbers = numbers_of(*args)
-                    run(numbers)
-                    return numbers[count]
+        direct = self._direct
+        if direct and not kwargs:
+            result = direct(args)
+            if result is not None:
+                if self._latest is not direct.entry:
+                    self._latest = direct.entry
+                return result
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             return self._of_values(call)
@@ -203,7 +168,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             outputs = entry.kernel(call.join_shared(), columns)
         except ValueError:
             names = [x for i, x in enumerate(call.inputs()[0]) if i not in entry.shared_inputs]
-            shapes = [f"{name} {x.shape}" for name, x in zip(names, columns, strict=True)]
+            shapes = [f"{name} {np.shape(x)}" for name, x in zip(names, columns, strict=True)]
             raise ValueError(
                 f"columns must have shapes that broadcast, got {', '.join(shapes)}"
             ) from None
@@ -261,7 +226,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         name = getattr(self, "__name__", "f")
         return c_source(entry.program, entry.shared_inputs, self.reduce, name)
 
-    def _current(self) -> _Entry:
+    def _current(self) -> Entry:
         """Return the latest entry; compile for plain numbers if there is none yet."""
         if self._latest is None:
             try:
@@ -290,17 +255,17 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         function: Function = self.function
         return function
 
-    def _find(self, key: tuple[object, ...]) -> _Entry | None:
+    def _find(self, key: tuple[object, ...]) -> Entry | None:
         entry = self._entries.get(key)
         return entry if entry and entry.is_current() else None
 
-    def _compile(self, call: Arguments) -> _Entry:
+    def _compile(self, call: Arguments) -> Entry:
         """Return the entry for arguments of this structure; trace and compile if there is none."""
         with compiling:
             return self._find(call.key) or self._enter(call)
 
     @collects_rarely
-    def _enter(self, call: Arguments) -> _Entry:
+    def _enter(self, call: Arguments) -> Entry:
         clock = graph.clock
         names, positions = call.inputs()
         shared = tuple(positions)
@@ -311,16 +276,16 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         entries = self._entries.values()
         same = [e for e in entries if (e.program, e.shared_inputs) == (program, shared)]
         kernel = same[0].kernel if same else ArrayKernel(merged, shared, self.reduce)
-        entry = _Entry(program, shared, template, kernel, captured, clock)
-        count, fast = len(call.columns), self._fast
-        is_plain = call.key == ((), *[None] * count) and count <= MOST_ON_STACK
-        is_single = type(template) is int and len(kernel.text.written) == 1
-        if is_plain and is_single and not shared and not self.reduce:
-            fast = (count, *kernel.single(), entry)
+        entry = Entry(program, shared, template, kernel, captured, clock)
+        count, direct = len(call.columns), self._direct
+        is_plain = call.key == ((), *[None] * count) and not shared and not self.reduce
+        written = len(kernel.text.written)
+        if is_plain and count + written <= MOST_ON_STACK and written == len(kernel.constants):
+            direct = Direct(entry)
         with uninterrupted():
             while len(self._entries) >= MOST_KERNELS:
                 del self._entries[next(iter(self._entries))]
-            self._entries[call.key], self._fast = entry, fast
+            self._entries[call.key], self._direct = entry, direct
         return entry
 
     def _trace(self, call: Arguments, names: Sequence[str]) -> Trace:
@@ -394,7 +359,7 @@ def _of_programs(
     compiled.function, compiled.parameters, compiled.shared = None, parameters, shared
     for key, program, shared_inputs, template in entries:
         kernel = ArrayKernel(_merge_outputs(program)[0], shared_inputs, reduce)
-        compiled._latest = _Entry(program, shared_inputs, template, kernel)
+        compiled._latest = Entry(program, shared_inputs, template, kernel)
         compiled._entries[key] = compiled._latest
     return compiled
 

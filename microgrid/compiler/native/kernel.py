@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
 from math import prod
 from typing import Any
@@ -15,16 +14,17 @@ from ..partition import find_shared
 from ..program import Program
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
+from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
 
 __all__ = ["ArrayKernel", "Kernel", "driver"]
 
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 DOUBLE = np.dtype(np.float64)
+NOTHING = np.empty(0)
 
 Floats = NDArray[np.float64]
-Column = NDArray[Any]  # of real numbers of any dtype
-Numbers = ctypes.Array[ctypes.c_double]
+Column = NDArray[Any] | float  # of real numbers of any dtype
 Strided = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
 
 
@@ -39,14 +39,18 @@ class KernelRecord(Record):
 
 @cache
 def driver(machine: Machine) -> Code:
-    """Return the code of driver.ll, which all kernels of a machine share."""
+    """Return the code of driver.ll and objects.ll, which all kernels of a machine share."""
     lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
     sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LANES": lanes}
-    return Code(ir_of(__package__, "driver.ll", KernelRecord, **sizes), machine)
+    files = (("driver.ll", sizes), ("objects.ll", LAYOUT))
+    return Code("".join(ir_of(__package__, file, KernelRecord, **x) for file, x in files), machine)
 
 
 class Kernel:
-    """The machine code of a kernel's text, and the record that the driver runs it by."""
+    """The machine code of a kernel's text, and the record that the driver runs it by.
+
+    `of_floats` and `of_arrays` are functions of objects.ll, which say there what they take.
+    """
 
     def __init__(self, text: KernelText) -> None:
         self.text = text
@@ -65,7 +69,12 @@ class Kernel:
             once=np.array(once, np.int64),
             room=text.room,
         )
-        self._run = driver(text.machine).function("kernel", ADDRESS, COUNT, *[ADDRESS] * 6)
+        shared_code = driver(text.machine)
+        self._run = shared_code.function("kernel", ADDRESS, COUNT, *[ADDRESS] * 6)
+        self.of_floats, self.of_arrays = (
+            builtin(shared_code, name, self.record.address, self.record)
+            for name in ("of_floats", "of_arrays")
+        )
 
     def bind(
         self,
@@ -130,15 +139,6 @@ class ArrayKernel:
         self.text = KernelText(program, shared_inputs, written, totals, machine or this_machine())
         self.kernel = Kernel(self.text)
 
-    def single(self) -> tuple[type[Numbers], Callable[[Numbers], None]]:
-        """Return the type of an array of all inputs and outputs, and what fills in the outputs.
-
-        It is for one row, and where nothing is shared.
-        """
-        fill = driver(self.text.machine).function("single", ADDRESS, ADDRESS)
-        numbers = ctypes.c_double * (len(self.program.inputs) + len(self.text.written))
-        return numbers, partial(fill, ctypes.byref(self.kernel.record))
-
     def __call__(
         self, shared: Floats | Sequence[float], columns: Sequence[Column]
     ) -> list[Floats | float] | Floats:
@@ -148,45 +148,39 @@ class ArrayKernel:
             ValueError: the columns are of shapes that do not broadcast.
         """
         shape = _common_shape(columns)
-        rows = prod(shape)
-        numbers = np.empty(self.text.room)
-        numbers[: len(shared)] = shared
-        outs = [np.empty(rows) for _ in self.text.written]
-        sums = np.empty(len(self.text.totals))
-        even, odd = _sort(columns, shape)
-        if odd:
-            self._run_in_chunks(rows, even, odd, outs, numbers, sums)
-        else:
-            places = [even[j] for j in range(len(columns))]
-            self.kernel.bind(rows, places, [x.ctypes.data for x in outs], numbers, sums)()
-        if self.reduce:
-            return self._total(rows, sums, numbers)
+        numbers = NOTHING
+        if self.text.room:
+            numbers = np.empty(self.text.room)
+            numbers[: len(shared)] = shared
+        sums = np.empty(len(self.text.totals)) if self.reduce else None
+        outs = [np.empty(shape) for _ in self.text.written]
+        if not self.kernel.of_arrays(prod(shape), numbers, sums, None, *outs, *columns):
+            self._run_in_chunks(shape, numbers, sums, outs, columns)
+        if sums is not None:
+            return self._total(prod(shape), sums, numbers)
         filled = iter(outs)
-        results = [next(filled) if c is None else np.full(rows, c) for c in self.constants]
-        return [out.reshape(shape) if shape else float(out[0]) for out in results]
+        results = [next(filled) if c is None else np.full(shape, c) for c in self.constants]
+        return [out if shape else float(out) for out in results]
 
     def _run_in_chunks(
         self,
-        rows: int,
-        even: Mapping[int, Strided],
-        odd: Mapping[int, Column],
-        outs: Sequence[Floats],
+        shape: tuple[int, ...],
         numbers: Floats,
-        sums: Floats,
+        sums: Floats | None,
+        outs: Sequence[Floats],
+        columns: Sequence[Column],
     ) -> None:
         """Compute rows, of which some columns are converted piece by piece."""
-        lanes = np.zeros((len(sums), self.text.machine.width))
+        lanes = np.zeros((len(self.text.totals), self.text.machine.width))
+        parts = [_rows_of(column, shape) for column in columns]
+        ends = [out.reshape(-1) for out in outs]
+        rows = prod(shape)
         for begin in range(0, max(rows, 1), CHUNK):
             count = min(CHUNK, rows - begin)
-            chunks = {
-                j: np.ascontiguousarray(column.flat[begin : begin + count], DOUBLE)
-                for j, column in odd.items()
-            }
-            places = {j: (address + begin * step, step) for j, (address, step) in even.items()}
-            places |= {j: (chunk.ctypes.data, 8) for j, chunk in chunks.items()}
-            ordered = [places[j] for j in range(len(places))]
-            ends = [out.ctypes.data + 8 * begin for out in outs]
-            self.kernel.bind(count, ordered, ends, numbers, sums, lanes)()
+            here = slice(begin, begin + count)
+            chunks = [x if isinstance(x, float) else _doubles(x[here]) for x in parts]
+            pieces = [out[here] for out in ends]
+            self.kernel.of_arrays(count, numbers, sums, lanes, *pieces, *chunks)
 
     def _total(self, rows: int, sums: Floats, numbers: Floats) -> Floats:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
@@ -205,27 +199,21 @@ class ArrayKernel:
 
 def _common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     """Return the shape that columns broadcast to."""
-    shapes = {column.shape for column in columns} - {()}
+    shapes = {column.shape for column in columns if not isinstance(column, float)} - {()}
     if len(shapes) > 1:
         return np.broadcast_shapes(*shapes)
     return shapes.pop() if shapes else ()
 
 
-def _sort(
-    columns: Sequence[Column], shape: tuple[int, ...]
-) -> tuple[dict[int, Strided], dict[int, Column]]:
-    """Return where the columns of doubles in even steps are, and the other columns."""
-    even: dict[int, Strided] = {}
-    odd: dict[int, Column] = {}
-    for j, column in enumerate(columns):
-        if column.dtype != DOUBLE:
-            odd[j] = np.broadcast_to(column, shape)
-        elif column.size == 1:
-            even[j] = column.ctypes.data, 0
-        elif column.shape == shape and column.flags.c_contiguous:
-            even[j] = column.ctypes.data, 8
-        elif column.shape == shape and column.ndim == 1:
-            even[j] = column.ctypes.data, column.strides[0]
-        else:
-            odd[j] = np.broadcast_to(column, shape)
-    return even, odd
+def _rows_of(column: Column, shape: tuple[int, ...]) -> Any:
+    """Return a column as a number for all rows, or as what has the rows as a slice."""
+    if isinstance(column, float) or column.size == 1:
+        return float(column if isinstance(column, float) else column.item())
+    if column.ndim == 1 and column.shape == shape:
+        return column
+    return (column if column.shape == shape else np.broadcast_to(column, shape)).flat
+
+
+def _doubles(rows: NDArray[Any]) -> Floats:
+    """Return rows as the kernel takes them."""
+    return rows if rows.dtype is DOUBLE and type(rows) is np.ndarray else np.array(rows, DOUBLE)

@@ -108,6 +108,13 @@ def this_machine() -> Machine:
 # LLVM closes its libraries as the process ends, while a thread may still be inside of one.
 _HELD: list[ctypes.CDLL] = []
 
+# What objects.ll calls of Python's stable interface, which not every system finds by itself.
+_OF_PYTHON = (
+    *("PyBool_FromLong", "PyEval_RestoreThread", "PyEval_SaveThread", "PyFloat_FromDouble"),
+    *("PyLong_AsSsize_t", "PyLong_AsVoidPtr", "PyTuple_GetItem", "PyTuple_New", "PyTuple_SetItem"),
+    "Py_IncRef",
+)
+
 
 @_ask_once
 def _target() -> llvm.Target:
@@ -118,6 +125,8 @@ def _target() -> llvm.Target:
 def _set_up() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    for function in _OF_PYTHON:
+        llvm.add_symbol(function, ctypes.cast(ctypes.pythonapi[function], ctypes.c_void_p).value)
     names = ["libmvec.so.1", "libm.so.6"] if sys.platform == "linux" else []
     for name in [*names, ctypes.util.find_library("m")]:
         try:
