@@ -344,6 +344,44 @@ def test_results_that_depend_on_no_input_have_the_shape_of_the_rows():
     assert mg.compile(lambda x: [])(np.arange(3.0)) == []
 
 
+EVERY_ARGUMENT = {
+    **{name: layout(column(7)) for name, layout in LAYOUTS.items()},
+    **{"table": column(6).reshape(2, 3), "turned": column(6).reshape(2, 3).T, "none": column(0)},
+    **{"one": column(1), "one of two dimensions": column(1).reshape(1, 1), "0-d": np.array(2.0)},
+    **{"subclass": column(7).view(np.recarray), "row": column(7).reshape(1, 7)},
+    **{"float": 2.0, "int": 2, "bool": True, "Fraction": Fraction(1, 3), "huge": 10**30},
+    **{"float32": np.float32(0.1), "uint64": np.uint64(2**64 - 1), "nan": math.nan},
+    **{"own dtype": column(7).view(np.dtype("f8", metadata={"unit": "m"}))},
+    **{"None": None, "text": "2", "too large": 10**400, "masked": np.ma.array([1.0], mask=[True])},
+    **{"complex": np.zeros(7, complex), "dates": np.zeros(7, "M8[s]"), "Value": Value(2.0)},
+}
+
+
+def outcome(f, *args, **kwargs):
+    """Return what comes of a call: the type of the result or error, its shape, and its bits."""
+    try:
+        result = f(*args, **kwargs)
+    except Exception as error:
+        return type(error), str(error)
+    parts = result if isinstance(result, list) else [result]
+    return [(type(x), np.shape(x), x.hex() if type(x) is float else bits(x)) for x in parts]
+
+
+def bits(x):
+    return x.tobytes() if isinstance(x, np.ndarray) and x.dtype == float else repr(x)
+
+
+@pytest.mark.parametrize("f", [affine_formula, lambda x, y: [x * y + 1.0, y]], ids=["one", "two"])
+def test_the_way_of_a_call_shows_in_nothing(f):
+    # by position, arguments may go to the machine code as they are; by name they are taken apart
+    compiled = mg.compile(f)
+    compiled(1.0, 2.0)
+    assert compiled._direct is not None
+    for x in EVERY_ARGUMENT.values():
+        for y in EVERY_ARGUMENT.values():
+            assert outcome(compiled, x, y) == outcome(compiled, x=x, y=y)
+
+
 # ---- structures
 
 

@@ -19,6 +19,7 @@ from .parameters import Parameters, Place
 __all__ = ["Arguments", "Call", "as_column"]
 
 MOST_NAMED = 3  # lists that an error speaks of
+DOUBLE = np.dtype(np.float64)
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
@@ -46,32 +47,38 @@ class Arguments:
         self.shared_parts: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
-        self._arguments: list[Argument] = []
-        for i, tree in enumerate(args):
-            is_shared = bool(shared) and not parameters.places(i).isdisjoint(shared)
-            self._arguments.append((parameters.name(i), tree, is_shared))
-        for name, tree in kwargs.items():
-            is_shared = bool(shared) and not parameters.places(name).isdisjoint(shared)
-            self._arguments.append((name, tree, is_shared))
-        self._count = len(args)
+        self._args, self._kwargs, self._parameters = args, kwargs, parameters
+        self._shared = [False] * (len(args) + len(kwargs))
+        if shared:
+            places = (*range(len(args)), *kwargs)
+            self._shared = [parameters.is_shared(place, shared) for place in places]
+        trees = (*args, *kwargs.values()) if kwargs else args
         try:
-            keys = [self._take(tree, is_shared) for _, tree, is_shared in self._arguments]
+            self.key: tuple[object, ...] = (tuple(kwargs), *map(self._take, trees, self._shared))
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
-                + ", ".join(f"{name} = {quote(tree)}" for name, tree, _ in self._arguments)
+                + ", ".join(f"{name} = {quote(tree)}" for name, tree, _ in self._arguments())
             ) from None
-        self.key: tuple[object, ...] = (tuple(kwargs), *keys)
+
+    def _arguments(self) -> Iterator[Argument]:
+        names = [*map(self._parameters.name, range(len(self._args))), *self._kwargs]
+        return zip(names, (*self._args, *self._kwargs.values()), self._shared, strict=True)
 
     def _take(self, tree: Any, is_shared: bool) -> object:
         """Append what a tree holds; return what distinguishes it from other trees."""
-        if isinstance(tree, np.ndarray):
-            if tree.dtype == object and any(isinstance(part, Value) for part in tree.flat):
+        kind = type(tree)
+        if kind is float or (kind is np.ndarray and tree.dtype is DOUBLE and not is_shared):
+            (self.shared_parts if is_shared else self.columns).append(tree)  # no need to look
+        elif isinstance(tree, np.ndarray):
+            if tree.dtype.kind == "O" and any(isinstance(part, Value) for part in tree.flat):
                 self.has_values = True
             if is_shared and tree.ndim:
                 self.shared_parts.append(self._array(tree))
                 return np.ndarray, tree.shape
             self._append(self._array(tree), is_shared)
+        elif kind is list or kind is tuple:
+            return kind, *[self._take(part, is_shared) for part in tree]
         elif _is_number(tree):
             self.has_values |= isinstance(tree, Value)
             if not _is_in_range(tree):
@@ -84,9 +91,9 @@ class Arguments:
                 self.shared_parts.append([parameter.data for parameter in parameters])
             return tree, len(parameters)  # what it does with them is known of itself alone
         elif isinstance(tree, Mapping):
-            return type(tree), *[(key, self._take(tree[key], is_shared)) for key in tree]
+            return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]
         elif isinstance(tree, (list, tuple)):
-            return type(tree), *[self._take(part, is_shared) for part in tree]
+            return kind, *[self._take(part, is_shared) for part in tree]
         else:
             name = self._name_of(tree)
             raise TypeError(
@@ -116,15 +123,17 @@ class Arguments:
 
     def _name_of(self, part: object) -> str:
         """Return the name of a part of the arguments."""
-        for name, tree, _ in self._arguments:
+        for name, tree, _ in self._arguments():
             parts, structure = flatten(tree, _is_part)
             for own, path in zip(parts, structure.paths, strict=True):
                 if own is part:
                     return name + path
         return "it"
 
-    def join_shared(self) -> NDArray[Any] | tuple[()]:
+    def join_shared(self) -> NDArray[Any] | Sequence[float]:
         """Return all shared numbers, one after the other."""
+        if all(type(part) is float for part in self.shared_parts):
+            return self.shared_parts
         parts = [np.ravel(part) for part in self.shared_parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
 
@@ -140,13 +149,13 @@ class Arguments:
         return names, shared
 
     def _flatten(self) -> Iterator[tuple[str, bool, list[Any], Structure]]:
-        for name, tree, is_shared in self._arguments:
+        for name, tree, is_shared in self._arguments():
             yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
 
     def could_be_arrays(self) -> list[str]:
         """Return the names of the first lists and tuples that hold what an array can."""
         names: list[str] = []
-        for name, tree, _ in self._arguments:
+        for name, tree, _ in self._arguments():
             parts, structure = flatten(tree, _fits_an_array)
             for part, path in zip(parts, structure.paths, strict=True):
                 if isinstance(part, (list, tuple)):
@@ -165,7 +174,7 @@ class Arguments:
         """Return the shape that the columns broadcast to, and the arguments of each row."""
         flat = [
             (is_shared, *flatten(tree, _is_whole if is_shared else _is_part))
-            for _, tree, is_shared in self._arguments
+            for _, tree, is_shared in self._arguments()
         ]
         columns = [x for shared, parts, _ in flat if not shared for x in parts if _is_array(x)]
         shape = np.broadcast_shapes(*[column.shape for column in columns])
@@ -183,8 +192,8 @@ class Arguments:
         return shape, map(row, np.ndindex(shape))
 
     def _call_with(self, trees: list[Any]) -> Call:
-        names = [name for name, _, _ in self._arguments[self._count :]]
-        return tuple(trees[: self._count]), dict(zip(names, trees[self._count :], strict=True))
+        count = len(self._args)
+        return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
 
 
 def as_column(x: Any) -> NDArray[Any] | float:

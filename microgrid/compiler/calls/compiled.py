@@ -30,7 +30,7 @@ from ..trace import Trace, trace
 from .arguments import Arguments, as_column
 from .entries import Direct, Entry
 from .parameters import Parameters, Place
-from .results import Template, fill, template_of
+from .results import Template, filler, template_of
 
 __all__ = ["Compiled", "compile"]
 
@@ -172,7 +172,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             raise ValueError(
                 f"columns must have shapes that broadcast, got {', '.join(shapes)}"
             ) from None
-        return fill(entry.template, outputs)
+        return entry.fill(outputs.tolist() if isinstance(outputs, np.ndarray) else outputs)
 
     def prepare(self, *args: object, **kwargs: object) -> Program:
         """Trace and compile for arguments of this structure; return the program.
@@ -321,7 +321,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
                 _add_up(column, self.reduce) if self.reduce else as_arrays(column.reshape(shape))
             )
             outputs.append(total)
-        return fill(template_of(structure, range(len(outputs))), outputs)
+        return filler(template_of(structure, range(len(outputs))))(outputs)
 
     def options(self) -> tuple[frozenset[Place], str | None]:
         """Return the arguments, beside the function, that make it again.

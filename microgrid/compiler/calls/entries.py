@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,9 +12,11 @@ from ...core import graph
 from ...engine import Value
 from ..native.kernel import ArrayKernel
 from ..program import Program
-from .results import Template, fill
+from .results import Fill, Template, filler
 
 __all__ = ["Direct", "Entry"]
+
+NUMBERS = {int, bool, *(np.dtype(code).type for code in "?bBhHiIlLqQefdg")}  # that are no `Value`
 
 
 @dataclass(eq=False, slots=True)
@@ -23,7 +25,7 @@ class Entry:
 
     `kernel` computes each number once that the program returns, and `template` says where they are
     in what f returned. `captured` are leaves from outside that became constants, with the data that
-    they had at a time: `clock`.
+    they had at a time: `clock`. `fill` makes what f returns of the outputs.
     """
 
     program: Program
@@ -32,6 +34,10 @@ class Entry:
     kernel: ArrayKernel
     captured: tuple[Value, ...] = ()
     clock: int = 0
+    fill: Fill = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fill = filler(self.template)
 
     def is_current(self) -> bool:
         """Return whether no captured leaf has changed."""
@@ -43,42 +49,56 @@ class Entry:
 
 
 class Direct:
-    """The commonest calls, without any detour: with floats, or with arrays of doubles of one shape.
+    """The commonest calls, without any detour: with numbers, and with arrays of doubles alike.
 
     It is for an entry whose arguments are single numbers, not shared, and whose outputs depend on
     them and are not added up. It takes a call's arguments, and returns None if they are others.
     """
 
-    __slots__ = ("_count", "_of_arrays", "_of_floats", "_template", "entry")
+    __slots__ = ("_count", "_is_alone", "_of_arrays", "_of_floats", "entry")
 
     def __init__(self, entry: Entry) -> None:
-        self.entry, self._count = entry, len(entry.kernel.text.written)
-        # a single output stands alone
-        self._template = None if type(entry.template) is int else entry.template
-        self._of_floats, self._of_arrays = (
-            entry.kernel.kernel.of_floats,
-            entry.kernel.kernel.of_arrays,
-        )
+        kernel = entry.kernel.kernel
+        self.entry, self._count = entry, len(kernel.text.written)
+        self._is_alone = type(entry.template) is int  # the only output, in no list
+        self._of_floats, self._of_arrays = kernel.of_floats, kernel.of_arrays
 
     def __call__(self, args: tuple[Any, ...]) -> Any:
         """Return the result; None if it takes a detour."""
         if self.entry.clock != graph.clock and not self.entry.is_current():
             return None
-        floats = self._of_floats(*args)
-        if floats is not None:
-            if self._template is None:
-                return floats
-            return fill(self._template, floats if self._count > 1 else (floats,))
+        outputs = self._of_floats(*args)
+        if outputs is None:
+            outputs = self._of_columns(args)
+            if outputs is None:
+                return None
+        if self._is_alone:
+            return outputs
+        return self.entry.fill(outputs if self._count != 1 else (outputs,))
+
+    def _of_columns(self, args: tuple[Any, ...]) -> Any:
+        """Return the only output, or all of them; None if it takes a detour."""
         shape: tuple[int, ...] = ()
+        columns: list[Any] = []
         for x in args:
-            if type(x) is np.ndarray:
+            kind = type(x)
+            if kind is np.ndarray:
                 if x.shape != shape:
                     if shape:
                         return None
                     shape = x.shape
-            elif type(x) is not float:
-                return None
+            elif kind is not float:
+                if kind not in NUMBERS:
+                    return None
+                try:
+                    x = float(x)
+                except OverflowError:
+                    return None
+            columns.append(x)
+        if not shape:
+            return self._of_floats(*columns)
+        if self._count == 1:
+            out = np.empty(shape)
+            return out if self._of_arrays(out.size, None, None, None, out, *columns) else None
         outs = [np.empty(shape) for _ in range(self._count)]
-        if not shape or not self._of_arrays(prod(shape), None, None, None, *outs, *args):
-            return None
-        return outs[0] if self._template is None else fill(self._template, outs)
+        return outs if self._of_arrays(prod(shape), None, None, None, *outs, *columns) else None

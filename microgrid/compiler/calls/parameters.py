@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral
 
 from ...guards.checks import is_of_dates, quote
@@ -27,13 +27,13 @@ class Parameters:
         """Return the name of a positional argument."""
         return self.names[position] if position < len(self.names) else f"x{position}"
 
-    def places(self, argument: Place) -> set[Place]:
-        """Return all that `shared` may call an argument."""
+    def is_shared(self, argument: Place, shared: Collection[Place]) -> bool:
+        """Return whether an argument, by position or name, is among the shared ones."""
         if isinstance(argument, str):
-            if argument not in self.names:
-                return {argument}
-            argument = self.names.index(argument)
-        return {argument, self.name(argument)}
+            if argument in shared or argument not in self.names:
+                return argument in shared
+            return self.names.index(argument) in shared
+        return argument in shared or self.name(argument) in shared
 
     def require_places(self, shared: object) -> frozenset[Place]:
         """Return the places that `shared` names; raise `TypeError` if it names no arguments."""

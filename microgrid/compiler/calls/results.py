@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from ...derivatives.trees import Structure, flatten, like
 
-__all__ = ["Template", "fill", "template_of"]
+__all__ = ["Fill", "Template", "filler", "template_of"]
+
+Fill = Callable[[Sequence[Any]], Any]
 
 # What a function returned, with the position of an output in the place of each number, and a block
 # in that of each array.
@@ -25,13 +28,10 @@ class Block:
     outputs: list[int]
     places: NDArray[np.int64]
 
-    def fill(self, outputs: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    def fill(self, outputs: Sequence[Any]) -> NDArray[Any]:
         """Return the array of outputs, with the dimensions of their rows before its own."""
         if not self.outputs:
             return np.empty(self.places.shape)
-        if isinstance(outputs, np.ndarray):
-            entries: NDArray[Any] = outputs[self.outputs][self.places]
-            return entries
         parts = np.stack([outputs[i] for i in self.outputs], axis=-1)
         if len(self.outputs) == self.places.size:
             return parts.reshape((*parts.shape[:-1], *self.places.shape))
@@ -54,24 +54,29 @@ def _block(positions: NDArray[Any]) -> Block:
     return Block(list(order), np.array(places, int).reshape(positions.shape))
 
 
-def fill(
-    template: Template, outputs: Sequence[Any] | NDArray[Any], returned: set[int] | None = None
-) -> Any:
-    """Return what the function would, with the outputs in the places of their positions.
+def filler(template: Template, seen: set[int] | None = None) -> Fill:
+    """Return a function from outputs to what the traced function would return.
 
-    An output that was `returned` before is copied: a caller may write into one result, and the
-    others stay.
+    An output that was `seen` before is copied: a caller may write into one result, and the others
+    stay.
     """
-    returned = set() if returned is None else returned
+    seen = set() if seen is None else seen
     if isinstance(template, int):
-        output = outputs[template]
-        if isinstance(output, np.ndarray):
-            output = output.copy() if template in returned else output
-            returned.add(template)
-        return float(output) if isinstance(output, np.floating) else output
+        get = itemgetter(template)
+        if template in seen:
+            return lambda outputs: _copy(get(outputs))
+        seen.add(template)
+        return get
     if isinstance(template, Block):
-        return template.fill(outputs)
+        return template.fill
     if isinstance(template, Mapping):
-        parts = {key: fill(part, outputs, returned) for key, part in template.items()}
-        return like(template, parts)
-    return like(template, dict(enumerate(fill(part, outputs, returned) for part in template)))
+        named = {key: filler(part, seen) for key, part in template.items()}
+        return lambda outputs: like(template, {key: part(outputs) for key, part in named.items()})
+    parts = [filler(part, seen) for part in template]
+    if type(template) is list:
+        return lambda outputs: [part(outputs) for part in parts]
+    return lambda outputs: like(template, dict(enumerate([part(outputs) for part in parts])))
+
+
+def _copy(output: Any) -> Any:
+    return output.copy() if isinstance(output, np.ndarray) else output

@@ -148,16 +148,17 @@ class ArrayKernel:
             ValueError: the columns are of shapes that do not broadcast.
         """
         shape = _common_shape(columns)
+        rows = prod(shape)
         numbers = NOTHING
         if self.text.room:
             numbers = np.empty(self.text.room)
             numbers[: len(shared)] = shared
         sums = np.empty(len(self.text.totals)) if self.reduce else None
         outs = [np.empty(shape) for _ in self.text.written]
-        if not self.kernel.of_arrays(prod(shape), numbers, sums, None, *outs, *columns):
-            self._run_in_chunks(shape, numbers, sums, outs, columns)
+        if not self.kernel.of_arrays(rows, numbers, sums, None, *outs, *columns):
+            self._run_in_chunks(shape, rows, numbers, sums, outs, columns)
         if sums is not None:
-            return self._total(prod(shape), sums, numbers)
+            return self._total(rows, sums, numbers)
         filled = iter(outs)
         results = [next(filled) if c is None else np.full(shape, c) for c in self.constants]
         return [out if shape else float(out) for out in results]
@@ -165,6 +166,7 @@ class ArrayKernel:
     def _run_in_chunks(
         self,
         shape: tuple[int, ...],
+        rows: int,
         numbers: Floats,
         sums: Floats | None,
         outs: Sequence[Floats],
@@ -174,7 +176,6 @@ class ArrayKernel:
         lanes = np.zeros((len(self.text.totals), self.text.machine.width))
         parts = [_rows_of(column, shape) for column in columns]
         ends = [out.reshape(-1) for out in outs]
-        rows = prod(shape)
         for begin in range(0, max(rows, 1), CHUNK):
             count = min(CHUNK, rows - begin)
             here = slice(begin, begin + count)
@@ -199,10 +200,14 @@ class ArrayKernel:
 
 def _common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     """Return the shape that columns broadcast to."""
-    shapes = {column.shape for column in columns if not isinstance(column, float)} - {()}
-    if len(shapes) > 1:
-        return np.broadcast_shapes(*shapes)
-    return shapes.pop() if shapes else ()
+    shapes = [column.shape for column in columns if not isinstance(column, float)]
+    shape: tuple[int, ...] = ()
+    for own in shapes:
+        if own != shape:
+            if shape and own:
+                return np.broadcast_shapes(*shapes)
+            shape = shape or own
+    return shape
 
 
 def _rows_of(column: Column, shape: tuple[int, ...]) -> Any:
