@@ -2,9 +2,10 @@
 ;
 ; $W rows make a block. A program has columns, which are inputs with a number for each row; outs, which
 ; are outputs with one; and totals, which are sums over the rows. What all rows share is computed by
-; the `once` functions; blocks of rows by the parts, one after another. Numbers of a block that one
-; part leaves to another wait in a scratch. How many there are of each, a record says: see
-; `kernel.KernelRecord`.
+; the `once` functions; the rows by the parts, one after another. A part is called for up to $BLOCKS
+; blocks before the next one is, so that its code is fetched once for all of them: that of a large
+; program takes longer to fetch than to run. Numbers of a block that one part leaves to another wait
+; in a scratch. How many there are of each, a record says: see `kernel.KernelRecord`.
 
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -13,16 +14,20 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
 declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
-; Make ready to read a block of rows: where a column's rows are not next to each other, or are too
-; few, they are copied into a buffer. Lanes without a row get the last one again, so that nothing
-; new happens in them. The pointers in %ins are such that row %row is at its usual distance.
-; Returns whether nothing had to be copied.
-define internal i1 @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, ptr %ins, i64 %row, i64 %rows) {
+; Make ready to read rows: where a column's rows are not next to each other, or fill no block, they are
+; copied into a buffer, of which each column has %size vectors. Lanes without a row get the last one
+; again, so that nothing new happens in them. The pointers in %ins are such that row %row is at its
+; usual distance.
+define internal void @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, i64 %size, ptr %ins, i64 %row, i64 %rows) {
 entry:
+  %above = add i64 %rows, ${LAST_LANE}
+  %lanes = and i64 %above, -$W
+  %is.full = icmp eq i64 %rows, %lanes
+  %last = sub i64 %rows, 1
+  %before = mul i64 %row, -8
   br label %column
 column:
   %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
-  %whole = phi i1 [ true, %entry ], [ %whole.next, %next ]
   %k.more = icmp ult i64 %k, %count
   br i1 %k.more, label %look, label %done
 look:
@@ -32,12 +37,11 @@ look:
   %stride = load i64, ptr %stride.at
   %in.at = getelementptr ptr, ptr %ins, i64 %k
   %is.dense = icmp eq i64 %stride, 8
-  %is.full = icmp eq i64 %rows, $W
   %is.ready = and i1 %is.dense, %is.full
   br i1 %is.ready, label %next, label %copy
 copy:
-  %buffer = getelementptr <$W x double>, ptr %buffers, i64 %k
-  %last = sub i64 %rows, 1
+  %vectors.before = mul i64 %k, %size
+  %buffer = getelementptr <$W x double>, ptr %buffers, i64 %vectors.before
   br label %lane
 lane:
   %l = phi i64 [ 0, %copy ], [ %l.next, %lane ]
@@ -49,45 +53,37 @@ lane:
   %to = getelementptr double, ptr %buffer, i64 %l
   store double %x, ptr %to
   %l.next = add i64 %l, 1
-  %l.more = icmp ult i64 %l.next, $W
+  %l.more = icmp ult i64 %l.next, %lanes
   br i1 %l.more, label %lane, label %copied
 copied:
-  %before = mul i64 %row, -8
   %virtual = getelementptr i8, ptr %buffer, i64 %before
   br label %next
 next:
   %in = phi ptr [ %base, %look ], [ %virtual, %copied ]
-  %whole.next = phi i1 [ %whole, %look ], [ false, %copied ]
   store ptr %in, ptr %in.at
   %k.next = add i64 %k, 1
   br label %column
 done:
-  ret i1 %whole
+  ret void
 }
 
-; Compute blocks of rows. Several parts take turns at each block; a single one has the loop in itself.
-define internal void @blocks(i64 %count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %begin, i64 %end) {
+; Return whether the rows of all columns are next to each other.
+define internal i1 @are.dense(i64 %count, ptr %strides) {
 entry:
-  %is.single = icmp eq i64 %count, 1
-  br label %block
-block:
-  %row = phi i64 [ %begin, %entry ], [ %next, %done ]
-  %after = add i64 %row, $W
-  %next = select i1 %is.single, i64 %end, i64 %after
-  br label %part
-part:
-  %k = phi i64 [ 0, %block ], [ %k.next, %part ]
-  %part.at = getelementptr ptr, ptr %parts, i64 %k
-  %function = load ptr, ptr %part.at
-  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
+  br label %test
+test:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %look ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %look, label %done
+look:
+  %stride.at = getelementptr i64, ptr %strides, i64 %k
+  %stride = load i64, ptr %stride.at
+  %is.dense = icmp eq i64 %stride, 8
   %k.next = add i64 %k, 1
-  %k.more = icmp ult i64 %k.next, %count
-  br i1 %k.more, label %part, label %done
+  br i1 %is.dense, label %test, label %done
 done:
-  %more = icmp ult i64 %next, %end
-  br i1 %more, label %block, label %end.of.rows
-end.of.rows:
-  ret void
+  %answer = phi i1 [ true, %test ], [ false, %look ]
+  ret i1 %answer
 }
 
 ; Run a program over rows. %lanes, if there are any, hold the sums of earlier rows, lane by lane, and
@@ -96,25 +92,50 @@ end.of.rows:
 define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:
 $LOADS
-  %at.scratch = add i64 %column.count, %out.count
-  %at.totals = add i64 %at.scratch, %scratch.count
+  %full.end = and i64 %rows, -$W
+  %left = sub i64 %rows, %full.end
+  %any.left = icmp ne i64 %left, 0
+
+  ; A group are the blocks for which a part is called at once. A single part, which leaves its code
+  ; for no other, has them all, if there is nothing to copy.
+  %dense = call i1 @are.dense(i64 %column.count, ptr %strides)
+  %is.single = icmp eq i64 %part.count, 1
+  %is.simple = and i1 %is.single, %dense
+  %most = select i1 %is.simple, i64 %full.end, i64 $GROUP
+  %group = call i64 @llvm.umin.i64(i64 %most, i64 %full.end)
+  %blocks.in.group = udiv i64 %group, $W
+  %blocks = select i1 %is.simple, i64 0, i64 %blocks.in.group ; that have memory of their own
+
+  ; All memory: first vectors, then pointers. What is called last is for the block of the rows left.
+  %size.buffers = mul i64 %column.count, %blocks
+  %size.scratch = mul i64 %scratch.count, %blocks
+  %at.last.outs = add i64 %size.buffers, %column.count
+  %at.scratch = add i64 %at.last.outs, %out.count
+  %at.last.scratch = add i64 %at.scratch, %size.scratch
+  %at.totals = add i64 %at.last.scratch, %scratch.count
   %at.last.totals = add i64 %at.totals, %total.count
-  %at.ins = add i64 %at.last.totals, %total.count
-  %bytes.vectors = mul i64 %at.ins, ${BYTES}
-  %bytes.pointers = mul i64 %at.scratch, 8
+  %at.pointers = add i64 %at.last.totals, %total.count
+  %bytes.vectors = mul i64 %at.pointers, ${BYTES}
+  %both.ins = mul i64 %column.count, 2
+  %pointers = add i64 %both.ins, %out.count
+  %bytes.pointers = mul i64 %pointers, 8
   %bytes.both = add i64 %bytes.vectors, %bytes.pointers
   %bytes = add i64 %bytes.both, 64
-  %block = call ptr @malloc(i64 %bytes)
-  %address = ptrtoint ptr %block to i64
+  %allocated = call ptr @malloc(i64 %bytes)
+  %address = ptrtoint ptr %allocated to i64
   %above = add i64 %address, 63
   %aligned = and i64 %above, -64
-  %memory = inttoptr i64 %aligned to ptr
-  %out.buffers = getelementptr <$W x double>, ptr %memory, i64 %column.count
-  %scratch = getelementptr <$W x double>, ptr %memory, i64 %at.scratch
-  %totals = getelementptr <$W x double>, ptr %memory, i64 %at.totals
-  %last.totals = getelementptr <$W x double>, ptr %memory, i64 %at.last.totals
-  %ins = getelementptr <$W x double>, ptr %memory, i64 %at.ins
-  %last.outs = getelementptr ptr, ptr %ins, i64 %column.count
+  %buffers = inttoptr i64 %aligned to ptr
+  %last.buffers = getelementptr <$W x double>, ptr %buffers, i64 %size.buffers
+  %out.buffers = getelementptr <$W x double>, ptr %buffers, i64 %at.last.outs
+  %scratch = getelementptr <$W x double>, ptr %buffers, i64 %at.scratch
+  %last.scratch = getelementptr <$W x double>, ptr %buffers, i64 %at.last.scratch
+  %totals = getelementptr <$W x double>, ptr %buffers, i64 %at.totals
+  %last.totals = getelementptr <$W x double>, ptr %buffers, i64 %at.last.totals
+  %ins = getelementptr <$W x double>, ptr %buffers, i64 %at.pointers
+  %last.ins = getelementptr ptr, ptr %ins, i64 %column.count
+  %last.outs = getelementptr ptr, ptr %last.ins, i64 %column.count
+
   %bytes.totals = mul i64 %total.count, ${BYTES}
   %goes.on = icmp ne ptr %lanes, null
   br i1 %goes.on, label %go.on, label %begin.at.zero
@@ -128,7 +149,7 @@ begin.at.zero:
 once.test:
   %i = phi i64 [ 0, %go.on ], [ 0, %begin.at.zero ], [ %i.next, %once.one ]
   %i.more = icmp ult i64 %i, %once.count
-  br i1 %i.more, label %once.one, label %split
+  br i1 %i.more, label %once.one, label %rows.test
 once.one:
   %once.at = getelementptr ptr, ptr %once, i64 %i
   %once.function = load ptr, ptr %once.at
@@ -136,38 +157,32 @@ once.one:
   %i.next = add i64 %i, 1
   br label %once.test
 
-split:
-  %full.end = and i64 %rows, -$W
-  %left = sub i64 %rows, %full.end
-  %any.full = icmp ne i64 %full.end, 0
-  br i1 %any.full, label %begin, label %tail
-
-begin:
-  %dense = call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 0, i64 $W)
-  br i1 %dense, label %all, label %some
-all:
-  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 0, i64 %full.end)
-  br label %tail
-some:
-  %row = phi i64 [ 0, %begin ], [ %next, %some ]
-  %next = add i64 %row, $W
-  call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 %row, i64 $W)
-  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %next)
-  %more = icmp ult i64 %next, %full.end
-  br i1 %more, label %some, label %tail
-
-tail:
-  %any.left = icmp ne i64 %left, 0
-  br i1 %any.left, label %last.block, label %finish
-last.block:
+rows.test:
+  %any.rows = icmp ne i64 %rows, 0
+  br i1 %any.rows, label %group.one, label %finish
+group.one:
+  %row = phi i64 [ 0, %rows.test ], [ %end, %group.done ]
+  %full.left = sub i64 %full.end, %row
+  %full = call i64 @llvm.umin.i64(i64 %full.left, i64 %group)
+  %end = add i64 %row, %full
+  %any.full = icmp ne i64 %full, 0
+  br i1 %any.full, label %full.place, label %left.test
+full.place:
+  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %buffers, i64 %blocks, ptr %ins, i64 %row, i64 %full)
+  br label %left.test
+left.test:
+  %is.end = icmp eq i64 %end, %full.end
+  %with.left = and i1 %is.end, %any.left
+  br i1 %with.left, label %left.place, label %part
+left.place:
   call void @llvm.memset.p0.i64(ptr align 64 %last.totals, i8 0, i64 %bytes.totals, i1 false)
-  call i1 @place(i64 %column.count, ptr %columns, ptr %strides, ptr %memory, ptr %ins, i64 %full.end, i64 %left)
+  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %last.buffers, i64 1, ptr %last.ins, i64 %full.end, i64 %left)
   %before = mul i64 %full.end, -8
   br label %divert
 divert:
-  %d = phi i64 [ 0, %last.block ], [ %d.next, %divert.one ]
+  %d = phi i64 [ 0, %left.place ], [ %d.next, %divert.one ]
   %d.more = icmp ult i64 %d, %out.count
-  br i1 %d.more, label %divert.one, label %diverted
+  br i1 %d.more, label %divert.one, label %part
 divert.one:
   %d.buffer = getelementptr <$W x double>, ptr %out.buffers, i64 %d
   %d.virtual = getelementptr i8, ptr %d.buffer, i64 %before
@@ -175,12 +190,32 @@ divert.one:
   store ptr %d.virtual, ptr %d.at
   %d.next = add i64 %d, 1
   br label %divert
-diverted:
+
+part:
+  %k = phi i64 [ 0, %left.test ], [ 0, %divert ], [ %k.next, %part.done ]
+  %part.at = getelementptr ptr, ptr %parts, i64 %k
+  %function = load ptr, ptr %part.at
+  br i1 %any.full, label %part.full, label %part.left.test
+part.full:
+  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %end)
+  br label %part.left.test
+part.left.test:
+  br i1 %with.left, label %part.left, label %part.done
+part.left:
   %beyond = add i64 %full.end, $W
-  call void @blocks(i64 %part.count, ptr %parts, ptr %ins, ptr %last.outs, ptr %shared, ptr %scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
-  br label %deliver
+  call void %function(ptr %last.ins, ptr %last.outs, ptr %shared, ptr %last.scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
+  br label %part.done
+part.done:
+  %k.next = add i64 %k, 1
+  %k.more = icmp ult i64 %k.next, %part.count
+  br i1 %k.more, label %part, label %group.done
+group.done:
+  br i1 %is.end, label %deliver.test, label %group.one
+
+deliver.test:
+  br i1 %any.left, label %deliver, label %finish
 deliver:
-  %c = phi i64 [ 0, %diverted ], [ %c.next, %deliver.one ]
+  %c = phi i64 [ 0, %deliver.test ], [ %c.next, %deliver.one ]
   %c.more = icmp ult i64 %c, %out.count
   br i1 %c.more, label %deliver.one, label %finish
 deliver.one:
@@ -193,11 +228,13 @@ deliver.one:
   %c.next = add i64 %c, 1
   br label %deliver
 
-; The rows of the last block are added to their lanes, and then the lanes, pair by pair.
+; The rows of the last block are added to their lanes, and then the lanes, pair by pair. Where no rows
+; are left there are no last totals: to read what nobody wrote, masked out, takes a processor very long.
 finish:
   %left.one = insertelement <$W x i64> poison, i64 %left, i64 0
   %left.all = shufflevector <$W x i64> %left.one, <$W x i64> poison, <$W x i32> zeroinitializer
   %is.row = icmp ult <$W x i64> <$LANES>, %left.all
+  %last.or.any = select i1 %any.left, ptr %last.totals, ptr %totals
   br label %finish.test
 finish.test:
   %t = phi i64 [ 0, %finish ], [ %t.next, %finish.one ]
@@ -206,7 +243,7 @@ finish.test:
 finish.one:
   %t.lanes.at = getelementptr <$W x double>, ptr %totals, i64 %t
   %t.lanes = load <$W x double>, ptr %t.lanes.at
-  %t.last.at = getelementptr <$W x double>, ptr %last.totals, i64 %t
+  %t.last.at = getelementptr <$W x double>, ptr %last.or.any, i64 %t
   %t.last = load <$W x double>, ptr %t.last.at
   %t.rows = select <$W x i1> %is.row, <$W x double> %t.last, <$W x double> zeroinitializer
   %t.both = fadd <$W x double> %t.lanes, %t.rows
@@ -217,11 +254,11 @@ finish.one:
   br label %finish.test
 
 keep:
-  br i1 %goes.on, label %keep.lanes, label %end
+  br i1 %goes.on, label %keep.lanes, label %end.of.rows
 keep.lanes:
   call void @llvm.memcpy.p0.p0.i64(ptr %lanes, ptr align 64 %totals, i64 %bytes.totals, i1 false)
-  br label %end
-end:
-  call void @free(ptr %block)
+  br label %end.of.rows
+end.of.rows:
+  call void @free(ptr %allocated)
   ret void
 }

@@ -20,6 +20,7 @@ from .records import ADDRESS, COUNT, Record, ir_of
 __all__ = ["ArrayKernel", "Kernel", "driver"]
 
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
+BLOCKS = 16  # of rows, for which one part of a program runs before the next one
 DOUBLE = np.dtype(np.float64)
 NOTHING = np.empty(0)
 
@@ -41,7 +42,8 @@ class KernelRecord(Record):
 def driver(machine: Machine) -> Code:
     """Return the code of driver.ll and objects.ll, which all kernels of a machine share."""
     lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
-    sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LANES": lanes}
+    sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LAST_LANE": machine.width - 1}
+    sizes |= {"BLOCKS": BLOCKS, "GROUP": BLOCKS * machine.width, "LANES": lanes}
     files = (("driver.ll", sizes), ("objects.ll", LAYOUT))
     return Code("".join(ir_of(__package__, file, KernelRecord, **x) for file, x in files), machine)
 

@@ -227,7 +227,7 @@ class KernelText:
         for slot in part.slots:
             result = writer.compute(slot)
             if slot in self.partition.scratch_places:
-                writer.store(result, writer.place("%scratch", self.partition.scratch_places[slot]))
+                writer.store(result, writer.place("%scratch.now", self.partition.scratch_places[slot]))
             for use in self.uses.get(slot, ()):
                 writer.deliver(slot, use)
         for slot, use in loose:
@@ -272,7 +272,7 @@ class _Writer:
             return line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
         if slot in self.column:
             return line(f"load {kind}, ptr {self.row_of('ins', self.column[slot])}, align 8")
-        place = self.place("%scratch", self.kernel.partition.scratch_places[slot])
+        place = self.place("%scratch.now", self.kernel.partition.scratch_places[slot])
         return line(f"load {kind}, ptr {place}")
 
     def place(self, array: str, index: int, kind: str | None = None) -> str:
@@ -331,8 +331,10 @@ class _Writer:
                 "  br label %block",
                 "block:",
                 "  %row = phi i64 [ %begin, %entry ], [ %next, %block ]",
+                "  %scratch.now = phi ptr [ %scratch, %entry ], [ %scratch.next, %block ]",
                 *self.emitter.lines,
                 f"  %next = add i64 %row, {self.emitter.width}",
+                f"  %scratch.next = getelementptr {self.emitter.type}, ptr %scratch.now, i64 {self.kernel.partition.scratch_size}",
                 "  %more = icmp ult i64 %next, %end",
                 "  br i1 %more, label %block, label %done",
                 "done:",
