@@ -20,7 +20,7 @@ import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program
 from microgrid.compiler.native import llvm
-from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.native.kernel import BLOCKS, ArrayKernel
 from microgrid.compiler.partition import find_shared, partition
 from microgrid.compiler.passes import divide, optimize
 from microgrid.compiler.trace import trace
@@ -728,6 +728,37 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
     right = np.array([program(number)[0] for number in xs.tolist()])
     # each sine and half forgets half of the errors before it
     assert np.abs(kernel([], [xs])[0] - right).max() <= 2 * ULPS * math.ulp(1.0)
+
+
+GROUP = BLOCKS * HERE.width  # rows for which a part of a program runs before the next one
+
+
+@pytest.mark.parametrize("count", [1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP, 3 * GROUP + 5])
+@pytest.mark.parametrize("reduce", [None, "sum"])
+def test_a_program_that_is_cut_has_the_same_bits_however_many_rows_it_has_and_wherever_they_are(
+    monkeypatch, reduce, count
+):
+    def steps(a, x, y):
+        z = mg.tanh(a * x + y)
+        w = z * x - mg.sin(y) * a
+        return [w * z, w, mg.exp(z) * y, x, a * w + z, a]
+
+    program = traced(steps, "axy")
+    rows = np.random.default_rng(3).normal(size=(count, 2))
+    whole = ArrayKernel(program, (0,), reduce)([0.5], columns_of(rows))
+    cut(monkeypatch, 3)
+    kernel = ArrayKernel(program, (0,), reduce)
+    assert len(kernel.text.partition.rows) > 2
+    assert kernel.text.partition.scratch_size > 1
+    apart, backwards = rows.T, list(np.ascontiguousarray(rows[::-1].T)[:, ::-1])
+    halves = [rows.T[0], rows.T[1].astype(np.float32)]  # whose other half is converted
+    rounded = ArrayKernel(program, (0,), reduce)([0.5], [rows.T[0], halves[1].astype(float)])
+    assert same(kernel([0.5], columns_of(rows)), whole)
+    assert same(kernel([0.5], list(apart)), whole)
+    assert same(kernel([0.5], backwards), whole)
+    assert same(kernel([0.5], halves), rounded)
+    one = [rows[:, 0].copy(), np.array(0.25)]  # one number for all rows is no row after another
+    assert same(kernel([0.5], one), kernel([0.5], [one[0], np.full(count, 0.25)]))
 
 
 # ---- rows, sums and shapes

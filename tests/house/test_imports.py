@@ -290,6 +290,17 @@ def test_training_a_value_loads_no_third_party_package():
     assert loaded == []
 
 
+def test_a_first_call_with_numbers_loads_no_rules_for_arrays_and_nothing_that_starts_programs():
+    loaded = python(
+        "import sys, numpy, llvmlite.binding; before = set(sys.modules); import microgrid as mg\n"
+        "assert mg.compile(lambda x, y: x * mg.exp(y))(2.0, 0.0) == 2.0\n"
+        "print(*set(sys.modules) - before, sep='\\n')"
+    ).split()
+    assert {name for name in loaded if name.startswith("microgrid.arrays")} == set()
+    # to ask a compiler or ldconfig where the C library is takes longer than to compile
+    assert sys.platform != "linux" or "subprocess" not in loaded
+
+
 @pytest.mark.parametrize("name", ["datasets", "losses", "nn", "optim", "schedules"])
 def test_a_module_is_loaded_when_it_is_first_touched(name):
     printed = python(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays.tables import as_arrays
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
@@ -172,6 +171,8 @@ class Arguments:
 
     def by_rows(self) -> tuple[tuple[int, ...], Iterator[Call]]:
         """Return the shape that the columns broadcast to, and the arguments of each row."""
+        from ...arrays.tables import as_arrays
+
         flat = [
             (is_shared, *flatten(tree, _is_whole if is_shared else _is_part))
             for _, tree, is_shared in self._arguments()

@@ -12,7 +12,6 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays.tables import as_arrays
 from ...core import graph
 from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
@@ -301,6 +300,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
 
     def _of_values(self, call: Arguments) -> Any:
         """Compute in Python, on `Value`s: for each row, and added up, as a kernel does."""
+        from ...arrays.tables import as_arrays  # 8 ms, which a call with numbers need not wait for
+
         try:
             shape, rows = call.by_rows()
         except ValueError as error:

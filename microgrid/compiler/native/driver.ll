@@ -42,19 +42,24 @@ look:
 copy:
   %vectors.before = mul i64 %k, %size
   %buffer = getelementptr <$W x double>, ptr %buffers, i64 %vectors.before
-  br label %lane
-lane:
-  %l = phi i64 [ 0, %copy ], [ %l.next, %lane ]
-  %l.row = call i64 @llvm.umin.i64(i64 %l, i64 %last)
-  %from.row = add i64 %row, %l.row
-  %from.byte = mul i64 %from.row, %stride
-  %from = getelementptr i8, ptr %base, i64 %from.byte
-  %x = load double, ptr %from, align 1
+  %first.byte = mul i64 %row, %stride
+  %first = getelementptr i8, ptr %base, i64 %first.byte
+  br label %block
+block:
+  %l = phi i64 [ 0, %copy ], [ %l.next, %block ]
   %to = getelementptr double, ptr %buffer, i64 %l
-  store double %x, ptr %to
-  %l.next = add i64 %l, 1
+; $W times:
+  %l# = add i64 %l, #
+  %row# = call i64 @llvm.umin.i64(i64 %l#, i64 %last)
+  %byte# = mul i64 %row#, %stride
+  %from# = getelementptr i8, ptr %first, i64 %byte#
+  %x# = load double, ptr %from#, align 1
+  %to# = getelementptr double, ptr %to, i64 #
+  store double %x#, ptr %to#
+; so often.
+  %l.next = add i64 %l, $W
   %l.more = icmp ult i64 %l.next, %lanes
-  br i1 %l.more, label %lane, label %copied
+  br i1 %l.more, label %block, label %copied
 copied:
   %virtual = getelementptr i8, ptr %buffer, i64 %before
   br label %next
@@ -230,27 +235,33 @@ deliver.one:
 
 ; The rows of the last block are added to their lanes, and then the lanes, pair by pair. Where no rows
 ; are left there are no last totals: to read what nobody wrote, masked out, takes a processor very long.
+; Four totals at a time: the last one may be written again, with the same bits.
 finish:
   %left.one = insertelement <$W x i64> poison, i64 %left, i64 0
   %left.all = shufflevector <$W x i64> %left.one, <$W x i64> poison, <$W x i32> zeroinitializer
   %is.row = icmp ult <$W x i64> <$LANES>, %left.all
   %last.or.any = select i1 %any.left, ptr %last.totals, ptr %totals
+  %last.total = sub i64 %total.count, 1
   br label %finish.test
 finish.test:
-  %t = phi i64 [ 0, %finish ], [ %t.next, %finish.one ]
+  %t = phi i64 [ 0, %finish ], [ %t.next, %finish.four ]
   %t.more = icmp ult i64 %t, %total.count
-  br i1 %t.more, label %finish.one, label %keep
-finish.one:
-  %t.lanes.at = getelementptr <$W x double>, ptr %totals, i64 %t
-  %t.lanes = load <$W x double>, ptr %t.lanes.at
-  %t.last.at = getelementptr <$W x double>, ptr %last.or.any, i64 %t
-  %t.last = load <$W x double>, ptr %t.last.at
-  %t.rows = select <$W x i1> %is.row, <$W x double> %t.last, <$W x double> zeroinitializer
-  %t.both = fadd <$W x double> %t.lanes, %t.rows
-  %t.sum = call reassoc double @llvm.vector.reduce.fadd.v${W}f64(double -0.0, <$W x double> %t.both)
-  %t.sum.at = getelementptr double, ptr %sums, i64 %t
-  store double %t.sum, ptr %t.sum.at
-  %t.next = add i64 %t, 1
+  br i1 %t.more, label %finish.four, label %keep
+finish.four:
+; 4 times:
+  %t.after# = add i64 %t, #
+  %t# = call i64 @llvm.umin.i64(i64 %t.after#, i64 %last.total)
+  %t.lanes.at# = getelementptr <$W x double>, ptr %totals, i64 %t#
+  %t.lanes# = load <$W x double>, ptr %t.lanes.at#
+  %t.last.at# = getelementptr <$W x double>, ptr %last.or.any, i64 %t#
+  %t.last# = load <$W x double>, ptr %t.last.at#
+  %t.rows# = select <$W x i1> %is.row, <$W x double> %t.last#, <$W x double> zeroinitializer
+  %t.both# = fadd <$W x double> %t.lanes#, %t.rows#
+  %t.sum# = call reassoc double @llvm.vector.reduce.fadd.v${W}f64(double -0.0, <$W x double> %t.both#)
+  %t.sum.at# = getelementptr double, ptr %sums, i64 %t#
+  store double %t.sum#, ptr %t.sum.at#
+; so often.
+  %t.next = add i64 %t, 4
   br label %finish.test
 
 keep:

@@ -41,11 +41,13 @@ class KernelRecord(Record):
 @cache
 def driver(machine: Machine) -> Code:
     """Return the code of driver.ll and objects.ll, which all kernels of a machine share."""
-    lanes = ", ".join(f"i64 {lane}" for lane in range(machine.width))
-    sizes = {"W": machine.width, "BYTES": 8 * machine.width, "LAST_LANE": machine.width - 1}
-    sizes |= {"BLOCKS": BLOCKS, "GROUP": BLOCKS * machine.width, "LANES": lanes}
+    width = machine.width
+    lanes = ", ".join(f"i64 {lane}" for lane in range(width))
+    sizes = {"W": width, "LAST_LANE": width - 1, "BYTES": 8 * width, "LANES": lanes}
+    sizes |= {"BLOCKS": BLOCKS, "GROUP": BLOCKS * width}
     files = (("driver.ll", sizes), ("objects.ll", LAYOUT))
-    return Code("".join(ir_of(__package__, file, KernelRecord, **x) for file, x in files), machine)
+    ir = "".join(ir_of(__package__, file, KernelRecord, **values) for file, values in files)
+    return Code(ir, machine, effort=0)
 
 
 class Kernel:

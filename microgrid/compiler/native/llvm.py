@@ -1,8 +1,9 @@
 """LLVM IR of a `Program`: a kernel over rows, in blocks as wide as the processor's vectors.
 
 The text is written directly. Each part of the program is a function of its own, and a driver
-(driver.ll, the same for all) calls them block by block. It packs what is not contiguous, and the
-last rows that fill no block, into a small buffer, so that the parts see whole vectors only.
+(driver.ll, the same for all) calls one after another for some blocks, then for the next ones. It
+packs what is not contiguous, and the last rows that fill no block, into a small buffer, so that the
+parts see whole vectors only.
 
 Every operation is rounded for itself: no instruction has a flag that would let LLVM fuse a product
 with a sum, as x * x - y * y would then not be 0 where x is y. What may be fused is written so: the
@@ -224,10 +225,11 @@ class KernelText:
     ) -> str:
         """Return the function that computes block after block of rows."""
         writer = _Writer(self, LLVMEmitter(self.machine, self.machine.width, declared))
+        scratch_places = self.partition.scratch_places
         for slot in part.slots:
             result = writer.compute(slot)
-            if slot in self.partition.scratch_places:
-                writer.store(result, writer.place("%scratch.now", self.partition.scratch_places[slot]))
+            if slot in scratch_places:
+                writer.store(result, writer.place("%scratch.now", scratch_places[slot]))
             for use in self.uses.get(slot, ()):
                 writer.deliver(slot, use)
         for slot, use in loose:
@@ -322,7 +324,11 @@ class _Writer:
         return "\n".join([*lines, "}"])
 
     def loop(self, head: str) -> str:
-        """Return the function that does what was written for each block of rows."""
+        """Return the function that does what was written for each block of rows.
+
+        What later parts need of a block waits in a scratch of the block's own.
+        """
+        kind, scratch = self.emitter.type, self.kernel.partition.scratch_size
         return "\n".join(
             [
                 f"define void @{head} {{",
@@ -334,7 +340,7 @@ class _Writer:
                 "  %scratch.now = phi ptr [ %scratch, %entry ], [ %scratch.next, %block ]",
                 *self.emitter.lines,
                 f"  %next = add i64 %row, {self.emitter.width}",
-                f"  %scratch.next = getelementptr {self.emitter.type}, ptr %scratch.now, i64 {self.kernel.partition.scratch_size}",
+                f"  %scratch.next = getelementptr {kind}, ptr %scratch.now, i64 {scratch}",
                 "  %more = icmp ult i64 %next, %end",
                 "  br i1 %more, label %block, label %done",
                 "done:",

@@ -6,11 +6,10 @@ Whatever llvmlite is asked, it is asked here.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import TypeVar
@@ -127,13 +126,23 @@ def _set_up() -> None:
     llvm.initialize_native_asmprinter()
     for function in _OF_PYTHON:
         llvm.add_symbol(function, ctypes.cast(ctypes.pythonapi[function], ctypes.c_void_p).value)
-    names = ["libmvec.so.1", "libm.so.6"] if sys.platform == "linux" else []
-    for name in [*names, ctypes.util.find_library("m")]:
+    for name in _libraries():
         try:
             llvm.load_library_permanently(name)
             _HELD.append(ctypes.CDLL(name))
-        except (OSError, RuntimeError, TypeError):
+        except (OSError, RuntimeError):
             continue  # not on this system: its functions are looked for one by one
+
+
+def _libraries() -> Iterator[str]:
+    """Yield the names of the libraries of mathematical functions that may be on this system."""
+    if sys.platform == "linux":
+        yield from ("libmvec.so.1", "libm.so.6")
+    if not _HELD:  # glibc is not here
+        from ctypes.util import find_library  # runs other programs, for 10 ms
+
+        if name := find_library("m"):
+            yield name
 
 
 @_ask_once
@@ -155,16 +164,23 @@ _abandoned: deque[llvm.ExecutionEngine] = deque()  # engines of code that is gon
 
 
 class Code:
-    """Machine code in memory, for as long as this lives."""
+    """Machine code in memory, for as long as this lives.
 
-    def __init__(self, ir: str, machine: Machine) -> None:
+    Args:
+        ir: the IR of its functions.
+        machine: what to make code for.
+        effort: LLVM's level of optimisation: from 1 on values stay in registers from block to
+            block, which takes LLVM four times as long as 0.
+    """
+
+    def __init__(self, ir: str, machine: Machine, effort: int = 1) -> None:
         with compiling, uninterrupted():
             _set_up()
             while _abandoned:
                 _abandoned.popleft().close()
             module = llvm.parse_assembly(ir, llvm.create_context())
             target = _target().create_target_machine(
-                cpu=machine.name, features=machine.features, opt=1, jit=True
+                cpu=machine.name, features=machine.features, opt=effort, jit=True
             )
             self._engine = llvm.create_mcjit_compiler(module, target)
             self._engine.finalize_object()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
@@ -17,6 +18,7 @@ __all__ = ["ADDRESS", "COUNT", "Record", "addresses_of", "ir_of"]
 COUNT = ctypes.c_int64
 ADDRESS = ctypes.c_void_p
 _IR_TYPES = {COUNT: "i64", ADDRESS: "ptr"}
+_REPEATS = re.compile(r"; (\d+) times:\n(.*?); so often\.\n", re.DOTALL)
 
 
 class Record(ctypes.Structure):
@@ -56,6 +58,7 @@ def ir_of(room: str, file: str, record: type[Record], **values: object) -> str:
     """Return the IR of a file in a room, with `$LOADS` where a function loads its record.
 
     The record's address is %record, and its field `column_count` is loaded into %column.count.
+    Lines between `; 4 times:` and `; so often.` are written so often, `#` being 0, 1, 2 and 3.
     """
     loads = []
     for i, (name, kind, *_) in enumerate(record._fields_):
@@ -63,4 +66,8 @@ def ir_of(room: str, file: str, record: type[Record], **values: object) -> str:
         loads.append(f"  {variable}.field = getelementptr i64, ptr %record, i64 {i}")
         loads.append(f"  {variable} = load {_IR_TYPES[kind]}, ptr {variable}.field")
     text = Template((files(room) / file).read_text())
-    return text.substitute(values, LOADS="\n".join(loads))
+    return _REPEATS.sub(_repeat, text.substitute(values, LOADS="\n".join(loads)))
+
+
+def _repeat(lines: re.Match[str]) -> str:
+    return "".join([lines[2].replace("#", str(i)) for i in range(int(lines[1]))])
