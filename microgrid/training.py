@@ -107,9 +107,9 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    history = None
+    history, interrupts = None, interrupted_once()
     try:
-        with interrupted_once() as interrupts:
+        with interrupts:
             history = History(ended=NOT_BEGUN)
             require_parts(model, loss, optimizer, schedule, clip)
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
@@ -139,6 +139,9 @@ def fit(
             with suppress(AttributeError):  # a callback may raise an error of any type
                 error.history = history  # type: ignore[attr-defined]
         raise
+    finally:
+        interrupts.is_open = False  # no call: Python does not look for signals before it
+        interrupts.give_back()
 
 
 def _run(

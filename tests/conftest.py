@@ -1,6 +1,7 @@
 """What all tests share: which files are programs and no tests, and how long Hypothesis searches."""
 
 import gc
+import signal
 import sys
 
 import pytest
@@ -21,6 +22,15 @@ def pytest_collection_finish():
     """Keep the collected tests out of the garbage collector's walks, which they would make long."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """Fail the test that leaves SIGINT handled by another, and not those that come after it."""
+    result = yield
+    left = signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert left is signal.default_int_handler, f"{item.nodeid} leaves SIGINT to {left}"
+    return result
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class _Handled:
                     signal(number, self._handle)
             except BaseException:  # of one that is not yet handled here
                 self.is_open = False
-                self._give_back()
+                self.give_back()
                 raise
         return self
 
@@ -73,7 +73,7 @@ class _Handled:
     def _hold(self, number: int, frame: FrameType | None) -> None:
         raise NotImplementedError
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         """Give the signals their handlers back, of which one may raise before all are given."""
         try:
             for number, handler in self._handlers.items():
@@ -121,7 +121,7 @@ class uninterrupted(_Handled):
     def __exit__(self, *error: object) -> None:
         if self._handlers:
             try:
-                self._give_back()
+                self.give_back()
             finally:
                 self._deliver()
 
@@ -143,6 +143,9 @@ class interrupted_once(_Handled):
     is dropped; and as there may be nothing left to do, the end waits for what comes together with
     the first one.
 
+    Another signal, as one that limits the time, may raise as the block begins to be left, and so
+    keep it open. Who must not leave SIGINT to it sets `is_open` in a `finally`, and gives back.
+
     >>> import signal
     >>> done = []
     >>> with interrupted_once():
@@ -158,6 +161,9 @@ class interrupted_once(_Handled):
     __slots__ = ("_burst", "_from")
 
     numbers = (SIGINT,)
+
+    def __init__(self) -> None:
+        self._handlers, self.is_open = {}, False
 
     def __enter__(self) -> Self:
         self._from = 0.0  # the time from when on SIGINT is delivered as it comes
@@ -184,7 +190,7 @@ class interrupted_once(_Handled):
                     sleep(left)
             finally:
                 self._from = math.inf
-                self._give_back()
+                self.give_back()
         except KeyboardInterrupt:
             return  # it came when all was done
 
