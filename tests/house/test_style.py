@@ -82,7 +82,7 @@ BUDGET = {
     "drawing/stepper/": 750,
     "drawing/training/": 1050,
     "fitting/": 600,
-    "guards/": 900,
+    "guards/": 920,
     "testing/": 400,
     "testing/conformance/": 1350,
     "testing/gradients/": 1950,
