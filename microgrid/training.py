@@ -107,9 +107,9 @@ def fit(
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
     """
-    history, interrupts = None, interrupted_once()
+    history = interrupts = None
     try:
-        with interrupts:
+        with (interrupts := interrupted_once()):
             history = History(ended=NOT_BEGUN)
             require_parts(model, loss, optimizer, schedule, clip)
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
@@ -135,13 +135,13 @@ def fit(
     except KeyboardInterrupt:
         return History(ended=NOT_BEGUN) if history is None else history
     except BaseException as error:
+        if interrupts is not None:  # which a signal's handler may have kept from its own end
+            interrupts.is_open = False
+            interrupts.give_back()
         if history is not None and history.ended != NOT_BEGUN:
             with suppress(AttributeError):  # a callback may raise an error of any type
                 error.history = history  # type: ignore[attr-defined]
         raise
-    finally:
-        interrupts.is_open = False  # no call: Python does not look for signals before it
-        interrupts.give_back()
 
 
 def _run(

@@ -144,7 +144,7 @@ class interrupted_once(_Handled):
     the first one.
 
     Another signal, as one that limits the time, may raise as the block begins to be left, and so
-    keep it open. Who must not leave SIGINT to it sets `is_open` in a `finally`, and gives back.
+    keep it open. Who catches what that raises closes it, and gives SIGINT back.
 
     >>> import signal
     >>> done = []
