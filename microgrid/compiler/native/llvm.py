@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from ..partition import Part, partition
 from ..passes import divide
 from ..program import Program
 from .machine import Machine, require
+from .vectors import FARTHEST, VECTOR_FUNCTIONS, Lanes
 
 __all__ = ["KernelText"]
 
@@ -45,6 +46,10 @@ _CONDITIONS = {
 _INTRINSICS = {
     **{"fma": "fmuladd", "exact_fma": "fma", "abs": "fabs", "sqrt": "sqrt", "floor": "floor"},
     **{"ceil": "ceil", "rint": "nearbyint", "copysign": "copysign"},
+}
+_OF_BITS = {
+    **{"bit_and": "and", "bit_or": "or", "bit_xor": "xor", "bit_add": "add"},
+    **{"shift_left": "shl", "shift_right": "lshr"},
 }
 
 MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
@@ -105,17 +110,31 @@ class LLVMEmitter(Emitter):
             return self.call(f"@llvm.{_INTRINSICS[operation]}.{self.suffix}", xs)
         if operation in FUNCTIONS:
             return self.c_call(operation, xs)
+        if operation in _OF_BITS:
+            return self.on_bits(_OF_BITS[operation], xs)
         raise NotImplementedError(f"LLVM IR for {operation!r}")
+
+    def on_bits(self, operation: str, xs: Sequence[Result]) -> str:
+        """Write an operation on the bits of vectors, and whole numbers, as a vector of doubles."""
+        integers = f"<{self.width} x i64>"
+        bits = [
+            f"splat (i64 {x})"
+            if type(x) is int
+            else self.line(f"bitcast {self.type} {x} to {integers}")
+            for x in xs
+        ]
+        result = self.line(f"{operation} {integers} {', '.join(bits)}")
+        return self.line(f"bitcast {integers} {result} to {self.type}")
 
     def call(self, function: str, xs: Sequence[Result], convention: str = "") -> str:
         """Write a call of a function of vectors; return the name of its result."""
         types = ", ".join([self.type] * len(xs))
-        self.declared[function] = f"declare {convention}{self.type} {function}({types})"
+        self.declared.setdefault(function, f"declare {convention}{self.type} {function}({types})")
         given = ", ".join([f"{self.type} {x}" for x in xs])
         return self.line(f"call {convention}{self.type} {function}({given})")
 
     def c_call(self, function: str, xs: Sequence[Result]) -> str:
-        """Write a call of a C function: of its vector version if there is one.
+        """Write a call of a C function: of a vector version, if the C library or this one has it.
 
         Raises:
             NotImplementedError: the C library has no such function.
@@ -127,27 +146,49 @@ class LLVMEmitter(Emitter):
         self.declared[f"@{function}"] = f"declare double @{function}({types})"
         if self.width == 1:
             return self.line(f"call double @{function}({', '.join(f'double {x}' for x in xs)})")
-        name = f"@lanes.{function}"
-        self.declared[name] = _lane_by_lane(function, len(xs), self.width)
-        given = ", ".join([f"{self.type} {x}" for x in xs])
-        return self.line(f"call {self.type} {name}({given})")
+        if self.machine.fuses and function in VECTOR_FUNCTIONS:
+            return self.call_beside("vectors", _vector_function, function, xs)
+        return self.call_beside("lanes", _lane_by_lane, function, xs)
+
+    def call_beside(
+        self, kind: str, write: Callable[..., str], function: str, xs: Sequence[Result]
+    ) -> str:
+        """Write a call of a function of vectors that is defined, once, in the same text."""
+        name = f"@{kind}.{function}"
+        if name not in self.declared:
+            names = [f"%x{i}" for i in range(len(xs))]
+            inner = LLVMEmitter(self.machine, self.width, self.declared)
+            result = write(inner, function, names)
+            typed = ", ".join([f"{self.type} {x}" for x in names])
+            head = f"define internal {self.type} {name}({typed}) {{"
+            end = f"  ret {self.type} {result}"
+            self.declared[name] = "\n".join([head, *inner.lines, end, "}"])
+        return self.call(name, xs)
 
 
-def _lane_by_lane(function: str, arity: int, width: int) -> str:
-    """Return a function of vectors that calls a C function for each lane."""
-    vector = f"<{width} x double>"
-    names = [f"%x{i}" for i in range(arity)]
-    typed = ", ".join([f"{vector} {name}" for name in names])
-    lines = [f"define internal {vector} @lanes.{function}({typed}) {{"]
+def _lane_by_lane(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
+    """Write calls of a C function for each lane."""
     result = "poison"
-    for lane in range(width):
-        for i, name in enumerate(names):
-            lines.append(f"  %l{lane}.{i} = extractelement {vector} {name}, i64 {lane}")
-        given = ", ".join(f"double %l{lane}.{i}" for i in range(arity))
-        lines.append(f"  %r{lane} = call double @{function}({given})")
-        lines.append(f"  %o{lane} = insertelement {vector} {result}, double %r{lane}, i64 {lane}")
-        result = f"%o{lane}"
-    return "\n".join([*lines, f"  ret {vector} {result}", "}"])
+    for lane in range(m.width):
+        numbers = [m.line(f"extractelement {m.type} {x}, i64 {lane}") for x in xs]
+        given = ", ".join([f"double {x}" for x in numbers])
+        number = m.line(f"call double @{function}({given})")
+        result = m.line(f"insertelement {m.type} {result}, double {number}, i64 {lane}")
+    return result
+
+
+def _vector_function(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
+    """Write a function of `vectors`; in lanes that are too far from 0 for it, the C function."""
+    result = VECTOR_FUNCTIONS[function](*[Lanes(m, x) for x in xs]).result
+    if function in FARTHEST:
+        far = m.emit("less", (FARTHEST[function], m.emit("abs", (xs[0],))))
+        reduce, bits = f"@llvm.vector.reduce.or.v{m.width}i1", f"<{m.width} x i1>"
+        m.declared[reduce] = f"declare i1 {reduce}({bits})"
+        is_any = m.line(f"call i1 {reduce}({bits} {far})")
+        m.lines += [f"  br i1 {is_any}, label %far, label %near", "far:"]
+        exact = m.call_beside("lanes", _lane_by_lane, function, xs)
+        m.lines += [f"  ret {m.type} {m.emit('select', (far, exact, result))}", "near:"]
+    return str(result)
 
 
 class KernelText:

@@ -69,6 +69,12 @@ class Machine:
         name = f"_ZGV{isa}N{self.width}{'v' * FUNCTIONS[function]}_{function}"
         return name if _is_there(name) else None
 
+    @property
+    def fuses(self) -> bool:
+        """Whether one instruction adds to a product, and rounds once."""
+        is_arm = _triple().startswith(("aarch64", "arm64"))
+        return is_arm or self.width > 2 or "+fma" in self.features.split(",")
+
     def convention(self) -> str:
         """Return the calling convention of vector functions, as LLVM writes it."""
         return "aarch64_vector_pcs " if _triple().startswith("aarch64") else ""
