@@ -71,7 +71,7 @@ BUDGET = {
     "arrays/": 2400,
     "compiler/": 2000,
     "compiler/calls/": 900,
-    "compiler/native/": 950,
+    "compiler/native/": 1400,
     "compiler/training/": 700,
     "core/": 1700,
     "derivatives/": 1150,
