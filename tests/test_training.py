@@ -37,6 +37,9 @@ from microgrid import (
     training,
 )
 from microgrid import sum as mg_sum
+from microgrid.fitting.examples import examples
+from microgrid.fitting.task import Task
+from microgrid.fitting.trial import try_out
 
 X, Y = datasets.moons(10, seed=3)
 # Means of a few numbers, added up in another order.
@@ -999,6 +1002,33 @@ def test_a_mistake_is_named_before_the_first_step(mistake):
         assert model.state_dict() == before
     if isinstance(optimizer, Watched):
         assert (optimizer.steps, optimizer.seen) == (0, [optimizer.now()])
+
+
+# what a loss may tell apart: a target and one that is equal to it, or nearly
+ALIKE = [(1, 1.0), (0.0, -0.0), (0, 0.0), (0.1, 0.1 + 2**-56), (2**53, 2**53 + 1),
+         ([1, 2], [1, 2.0]), ([0.0], [-0.0]), (1, [1]), ([1], [1, 1])]  # fmt: skip
+
+
+@pytest.mark.parametrize(("good", "bad"), [*ALIKE, *[pair[::-1] for pair in ALIKE]], ids=repr)
+@pytest.mark.parametrize("at", [0, 700, 999])
+def test_the_loss_is_tried_on_every_target_that_differs_and_on_equal_ones_once(good, bad, at):
+    """Where the training comes to the rows of targets that it refuses does not matter."""
+
+    def loss(prediction, target):
+        tried.append(target)
+        if repr(target) == repr(bad):
+            raise ValueError("not this one")
+        return prediction * prediction
+
+    for refused in (True, False):
+        tried, model = [], Line()
+        targets = [good] * 1000
+        targets[at:] = [bad if refused else good] * (1000 - at)
+        task = Task(model, loss, optim.SGD([model.w]), examples([[1.0]] * 1000, targets), 1000)
+        expected = pytest.raises(ValueError, match=f"^row {at} of")
+        with expected if refused else contextlib.nullcontext():
+            try_out(task, {})
+        assert len(tried) == 1 + (refused and at > 0)
 
 
 @pytest.mark.parametrize(

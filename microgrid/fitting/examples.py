@@ -5,10 +5,12 @@ Every error names the row and the column, before any training begins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from ..core.array_rules import is_array
 from ..core.primitive import Operand
 from ..core.sequences import (
     as_list,
@@ -24,6 +26,8 @@ __all__ = ["Examples", "Row", "Target", "examples", "rows_of_numbers", "validati
 
 Row = list[float]
 Target = float | list[float]
+
+LARGEST = 2**63  # of the ints that are known to be finite as floats without a further look
 
 
 class Examples(NamedTuple):
@@ -81,9 +85,15 @@ def validation_examples(validation: object, width: int) -> Examples | None:
 
 def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     """Return rows as lists of floats, all of one width; raises as `examples` does."""
+    if (at_once := _rows_of_array(X)) is not None:
+        return at_once
     cells = _Cells(name, X, "leave the column out, or number its values")
     rows: list[Row] = []
     for i, row in enumerate(as_list(X, f"`{name}` must be a list or an array of rows")):
+        quick = _row_of_floats(row)
+        if quick and (not rows or len(quick) == len(rows[0])):
+            rows.append(quick)
+            continue
         if is_real(row):
             raise TypeError(
                 f"row {i} of `{name}` must be a list of numbers, got {quote(row)}; for one input "
@@ -104,11 +114,32 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     return rows
 
 
+def _rows_of_array(X: Any) -> list[Row] | None:
+    """Return the rows of an array of finite numbers; None of anything else, which needs a look."""
+    if not is_array(X) or hasattr(X, "mask") or X.ndim != 2 or not X.size:
+        return None
+    if X.dtype.kind not in "fiu" or X.dtype.itemsize > 8:
+        return None
+    rows: list[Row] = X.astype(float).tolist()
+    return rows if math.isfinite(sum(map(sum, rows))) else None  # as no sum with inf or nan is
+
+
+def _row_of_floats(row: Any) -> Row | None:
+    """Return a row of finite floats and ints as a list of floats; None of anything else."""
+    if type(row) not in (list, tuple) or not {float, int}.issuperset(map(type, row)):
+        return None
+    try:
+        floats = list(map(float, row))
+    except OverflowError:
+        return None
+    return floats if math.isfinite(sum(floats)) else None
+
+
 def _targets(name: str, y: Iterable[Any]) -> list[Target]:
     cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
     targets: list[Target] = []
     for i, target in enumerate(as_list(y, f"`{name}` must be a list or an array of targets")):
-        if is_ordered(target):
+        if type(target) not in (int, float) and is_ordered(target):
             entries = as_list(target, f"row {i} of `{name}` must be a number or a list of them")
             targets.append([cells.number(x, i, j) for j, x in enumerate(entries)])
         else:
@@ -125,8 +156,9 @@ class _Cells:
 
     def number(self, x: Any, row: int, column: int | None = None) -> float:
         """Return the number in a row, or in one of its columns, as an int or a float."""
-        if type(x) is float and x - x == 0:
-            return x
+        kind = type(x)
+        if (kind is float and x - x == 0) or (kind is int and -LARGEST <= x <= LARGEST):
+            return x  # type: ignore[no-any-return]
         x = single(x)
         if is_missing(x) or (is_real(x) and not is_finite(x)):
             advice = "; drop or fill what is missing" * bool(is_missing(x) or x != x)

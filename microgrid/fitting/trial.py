@@ -31,14 +31,18 @@ def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
 
 
 def _try_loss(task: Task, examples: Examples, name: str) -> None:
-    """Ask the loss about every target, beside the prediction of the first row."""
+    """Ask the loss about every target, equal ones once, beside the prediction of the first row."""
     try:
         prediction = task.model(list(task.examples.rows[0]))
     except (ArithmeticError, ValueError) as error:
         if is_of_numbers(error):
             return  # the training will say where
         raise ValueError(f"row 0 of `X` does not suit the model: {error}") from error
+    first: dict[str, int] = {}  # where a target stands first, by how it is written: 1 is not 1.0
     for i, target in enumerate(examples.targets):
+        first.setdefault(repr(target), i)
+    for i in first.values():
+        target = examples.targets[i]
         try:
             result = task.loss(prediction, target)
         except (ArithmeticError, TypeError, ValueError) as error:

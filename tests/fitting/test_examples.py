@@ -231,6 +231,87 @@ def test_the_message_says_which_rows_are_meant(X, y, message):
         examples(X, y, name="validation ")
 
 
+# what may stand in a row, and beside what
+ENTRIES = [0.0, -0.0, 1.5, 5e-324, 1.7e308, -1.7e308, 1, -7, 2**63, 2**63 + 1, -(2**64), 10**308,
+           10**400, -(10**400), math.nan, math.inf, -math.inf, True, Fraction(1, 3),
+           Fraction(10**400), np.float64(2.5), np.float32(0.1), np.int8(3), np.bool_(True),
+           np.float64("nan"), None, "1", 1j, Decimal(1), [1.0], Value(1.0)]  # fmt: skip
+
+
+def outcome(X, y):
+    """Return what becomes of rows and targets, to the bit: lists with their types, or the error."""
+    try:
+        return repr(examples(X, y))
+    except (TypeError, ValueError) as error:
+        return type(error), str(error)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(ENTRIES), max_size=4), min_size=1, max_size=5),
+    st.sampled_from([list, tuple]),
+)
+def test_rows_that_are_read_at_once_are_read_as_those_that_are_not(rows, kind):
+    """A deque is read number by number."""
+    y = [0] * len(rows)
+    assert outcome([*map(kind, rows)], y) == outcome([*map(deque, rows)], y)
+    assert outcome([[1.0]] * len(rows), [*map(kind, rows)]) == outcome(
+        [[1.0]] * len(rows), [*map(deque, rows)]
+    )
+
+
+@given(st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4))
+def test_targets_that_are_read_at_once_are_read_as_those_that_are_not(targets):
+    """What is in an array of no dimension is looked at by itself."""
+    X = [[1.0]] * len(targets)
+    plain = [np.array(t) if type(t) in (int, float) else t for t in targets]
+    assert outcome(X, targets) == outcome(X, plain)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 10**400, "1", None, True, 3], ids=repr)
+@pytest.mark.parametrize("at", [0, 500, 999])
+def test_one_row_of_a_thousand_is_found(bad, at):
+    rows = [[float(i), i / 7] for i in range(1000)]
+    rows[at] = [rows[at][0], bad]
+    assert outcome(rows, [0] * 1000) == outcome([*map(deque, rows)], [0] * 1000)
+    rows[at] = [1.0, 2.0, 3.0] if at else [1.0]
+    assert outcome(rows, [0] * 1000) == outcome([*map(deque, rows)], [0] * 1000)
+
+
+def by_number(data):
+    """Return what an array holds such that its rows are read number by number."""
+    rows = data.tolist() if data.dtype.kind != "m" else data
+    return [deque(row) if isinstance(row, list) else row for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", ">f8", "g", "i1", ">i2", "i8", "u8", "?", "O"])
+@pytest.mark.parametrize("shape", [(3, 2), (1, 1), (0, 2), (2, 0), (3,)])
+def test_arrays_are_read_as_their_lists_are(kind, shape):
+    numbers = np.arange(math.prod(shape), dtype="f8").reshape(shape)
+    may_end = (math.nan, math.inf) if numbers.size and (kind in "gO" or "f" in kind) else ()
+    for last in (1.0, *may_end):
+        numbers.flat[-1:] = last
+        for data in (numbers.astype(kind), numbers.astype(kind).T):
+            assert outcome(data, [0] * 3) == outcome(by_number(data), [0] * 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.full((2, 2), 1.7e308),
+        np.array([[2**63 - 1, -(2**63)]]),
+        np.array([[2**64 - 1, 2**53 + 1]], dtype="u8"),
+        np.ma.array(np.ones((2, 2)), mask=[[False, True], [False, False]]),
+        np.ma.array(np.ones((2, 2))),
+        np.zeros((2, 2, 1)),
+        np.array([["1", "2"]]),
+        np.array([[1j, 2.0]]),
+    ],
+    ids=repr,
+)
+def test_so_are_arrays_of_the_largest_numbers_and_of_no_numbers(data):
+    assert outcome(data, [0] * len(data)) == outcome(by_number(data), [0] * len(data))
+
+
 @given(st.integers(0, 30), st.integers(0, 5), st.sampled_from([None, math.nan, math.inf]))
 def test_the_place_of_what_is_missing_is_named_wherever_it_is(row, column, missing):
     X = [[float(i + j) for j in range(6)] for i in range(31)]
