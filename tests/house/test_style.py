@@ -81,7 +81,7 @@ BUDGET = {
     "drawing/paths/": 400,
     "drawing/stepper/": 750,
     "drawing/training/": 1050,
-    "fitting/": 600,
+    "fitting/": 630,
     "guards/": 920,
     "testing/": 400,
     "testing/conformance/": 1350,
