@@ -90,6 +90,7 @@ LAYOUTS = {
     "big-endian": lambda x: x.astype(">f8"),
     "long double": lambda x: x.astype(np.longdouble),
     "every second of a big-endian": lambda x: np.repeat(x, 2).astype(">f4")[::2],
+    "of its own dtype": lambda x: x.astype(np.dtype("f8", metadata={"unit": "m"})),
 }
 
 
@@ -351,7 +352,6 @@ EVERY_ARGUMENT = {
     **{"subclass": column(7).view(np.recarray), "row": column(7).reshape(1, 7)},
     **{"float": 2.0, "int": 2, "bool": True, "Fraction": Fraction(1, 3), "huge": 10**30},
     **{"float32": np.float32(0.1), "uint64": np.uint64(2**64 - 1), "nan": math.nan},
-    **{"own dtype": column(7).view(np.dtype("f8", metadata={"unit": "m"}))},
     **{"None": None, "text": "2", "too large": 10**400, "masked": np.ma.array([1.0], mask=[True])},
     **{"complex": np.zeros(7, complex), "dates": np.zeros(7, "M8[s]"), "Value": Value(2.0)},
 }

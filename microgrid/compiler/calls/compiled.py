@@ -22,12 +22,13 @@ from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
-from ..native.kernel import ArrayKernel
+from ..native.kernel import ArrayKernel, common_shape
 from ..passes import optimize
 from ..program import Program
 from ..trace import Trace, trace
 from .arguments import Arguments, as_column
 from .entries import Direct, Entry
+from .outs import Outs
 from .parameters import Parameters, Place
 from .results import Template, filler, template_of
 
@@ -41,6 +42,7 @@ Function = Callable[..., Any]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
 ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
+Array = TypeVar("Array", bound=NDArray[Any])
 Shared = int | str | Iterable[int | str]
 
 
@@ -64,13 +66,13 @@ def compile(
     else f reads, such as another attribute of a model, is read when f is run.
 
     The compiled function takes an array in the place of any number. Arrays broadcast, and arrays
-    come out: f is computed for each row. A list stays a list, as in Python: for a column of rows
-    pass `np.asarray(rows)`. In the kernel a number behaves as a NumPy double does: log(0) is -inf,
-    where Python raises. Every operation is rounded on its own, as in NumPy; but `dot`, `norm`, the
-    sums of products in derivatives and the sums over rows are one operation each, in which a
-    processor may round a product and a sum at once. Functions such as `exp`, and powers other than
-    squares and roots, are within 4 units in the last place of the true number, as NumPy's are: the
-    last digit may differ.
+    come out, new ones or those of `out=`: f is computed for each row. A list stays a list, as in
+    Python: for a column of rows pass `np.asarray(rows)`. In the kernel a number behaves as a NumPy
+    double does: log(0) is -inf, where Python raises. Every operation is rounded on its own, as in
+    NumPy; but `dot`, `norm`, the sums of products in derivatives and the sums over rows are one
+    operation each, in which a processor may round a product and a sum at once. Functions such as
+    `exp`, and powers other than squares and roots, are within 4 units in the last place of the true
+    number, as NumPy's are: the last digit may differ.
 
     Args:
         f: a function of numbers, or a `Program`.
@@ -131,6 +133,10 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         self._direct: Direct | None = None
 
     @overload
+    def __call__(
+        self: Compiled[Scalar, object], *args: object, out: Array, **kwargs: object
+    ) -> Array: ...
+    @overload
     def __call__(  # type: ignore[overload-overlap]  # a float is a `Scalar` too
         self: Compiled[Scalar, object], *args: float, **kwargs: float
     ) -> float: ...
@@ -149,7 +155,24 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     @overload
     def __call__(self, *args: object, **kwargs: object) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the function does, of numbers or for each row of arrays."""
+        """Return what the function does, of numbers or for each row of arrays.
+
+        With `out`, which is for an array or for what the function returns with arrays in it, the
+        results are written there, and it is returned; if anything about it is wrong, nothing is
+        written. It may be an argument, too. A function with a parameter of that name gets it.
+
+        Raises:
+            TypeError: an argument does not consist of real numbers, or `out` not of arrays that can
+                hold the results; or what tracing the function raises.
+            ValueError: the columns have shapes that do not broadcast, an array of `out` has
+                another one or is read-only, or two share memory.
+
+        >>> import microgrid, numpy as np
+        >>> f = microgrid.compile(microgrid.value_and_grad(microgrid.exp))
+        >>> y, slope = np.empty(2), np.empty(2)
+        >>> f(np.array([0.0, -np.inf]), out=(y, slope)) and y
+        array([1., 0.])
+        """
         direct = self._direct
         if direct and not kwargs:
             result = direct(args)
@@ -157,21 +180,28 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
                 if self._latest is not direct.entry:
                     self._latest = direct.entry
                 return result
+        out = kwargs.pop("out") if "out" in kwargs and self.parameters.leaves("out") else None
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
+            if out is not None:
+                raise TypeError("`out` is for numbers, got Values, whose results are Values")
             return self._of_values(call)
-        entry = self._find(call.key) or self._compile(call)
-        self._latest = entry
+        self._latest = entry = self._find(call.key) or self._compile(call)
         columns = [as_column(x) for x in call.columns]
         try:
-            outputs = entry.kernel(call.join_shared(), columns)
+            shape = common_shape(columns)
         except ValueError:
             names = [x for i, x in enumerate(call.inputs()[0]) if i not in entry.shared_inputs]
             shapes = [f"{name} {np.shape(x)}" for name, x in zip(names, columns, strict=True)]
             raise ValueError(
                 f"columns must have shapes that broadcast, got {', '.join(shapes)}"
             ) from None
-        return entry.fill(outputs.tolist() if isinstance(outputs, np.ndarray) else outputs)
+        if out is None:
+            return entry.fill(entry.outputs(call.join_shared(), columns, shape))
+        outs = Outs(entry.template, out)
+        shape = outs.shape(shape, self.reduce is not None)
+        ready = {} if self.reduce else outs.ready(shape, columns)
+        return outs.fill(entry.outputs(call.join_shared(), columns, shape, ready), ready)
 
     def prepare(self, *args: object, **kwargs: object) -> Program:
         """Trace and compile for arguments of this structure; return the program.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import graph
 from ...engine import Value
-from ..native.kernel import ArrayKernel
+from ..native.kernel import NO_ARRAYS, ArrayKernel
 from ..program import Program
 from .results import Fill, Template, filler
 
@@ -46,6 +48,17 @@ class Entry:
                 return False
             self.clock = graph.clock
         return True
+
+    def outputs(
+        self,
+        shared: NDArray[Any] | Sequence[float],
+        columns: Sequence[NDArray[Any] | float],
+        shape: tuple[int, ...],
+        outs: Mapping[int, NDArray[np.float64]] = NO_ARRAYS,
+    ) -> list[Any]:
+        """Return the outputs of the kernel, each an array of a shape or a number."""
+        found = self.kernel(shared, columns, shape, outs)
+        return found.tolist() if isinstance(found, np.ndarray) else found
 
 
 class Direct:

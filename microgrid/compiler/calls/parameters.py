@@ -27,6 +27,10 @@ class Parameters:
         """Return the name of a positional argument."""
         return self.names[position] if position < len(self.names) else f"x{position}"
 
+    def leaves(self, name: str) -> bool:
+        """Return whether a name is free: no parameter has it."""
+        return name not in self.names and name not in self._by_name
+
     def is_shared(self, argument: Place, shared: Collection[Place]) -> bool:
         """Return whether an argument, by position or name, is among the shared ones."""
         if isinstance(argument, str):

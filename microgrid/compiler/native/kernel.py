@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from math import prod
 from typing import Any
@@ -17,12 +17,13 @@ from .machine import Code, Machine, this_machine
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
 
-__all__ = ["ArrayKernel", "Kernel", "driver"]
+__all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "common_shape", "driver"]
 
 CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 BLOCKS = 16  # of rows, for which one part of a program runs before the next one
 DOUBLE = np.dtype(np.float64)
 NOTHING = np.empty(0)
+NO_ARRAYS: Mapping[int, NDArray[np.float64]] = {}
 
 Floats = NDArray[np.float64]
 Column = NDArray[Any] | float  # of real numbers of any dtype
@@ -144,26 +145,37 @@ class ArrayKernel:
         self.kernel = Kernel(self.text)
 
     def __call__(
-        self, shared: Floats | Sequence[float], columns: Sequence[Column]
+        self,
+        shared: Floats | Sequence[float],
+        columns: Sequence[Column],
+        shape: tuple[int, ...] | None = None,
+        outs: Mapping[int, Floats] = NO_ARRAYS,
     ) -> list[Floats | float] | Floats:
         """Return the outputs: a list of arrays or numbers; an array, where rows are added up.
+
+        Args:
+            shared: the numbers that all rows share.
+            columns: the other inputs.
+            shape: the shape of the rows; that of the columns, if None.
+            outs: the arrays for some outputs, by position: of doubles in C order, of that shape,
+                which have no memory in common with columns.
 
         Raises:
             ValueError: the columns are of shapes that do not broadcast.
         """
-        shape = _common_shape(columns)
+        shape = common_shape(columns) if shape is None else shape
         rows = prod(shape)
         numbers = NOTHING
         if self.text.room:
             numbers = np.empty(self.text.room)
             numbers[: len(shared)] = shared
         sums = np.empty(len(self.text.totals)) if self.reduce else None
-        outs = [np.empty(shape) for _ in self.text.written]
-        if not self.kernel.of_arrays(rows, numbers, sums, None, *outs, *columns):
-            self._run_in_chunks(shape, rows, numbers, sums, outs, columns)
+        written = [outs[k] if k in outs else np.empty(shape) for k in self.text.written]
+        if not self.kernel.of_arrays(rows, numbers, sums, None, *written, *columns):
+            self._run_in_chunks(shape, rows, numbers, sums, written, columns)
         if sums is not None:
             return self._total(rows, sums, numbers)
-        filled = iter(outs)
+        filled = iter(written)
         results = [next(filled) if c is None else np.full(shape, c) for c in self.constants]
         return [out if shape else float(out) for out in results]
 
@@ -185,7 +197,8 @@ class ArrayKernel:
             here = slice(begin, begin + count)
             chunks = [x if isinstance(x, float) else _doubles(x[here]) for x in parts]
             pieces = [out[here] for out in ends]
-            self.kernel.of_arrays(count, numbers, sums, lanes, *pieces, *chunks)
+            has_run = self.kernel.of_arrays(count, numbers, sums, lanes, *pieces, *chunks)
+            assert has_run
 
     def _total(self, rows: int, sums: Floats, numbers: Floats) -> Floats:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
@@ -202,7 +215,7 @@ class ArrayKernel:
         return results
 
 
-def _common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
+def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     """Return the shape that columns broadcast to."""
     shapes = [column.shape for column in columns if not isinstance(column, float)]
     shape: tuple[int, ...] = ()
@@ -225,4 +238,8 @@ def _rows_of(column: Column, shape: tuple[int, ...]) -> Any:
 
 def _doubles(rows: NDArray[Any]) -> Floats:
     """Return rows as the kernel takes them."""
-    return rows if rows.dtype is DOUBLE and type(rows) is np.ndarray else np.array(rows, DOUBLE)
+    if rows.dtype is DOUBLE and type(rows) is np.ndarray:
+        return rows
+    numbers = np.empty(rows.shape)
+    numbers[:] = rows  # np.array keeps a dtype that is equal, but another one
+    return numbers
