@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from ..core.primitive import CONSTANT, Primitive
+from ..engine import Value
 from ..functional import dot_, split_dot
-from .program import Program, Step
+from .program import Draft, Program, Step
 
-__all__ = ["divide", "drop_unused", "fold", "merge", "optimize", "rewrite", "simplify", "skip"]
+__all__ = [
+    "divide",
+    "drop_unused",
+    "fold",
+    "merge",
+    "optimize",
+    "optimize_graph",
+    "rewrite",
+    "simplify",
+    "skip",
+]
 
 COMMUTATIVE = frozenset(["+", "*"])
 ARITHMETIC = frozenset(["+", "-", "*", "/", "dot", "sum"])  # of these none but constants matter
@@ -45,6 +56,21 @@ def optimize(program: Program) -> Program:
     return drop_unused(rewrite(program, simplify))
 
 
+def optimize_graph(
+    roots: Sequence[Value], inputs: Sequence[Value], order: Iterable[Value]
+) -> Program:
+    """Return the program of a graph after `optimize`, written at once: see `Draft.of_graph`.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0, label="x")
+    >>> one = x * 1.0
+    >>> optimize_graph([one], [x], [one.parents[1], one])
+    program(x):  # 0 operations
+        return x
+    """
+    return drop_unused(Optimized.of_graph(roots, inputs, order))
+
+
 def drop_unused(program: Program) -> Program:
     """Drop the steps that no output depends on; the inputs stay.
 
@@ -68,40 +94,42 @@ def drop_unused(program: Program) -> Program:
     return rewrite(program, None, needed)
 
 
-class Draft:
+class Frugal(Draft):
     """A program that is being written, with one slot for each constant."""
 
-    def __init__(self, program: Program) -> None:
-        self.first = len(program.inputs)
-        self.steps: list[Step] = []
+    def __init__(self, inputs: Iterable[str]) -> None:
+        super().__init__(inputs)
         self.constants: dict[str, int] = {}  # the slots of constants, by their bits
         self.numbers: dict[int, float] = {}  # of the slots of constants
         self.merged: dict[Step, int] = {}  # the slots of the steps that `merge` has seen
 
-    def step(self, op: Primitive, operands: Slots) -> int:
-        """Append a step; return its slot."""
-        self.steps.append((op, operands))
-        return self.first + len(self.steps) - 1
-
     def constant(self, x: float) -> int:
-        """Return the slot of a constant, which is appended unless it is there."""
+        """Return the slot of a constant, which is written unless it is there."""
         bits = x.hex()
         if bits not in self.constants:
-            self.steps.append((CONSTANT, (x,)))
-            self.constants[bits] = slot = self.first + len(self.steps) - 1
+            self.constants[bits] = slot = super().constant(x)
             self.numbers[slot] = x
         return self.constants[bits]
 
-    def program(self, old: Program, at: Mapping[int, int]) -> Program:
+    def finish(self, old: Program, at: Mapping[int, int]) -> Program:
         """Return the program, with the outputs and labels of one whose slots are now in `at`."""
-        labels = {at[k]: label for k, label in old.labels.items() if at.get(k, -1) >= self.first}
-        return Program.of_parts(old.inputs, self.steps, [at[slot] for slot in old.outputs], labels)
+        kept = {at[k]: label for k, label in old.labels.items() if at.get(k, -1) >= self.first}
+        self.labels = kept
+        return self.program([at[slot] for slot in old.outputs])
+
+
+class Optimized(Frugal):
+    """A draft in which each step is simplified as it is written."""
+
+    def step(self, op: Primitive, operands: Slots) -> int:
+        """Return the slot of a step, which may be one that is there."""
+        return simplify(self, op, operands)
 
 
 # ---- rules: of a step whose operands are in the draft, each returns the slot that replaces it, or
 # None where it does not apply
 
-Rule = Callable[[Draft, Primitive, Slots], int | None]
+Rule = Callable[[Frugal, Primitive, Slots], int | None]
 
 
 def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None = None) -> Program:
@@ -112,7 +140,7 @@ def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None =
         rule: see `simplify`, `fold`, `skip` and `merge`; None copies all steps.
         needed: the slots of the steps to keep; all of them if None.
     """
-    draft = Draft(program)
+    draft = Frugal(program.inputs)
     at = {slot: slot for slot in range(draft.first)}
     for slot, (op, operands) in enumerate(program.steps, start=draft.first):
         if needed is not None and slot not in needed:
@@ -120,13 +148,13 @@ def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None =
         if op is CONSTANT:
             at[slot] = draft.constant(operands[0])
             continue
-        moved = tuple([at[operand] for operand in operands])
+        moved = tuple(map(at.__getitem__, operands))
         new = rule(draft, op, moved) if rule else None
-        at[slot] = draft.step(op, moved) if new is None else new
-    return draft.program(program, at)
+        at[slot] = draft.append(op, moved) if new is None else new
+    return draft.finish(program, at)
 
 
-def simplify(draft: Draft, op: Primitive, operands: Slots) -> int:
+def simplify(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Apply all rules: what one makes of the operands is a chance for the others."""
     is_plain = op.name in ARITHMETIC and operands
     if not is_plain or not draft.numbers.keys().isdisjoint(operands):
@@ -136,7 +164,7 @@ def simplify(draft: Draft, op: Primitive, operands: Slots) -> int:
     return merge(draft, op, operands)
 
 
-def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
+def fold(draft: Frugal, op: Primitive, operands: Slots) -> int | None:
     """Replace a step of constants alone by its number, and x**0 by 1.
 
     What Python refuses, such as log(0), stays.
@@ -152,17 +180,17 @@ def fold(draft: Draft, op: Primitive, operands: Slots) -> int | None:
         return None  # a kernel gives inf or nan
 
 
-def merge(draft: Draft, op: Primitive, operands: Slots) -> int:
+def merge(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Replace a step by an equal one that was there before; x * y and y * x are equal."""
     is_turned = op.name in COMMUTATIVE and operands[0] > operands[1]
     key = op, operands[::-1] if is_turned else operands
     slot = draft.merged.get(key)
     if slot is None:
-        slot = draft.merged[key] = draft.step(op, operands)
+        slot = draft.merged[key] = draft.append(op, operands)
     return slot
 
 
-def skip(draft: Draft, op: Primitive, operands: Slots) -> int | None:
+def skip(draft: Frugal, op: Primitive, operands: Slots) -> int | None:
     """Replace a step that returns one of its operands, bit for bit, by that operand."""
     name, first = op.name, operands[0]
     numbers = [draft.numbers.get(operand) for operand in operands]
@@ -213,7 +241,7 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
         v2 = dot(b, d, v1)
         return v2
     """
-    draft = Draft(program)
+    draft = Frugal(program.inputs)
     at = {slot: slot for slot in range(draft.first)}
     steps = dict(enumerate(program.steps, start=draft.first))
     for slot, (op, operands) in steps.items():
@@ -226,14 +254,14 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
                 lists, start = _lists(*steps[k])
                 terms = [at[x] for xs in lists for x in xs[begin : begin + most]]
                 before = [at[k]] if begin else [at[x] for x in start]
-                at[k] = draft.step(op, (*terms, *before) if op is dot_ else (*before, *terms))
+                at[k] = draft.append(op, (*terms, *before) if op is dot_ else (*before, *terms))
         if slot not in at:
             moved = tuple([at[x] for x in operands])
             while op.name in TREES and len(moved) > most > 1:
                 parts = [moved[begin : begin + most] for begin in range(0, len(moved), most)]
-                moved = tuple([draft.step(op, part) for part in parts])
-            at[slot] = draft.step(op, moved)
-    return draft.program(program, at)
+                moved = tuple([draft.append(op, part) for part in parts])
+            at[slot] = draft.append(op, moved)
+    return draft.finish(program, at)
 
 
 def _lists(op: Primitive, operands: Slots) -> tuple[tuple[Slots, ...], Slots]:

@@ -16,7 +16,7 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Program", "Step"]
+__all__ = ["Draft", "Program", "Step"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
@@ -113,24 +113,10 @@ class Program:
         for x in inputs:
             if not isinstance(x, Value):
                 raise TypeError(f"a program's inputs must be Values, got {quote(x)}")
-        slots = {x: i for i, x in enumerate(inputs)}
-        if len(slots) < len(inputs):
+        if len(set(inputs)) < len(inputs):
             raise ValueError("a program's inputs must be different Values, got one of them twice")
         roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
-        steps: list[Step] = []
-        labels: dict[int, str] = {}
-        for slot, node in enumerate(topological_order(*roots, known=slots), start=len(slots)):
-            if node.parents and node.op:
-                steps.append((node.op, tuple([slots[parent] for parent in node.parents])))
-                if node._label:
-                    labels[slot] = _in_one_line(node._label)
-            else:
-                data = number_of_kind(node.data, float, "a constant is a real number")
-                steps.append((CONSTANT, (data,)))
-            slots[node] = slot
-        names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
-        _require_arities(steps)
-        return cls.of_parts(_make_distinct(names), steps, [slots[root] for root in roots], labels)
+        return Draft.of_graph(roots, inputs, topological_order(*roots, known=set(inputs)))
 
     @classmethod
     def of_parts(
@@ -274,6 +260,61 @@ class Program:
         return "\n".join([*lines, f"    return {returned}"])
 
 
+class Draft:
+    """A program that is being written. How `step` and `constant` do it, a subclass decides."""
+
+    def __init__(self, inputs: Iterable[str]) -> None:
+        self.inputs = tuple(inputs)
+        self.first = len(self.inputs)
+        self.steps: list[Step] = []
+        self.labels: dict[int, str] = {}
+
+    @classmethod
+    def of_graph(
+        cls, roots: Iterable[Value], inputs: Sequence[Value], order: Iterable[Value]
+    ) -> Program:
+        """Return the program of a graph, of which all nodes but the inputs are given in order.
+
+        >>> x = Value(2.0, label="x")
+        >>> y = x * x
+        >>> Draft.of_graph([y, x], [x], [y])
+        program(x):  # 1 operation
+            v1 = x * x
+            return v1, x
+        """
+        names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
+        draft = cls(_make_distinct(names))
+        slots = dict(zip(inputs, range(len(inputs)), strict=True))
+        slot_of = slots.__getitem__
+        for node in order:
+            if (op := node.op) and (parents := node.parents):
+                op.require_operands(len(parents))
+                slots[node] = slot = draft.step(op, tuple(map(slot_of, parents)))
+                if (label := node._label) and slot >= draft.first:
+                    draft.labels[slot] = _in_one_line(label)
+            else:
+                data = number_of_kind(node.data, float, "a constant is a real number")
+                slots[node] = draft.constant(data)
+        return draft.program([slots[root] for root in roots])
+
+    def program(self, outputs: Iterable[int]) -> Program:
+        """Return what was written, with these slots as its outputs."""
+        return Program.of_parts(self.inputs, self.steps, outputs, self.labels)
+
+    def step(self, op: Primitive, operands: tuple[int, ...]) -> int:
+        """Return the slot of a step of a graph, which is written."""
+        return self.append(op, operands)
+
+    def constant(self, x: float) -> int:
+        """Return the slot of a constant, which is written."""
+        return self.append(CONSTANT, (x,))
+
+    def append(self, op: Primitive, operands: tuple[Any, ...]) -> int:
+        """Write a step; return its slot."""
+        self.steps.append((op, operands))
+        return self.first + len(self.steps) - 1
+
+
 _INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<=", "=="])
 
 
@@ -304,12 +345,6 @@ def _make_distinct(names: Sequence[str]) -> list[str]:
             candidate = f"{name}_{count}"
         distinct[candidate] = None
     return list(distinct)
-
-
-def _require_arities(steps: Iterable[Step]) -> None:
-    """Raise `TypeError` if a primitive of some steps takes another number of operands."""
-    for op, count in dict.fromkeys([(op, len(operands)) for op, operands in steps]):
-        op.require_operands(count)
 
 
 def _require_lists(**parts: object) -> None:

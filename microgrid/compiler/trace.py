@@ -32,7 +32,7 @@ from ..engine import Value
 from ..guards.checks import quote
 from ..guards.interrupts import uninterrupted
 from ..guards.locks import compiling
-from .program import Program
+from .program import Draft, Program
 
 __all__ = ["Traced", "nothing_swallowed", "trace", "unknown"]
 
@@ -53,6 +53,7 @@ def trace(
     f: Callable[..., object],
     names: Sequence[str],
     arguments: Callable[[list[Traced]], tuple[Sequence[Any], Mapping[str, Any]]],
+    write: Callable[[Sequence[Value], Sequence[Value], Iterable[Value]], Program] = Draft.of_graph,
 ) -> Trace:
     """Run a function once on traced numbers, and return its trace.
 
@@ -60,6 +61,7 @@ def trace(
         f: what to trace.
         names: one for each traced number.
         arguments: makes the positional and the named arguments of f from the traced numbers.
+        write: makes the program of a graph: `Draft.of_graph`, or `optimize_graph`.
 
     Raises:
         TypeError: f branches on a traced number, reads it, or returns something other than numbers
@@ -82,10 +84,10 @@ def trace(
             "a compiled function must return numbers, or lists, tuples and dicts of them, got "
             f"{quote(result)} ({type(result).__name__})"
         ) from None
-    roots = [x for x in outputs if isinstance(x, Value)]
-    leaves = [x for x in topological_order(*roots, known=set(inputs)) if not x.parents]
-    captured = tuple([leaf for leaf in leaves if not leaf.is_constant])
-    return Trace(Program.from_values(outputs, inputs), structure, captured)
+    roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
+    order = topological_order(*roots, known=set(inputs))
+    captured = tuple([x for x in order if not x.parents and not x.is_constant])
+    return Trace(write(roots, inputs, order), structure, captured)
 
 
 _branches: dict[int, Exception] = {}  # thread -> the first branch that was refused in its trace

@@ -23,7 +23,7 @@ from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c import c_source
 from ..native.kernel import ArrayKernel, common_shape
-from ..passes import optimize
+from ..passes import optimize_graph
 from ..program import Program
 from ..trace import Trace, trace
 from .arguments import Arguments, as_column
@@ -299,7 +299,6 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         names, positions = call.inputs()
         shared = tuple(positions)
         program, structure, captured = self._trace(call, names)
-        program = optimize(program)
         merged, places = _merge_outputs(program)
         template = template_of(structure, places)
         entries = self._entries.values()
@@ -319,7 +318,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
 
     def _trace(self, call: Arguments, names: Sequence[str]) -> Trace:
         try:
-            return trace(self._python(), names, call.rebuild)
+            return trace(self._python(), names, call.rebuild, optimize_graph)
         except (AttributeError, TypeError) as error:
             for name in call.could_be_arrays():
                 error.add_note(
