@@ -163,8 +163,7 @@ class Module:
                 f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
             )
         memo: dict[int, Value | float] = {}
-        if getattr(self.parameters, "__func__", None) is not Module.parameters:
-            # what it leaves out stays the same leaf
+        if chooses_parameters(self):  # what it leaves out stays the same leaf
             memo = {id(leaf): leaf for _, leaf in self.named_parameters()}
         memo.update(zip(map(id, own), new, strict=True))
         return deepcopy(self, memo)
@@ -175,6 +174,11 @@ class Module:
             if parameters.setdefault(path, parameter) is not parameter:
                 raise ValueError(f"two parameters have the path {path}: keys 1 and '1' in one dict")
         return parameters
+
+
+def chooses_parameters(module: Module) -> bool:
+    """Return whether a module says itself which of its parameters `parameters` returns."""
+    return getattr(module.parameters, "__func__", None) is not Module.parameters
 
 
 def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from ..core.array_rules import array_rules, is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
-from ..nn import Module
+from ..nn import Module, chooses_parameters
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
 
@@ -113,15 +113,7 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[An
     if is_array(tree) and not is_of_dates(tree):
         return _flatten_array(tree)
     if isinstance(tree, Module):
-        parameters = tree.parameters()
-        names = _names_of(parameters, tree)
-        paths = [f"[{name!r}]" for name in names]
-        return parameters, Structure(
-            paths,
-            [None] * len(names),
-            tree.with_parameters,
-            lambda atoms: dict(zip(names, atoms, strict=True)),
-        )
+        return _flatten_module(tree)
     if isinstance(tree, Mapping):
         return _join(tree, tree, is_scalar)
     if isinstance(tree, (list, tuple)):
@@ -143,6 +135,20 @@ def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
         return [array.item()], Structure([""], [()], _item, _only)
     paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, array.shape))]
     return array.ravel().tolist(), Structure(paths, [array.shape], _only, _only)
+
+
+def _flatten_module(module: Module) -> tuple[list[Any], Structure]:
+    named = list(module.named_parameters())
+    names = {id(leaf): name for name, leaf in named}
+    is_whole = not chooses_parameters(module)
+    parameters = [leaf for _, leaf in named] if is_whole else module.parameters()
+    paths = [names.get(id(leaf), str(i)) for i, leaf in enumerate(parameters)]
+    return parameters, Structure(
+        [f"[{path!r}]" for path in paths],
+        [None] * len(paths),
+        module.with_parameters,
+        lambda atoms: dict(zip(paths, atoms, strict=True)),
+    )
 
 
 def map_values(function: Callable[[Value], object], tree: object) -> Any:
@@ -225,11 +231,6 @@ def like(tree: object, parts: dict[Any, Any]) -> Any:
     if isinstance(tree, list):
         return list(parts.values())
     return type(tree)(*parts.values()) if hasattr(tree, "_fields") else tuple(parts.values())
-
-
-def _names_of(parameters: Sequence[Value], module: Module) -> list[str]:
-    names = {id(parameter): name for name, parameter in module.named_parameters()}
-    return [names.get(id(p), str(i)) for i, p in enumerate(parameters)]
 
 
 def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:

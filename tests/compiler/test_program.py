@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import Value
 from microgrid.compiler import Program, lowers
-from microgrid.compiler.passes import drop_unused, fold, merge, optimize, rewrite, simplify, skip
+from microgrid.compiler.passes import (
+    drop_unused,
+    fold,
+    merge,
+    optimize,
+    optimize_graph,
+    rewrite,
+    simplify,
+    skip,
+)
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT, Primitive, exponential, power, round_to
 from microgrid.testing.strategies import programs
@@ -447,6 +456,30 @@ def test_after_all_passes_none_has_anything_to_do(program):
     best = optimize(program)
     for run in PASSES:
         assert run(best) == best
+
+
+@given(programs(smooth=False), st.booleans())
+@usual(60)
+def test_what_is_written_straight_from_a_graph_is_what_the_passes_make_of_its_program(f, labelled):
+    def labels(*xs):
+        y, *slopes = gradient(*xs)
+        if labelled:
+            same = [x * 1.0 for x in xs]
+            for i, z in enumerate([y, *same, *slopes]):
+                if isinstance(z, Value):
+                    z.label = f"z{i % 2}\n"
+            slopes += same
+        return [y, slopes, xs]
+
+    def gradient(*xs):
+        y = f(*xs)
+        return [y, *(mg.gradients(y, list(xs)) if isinstance(y, Value) and y.parents else [])]
+
+    names = parameters(f)
+    straight = trace(labels, names, lambda xs: (xs, {}), optimize_graph).program
+    best = optimize(traced(labels, *names))
+    assert (straight, repr(straight)) == (best, repr(best))
+    assert straight.labels == best.labels
 
 
 @given(steps_of_any_kind())

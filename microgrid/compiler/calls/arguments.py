@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from numbers import Real
 from typing import Any
 
@@ -35,6 +36,8 @@ class Arguments:
     Raises:
         TypeError: something is not a number.
     """
+
+    _flat: list[tuple[str, bool, list[Any], Structure]] | None = None  # once it is asked for
 
     def __init__(
         self,
@@ -141,15 +144,19 @@ class Arguments:
         names: list[str] = []
         shared: list[int] = []
         for name, is_shared, scalars, structure in self._flatten():
-            for scalar, path in zip(scalars, structure.paths, strict=True):
+            for i, scalar in enumerate(scalars, start=len(names)):
                 if is_shared or isinstance(scalar, Value):  # which is a model's parameter
-                    shared.append(len(names))
-                names.append(name + path)
+                    shared.append(i)
+            names += [name + path for path in structure.paths]
         return names, shared
 
-    def _flatten(self) -> Iterator[tuple[str, bool, list[Any], Structure]]:
-        for name, tree, is_shared in self._arguments():
-            yield name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf)
+    def _flatten(self) -> list[tuple[str, bool, list[Any], Structure]]:
+        if self._flat is None:
+            self._flat = [
+                (name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf))
+                for name, tree, is_shared in self._arguments()
+            ]
+        return self._flat
 
     def could_be_arrays(self) -> list[str]:
         """Return the names of the first lists and tuples that hold what an array can."""
@@ -166,7 +173,7 @@ class Arguments:
         left = iter(scalars)
         trees = []
         for _, _, old, structure in self._flatten():
-            trees.append(structure.argument([next(left) for _ in old]))
+            trees.append(structure.argument(list(islice(left, len(old)))))
         return self._call_with(trees)
 
     def by_rows(self) -> tuple[tuple[int, ...], Iterator[Call]]:
