@@ -600,7 +600,7 @@ def _fresh_node(leaf: Number) -> Value:
     if not isinstance(leaf, Value):
         return Value(leaf)
     node = leaf.record(argument, (leaf,))
-    node.label = leaf.label
+    node._label = leaf._label  # which was checked there
     return node
 
 

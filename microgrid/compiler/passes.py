@@ -118,14 +118,6 @@ class Frugal(Draft):
         return self.program([at[slot] for slot in old.outputs])
 
 
-class Optimized(Frugal):
-    """A draft in which each step is simplified as it is written."""
-
-    def step(self, op: Primitive, operands: Slots) -> int:
-        """Return the slot of a step, which may be one that is there."""
-        return simplify(self, op, operands)
-
-
 # ---- rules: of a step whose operands are in the draft, each returns the slot that replaces it, or
 # None where it does not apply
 
@@ -158,10 +150,16 @@ def simplify(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Apply all rules: what one makes of the operands is a chance for the others."""
     is_plain = op.name in ARITHMETIC and operands
     if not is_plain or not draft.numbers.keys().isdisjoint(operands):
-        for rule in (fold, skip):
+        for rule in (skip, fold):
             if (slot := rule(draft, op, operands)) is not None:
                 return slot
     return merge(draft, op, operands)
+
+
+class Optimized(Frugal):
+    """A draft in which each step is simplified as it is written."""
+
+    step = simplify
 
 
 def fold(draft: Frugal, op: Primitive, operands: Slots) -> int | None:
@@ -192,10 +190,12 @@ def merge(draft: Frugal, op: Primitive, operands: Slots) -> int:
 
 def skip(draft: Frugal, op: Primitive, operands: Slots) -> int | None:
     """Replace a step that returns one of its operands, bit for bit, by that operand."""
+    if not operands:
+        return None
     name, first = op.name, operands[0]
-    numbers = [draft.numbers.get(operand) for operand in operands]
     if name in IDENTITIES or (name in ("prod", "max", "min") and len(operands) == 1):
         return first
+    numbers = [draft.numbers.get(operand) for operand in operands]
     if name == "*" and 1 in numbers:
         return operands[1 - numbers.index(1)]
     if (name == "/" and numbers[1] == 1) or (op.family, op.constants) == FIRST_POWER:

@@ -185,15 +185,16 @@ def _units(n: int) -> list[list[int]]:
 
 def _sum_of_products(terms: list[Term]) -> Number:
     """Return a sum of products as few nodes: a single `dot` where there are many."""
+    if len(terms) == 1:  # as of a weight, and these are many
+        product = _product(*terms[0])
+        return 0 if is_zero(product) else product
     products: list[tuple[Value, Value]] = []
     others: list[Number] = []
     for x, y in terms:
-        if is_gated(x) or is_gated(y):
-            others.append(multiply_gated(x, y))
-        elif isinstance(x, Value) and isinstance(y, Value):
+        if isinstance(x, Value) and isinstance(y, Value) and not (is_gated(x) or is_gated(y)):
             products.append((x, y))
         else:
-            others.append(_times(x, y))
+            others.append(_product(x, y))
     if len(products) < 3:  # which read better as a formula
         return _sum([*[x * y for x, y in products], *others])
     left, right = [x for x, _ in products], [y for _, y in products]
@@ -211,8 +212,12 @@ def _sum(terms: Sequence[Number]) -> Number:
     return sum_(*terms)
 
 
-def _times(x: Number, y: Number) -> Number:
+def _product(x: Number, y: Number) -> Number:
     """Return x * y, without a node where one is a plain 1, or a plain 0 and the other finite."""
+    if is_gated(x) or is_gated(y):
+        return multiply_gated(x, y)
+    if isinstance(x, Value) and isinstance(y, Value):
+        return x * y
     for value, plain in ((x, y), (y, x)):
         if isinstance(value, Value) and not isinstance(plain, Value):
             if plain == 1:
