@@ -124,7 +124,7 @@ def fit(
             notes = None if named_metrics or held_out else history
             if compile or (compile is None and epochs * rows >= WORTH_COMPILING):
                 predicts, insists = bool(metrics), bool(compile)
-                trainer = _native_trainer(task, notes, predicts, bool(callbacks), insists)
+                trainer = _native_trainer(task, notes, epochs, predicts, bool(callbacks), insists)
             else:
                 trainer = Trainer(task, notes)
             orders = enumerate((order_of_rows(rows, shuffle, random) for _ in range(epochs)), 1)
@@ -224,7 +224,12 @@ def _require_options(
 
 
 def _native_trainer(
-    task: Task, history: History | None, predicts: bool, has_callbacks: bool, insists: bool
+    task: Task,
+    history: History | None,
+    epochs: int,
+    predicts: bool,
+    has_callbacks: bool,
+    insists: bool,
 ) -> Trainer:
     """Return what takes the steps natively; without the extra, unless one insists, in Python."""
     missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
@@ -237,7 +242,7 @@ def _native_trainer(
     with loading, uninterrupted():
         from .compiler.training.trainer import NativeTrainer
 
-    return NativeTrainer(task, history, predicts, has_callbacks, insists)
+    return NativeTrainer(task, history, epochs, predicts, has_callbacks, insists)
 
 
 class _NoBar:

@@ -16,7 +16,7 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Draft", "Program", "Step"]
+__all__ = ["Draft", "Program", "Step", "as_values"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
@@ -115,7 +115,7 @@ class Program:
                 raise TypeError(f"a program's inputs must be Values, got {quote(x)}")
         if len(set(inputs)) < len(inputs):
             raise ValueError("a program's inputs must be different Values, got one of them twice")
-        roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
+        roots = as_values(outputs)
         return Draft.of_graph(roots, inputs, topological_order(*roots, known=set(inputs)))
 
     @classmethod
@@ -258,6 +258,11 @@ class Program:
                 lines.append(f"    {names[slot]} = {_expression(op, [names[i] for i in operands])}")
         returned = ", ".join(names[slot] for slot in self.outputs) or "nothing"
         return "\n".join([*lines, f"    return {returned}"])
+
+
+def as_values(numbers: Iterable[Value | float]) -> list[Value]:
+    """Return plain numbers as constants, and `Value`s as they are."""
+    return [x if isinstance(x, Value) else Value(x).detach() for x in numbers]
 
 
 class Draft:

@@ -32,7 +32,7 @@ from ..engine import Value
 from ..guards.checks import quote
 from ..guards.interrupts import uninterrupted
 from ..guards.locks import compiling
-from .program import Draft, Program
+from .program import Draft, Program, as_values
 
 __all__ = ["Traced", "nothing_swallowed", "trace", "unknown"]
 
@@ -84,7 +84,7 @@ def trace(
             "a compiled function must return numbers, or lists, tuples and dicts of them, got "
             f"{quote(result)} ({type(result).__name__})"
         ) from None
-    roots = [x if isinstance(x, Value) else Value(x).detach() for x in outputs]
+    roots = as_values(outputs)
     order = topological_order(*roots, known=set(inputs))
     captured = tuple([x for x in order if not x.parents and not x.is_constant])
     return Trace(write(roots, inputs, order), structure, captured)

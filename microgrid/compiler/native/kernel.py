@@ -55,11 +55,12 @@ class Kernel:
     """The machine code of a kernel's text, and the record that the driver runs it by.
 
     `of_floats` and `of_arrays` are functions of objects.ll, which say there what they take.
+    `effort` is that of `Code`, and changes no bit of what is computed.
     """
 
-    def __init__(self, text: KernelText) -> None:
+    def __init__(self, text: KernelText, effort: int = 1) -> None:
         self.text = text
-        self.code = code = Code(text.ir(), text.machine)
+        self.code = code = Code(text.ir(), text.machine, effort)
         parts = [code.address(name) for name in text.parts]
         once = [code.address(name) for name in text.once]
         self.record = KernelRecord(

@@ -22,19 +22,13 @@ from ...functional import sum as sum_
 from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...optim import Optimizer
-from ..passes import optimize
-from ..program import Program
+from ..passes import optimize, optimize_graph
+from ..program import Draft, Program, as_values
 from ..trace import Traced, nothing_swallowed, unknown
 
 __all__ = [
-    "Derivation",
-    "derivation_of",
-    "fill",
-    "trace_clip",
-    "trace_loss",
-    "trace_rule",
-    "width_of",
-]
+    "Derivation", "derivation_of", "fill", "trace_clip", "trace_loss", "trace_rule", "width_of",
+]  # fmt: skip
 
 OWN = f"{__name__.partition('.')[0]}."  # how the names of this package's modules begin
 
@@ -64,9 +58,10 @@ def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Valu
             y = target[0] if width is None else list(target)
             loss = require_value(task.loss(prediction, y))
         scalars, structure = flatten(prediction) if predicts else ([], None)
-        order = topological_order(loss, *[x for x in scalars if isinstance(x, Value)])
+        inputs, roots = [*parameters, *row, *target], as_values([loss, *scalars])
+        order = topological_order(*roots, known=set(inputs))
         inner = [node for node in order if node.is_traced and node.parents]
-        program = Program.from_values([loss, *scalars], [*parameters, *row, *target])
+        program = Draft.of_graph(roots, inputs, order)
     places = list(range(len(scalars)))
     template = fill(structure.result(places), places) if structure else []
     return program, template, [ref(node) for node in [*row, *target, *inner]]
@@ -91,15 +86,15 @@ class Derivation:
 
     def __init__(self, forward: Program, parameters: int) -> None:
         inputs = [Traced(name) for name in forward.inputs]
-        loss, *prediction = forward(*inputs)
-        if not isinstance(loss, Value):
-            loss = Value(loss)
+        loss, *prediction = as_values(forward(*inputs))
         require_dependence(loss, inputs[:parameters])
-        slopes = gradients(loss, inputs[:parameters])
-        self.program = optimize(Program.from_values([loss, *slopes, *prediction], inputs))
+        roots = as_values([loss, *gradients(loss, inputs[:parameters]), *prediction])
+        order = topological_order(*roots, known=set(inputs))
+        self.program = optimize_graph(roots, inputs, order)
         self.is_trusted = False
 
 
+@collects_rarely
 @collects_rarely
 def derivation_of(forward: Program, parameters: int) -> Derivation:
     """Return what follows from the program of a loss: once for all if it is one of the latest.

@@ -47,13 +47,14 @@ class NativeSteps:
     Args:
         task: what the steps are to do.
         predicts: whether the predictions are wanted too.
+        effort: LLVM's, see `Code`.
 
     Raises:
         TypeError: something cannot be compiled; it says what, and what to write instead.
         Unmoved: the loss does not depend on the parameters.
     """
 
-    def __init__(self, task: Task, predicts: bool) -> None:
+    def __init__(self, task: Task, predicts: bool, effort: int = 1) -> None:
         self.task, self.predicts, self.optimizer = task, predicts, task.optimizer
         self.target_width = width_of(task.examples.targets[0])
         count, slots = len(self.optimizer.parameters), self.optimizer.slots
@@ -63,15 +64,15 @@ class NativeSteps:
         self.program = self.derivation.program
         outs = range(1 + count, len(self.program.outputs))
         self.outs = len(outs)
-        self._loss = _kernel(self.program, range(count), outs, range(1 + count))
+        self._loss = _kernel(self.program, effort, range(count), outs, range(1 + count))
         self.taken = 0  # steps, ever
         self._shared = np.zeros(self._loss.text.room)  # of all rows: first the parameters
         self.parameters, self.state = self._shared[:count], np.zeros(slots * count)
         self._sums, self.gradients = np.zeros(1 + count), np.zeros(count)
         self._batches: dict[int, Batch] = {}  # by the number of their rows
-        self._clip = Clipping(self.clipping) if self.clipping is not None else None
+        self._clip = Clipping(self.clipping, effort) if self.clipping is not None else None
         self._unclipped = np.zeros(count) if self._clip else self.gradients
-        self._bind_rule(slots)
+        self._bind_rule(slots, effort)
         self.read()
 
     def columns(self, examples: Examples) -> Array:
@@ -176,11 +177,11 @@ class NativeSteps:
         rows = columns.shape[1]
         return self._loss.bind(rows, places, _addresses(outs), self._shared, self._sums)
 
-    def _bind_rule(self, slots: int) -> None:
+    def _bind_rule(self, slots: int, effort: int) -> None:
         """Make ready the optimizer's rule, which has the parameters for rows."""
         count, numbers = len(self.parameters), 3 + slots
         outs, check = range(1 + slots), range(1 + slots, 2 + slots)
-        self._rule = _kernel(self.rule, range(numbers, numbers + 2), outs, check)
+        self._rule = _kernel(self.rule, effort, range(numbers, numbers + 2), outs, check)
         made, states = np.zeros((len(outs), count)), self.state.reshape(slots, count)
         self._settings, self._nothing = np.zeros(self._rule.text.room), np.zeros(1)
         given = [self.parameters, self.gradients, *states, self._unclipped]
@@ -193,9 +194,9 @@ class NativeSteps:
 class Clipping:
     """The clipping of all gradients, compiled: a kernel without rows, which shares all numbers."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, effort: int) -> None:
         count = len(program.inputs)
-        self.kernel = _kernel(program, range(count))
+        self.kernel = _kernel(program, effort, range(count))
         text, program = self.kernel.text, self.kernel.text.program
         # what it computes is in a place after the call; constants wait behind these places
         constants = [slot for slot in program.outputs if slot not in text.shared_places]
@@ -219,15 +220,21 @@ def _addresses(lines: Array) -> list[int]:
     return [lines.ctypes.data + k * lines.strides[0] for k in range(len(lines))]
 
 
-def _kernel(
-    program: Program, shared: range, written: range = range(0), totals: range = range(0)
-) -> Kernel:
-    """Return a kernel, one of the latest if it is there: networks are often trained again."""
-    return _latest_kernels(program, shared, written, totals, tuple(LOWERINGS.values()))
+def _kernel(program: Program, effort: int, shared: range, *outputs: range) -> Kernel:
+    """Return a kernel, one of the latest if it is there: networks are often trained again.
+
+    The outputs are those that are written, and those that are added up.
+    """
+    return _latest_kernels(program, effort, shared, outputs, tuple(LOWERINGS.values()))
 
 
 @lru_cache(maxsize=16)
 def _latest_kernels(
-    program: Program, shared: range, written: range, totals: range, lowerings: tuple[Lowering, ...]
+    program: Program,
+    effort: int,
+    shared: range,
+    outputs: tuple[range, ...],
+    lowerings: tuple[Lowering, ...],
 ) -> Kernel:
-    return Kernel(KernelText(program, shared, written, totals, this_machine()))
+    written, totals = outputs or ((), ())
+    return Kernel(KernelText(program, shared, written, totals, this_machine()), effort)

@@ -24,6 +24,7 @@ SECONDS = 0.05  # about how long steps are taken at once: Ctrl-C and the bar wai
 SECONDS_PER_OPERATION = 1e-8  # at most, for one row: a guess, until steps have been measured
 FIRST_ROWS = 4  # whose loss is compared with Python's
 AGREEMENT = 1e-6  # far more than rounding makes, far less than another number would
+WORTH_OPTIMISING = 10**6  # rows to go through: of fewer, LLVM takes longer than it saves
 MOST_ROWS = 2**18  # of all epochs whose orders are drawn at once
 
 
@@ -32,6 +33,7 @@ class NativeTrainer(Trainer):
 
     Args:
         task, history: as a `Trainer` takes them.
+        epochs: how often all rows are gone through, at most.
         predicts: whether the predictions are wanted too.
         has_callbacks: whether somebody may look at the model after every epoch, and change it.
         insists: whether to raise an error where something cannot be compiled; else Python goes on.
@@ -44,12 +46,14 @@ class NativeTrainer(Trainer):
         self,
         task: Task,
         history: History | None,
+        epochs: int,
         predicts: bool,
         has_callbacks: bool,
         insists: bool,
     ) -> None:
         super().__init__(task, history)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
+        self.effort = int(epochs * len(task.examples.rows) >= WORTH_OPTIMISING)
         self.most_steps = 1  # at once
         self.native = self._unless_refused(self._begin)  # None where Python takes the steps
 
@@ -107,7 +111,7 @@ class NativeTrainer(Trainer):
 
     def _compile(self) -> NativeSteps:
         _require_plain(self.task.optimizer)
-        steps = NativeSteps(self.task, self.predicts)
+        steps = NativeSteps(self.task, self.predicts, self.effort)
         is_trusted = steps.derivation.is_trusted
         if not (steps.moves_as_compiled() if is_trusted else steps.is_current()):
             raise TypeError("what draws numbers, or counts its calls, differs every time")
