@@ -160,8 +160,7 @@ class NativeSteps:
 
     def moves_as_compiled(self) -> bool:
         """Return whether clipping and rule still are what was compiled."""
-        now = trace_clip(self.task), trace_rule(self.optimizer)
-        return now == (self.clipping, self.rule)
+        return (trace_clip(self.task), trace_rule(self.optimizer)) == (self.clipping, self.rule)
 
     def _bind(self, rows: int) -> Batch:
         """Return arrays for a batch of so many rows, of which there are few numbers."""

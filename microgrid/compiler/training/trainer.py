@@ -21,7 +21,6 @@ from .stretch import Stretch
 __all__ = ["NativeTrainer"]
 
 SECONDS = 0.05  # about how long steps are taken at once: Ctrl-C and the bar wait for their end
-SECONDS_PER_OPERATION = 1e-8  # at most, for one row: a guess, until steps have been measured
 FIRST_ROWS = 4  # whose loss is compared with Python's
 AGREEMENT = 1e-6  # far more than rounding makes, far less than another number would
 WORTH_OPTIMISING = 10**6  # rows to go through: of fewer, LLVM takes longer than it saves
@@ -54,7 +53,7 @@ class NativeTrainer(Trainer):
         super().__init__(task, history)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
         self.effort = int(epochs * len(task.examples.rows) >= WORTH_OPTIMISING)
-        self.most_steps = 1  # at once
+        self.most_steps = 1  # at once, until one has been measured
         self.native = self._unless_refused(self._begin)  # None where Python takes the steps
 
     def epochs(
@@ -96,8 +95,6 @@ class NativeTrainer(Trainer):
         task, steps = self.task, self._compile()
         self.columns = steps.columns(task.examples)
         self.held_out = steps.columns(task.held_out) if task.held_out else None
-        work = max(1, len(steps.program)) * min(task.batch_size, len(task.examples.rows))
-        self.most_steps = max(1, int(SECONDS / (work * SECONDS_PER_OPERATION)))
         return steps
 
     def _look(self) -> NativeSteps:
