@@ -376,6 +376,7 @@ def use_compiled_functions() -> None:
     assert_type(compiled(2.0, 3.0, shift=1.0), float)
     assert_type(compiled(x, 3.0), Value)
     assert_type(compiled(row, 3.0), Row)
+    assert_type(compiled(row, 3.0, out=row), Row)
     assert_type(mg.compile(cube)(2.0), float)
     assert_type(mg.compile(scaled, reduce="mean")(row, 3.0), float)
     assert_type(mg.compile(mg.value_and_grad(scaled))(row, 3.0), tuple[Any, Any])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, ArrayKernel
+from ..native.memory import empty
 from ..program import Program
 from .results import Fill, Template, filler
 
@@ -111,7 +112,7 @@ class Direct:
         if not shape:
             return self._of_floats(*columns)
         if self._count == 1:
-            out = np.empty(shape)
+            out = empty(shape)
             return out if self._of_arrays(out.size, None, None, None, out, *columns) else None
-        outs = [np.empty(shape) for _ in range(self._count)]
+        outs = [empty(shape) for _ in range(self._count)]
         return outs if self._of_arrays(prod(shape), None, None, None, *outs, *columns) else None

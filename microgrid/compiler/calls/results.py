@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...derivatives.trees import Structure, flatten, like
+from ..native.memory import empty
 
 __all__ = ["Fill", "Template", "filler", "template_of"]
 
@@ -32,9 +33,11 @@ class Block:
         """Return the array of outputs, with the dimensions of their rows before its own."""
         if not self.outputs:
             return np.empty(self.places.shape)
-        parts = np.stack([outputs[i] for i in self.outputs], axis=-1)
+        entries = [outputs[k] for k in self.outputs]
+        shape = (*np.shape(entries[0]), len(entries))
+        parts = np.stack(entries, axis=-1, out=empty(shape) if _has_doubles(entries[0]) else None)
         if len(self.outputs) == self.places.size:
-            return parts.reshape((*parts.shape[:-1], *self.places.shape))
+            return parts.reshape((*shape[:-1], *self.places.shape))
         return parts[..., self.places]
 
 
@@ -79,4 +82,13 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
 
 
 def _copy(output: Any) -> Any:
-    return output.copy() if isinstance(output, np.ndarray) else output
+    if not _has_doubles(output):
+        return output.copy() if isinstance(output, np.ndarray) else output
+    twin = empty(output.shape)
+    twin[...] = output
+    return twin
+
+
+def _has_doubles(output: Any) -> bool:
+    """Return whether an output has doubles for the rows, no single number and no `Value`s."""
+    return isinstance(output, np.ndarray) and output.dtype == np.float64

@@ -14,6 +14,7 @@ from ..partition import find_shared
 from ..program import Program
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
+from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
 
@@ -171,13 +172,13 @@ class ArrayKernel:
             numbers = np.empty(self.text.room)
             numbers[: len(shared)] = shared
         sums = np.empty(len(self.text.totals)) if self.reduce else None
-        written = [outs[k] if k in outs else np.empty(shape) for k in self.text.written]
+        written = [outs[k] if k in outs else empty(shape) for k in self.text.written]
         if not self.kernel.of_arrays(rows, numbers, sums, None, *written, *columns):
             self._run_in_chunks(shape, rows, numbers, sums, written, columns)
         if sums is not None:
             return self._total(rows, sums, numbers)
         filled = iter(written)
-        results = [next(filled) if c is None else np.full(shape, c) for c in self.constants]
+        results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
         return [out if shape else float(out) for out in results]
 
     def _run_in_chunks(
@@ -226,6 +227,12 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
                 return np.broadcast_shapes(*shapes)
             shape = shape or own
     return shape
+
+
+def _full(shape: tuple[int, ...], number: float) -> Floats:
+    array = empty(shape)
+    array.fill(number)
+    return array
 
 
 def _rows_of(column: Column, shape: tuple[int, ...]) -> Any:
