@@ -94,7 +94,7 @@ def test_what_is_too_much_or_waits_for_too_long_goes_back_to_the_system():
     gc.collect()  # which a program does now and then
     assert pool.waiting() == 0
     assert all(memory() is None for memory in gone)
-    assert pool._collected not in gc.callbacks
+    assert pool._after_collection not in gc.callbacks
     too_large = pool.empty((300,), 300)
     del too_large
     assert pool.waiting() == 0

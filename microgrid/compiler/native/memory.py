@@ -63,8 +63,8 @@ class Pool:
         """Let memory wait to be used again."""
         self._waiting[next(self._keys)] = monotonic(), memory
         self.trim()
-        if self._waiting and self._collected not in gc.callbacks:
-            gc.callbacks.append(self._collected)
+        if self._waiting and self._after_collection not in gc.callbacks:
+            gc.callbacks.append(self._after_collection)
 
     def trim(self) -> None:
         """Give back to the system what has waited for too long, or is too much."""
@@ -84,11 +84,11 @@ class Pool:
                 return memory
         return None
 
-    def _collected(self, phase: str, info: object) -> None:
+    def _after_collection(self, phase: str, info: object) -> None:
         if phase == "stop":
             self.trim()
             if not self._waiting:
-                gc.callbacks.remove(self._collected)
+                gc.callbacks.remove(self._after_collection)
 
 
 class _Loan:
