@@ -71,7 +71,7 @@ BUDGET = {
     "arrays/": 2400,
     "compiler/": 2050,
     "compiler/calls/": 1200,
-    "compiler/native/": 1400,
+    "compiler/native/": 1550,
     "compiler/training/": 700,
     "core/": 1700,
     "derivatives/": 1150,
