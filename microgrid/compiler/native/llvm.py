@@ -69,7 +69,10 @@ class Condition(str):
 
 
 class LLVMEmitter(Emitter):
-    """Writes operations as LLVM IR, on single doubles or on vectors of them."""
+    """Writes operations as LLVM IR, on single doubles or on vectors of them.
+
+    There are more than an emitter must have, for `vectors`: those on the bits of numbers.
+    """
 
     def __init__(self, machine: Machine, width: int, declared: dict[str, str]) -> None:
         self.machine, self.width, self.declared = machine, width, declared
