@@ -706,7 +706,7 @@ def test_the_code_lives_as_long_as_what_calls_it():
     assert code() is not None
     assert run(2.0, 3.0) == 7.0
     out = np.empty(4)
-    assert run_rows(4, None, None, None, out, np.arange(4.0), 3.0)
+    assert run_rows(4, 4, None, None, None, out, np.arange(4.0), 3.0)
     assert out.tolist() == [1.0, 4.0, 7.0, 10.0]
     del run, run_rows
     gc.collect()

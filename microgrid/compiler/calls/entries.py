@@ -14,6 +14,7 @@ from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, ArrayKernel
 from ..native.memory import empty
+from ..native.rows import chunks_of
 from ..program import Program
 from .results import Fill, Template, filler
 
@@ -69,13 +70,14 @@ class Direct:
     them and are not added up. It takes a call's arguments, and returns None if they are others.
     """
 
-    __slots__ = ("_count", "_is_alone", "_of_arrays", "_of_floats", "entry")
+    __slots__ = ("_count", "_has_team", "_is_alone", "_of_arrays", "_of_floats", "entry")
 
     def __init__(self, entry: Entry) -> None:
         kernel = entry.kernel.kernel
         self.entry, self._count = entry, len(kernel.text.written)
         self._is_alone = type(entry.template) is int  # the only output, in no list
         self._of_floats, self._of_arrays = kernel.of_floats, kernel.of_arrays
+        self._has_team = entry.kernel.team is not None
 
     def __call__(self, args: tuple[Any, ...]) -> Any:
         """Return the result; None if it takes a detour."""
@@ -111,8 +113,11 @@ class Direct:
             columns.append(x)
         if not shape:
             return self._of_floats(*columns)
+        rows = prod(shape)
+        if self._has_team and chunks_of(rows) > 1:
+            return None
         if self._count == 1:
             out = empty(shape)
-            return out if self._of_arrays(out.size, None, None, None, out, *columns) else None
+            return out if self._of_arrays(rows, rows, None, None, None, out, *columns) else None
         outs = [empty(shape) for _ in range(self._count)]
-        return outs if self._of_arrays(prod(shape), None, None, None, *outs, *columns) else None
+        return outs if self._of_arrays(rows, rows, None, None, None, *outs, *columns) else None

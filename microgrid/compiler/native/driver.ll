@@ -273,3 +273,39 @@ end.of.rows:
   call void @free(ptr %allocated)
   ret void
 }
+
+; Run a program over rows, of which each chunk is added up on its own: its totals are a line of %sums.
+; Where nothing is added up, there is one chunk.
+define void @chunks(ptr %record, i64 %rows, i64 %chunk, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
+entry:
+$LOADS
+  %any.totals = icmp ne i64 %total.count, 0
+  %most = select i1 %any.totals, i64 %chunk, i64 %rows
+  br label %chunk.one
+chunk.one:
+  %begin = phi i64 [ 0, %entry ], [ %end, %move ]
+  %line = phi ptr [ %sums, %entry ], [ %line.next, %move ]
+  %left = sub i64 %rows, %begin
+  %count = call i64 @llvm.umin.i64(i64 %left, i64 %most)
+  call void @kernel(ptr %record, i64 %count, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %line, ptr %lanes)
+  %end = add i64 %begin, %count
+  %line.next = getelementptr double, ptr %line, i64 %total.count
+  %more = icmp ult i64 %end, %rows
+  br i1 %more, label %move, label %done
+move: ; the columns, to the next chunk
+  %k = phi i64 [ 0, %chunk.one ], [ %k.next, %move.one ]
+  %k.more = icmp ult i64 %k, %column.count
+  br i1 %k.more, label %move.one, label %chunk.one
+move.one:
+  %stride.at = getelementptr i64, ptr %strides, i64 %k
+  %stride = load i64, ptr %stride.at
+  %bytes = mul i64 %stride, %count
+  %column.at = getelementptr ptr, ptr %columns, i64 %k
+  %column = load ptr, ptr %column.at
+  %column.next = getelementptr i8, ptr %column, i64 %bytes
+  store ptr %column.next, ptr %column.at
+  %k.next = add i64 %k, 1
+  br label %move
+done:
+  ret void
+}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..partition import find_shared
 from ..program import Program
@@ -17,17 +15,15 @@ from .machine import Code, Machine, this_machine
 from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
+from .rows import Column, Floats, Rows, chunk_of, chunks_of, common_shape, rows_of
+from .threads import Team
 
-__all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "common_shape", "driver"]
+__all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
 
-CHUNK = 1024  # rows that are converted at once, where a column is not of doubles in even steps
 BLOCKS = 16  # of rows, for which one part of a program runs before the next one
-DOUBLE = np.dtype(np.float64)
 NOTHING = np.empty(0)
-NO_ARRAYS: Mapping[int, NDArray[np.float64]] = {}
+NO_ARRAYS: Mapping[int, Floats] = {}
 
-Floats = NDArray[np.float64]
-Column = NDArray[Any] | float  # of real numbers of any dtype
 Strided = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
 
 
@@ -126,6 +122,7 @@ class ArrayKernel:
             columns.
         reduce: "sum" or "mean" to add up every output over the rows, or None.
         machine: what to make code for; the processor that this runs on, if None.
+        threads: how many threads share the rows, at most; None for as many as there are processors.
     """
 
     def __init__(
@@ -134,8 +131,10 @@ class ArrayKernel:
         shared_inputs: Collection[int] = (),
         reduce: str | None = None,
         machine: Machine | None = None,
+        threads: int | None = 1,
     ) -> None:
         self.program, self.reduce = program, reduce
+        self.team = None if threads == 1 else Team(threads)
         positions = range(len(program.outputs))
         is_shared = find_shared(program, shared_inputs)
         # a sum of what is shared needs no loop over the rows
@@ -171,43 +170,44 @@ class ArrayKernel:
         if self.text.room:
             numbers = np.empty(self.text.room)
             numbers[: len(shared)] = shared
-        sums = np.empty(len(self.text.totals)) if self.reduce else None
+        sums = np.empty((chunks_of(rows), len(self.text.totals))) if self.reduce else None
         written = [outs[k] if k in outs else empty(shape) for k in self.text.written]
-        if not self.kernel.of_arrays(rows, numbers, sums, None, *written, *columns):
-            self._run_in_chunks(shape, rows, numbers, sums, written, columns)
+        self._compute(shape, numbers, sums, written, columns)
         if sums is not None:
             return self._total(rows, sums, numbers)
         filled = iter(written)
         results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
         return [out if shape else float(out) for out in results]
 
-    def _run_in_chunks(
+    def _compute(
         self,
         shape: tuple[int, ...],
-        rows: int,
         numbers: Floats,
         sums: Floats | None,
         outs: Sequence[Floats],
         columns: Sequence[Column],
     ) -> None:
-        """Compute rows, of which some columns are converted piece by piece."""
-        lanes = np.zeros((len(self.text.totals), self.text.machine.width))
-        parts = [_rows_of(column, shape) for column in columns]
-        ends = [out.reshape(-1) for out in outs]
-        for begin in range(0, max(rows, 1), CHUNK):
-            count = min(CHUNK, rows - begin)
-            here = slice(begin, begin + count)
-            chunks = [x if isinstance(x, float) else _doubles(x[here]) for x in parts]
-            pieces = [out[here] for out in ends]
-            has_run = self.kernel.of_arrays(count, numbers, sums, lanes, *pieces, *chunks)
-            assert has_run
+        """Fill the arrays for sums and outputs."""
+        rows, run = prod(shape), self.kernel.of_arrays
+        chunk, team = chunk_of(rows), self.team if chunks_of(rows) > 1 else None
+        if team or not run(rows, chunk, numbers, sums, None, *outs, *columns):
+            lanes = len(self.text.totals), self.text.machine.width
+            flat = [out.reshape(-1) for out in outs]
+            parts = [rows_of(column, shape) for column in columns]
+            call = Rows(run, chunk, numbers, lanes, sums, flat, parts)
+            if team:
+                team.run(call.compute, rows, chunk)
+            else:
+                call.compute(0, rows)
 
     def _total(self, rows: int, sums: Floats, numbers: Floats) -> Floats:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""
         is_mean = self.reduce == "mean"
         if not rows:
             return np.full(len(self.program.outputs), np.nan if is_mean else 0.0)
-        totals = sums / rows if is_mean else sums
+        # chunk after chunk: a sum along an axis may take another order
+        total: Floats = np.add.accumulate(sums)[-1] if len(sums) > 1 else sums[0]
+        totals = total / rows if is_mean else total
         if len(totals) == len(self.program.outputs):
             return totals
         results = np.empty(len(self.program.outputs))
@@ -217,37 +217,7 @@ class ArrayKernel:
         return results
 
 
-def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
-    """Return the shape that columns broadcast to."""
-    shapes = [column.shape for column in columns if not isinstance(column, float)]
-    shape: tuple[int, ...] = ()
-    for own in shapes:
-        if own != shape:
-            if shape and own:
-                return np.broadcast_shapes(*shapes)
-            shape = shape or own
-    return shape
-
-
 def _full(shape: tuple[int, ...], number: float) -> Floats:
     array = empty(shape)
     array.fill(number)
     return array
-
-
-def _rows_of(column: Column, shape: tuple[int, ...]) -> Any:
-    """Return a column as a number for all rows, or as what has the rows as a slice."""
-    if isinstance(column, float) or column.size == 1:
-        return float(column if isinstance(column, float) else column.item())
-    if column.ndim == 1 and column.shape == shape:
-        return column
-    return (column if column.shape == shape else np.broadcast_to(column, shape)).flat
-
-
-def _doubles(rows: NDArray[Any]) -> Floats:
-    """Return rows as the kernel takes them."""
-    if rows.dtype is DOUBLE and type(rows) is np.ndarray:
-        return rows
-    numbers = np.empty(rows.shape)
-    numbers[:] = rows  # np.array keeps a dtype that is equal, but another one
-    return numbers

@@ -114,29 +114,32 @@ define internal ptr @data(ptr %object) alwaysinline {
   ret ptr %either
 }
 
-; Run a program over arrays: its arguments are the number of rows, the shared numbers with room for
-; all that are kept, the array for the totals, that for their lanes (see @kernel), an array for each
-; output and a column for each input. All but the columns are arrays of doubles, one after another,
-; or None. Returns False, and does nothing, if a column is neither a float nor an array of doubles in
-; even steps, one for all rows or one for each.
+; Run a program over arrays: its arguments are the number of rows, and how many of them make a chunk
+; (see @chunks), the shared numbers with room for all that are kept, the array for the totals, that
+; for their lanes (see @kernel), an array for each output and a column for each input. All but the
+; columns are arrays of doubles, one after another, or None. Returns False, and does nothing, if a
+; column is neither a float nor an array of doubles in even steps, one for all rows or one for each.
 define ptr @of_arrays(ptr %self, ptr %args, i64 %count) {
 entry:
   %record = call ptr @record(ptr %self)
 $LOADS
   %rows.object = load ptr, ptr %args
   %rows = call i64 @PyLong_AsSsize_t(ptr %rows.object)
-  %shared.at = getelementptr ptr, ptr %args, i64 1
+  %chunk.at = getelementptr ptr, ptr %args, i64 1
+  %chunk.object = load ptr, ptr %chunk.at
+  %chunk = call i64 @PyLong_AsSsize_t(ptr %chunk.object)
+  %shared.at = getelementptr ptr, ptr %args, i64 2
   %shared.object = load ptr, ptr %shared.at
   %shared = call ptr @data(ptr %shared.object)
-  %sums.at = getelementptr ptr, ptr %args, i64 2
+  %sums.at = getelementptr ptr, ptr %args, i64 3
   %sums.object = load ptr, ptr %sums.at
   %sums = call ptr @data(ptr %sums.object)
-  %lanes.at = getelementptr ptr, ptr %args, i64 3
+  %lanes.at = getelementptr ptr, ptr %args, i64 4
   %lanes.object = load ptr, ptr %lanes.at
   %lanes = call ptr @data(ptr %lanes.object)
-  %out.args = getelementptr ptr, ptr %args, i64 4
+  %out.args = getelementptr ptr, ptr %args, i64 5
   %column.args = getelementptr ptr, ptr %out.args, i64 %out.count
-  %expected.but.outs = add i64 %column.count, 4
+  %expected.but.outs = add i64 %column.count, 5
   %expected = add i64 %expected.but.outs, %out.count
   %as.many = icmp eq i64 %count, %expected
   br i1 %as.many, label %begin, label %refuse
@@ -233,7 +236,7 @@ odd:
   br label %refuse
 run:
   %thread = call ptr @PyEval_SaveThread()
-  call void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes)
+  call void @chunks(ptr %record, i64 %rows, i64 %chunk, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes)
   call void @free(ptr %columns)
   call void @PyEval_RestoreThread(ptr %thread)
   %true = call ptr @PyBool_FromLong(i64 1)
