@@ -106,23 +106,20 @@ class _Job:
         self._work: Callable[[int], None] | None = work
         self._left = iter(range(count))  # no two threads get the same step of it
         self._helping: list[Event] = []
-        self._is_over = False
         self.errors: list[BaseException] = []
 
     def take_part(self) -> None:
         """Make calls, until all are made or begun by others."""
-        work = self._work
-        assert work is not None
-        for i in self._left:
-            work(i)
+        if work := self._work:
+            for i in self._left:
+                work(i)
 
     def help(self) -> None:
-        """Take part on another thread, unless it comes too late."""
+        """Take part on another thread, if anything is left to do."""
         done = Event()
-        self._helping.append(done)  # before it looks whether all is over: see `finish`
+        self._helping.append(done)  # before it begins a call: see `finish`
         try:
-            if not self._is_over:
-                self.take_part()
+            self.take_part()
         except BaseException as error:
             self.errors.append(error)
             self.stop()
@@ -134,11 +131,10 @@ class _Job:
         deque(self._left, maxlen=0)
 
     def finish(self) -> None:
-        """Wait for those who help; from now on nobody else does."""
-        self._is_over = True
+        """Wait for those who help, once no other call can begin."""
         for done in tuple(self._helping):
             done.wait()
-        self._work = None  # what waits to help must keep no arrays alive
+        self._work = None  # a thread that is busy still has this job before it: no arrays, though
 
 
 _jobs: SimpleQueue[_Job | None] = SimpleQueue()
