@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import microgrid as mg
-from microgrid.compiler.native import threads
+from microgrid.compiler import threads
 from microgrid.compiler.native.rows import LEAST, MOST, WHOLE, chunk_of, chunks_of
-from microgrid.compiler.native.threads import share
+from microgrid.compiler.threads import share
 from tests.interrupts import failing, in_files_of, one_of_each_line, signalled
 from tests.threads import PATIENCE, in_a_thread
 
@@ -230,7 +230,7 @@ SETUP = f"""
 import os, sys, threading
 import numpy as np
 import microgrid as mg
-from microgrid.compiler.native import threads
+from microgrid.compiler import threads
 
 threads.processors, threads.WORTH = lambda: 3, 1e-12
 f = mg.compile(mg.value_and_grad(mg.tanh), threads=None)

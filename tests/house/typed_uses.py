@@ -378,7 +378,8 @@ def use_compiled_functions() -> None:
     assert_type(compiled(row, 3.0), Row)
     assert_type(compiled(row, 3.0, out=row), Row)
     assert_type(mg.compile(cube)(2.0), float)
-    assert_type(mg.compile(scaled, reduce="mean")(row, 3.0), float)
+    assert_type(mg.compile(cube, threads=None)(2.0), float)
+    assert_type(mg.compile(scaled, reduce="mean", threads=2)(row, 3.0), float)
     assert_type(mg.compile(mg.value_and_grad(scaled))(row, 3.0), tuple[Any, Any])
     assert_type(mg.compile(mg.grad(scaled))(row, 3.0), Any)
     assert_type(mg.compile(product, shared=0)([2.0, 3.0]), Any)
@@ -436,6 +437,7 @@ def refused() -> None:
     mg.losses.squared_error(x, "2.0")  # type: ignore
     mg.family(steep)("2")  # type: ignore
     mg.compile(scaled, reduce="max")  # type: ignore
+    mg.compile(scaled, threads="all")  # type: ignore
     mg.draw("x")  # type: ignore
     mg.fit(mg.MLP(2, [1]), [[1.0]], [1])  # type: ignore
 

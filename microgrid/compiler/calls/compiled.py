@@ -93,8 +93,8 @@ def compile(
             parameters are. An array there is an array of numbers, not a column.
         reduce: "sum" or "mean" to add up every result over the rows, always in the same order.
         threads: how many threads share the rows of a call, at most; None for as many as there are
-            processors. There are never more than pay: that begins with calls that take 0.1 ms, such
-            as 10,000 rows of a formula and its five derivatives. No bit depends on it.
+            processors. There are never more than pay: each has 0.1 ms of work at least, such as
+            10,000 rows of a formula and its five derivatives. No bit depends on their number.
 
     Raises:
         ImportError: NumPy or llvmlite is not installed.

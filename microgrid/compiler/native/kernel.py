@@ -10,13 +10,13 @@ import numpy as np
 
 from ..partition import find_shared
 from ..program import Program
+from ..threads import Team
 from .llvm import KernelText
 from .machine import Code, Machine, this_machine
 from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
 from .rows import Column, Floats, Rows, chunk_of, chunks_of, common_shape, rows_of
-from .threads import Team
 
 __all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
 

@@ -14,8 +14,8 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from time import perf_counter
 
-from ...guards.interrupts import uninterrupted
-from ...guards.locks import lock_across_forks
+from ..guards.interrupts import uninterrupted
+from ..guards.locks import lock_across_forks
 
 __all__ = ["Team", "processors", "share"]
 
