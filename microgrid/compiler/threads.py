@@ -35,33 +35,30 @@ class Team:
         self._seconds = 0.0  # that a row took lately; 0 before the first call
 
     def run(self, compute: Callable[[int, int], None], rows: int, chunk: int) -> None:
-        """Compute rows from one on to another one, in any order: whole chunks at once."""
+        """Compute the rows from one on to another one: spans of whole chunks, in any order."""
         times: list[float] = []  # that a row took
 
-        def timed(begin: int, end: int) -> None:
+        def measure(begin: int, end: int) -> None:
             start = perf_counter()
             compute(begin, end)
-            times.append((perf_counter() - start) / (end - begin))
+            times.append(max(perf_counter() - start, 1e-9) / (end - begin))
 
         done = 0
         if not self._seconds:
             done = min(chunk, rows)
-            timed(0, done)
-            self._seconds = max(times[0], 1e-12)
+            measure(0, done)
+            self._seconds = times[0]
         chunks = -(-(rows - done) // chunk)
         seconds = (rows - done) * self._seconds
         threads = min(processors(), self._most or chunks, chunks, int(seconds / WORTH))
-        spans = max(min(int(seconds / SPAN), chunks) // max(threads, 1), 1) * threads
-
-        def one(i: int) -> None:
-            begin, end = (done + chunk * (chunks * k // spans) for k in (i, i + 1))
-            timed(begin, min(end, rows))
-
         if threads > 1:
-            share(one, spans, threads)
+            # each has as many spans to compute
+            count = max(min(int(seconds / SPAN), chunks) // threads, 1) * threads
+            ends = [done + chunk * (chunks * i // count) for i in range(count)] + [rows]
+            share(lambda i: measure(ends[i], ends[i + 1]), count, threads)
         elif chunks:
-            timed(done, rows)
-        self._seconds = max(min(times), 1e-12)
+            measure(done, rows)
+        self._seconds = min(times)
 
 
 def processors() -> int:
