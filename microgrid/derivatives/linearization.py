@@ -55,9 +55,11 @@ class Linearization:
     ) -> None:
         self.roots, self.inputs = roots, inputs
         values = _values(roots)
-        order = topological_order(*values)
+        # behind the arguments of a trace nothing can be stale, or one of the other inputs
+        ends = inputs if all(map(_stands_for_leaf, inputs)) else []
+        self.order = order = [*ends, *topological_order(*values, known=set(ends))]
         require_fresh(order)
-        self.closed = is_closed(order, inputs)
+        self.closed = not ends and is_closed(order, inputs)
         self.numeric = self.closed and not as_graphs
         partials_of = Value.partials if self.numeric else _partials_as_graphs
         self.links: list[Link] = [
@@ -68,7 +70,7 @@ class Linearization:
     def pull(self, cotangents: Sequence[Number]) -> list[Number]:
         """Return the derivatives of the roots' sum, weighted by cotangents, one for each input."""
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
-            return _merge_equal(self._pull_graphs(cotangents), [*self.roots, *cotangents])
+            return _merge_equal(self._pull_graphs(cotangents), self.order, cotangents)
         adjoint: dict[Number, Number] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
             if cotangent != 0:
@@ -110,7 +112,7 @@ class Linearization:
                 moved[node] = _sum_of_products(terms)
         if self.numeric and watched and (watch := current(watched)):
             watch.check_push(reversed(self.links), moved)
-        return _merge_equal([moved.get(root, 0) for root in self.roots], [*self.roots, *tangents])
+        return _merge_equal([moved.get(root, 0) for root in self.roots], self.order, tangents)
 
     def matrix(self) -> list[list[Number]]:
         """Return the derivatives of each root by each input, from the side that is fewer."""
@@ -118,6 +120,11 @@ class Linearization:
             return [self.pull(unit) for unit in _units(len(self.roots))]
         columns = [self.push(unit) for unit in _units(len(self.inputs))]
         return [list(row) for row in zip(*columns, strict=True)] or [[] for _ in self.roots]
+
+
+def _stands_for_leaf(x: Value) -> bool:
+    """Return whether x is a transform's own node for a leaf of a trace."""
+    return x.op is argument and x.is_traced and not x.parents[0].parents
 
 
 def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
@@ -237,26 +244,34 @@ def is_zero(x: Number) -> bool:
 _own: WeakValueDictionary[int, Value] = WeakValueDictionary()
 
 
-def _merge_equal(derivatives: Sequence[Number], given: Sequence[Number]) -> list[Number]:
+def _merge_equal(
+    derivatives: Sequence[Number], order: Sequence[Value], given: Sequence[Number]
+) -> list[Number]:
     """Return derivatives with equal nodes made one, in place, if they are nodes that rules made.
 
-    `given` is what the derivatives were made from. Without this, the derivatives of a derivative
-    would go through the same partials again and again.
+    They are derivatives of a graph, whose order is known, weighted by what is given. Without this,
+    the derivatives of a derivative would go through the same partials again and again.
     """
     roots = _values(derivatives)
     if not roots:
         return [*derivatives]
-    known = topological_order(*_values(given))
+    known = set(order)
+    weights = topological_order(*_values(given), known=known)
+    known.update(weights)
     first: dict[Hashable, Value] = {}
-    for node in known:
+    for node in (*order, *weights):
         if id(node) in _own:
             first.setdefault(_identity(node), node)
-    same: dict[Value, Value] = {}
-    for node in topological_order(*roots, known=set(known)):
+    same: dict[Value, Value] = {}  # what is left out, and what takes its place
+    for node in topological_order(*roots, known=known):
         if node.op is not None:
-            node.parents = tuple([same.get(parent, parent) for parent in node.parents])
-            same[node] = first.setdefault(_identity(node), node)
-            _own[id(same[node])] = same[node]
+            if same and not same.keys().isdisjoint(node.parents):
+                node.parents = tuple([same.get(parent, parent) for parent in node.parents])
+            one = first.setdefault(_identity(node), node)
+            if one is node:
+                _own[id(node)] = node
+            else:
+                same[node] = one
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
 
 

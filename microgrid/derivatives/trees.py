@@ -139,15 +139,16 @@ def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
 
 def _flatten_module(module: Module) -> tuple[list[Any], Structure]:
     named = list(module.named_parameters())
-    names = {id(leaf): name for name, leaf in named}
-    is_whole = not chooses_parameters(module)
-    parameters = [leaf for _, leaf in named] if is_whole else module.parameters()
-    paths = [names.get(id(leaf), str(i)) for i, leaf in enumerate(parameters)]
-    return parameters, Structure(
-        [f"[{path!r}]" for path in paths],
-        [None] * len(paths),
+    if chooses_parameters(module):
+        names = {id(leaf): name for name, leaf in named}
+        chosen = module.parameters()
+        named = [(names.get(id(leaf), str(i)), leaf) for i, leaf in enumerate(chosen)]
+    names_in_order = [name for name, _ in named]
+    return [leaf for _, leaf in named], Structure(
+        [f"[{name!r}]" for name in names_in_order],
+        [None] * len(named),
         module.with_parameters,
-        lambda atoms: dict(zip(paths, atoms, strict=True)),
+        lambda atoms: dict(zip(names_in_order, atoms, strict=True)),
     )
 
 

@@ -132,6 +132,20 @@ def test_a_trace_of_a_gradient_is_the_gradient(program):
     assert found == pytest.approx(expected, rel=OTHER_ORDER, abs=OTHER_ORDER * scale)
 
 
+def test_a_trace_differentiates_by_an_argument_and_by_what_it_stands_for_at_once():
+    def by_argument_and_leaf(x):
+        return mg.grad(lambda y: mg.sum(mg.gradients(y * x * y, [y, x])))(x)
+
+    def by_arguments(x):  # of which one depends on the other
+        def inner(y):
+            return mg.grad(lambda z: mg.sum(mg.gradients(z * z * y, [z, y])))(y * y)
+
+        return mg.grad(inner)(x)
+
+    assert traced(by_argument_and_leaf)(3.0) == [by_argument_and_leaf(Value(3.0)).data]
+    assert traced(by_arguments)(3.0) == [by_arguments(Value(3.0)).data] == [38.0]
+
+
 def test_leaves_that_are_no_inputs_are_constants_of_their_data_now():
     x, w = Value(2.0, label="x"), Value(3.0, label="w")
     program = Program.from_values([x * w], [x])
