@@ -371,15 +371,26 @@ def bits(x):
     return x.tobytes() if isinstance(x, np.ndarray) and x.dtype == float else repr(x)
 
 
+@pytest.mark.parametrize("reduce", [None, "sum", "mean"])
 @pytest.mark.parametrize("f", [affine_formula, lambda x, y: [x * y + 1.0, y]], ids=["one", "two"])
-def test_the_way_of_a_call_shows_in_nothing(f):
+def test_the_way_of_a_call_shows_in_nothing(f, reduce):
     # by position, arguments may go to the machine code as they are; by name they are taken apart
-    compiled = mg.compile(f)
+    compiled = mg.compile(f, reduce=reduce)
     compiled(1.0, 2.0)
     assert compiled._direct is not None
     for x in EVERY_ARGUMENT.values():
         for y in EVERY_ARGUMENT.values():
             assert outcome(compiled, x, y) == outcome(compiled, x=x, y=y)
+    for args in [(), (1.0,), (np.arange(3.0),), (1.0, 2.0, 3.0), (np.arange(3.0), 2.0, 3.0)]:
+        assert outcome(compiled, *args) == (TypeError, str(attempt(f, *args)))
+
+
+def attempt(f, *args, **kwargs):
+    """Return what comes of a call: its result, or an error."""
+    try:
+        return f(*args, **kwargs)
+    except Exception as error:
+        return error
 
 
 # ---- structures

@@ -10,7 +10,7 @@ import pytest
 import microgrid as mg
 from microgrid import Value
 from microgrid.derivatives.trees import flatten
-from tests.compiler.test_compiled import EVERY_ARGUMENT, LAYOUTS, column
+from tests.compiler.test_compiled import EVERY_ARGUMENT, LAYOUTS, attempt, column
 
 FUNCTIONS = {
     "number": lambda x, y: x * y + 1.0,
@@ -93,14 +93,6 @@ def test_what_can_be_computed_can_be_written_and_nothing_else():
             else:
                 assert found is out
                 assert same(out, right)
-
-
-def attempt(f, *args, **kwargs):
-    """Return what comes of a call: its result, or an error."""
-    try:
-        return f(*args, **kwargs)
-    except Exception as error:
-        return error
 
 
 @pytest.mark.parametrize("rows", [1, 5, 8, 40, 100, 1500])

@@ -14,12 +14,12 @@ from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
 from ...nn import Module
+from ..native.rows import DOUBLE
 from .parameters import Parameters, Place
 
-__all__ = ["Arguments", "Call", "as_column"]
+__all__ = ["Arguments", "Call"]
 
 MOST_NAMED = 3  # lists that an error speaks of
-DOUBLE = np.dtype(np.float64)
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
@@ -82,10 +82,13 @@ class Arguments:
         elif kind is list or kind is tuple:
             return kind, *[self._take(part, is_shared) for part in tree]
         elif _is_number(tree):
-            self.has_values |= isinstance(tree, Value)
-            if not _is_in_range(tree):
-                raise OverflowError(f"{self._name_of(tree)} is too large for a float")
-            self._append(tree, is_shared)
+            is_value = isinstance(tree, Value)
+            self.has_values |= is_value
+            try:
+                self._append(tree if is_value else float(tree), is_shared)  # a Fraction too
+            except OverflowError:
+                name = self._name_of(tree)
+                raise OverflowError(f"{name} is too large for a float") from None
         elif isinstance(tree, Module):
             parameters = tree.parameters()
             self.has_values |= any(parameter.is_traced for parameter in parameters)
@@ -134,7 +137,7 @@ class Arguments:
 
     def join_shared(self) -> NDArray[Any] | Sequence[float]:
         """Return all shared numbers, one after the other."""
-        if all(type(part) is float for part in self.shared_parts):
+        if not any(isinstance(part, (list, np.ndarray)) for part in self.shared_parts):
             return self.shared_parts
         parts = [np.ravel(part) for part in self.shared_parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
@@ -204,11 +207,6 @@ class Arguments:
         return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
 
 
-def as_column(x: Any) -> NDArray[Any] | float:
-    """Return an array as it is, and a number as a float: a Fraction too, and 10**20."""
-    return x if isinstance(x, np.ndarray) else float(x)
-
-
 def _fits_an_array(x: object) -> bool:
     """Return whether x is a list of numbers, or of such lists of one length."""
     if not isinstance(x, (list, tuple)) or hasattr(x, "_fields"):
@@ -219,15 +217,6 @@ def _fits_an_array(x: object) -> bool:
         return np.asarray(x).dtype.kind in "biuf"
     except (TypeError, ValueError):
         return False
-
-
-def _is_in_range(x: Any) -> bool:
-    if not isinstance(x, (float, Value)):
-        try:
-            float(x)
-        except OverflowError:
-            return False
-    return True
 
 
 def _is_number(x: object) -> bool:

@@ -27,7 +27,7 @@ from ..native.rows import common_shape
 from ..passes import optimize_graph
 from ..program import Program
 from ..trace import Trace, trace
-from .arguments import Arguments, as_column
+from .arguments import Arguments
 from .entries import Direct, Entry
 from .outs import Outs
 from .parameters import Parameters, Place
@@ -203,13 +203,16 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
                     self._latest = direct.entry
                 return result
         out = kwargs.pop("out") if "out" in kwargs and self.parameters.leaves("out") else None
+        if direct and out is not None and not kwargs and direct.into(out, args):
+            self._latest = direct.entry
+            return out
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             if out is not None:
                 raise TypeError("`out` is for numbers, got Values, whose results are Values")
             return self._of_values(call)
         self._latest = entry = self._find(call.key) or self._compile(call)
-        columns = [as_column(x) for x in call.columns]
+        columns = call.columns
         try:
             shape = common_shape(columns)
         except ValueError:
@@ -328,9 +331,10 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         kernel = same[0].kernel if same else self._kernel(merged, shared)
         entry = Entry(program, shared, template, kernel, captured, clock)
         count, direct = len(call.columns), self._direct
-        is_plain = call.key == ((), *[None] * count) and not shared and not self.reduce
+        is_plain = call.key == ((), *[None] * count) and not shared
         written = len(kernel.text.written)
-        if is_plain and count + written <= MOST_ON_STACK and written == len(kernel.constants):
+        has_code = bool(self.reduce) or written == len(kernel.constants)
+        if is_plain and has_code and count + written <= MOST_ON_STACK:
             direct = Direct(entry)
         with uninterrupted():
             while len(self._entries) >= MOST_KERNELS:

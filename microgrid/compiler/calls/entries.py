@@ -14,8 +14,9 @@ from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, ArrayKernel
 from ..native.memory import empty
-from ..native.rows import chunks_of
+from ..native.rows import DOUBLE, chunks_of
 from ..program import Program
+from .outs import is_ready
 from .results import Fill, Template, filler
 
 __all__ = ["Direct", "Entry"]
@@ -67,15 +68,19 @@ class Direct:
     """The commonest calls, without any detour: with numbers, and with arrays of doubles alike.
 
     It is for an entry whose arguments are single numbers, not shared, and whose outputs depend on
-    them and are not added up. It takes a call's arguments, and returns None if they are others.
+    them, or are added up. It takes a call's arguments, and returns None if they are others.
     """
 
-    __slots__ = ("_count", "_has_team", "_is_alone", "_of_arrays", "_of_floats", "entry")
+    __slots__ = (
+        *("_count", "_has_team", "_is_alone", "_is_of_rows", "_of_arrays", "_of_floats"),
+        "entry",
+    )
 
     def __init__(self, entry: Entry) -> None:
         kernel = entry.kernel.kernel
         self.entry, self._count = entry, len(kernel.text.written)
-        self._is_alone = type(entry.template) is int  # the only output, in no list
+        self._is_of_rows = not entry.kernel.reduce
+        self._is_alone = self._is_of_rows and type(entry.template) is int  # and in no list
         self._of_floats, self._of_arrays = kernel.of_floats, kernel.of_arrays
         self._has_team = entry.kernel.team is not None
 
@@ -83,34 +88,24 @@ class Direct:
         """Return the result; None if it takes a detour."""
         if self.entry.clock != graph.clock and not self.entry.is_current():
             return None
-        outputs = self._of_floats(*args)
+        outputs = self._of_floats(*args) if self._is_of_rows else None
         if outputs is None:
-            outputs = self._of_columns(args)
+            columns = _alike(args)
+            if columns is None:
+                return None
+            outputs = self._of_columns(*columns)
             if outputs is None:
                 return None
         if self._is_alone:
             return outputs
-        return self.entry.fill(outputs if self._count != 1 else (outputs,))
+        return self.entry.fill((outputs,) if self._count == 1 else outputs)
 
-    def _of_columns(self, args: tuple[Any, ...]) -> Any:
+    def _of_columns(self, shape: tuple[int, ...], columns: list[Any]) -> Any:
         """Return the only output, or all of them; None if it takes a detour."""
-        shape: tuple[int, ...] = ()
-        columns: list[Any] = []
-        for x in args:
-            kind = type(x)
-            if kind is np.ndarray:
-                if x.shape != shape:
-                    if shape:
-                        return None
-                    shape = x.shape
-            elif kind is not float:
-                if kind not in NUMBERS:
-                    return None
-                try:
-                    x = float(x)
-                except OverflowError:
-                    return None
-            columns.append(x)
+        if not self._is_of_rows:
+            fit = all(type(x) is float or x.dtype is DOUBLE for x in columns)
+            fit = fit and len(columns) == len(self.entry.program.inputs)
+            return self.entry.outputs((), columns, shape) if fit else None
         if not shape:
             return self._of_floats(*columns)
         rows = prod(shape)
@@ -121,3 +116,38 @@ class Direct:
             return out if self._of_arrays(rows, rows, None, None, None, out, *columns) else None
         outs = [empty(shape) for _ in range(self._count)]
         return outs if self._of_arrays(rows, rows, None, None, None, *outs, *columns) else None
+
+    def into(self, out: Any, args: tuple[Any, ...]) -> bool:
+        """Write the only result into an array; return False, with nothing done, for a detour."""
+        if type(out) is not np.ndarray or not self._is_alone or not is_ready(out, args):
+            return False
+        if self.entry.clock != graph.clock and not self.entry.is_current():
+            return False
+        shape, columns = _alike(args) or ((), [])
+        rows = out.size
+        if not shape or out.shape != shape or (self._has_team and chunks_of(rows) > 1):
+            return False
+        has_run: bool = self._of_arrays(rows, rows, None, None, None, out, *columns)
+        return has_run
+
+
+def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[Any]] | None:
+    """Return the shape that all arrays have, and the arguments; None if it takes a detour."""
+    shape: tuple[int, ...] = ()
+    columns: list[Any] = []
+    for x in args:
+        kind = type(x)
+        if kind is np.ndarray:
+            if x.shape != shape:
+                if shape:
+                    return None
+                shape = x.shape
+        elif kind is not float:
+            if kind not in NUMBERS:
+                return None
+            try:
+                x = float(x)
+            except OverflowError:
+                return None
+        columns.append(x)
+    return shape, columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from ...derivatives.trees import like
 from ...guards.checks import quote
+from ..native.rows import DOUBLE
 from .results import Block, Template, filler
 
-__all__ = ["Outs"]
-
-DOUBLE = np.dtype(np.float64)
+__all__ = ["Outs", "is_ready"]
 
 
 class Target(NamedTuple):
@@ -50,7 +49,8 @@ class Outs:
         self.targets = list(_match(template, out, "out"))
         for target in self.targets:
             _require_numbers(target)
-        _require_apart(self.targets)
+        if len(self.targets) > 1:
+            _require_apart(self.targets)
 
     def shape(self, shape: tuple[int, ...], is_added_up: bool) -> tuple[int, ...]:
         """Return the shape of the rows, from that of the columns, which broadcast to it.
@@ -63,7 +63,7 @@ class Outs:
             first = self.targets[0]
             own = first.array.shape
             rows = own[: len(own) - len(first.dimensions)]
-            if not _broadcasts(shape, rows):
+            if rows != shape and not _broadcasts(shape, rows):
                 rows = shape
         for name, what, array in self.targets:
             right = () if is_added_up else rows
@@ -74,14 +74,9 @@ class Outs:
 
     def ready(self, rows: tuple[int, ...], columns: Sequence[Any]) -> dict[int, NDArray[Any]]:
         """Return the arrays that a kernel can fill itself while it reads columns, by output."""
-        read = [_span(column) for column in columns if isinstance(column, np.ndarray)]
         found: dict[int, NDArray[Any]] = {}
         for _, what, array in self.targets:
-            is_plain = type(array) is np.ndarray and array.dtype is DOUBLE and array.shape == rows
-            if not isinstance(what, int) or not is_plain or not array.flags.carray:
-                continue
-            begin, end = _span(array)
-            if not any(begin < other_end and other < end for other, other_end in read):
+            if isinstance(what, int) and array.shape == rows and is_ready(array, columns):
                 found.setdefault(what, array)
         return found
 
@@ -92,6 +87,14 @@ class Outs:
             if array is not output:
                 np.copyto(array, output, casting="same_kind")
         return _complete(self._template, self._tree, outputs, set(filled))
+
+
+def is_ready(array: NDArray[Any], arguments: Iterable[object]) -> bool:
+    """Return whether a kernel can fill an array itself while it reads its arguments."""
+    if type(array) is not np.ndarray or array.dtype is not DOUBLE or not array.flags.carray:
+        return False
+    arrays = [x for x in arguments if isinstance(x, np.ndarray)]
+    return not any(np.may_share_memory(array, x) for x in arrays)
 
 
 def _match(template: Template, out: Any, name: str) -> Iterator[Target]:
@@ -123,7 +126,7 @@ def _match(template: Template, out: Any, name: str) -> Iterator[Target]:
 
 def _require_numbers(target: Target) -> None:
     name, array = target.name, target.array
-    if not np.can_cast(DOUBLE, array.dtype, "same_kind"):
+    if array.dtype is not DOUBLE and not np.can_cast(DOUBLE, array.dtype, "same_kind"):
         raise TypeError(f"{name} must hold floating-point numbers, got dtype {array.dtype}")
     if not array.flags.writeable:
         raise ValueError(f"{name} must be writable, got a read-only array")
@@ -147,6 +150,8 @@ def _require_apart(targets: Sequence[Target]) -> None:
 def _span(array: NDArray[Any]) -> tuple[int, int]:
     """Return where an array's memory begins and ends."""
     begin = end = array.__array_interface__["data"][0]
+    if array.flags.c_contiguous:
+        return begin, begin + array.nbytes
     for length, step in zip(array.shape, array.strides, strict=True):
         if length == 0:
             return begin, begin

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "Floats", "Rows", "chunk_of", "chunks_of", "common_shape", "rows_of"]
+__all__ = [
+    *("DOUBLE", "Column", "Floats", "Rows"),
+    *("chunk_of", "chunks_of", "common_shape", "rows_of"),
+]
 
 LEAST = 512  # rows of a chunk
 MOST = 64  # chunks
