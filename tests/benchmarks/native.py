@@ -130,7 +130,15 @@ def training(rows: int) -> Iterator[Side]:
         assert len(history) == steps
         return model
 
-    forget = import_module("microgrid.compiler.training.steps")._latest_kernels.cache_clear
+    memories = [
+        import_module("microgrid.compiler.training.steps")._latest_kernels,
+        import_module("microgrid.compiler.training.programs")._latest_derivations,
+    ]
+
+    def forget() -> None:
+        for memory in memories:
+            memory.cache_clear()
+
     yield Side("microgrid, its training alone", training_alone(start, inputs, targets, rates), flat)
     yield Side("microgrid, a whole fit again", lambda: fitted(STEPS), numbers_of)
     yield Side("microgrid, a first fit", lambda: forget() or fitted(STEPS), numbers_of)

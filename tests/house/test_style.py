@@ -72,7 +72,7 @@ BUDGET = {
     "compiler/": 2250,
     "compiler/calls/": 1200,
     "compiler/native/": 1650,
-    "compiler/training/": 700,
+    "compiler/training/": 715,
     "core/": 1700,
     "derivatives/": 1150,
     "drawing/": 900,

@@ -126,18 +126,24 @@ def trace_clip(task: Task) -> Program | None:
 def trace_rule(optimizer: Optimizer) -> Program:
     """Return the program of an optimizer's rule, for one parameter.
 
-    Its inputs are the parameter, its gradient, its state, the gradient before it was clipped, the
-    rate and the number of the step. Its outputs are the new parameter and state, and a number which
-    is 0 if they and both gradients are finite, else nan.
+    Its inputs are the parameter, the sum of its gradients, clipped if they are, its state, that sum
+    as it was, and for all parameters the rate, the number of the step and that of the rows. Its
+    outputs are the mean gradient, the new state and parameter, and a number which is 0 if they and
+    the sum are finite, else nan.
     """
-    names = ["p", "g", *(f"state{i}" for i in range(optimizer.slots)), "unclipped", "lr", "step"]
-    p, g, *state, unclipped, rate, step = inputs = [Traced(name) for name in names]
+    names = ["p", "sum", *(f"state{i}" for i in range(optimizer.slots)), "unclipped"]
+    inputs = [Traced(name) for name in [*names, "lr", "step", "rows"]]
+    p, total, *state, unclipped, rate, step, rows = inputs
+    g = (
+        total / rows
+    )  # not each of them: 1 + 2 - 3 is 0, as in Python, and 1/10 + 2/10 - 3/10 is not
     with _without_draws():
         answer = optimizer.update(p, g, tuple(state), rate, step)
     optimizer.require_update(answer)
     new, new_state = answer
-    nothing = sum_([x - x for x in (new, *new_state, unclipped)])
-    return optimize(Program.from_values([new, *new_state, nothing], inputs))
+    made = g, *new_state, new
+    nothing = sum_([x - x for x in (*made, unclipped)])
+    return optimize(Program.from_values([*made, nothing], inputs))
 
 
 def width_of(target: Target) -> int | None:

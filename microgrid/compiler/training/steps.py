@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +66,17 @@ class NativeSteps:
         self.outs = len(outs)
         self._loss = _kernel(self.program, effort, range(count), outs, range(1 + count))
         self.taken = 0  # steps, ever
-        self._shared = np.zeros(self._loss.text.room)  # of all rows: first the parameters
-        self.parameters, self.state = self._shared[:count], np.zeros(slots * count)
-        self._sums, self.gradients = np.zeros(1 + count), np.zeros(count)
+        # the gradients, the state and the parameters, in a row, as a step makes them; and beyond
+        # the parameters, what else is shared by all rows
+        numbers = np.zeros((1 + slots) * count + self._loss.text.room)
+        self._now, self._next = numbers[: (2 + slots) * count], np.zeros((2 + slots) * count)
+        self._shared = numbers[(1 + slots) * count :]
+        self.gradients, self.state = self._now[:count], self._now[count:-count]
+        self.parameters = self._shared[:count]
+        self._sums = np.zeros(1 + count)
+        self._slopes = self._sums[1:]
         self._batches: dict[int, Batch] = {}  # by the number of their rows
         self._clip = Clipping(self.clipping, effort) if self.clipping is not None else None
-        self._unclipped = np.zeros(count) if self._clip else self.gradients
         self._bind_rule(slots, effort)
         self.read()
 
@@ -91,16 +96,15 @@ class NativeSteps:
         batch = self._batches.get(rows) or self._bind(rows)
         columns.take(places, 1, batch.columns, "clip")  # the quick mode: all places are there
         batch.compute()
-        loss = float(self._sums[0]) / rows
-        # divided after they are summed, as in Python
-        np.divide(self._sums[1:], float(rows), self._unclipped)
+        settings, loss = self._settings, self._sums.data[0] / rows
+        settings[0], settings[1], settings[2] = rate, self.taken + 1, rows
         if self._clip:
-            self._clip(self._unclipped, self.gradients)
-        self._settings[0], self._settings[1] = rate, self.taken + 1
+            self._clip(self._slopes, rows)
+            settings[2] = 1  # it has divided by them
         self._move()
-        if self._nothing[0] != 0.0 or not math.isfinite(loss):
+        if self._nothing[0] != 0 or not math.isfinite(loss):
             return None
-        self.parameters[:], self.state[:] = self._new_parameters, self._new_state
+        self._now[:] = self._next
         self.taken += 1
         return loss
 
@@ -113,7 +117,7 @@ class NativeSteps:
         rows = columns.shape[1]
         outs = np.empty((self.outs, rows))
         self._call(columns, outs)()
-        return float(self._sums[0]) / rows, outs
+        return self._sums.data[0] / rows, outs
 
     def predictions(self, outs: Array) -> list[object]:
         """Return the predictions of rows as the model gave them, of plain numbers."""
@@ -178,16 +182,16 @@ class NativeSteps:
 
     def _bind_rule(self, slots: int, effort: int) -> None:
         """Make ready the optimizer's rule, which has the parameters for rows."""
-        count, numbers = len(self.parameters), 3 + slots
-        outs, check = range(1 + slots), range(1 + slots, 2 + slots)
-        self._rule = _kernel(self.rule, effort, range(numbers, numbers + 2), outs, check)
-        made, states = np.zeros((len(outs), count)), self.state.reshape(slots, count)
-        self._settings, self._nothing = np.zeros(self._rule.text.room), np.zeros(1)
-        given = [self.parameters, self.gradients, *states, self._unclipped]
-        places = [(array.ctypes.data, 8) for array in given]
-        ends, settings = _addresses(made), self._settings
-        self._move = self._rule.bind(count, places, ends, settings, self._nothing)
-        self._new_parameters, self._new_state = made[0], made[1:].ravel()
+        count, columns, outs = len(self.parameters), range(3 + slots), range(2 + slots)
+        shared, check = range(len(columns), len(columns) + 3), range(len(outs), len(outs) + 1)
+        self._rule = _kernel(self.rule, effort, shared, outs, check)
+        settings, nothing = np.zeros(self._rule.text.room), np.zeros(1)
+        # as memoryviews, in which one number is read or set in a third of the time
+        self._settings, self._nothing = cast("Any", settings.data), nothing.data
+        slopes = self._clip.clipped if self._clip else self._slopes
+        given = [self.parameters, slopes, *self.state.reshape(slots, count), self._slopes]
+        places, ends = [(x.ctypes.data, 8) for x in given], self._next.reshape(-1, count)
+        self._move = self._rule.bind(count, places, _addresses(ends), settings, nothing)
 
 
 class Clipping:
@@ -204,14 +208,14 @@ class Clipping:
         for slot in constants:
             self.numbers[places[slot]] = program.constant_at(slot)
         self.places = np.array([places[slot] for slot in program.outputs], np.int64)
-        self.given = self.numbers[:count]
+        self.given, self.clipped = self.numbers[:count], np.zeros(count)
         self.compute = self.kernel.bind(0, [], [], self.numbers, np.zeros(0))
 
-    def __call__(self, gradients: Array, clipped: Array) -> None:
-        """Fill in what the clipping makes of gradients."""
-        self.given[:] = gradients
+    def __call__(self, sums: Array, rows: int) -> None:
+        """Clip the mean gradients of so many rows, of which the sums are given."""
+        np.divide(sums, rows, self.given)
         self.compute()
-        self.numbers.take(self.places, 0, clipped, "clip")
+        self.numbers.take(self.places, 0, self.clipped, "clip")
 
 
 def _addresses(lines: Array) -> list[int]:
