@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program
+from microgrid.compiler.native import kernel as native_kernel
 from microgrid.compiler.native import llvm
 from microgrid.compiler.native.kernel import BLOCKS, ArrayKernel
 from microgrid.compiler.partition import find_shared, partition
@@ -730,7 +731,8 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
     assert np.abs(kernel([], [xs])[0] - right).max() <= 2 * ULPS * math.ulp(1.0)
 
 
-GROUP = BLOCKS * HERE.width  # rows for which a part of a program runs before the next one
+WIDTH = HERE.width
+GROUP = BLOCKS * WIDTH  # rows for which a part of a program runs before the next one
 
 
 @pytest.mark.parametrize("count", [1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP, 3 * GROUP + 5])
@@ -761,9 +763,30 @@ def test_a_program_that_is_cut_has_the_same_bits_however_many_rows_it_has_and_wh
     assert same(kernel([0.5], one), kernel([0.5], [one[0], np.full(count, 0.25)]))
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 3, 5])
+def test_what_waits_between_parts_is_bounded_and_shows_in_no_bit(monkeypatch, blocks):
+    def chain(x, y):
+        steps = [x]
+        for _ in range(60):
+            steps.append(mg.sin(steps[-1]) * y)
+        for step in reversed(steps):
+            y = y * step + x
+        return [y]
+
+    rows = columns_of(np.random.default_rng(4).normal(size=(2 * GROUP + 5, 2)))
+    cut(monkeypatch, 30)
+    kernel = ArrayKernel(traced(chain, "xy"))
+    waiting = kernel.text.partition.scratch_size + 2
+    assert waiting > 60
+    assert kernel.kernel.record.group_blocks == BLOCKS
+    monkeypatch.setattr(native_kernel, "SCRATCH", blocks * waiting * 8 * WIDTH + 1)
+    less = ArrayKernel(traced(chain, "xy"))
+    assert less.kernel.record.group_blocks == max(blocks, 1)
+    assert same(less([], rows), kernel([], rows))
+
+
 # ---- rows, sums and shapes
 
-WIDTH = HERE.width
 COUNTS = sorted({0, 1, WIDTH - 1, WIDTH, WIDTH + 1, 2 * WIDTH, 3 * WIDTH + 5, 1000})
 each_machine = pytest.mark.parametrize("kind", MACHINES.values(), ids=MACHINES)
 

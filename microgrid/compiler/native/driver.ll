@@ -2,9 +2,9 @@
 ;
 ; $W rows make a block. A program has columns, which are inputs with a number for each row; outs, which
 ; are outputs with one; and totals, which are sums over the rows. What all rows share is computed by
-; the `once` functions; the rows by the parts, one after another. A part is called for up to $BLOCKS
-; blocks before the next one is, so that its code is fetched once for all of them: that of a large
-; program takes longer to fetch than to run. Numbers of a block that one part leaves to another wait
+; the `once` functions; the rows by the parts, one after another. A part is called for a group of blocks
+; before the next one is, so that its code is fetched once for all of them: that of a large program
+; takes longer to fetch than to run. Numbers of a block that one part leaves to another wait
 ; in a scratch. How many there are of each, a record says: see `kernel.KernelRecord`.
 
 declare ptr @malloc(i64)
@@ -101,12 +101,13 @@ $LOADS
   %left = sub i64 %rows, %full.end
   %any.left = icmp ne i64 %left, 0
 
-  ; A group are the blocks for which a part is called at once. A single part, which leaves its code
-  ; for no other, has them all, if there is nothing to copy.
+  ; A single part, which leaves its place to no other, has all blocks as a group, if there is nothing
+  ; to copy.
   %dense = call i1 @are.dense(i64 %column.count, ptr %strides)
   %is.single = icmp eq i64 %part.count, 1
   %is.simple = and i1 %is.single, %dense
-  %most = select i1 %is.simple, i64 %full.end, i64 $GROUP
+  %group.most = mul i64 %group.blocks, $W
+  %most = select i1 %is.simple, i64 %full.end, i64 %group.most
   %group = call i64 @llvm.umin.i64(i64 %most, i64 %full.end)
   %blocks.in.group = udiv i64 %group, $W
   %blocks = select i1 %is.simple, i64 0, i64 %blocks.in.group ; that have memory of their own

@@ -20,7 +20,8 @@ from .rows import Column, Floats, Rows, chunk_of, chunks_of, common_shape, rows_
 
 __all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
 
-BLOCKS = 16  # of rows, for which one part of a program runs before the next one
+BLOCKS = 16  # of rows at most, for which one part of a program runs before the next one
+SCRATCH = 2**20  # bytes at most for what waits meanwhile: what processors keep close by
 NOTHING = np.empty(0)
 NO_ARRAYS: Mapping[int, Floats] = {}
 
@@ -33,6 +34,7 @@ class KernelRecord(Record):
     _fields_ = (
         *[(f"{what}_count", COUNT) for what in ("column", "out", "total", "scratch", "part")],
         *(("parts", ADDRESS), ("once_count", COUNT), ("once", ADDRESS), ("room", COUNT)),
+        ("group_blocks", COUNT),
     )
 
 
@@ -42,7 +44,6 @@ def driver(machine: Machine) -> Code:
     width = machine.width
     lanes = ", ".join(f"i64 {lane}" for lane in range(width))
     sizes = {"W": width, "LAST_LANE": width - 1, "BYTES": 8 * width, "LANES": lanes}
-    sizes |= {"BLOCKS": BLOCKS, "GROUP": BLOCKS * width}
     files = (("driver.ll", sizes), ("objects.ll", LAYOUT))
     ir = "".join(ir_of(__package__, file, KernelRecord, **values) for file, values in files)
     return Code(ir, machine, effort=0)
@@ -71,6 +72,7 @@ class Kernel:
             once_count=len(once),
             once=np.array(once, np.int64),
             room=text.room,
+            group_blocks=_blocks_of(text),
         )
         shared_code = driver(text.machine)
         self._run = shared_code.function("kernel", ADDRESS, COUNT, *[ADDRESS] * 6)
@@ -215,6 +217,12 @@ class ArrayKernel:
         for k in set(range(len(results))) - set(self.text.totals):
             results[k] = self.text.number_of(k, numbers) * (1 if is_mean else rows)
         return results
+
+
+def _blocks_of(text: KernelText) -> int:
+    """Return for how many blocks a part runs before the next one."""
+    numbers = max(text.partition.scratch_size + len(text.columns), 1)
+    return min(BLOCKS, max(SCRATCH // (8 * text.machine.width * numbers), 1))
 
 
 def _full(shape: tuple[int, ...], number: float) -> Floats:
