@@ -150,26 +150,57 @@ class LLVMEmitter(Emitter):
         if self.width == 1:
             return self.line(f"call double @{function}({', '.join(f'double {x}' for x in xs)})")
         if self.machine.fuses and function in VECTOR_FUNCTIONS:
-            return self.call_beside("vectors", _vector_function, function, xs)
-        return self.call_beside("lanes", _lane_by_lane, function, xs)
+            return self.call_beside(f"@vectors.{function}", partial(_vector_function, function), xs)
+        return self.call_beside(f"@lanes.{function}", partial(_lane_by_lane, function), xs)
 
-    def call_beside(
-        self, kind: str, write: Callable[..., str], function: str, xs: Sequence[Result]
-    ) -> str:
+    def call_beside(self, name: str, body: Body, xs: Sequence[Result]) -> str:
         """Write a call of a function of vectors that is defined, once, in the same text."""
-        name = f"@{kind}.{function}"
         if name not in self.declared:
-            names = [f"%x{i}" for i in range(len(xs))]
-            inner = LLVMEmitter(self.machine, self.width, self.declared)
-            result = write(inner, function, names)
-            typed = ", ".join([f"{self.type} {x}" for x in names])
-            head = f"define internal {self.type} {name}({typed}) {{"
-            end = f"  ret {self.type} {result}"
-            self.declared[name] = "\n".join([head, *inner.lines, end, "}"])
+            self.declared[name] = _FunctionEmitter(self, name).define(body, len(xs))
         return self.call(name, xs)
 
 
-def _lane_by_lane(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
+class _FunctionEmitter(LLVMEmitter):
+    """Writes a function of vectors, with its constants in a table.
+
+    In code that may be anywhere in memory, each constant is two or three instructions, on ARM five.
+    LLVM must not know where the table is, or each address in it is as many.
+    """
+
+    def __init__(self, caller: LLVMEmitter, name: str) -> None:
+        self.name, self.loaded = name, dict[str, str]()
+        super().__init__(caller.machine, caller.width, caller.declared)
+
+    def constant(self, x: float) -> str:
+        """Return the name of a number that is loaded, or 0 as IR writes it."""
+        bits = super().constant(x)
+        if x == 0:
+            return bits
+        if bits not in self.loaded:
+            place = self.line(f"getelementptr {self.type}, ptr %table, i64 {len(self.loaded)}")
+            self.loaded[bits] = self.line(f"load {self.type}, ptr {place}")
+        return self.loaded[bits]
+
+    def define(self, body: Body, arity: int) -> str:
+        """Return the function, after its table."""
+        names = [f"%x{i}" for i in range(arity)]
+        result = body(self, names)
+        typed = ", ".join([f"{self.type} {x}" for x in names])
+        head = f"define internal {self.type} {self.name}({typed}) {{"
+        lines = [head, *self.lines, f"  ret {self.type} {result}", "}"]
+        if self.loaded:
+            numbers = ", ".join([f"{self.type} {x}" for x in self.loaded])
+            table = f"[{len(self.loaded)} x {self.type}] [{numbers}]"
+            lines.insert(1, f"  %table = load ptr, ptr {self.name}.at")
+            lines.insert(0, f"{self.name}.at = internal global ptr {self.name}.table")
+            lines.insert(0, f"{self.name}.table = internal constant {table}")
+        return "\n".join(lines)
+
+
+Body = Callable[[LLVMEmitter, Sequence[str]], str]  # writes a function's body; returns its result
+
+
+def _lane_by_lane(function: str, m: LLVMEmitter, xs: Sequence[str]) -> str:
     """Write calls of a C function for each lane."""
     result = "poison"
     for lane in range(m.width):
@@ -180,7 +211,7 @@ def _lane_by_lane(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
     return result
 
 
-def _vector_function(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
+def _vector_function(function: str, m: LLVMEmitter, xs: Sequence[str]) -> str:
     """Write a function of `vectors`; in lanes that are too far from 0 for it, the C function."""
     result = VECTOR_FUNCTIONS[function](*[Lanes(m, x) for x in xs]).result
     if function in FARTHEST:
@@ -189,7 +220,7 @@ def _vector_function(m: LLVMEmitter, function: str, xs: Sequence[str]) -> str:
         m.declared[reduce] = f"declare i1 {reduce}({bits})"
         is_any = m.line(f"call i1 {reduce}({bits} {far})")
         m.lines += [f"  br i1 {is_any}, label %far, label %near", "far:"]
-        exact = m.call_beside("lanes", _lane_by_lane, function, xs)
+        exact = m.call_beside(f"@lanes.{function}", partial(_lane_by_lane, function), xs)
         m.lines += [f"  ret {m.type} {m.emit('select', (far, exact, result))}", "near:"]
     return str(result)
 
