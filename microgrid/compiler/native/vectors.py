@@ -223,8 +223,8 @@ def _log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
     s = f * inverse
     s_rest = (-s).times(lost, (-s).times(divisor, f)) * inverse
     z, z_rest = _product(s, s)
-    s, s_rest = s + s, s_rest + s_rest
-    z_rest = s.times(s_rest * 0.5, z_rest)
+    s = s + s
+    z_rest, s_rest = s.times(s_rest, z_rest), s_rest + s_rest
     t, t_rest = _product(z, THIRD[0])
     t_rest = z_rest.times(THIRD[0], z.times(THIRD[1], t_rest))
     t_rest = (z * z).times(z.polynomial(LOG_TAIL), t_rest)
@@ -239,16 +239,17 @@ def _log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
 def _pow(x: Lanes, y: Lanes) -> Lanes:
     size = abs(x)
     log, rest = _log_in_two(size)
-    power, lost = _product(_at_edges(size, log), y)
+    log = _where(size.equals(0.0), -math.inf, _where(size < math.inf, log, size))
+    finite = _where(y < -1e300, -1e300, _at_most(1e300, y))  # beside the log of 1, which is 0
+    power, lost = _product(log, finite)
     is_near = abs(power) < 1000.0  # beyond, it is 0 or inf, and what was lost may be nan
-    result = _exp_of_sum(power, _where(is_near, rest.times(y, lost), 0.0))
+    result = _exp_of_sum(power, _where(is_near, rest.times(finite, lost), 0.0))
     half = y * 0.5
     is_whole = y.floor().equals(y)
     is_odd = is_whole & ~half.floor().equals(half)
     result = _where(is_odd, result.with_sign_of(x), result)
     result = _where((x < 0.0) & (size < math.inf) & ~is_whole, math.nan, result)
-    is_one = x.equals(1.0) | y.equals(0.0) | (size.equals(1.0) & abs(y).equals(math.inf))
-    return _where(is_one, 1.0, result)
+    return _where(x.equals(1.0) | y.equals(0.0), 1.0, result)
 
 
 # ---- sine, cosine and the error function
