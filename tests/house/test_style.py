@@ -71,7 +71,7 @@ BUDGET = {
     "arrays/": 2400,
     "compiler/": 2250,
     "compiler/calls/": 1200,
-    "compiler/native/": 1650,
+    "compiler/native/": 1750,
     "compiler/training/": 715,
     "core/": 1700,
     "derivatives/": 1150,
