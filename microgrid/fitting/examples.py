@@ -90,17 +90,14 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     cells = _Cells(name, X, "leave the column out, or number its values")
     rows: list[Row] = []
     for i, row in enumerate(as_list(X, f"`{name}` must be a list or an array of rows")):
-        quick = _row_of_floats(row)
-        if quick and (not rows or len(quick) == len(rows[0])):
-            rows.append(quick)
-            continue
         if is_real(row):
             raise TypeError(
                 f"row {i} of `{name}` must be a list of numbers, got {quote(row)}; for one input "
                 f"to a row write [[x] for x in {name}]"
             )
         entries = as_list(row, f"row {i} of `{name}` must be a list of numbers")
-        rows.append([float(cells.number(x, i, j)) for j, x in enumerate(entries)])
+        one_by_one = (float(cells.number(x, i, j)) for j, x in enumerate(entries))
+        rows.append(_floats_at_once(entries) or list(one_by_one))
         if not entries:
             raise ValueError(f"row {i} of `{name}` must have at least one column, got none")
         width = len(rows[0])
@@ -124,12 +121,12 @@ def _rows_of_array(X: Any) -> list[Row] | None:
     return rows if math.isfinite(sum(map(sum, rows))) else None  # as no sum with inf or nan is
 
 
-def _row_of_floats(row: Any) -> Row | None:
-    """Return a row of finite floats and ints as a list of floats; None of anything else."""
-    if type(row) not in (list, tuple) or not {float, int}.issuperset(map(type, row)):
+def _floats_at_once(numbers: list[Any]) -> list[float] | None:
+    """Return finite floats and ints as floats; None of anything else, which needs a look."""
+    if not {float, int}.issuperset(map(type, numbers)):
         return None
     try:
-        floats = list(map(float, row))
+        floats = list(map(float, numbers))
     except OverflowError:
         return None
     return floats if math.isfinite(sum(floats)) else None

@@ -597,6 +597,7 @@ def test_what_changes_between_trainings_is_seen(what):
     [
         (lambda: Calling(counted), "counts its calls"),
         (lambda: Of(COUNTED), "differs every time"),
+        (lambda: at_zero(Calling(noise)), "differs every time"),
         (lambda: Drawing(random.Random(1).random), "draws random numbers"),
     ],
 )
@@ -608,6 +609,13 @@ def test_what_was_trained_before_is_no_excuse(model, message):
     for _ in range(3):
         with pytest.raises(TypeError, match=message):
             trained(True, model, lr=0.01)
+
+
+def at_zero(model):
+    """Return a model whose answers are the same, whatever it draws, until its first step."""
+    for parameter in model.parameters():
+        parameter.data = 0.0
+    return model
 
 
 class Undrawn(Line):

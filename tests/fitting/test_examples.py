@@ -246,25 +246,31 @@ def outcome(X, y):
         return type(error), str(error)
 
 
+def looked_at(x):
+    """Return a number such that it is looked at by itself: in an array without dimensions."""
+    return np.array(x) if type(x) in (int, float) else x
+
+
+def by_number(rows):
+    """Return rows of which every number is looked at by itself."""
+    return [[*map(looked_at, row)] if isinstance(row, (list, tuple)) else row for row in rows]
+
+
 @given(
     st.lists(st.lists(st.sampled_from(ENTRIES), max_size=4), min_size=1, max_size=5),
-    st.sampled_from([list, tuple]),
+    st.sampled_from([list, tuple, deque, iter]),
 )
 def test_rows_that_are_read_at_once_are_read_as_those_that_are_not(rows, kind):
-    """A deque is read number by number."""
     y = [0] * len(rows)
-    assert outcome([*map(kind, rows)], y) == outcome([*map(deque, rows)], y)
-    assert outcome([[1.0]] * len(rows), [*map(kind, rows)]) == outcome(
-        [[1.0]] * len(rows), [*map(deque, rows)]
-    )
+    assert outcome([*map(kind, rows)], y) == outcome(by_number(rows), y)
+    X = [[1.0]] * len(rows)
+    assert outcome(X, [*map(kind, rows)]) == outcome(X, by_number(rows))
 
 
 @given(st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4))
 def test_targets_that_are_read_at_once_are_read_as_those_that_are_not(targets):
-    """What is in an array of no dimension is looked at by itself."""
     X = [[1.0]] * len(targets)
-    plain = [np.array(t) if type(t) in (int, float) else t for t in targets]
-    assert outcome(X, targets) == outcome(X, plain)
+    assert outcome(X, targets) == outcome(X, [*map(looked_at, targets)])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 10**400, "1", None, True, 3], ids=repr)
@@ -272,15 +278,9 @@ def test_targets_that_are_read_at_once_are_read_as_those_that_are_not(targets):
 def test_one_row_of_a_thousand_is_found(bad, at):
     rows = [[float(i), i / 7] for i in range(1000)]
     rows[at] = [rows[at][0], bad]
-    assert outcome(rows, [0] * 1000) == outcome([*map(deque, rows)], [0] * 1000)
+    assert outcome(rows, [0] * 1000) == outcome(by_number(rows), [0] * 1000)
     rows[at] = [1.0, 2.0, 3.0] if at else [1.0]
-    assert outcome(rows, [0] * 1000) == outcome([*map(deque, rows)], [0] * 1000)
-
-
-def by_number(data):
-    """Return what an array holds such that its rows are read number by number."""
-    rows = data.tolist() if data.dtype.kind != "m" else data
-    return [deque(row) if isinstance(row, list) else row for row in rows]
+    assert outcome(rows, [0] * 1000) == outcome(by_number(rows), [0] * 1000)
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", ">f8", "g", "i1", ">i2", "i8", "u8", "?", "O"])
@@ -291,7 +291,7 @@ def test_arrays_are_read_as_their_lists_are(kind, shape):
     for last in (1.0, *may_end):
         numbers.flat[-1:] = last
         for data in (numbers.astype(kind), numbers.astype(kind).T):
-            assert outcome(data, [0] * 3) == outcome(by_number(data), [0] * 3)
+            assert outcome(data, [0] * 3) == outcome(by_number(data.tolist()), [0] * 3)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_arrays_are_read_as_their_lists_are(kind, shape):
     ids=repr,
 )
 def test_so_are_arrays_of_the_largest_numbers_and_of_no_numbers(data):
-    assert outcome(data, [0] * len(data)) == outcome(by_number(data), [0] * len(data))
+    assert outcome(data, [0] * len(data)) == outcome(by_number(data.tolist()), [0] * len(data))
 
 
 @given(st.integers(0, 30), st.integers(0, 5), st.sampled_from([None, math.nan, math.inf]))
