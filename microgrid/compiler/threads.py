@@ -34,6 +34,10 @@ class Team:
         self._most = most
         self._seconds = 0.0  # that a row took lately; 0 before the first call
 
+    def divides(self, rows: int) -> bool:
+        """Return whether rows are work for more than one thread; unknown before the first call."""
+        return not self._seconds or rows * self._seconds >= 2 * WORTH
+
     def run(self, compute: Callable[[int, int], None], rows: int, chunk: int) -> None:
         """Compute the rows from one on to another one: spans of whole chunks, in any order."""
         times: list[float] = []  # that a row took

@@ -48,6 +48,7 @@ HIDDEN = (14, 20, 41, 76, 126, 140)  # sizes of layers: 1,000 to 100,000 scalar 
 BIG = 126  # the network of 80,000 scalar operations
 MOST_SECONDS, MOST_MEGABYTES = 8.0, 1024.0  # of compiling it
 MOST_SPREAD = 2.0  # of the time of an operation, as programs grow: linear, nearly
+MOST_OF_TWO_THREADS = 1 / 1.7  # of the time of one, on many rows
 MEGABYTE = 2**20
 MANY_VALUES, MOST_DRAWING = 5_000, 3.0  # seconds of drawing so many values
 
@@ -258,6 +259,37 @@ def by_parameters(options: argparse.Namespace) -> Iterator[Point]:
             yield built("JAX", count, in_jax(f, (parts, X, target)))
 
 
+# Threads
+
+
+def threads(options: argparse.Namespace) -> None:
+    """Print what two threads gain, on rows of a formula and on gradients of networks."""
+    print("\nthreads: the time of one thread over that of two, best of some rounds in turns")
+    price = value_and_grad(price_with(microgrid), argnums=INPUTS)
+    one, two = [microgrid.compile(price, threads=count) for count in (1, 2)]
+    gain = 0.0
+    for rows in [10**k for k in range(3, 7) if 10**k <= options.rows]:
+        columns = market(rows)
+        outs = np.empty(rows), tuple(np.empty(rows) for _ in INPUTS)
+        gain = gained(one, two, lambda f, c=columns, out=outs: f(*c, out=out))
+        print(f"  {rows:9,} rows of the price and 5 derivatives      {gain:5.2f} x")
+    print(f"  target: two threads over one {verdict(1 / gain, MOST_OF_TWO_THREADS)}")
+    for hidden in (16, 41, 76):
+        model = MLP(2, [hidden, hidden, 1], seed=0)
+        one, two = step_of(model), step_of(model, threads=2)
+        for rows in (1040, 10400):
+            X, target = signed_moons(rows)
+            given = numbers_of(model), list(np.ascontiguousarray(X.T)), target
+            gain = gained(one, two, lambda f, given=given: f(*given))
+            print(f"  {rows:9,} rows of a gradient of {len(given[0]):6,} parameters {gain:5.2f} x")
+
+
+def gained(one: Any, two: Any, call: Callable[[Any], Any]) -> float:
+    """Return the least time of a call of one function over that of another."""
+    times = in_turns([lambda: call(one), lambda: call(two)], 15)
+    return min(times[0]) / min(times[1])
+
+
 PANELS = {
     "nodes of a chain and its gradient, 1,000 rows": by_nodes,
     "rows, Black-Scholes price and 5 derivatives": by_rows,
@@ -270,6 +302,7 @@ LOOKS |= {"PyTorch": ("#009e73", "d-.")}
 def growth(options: argparse.Namespace) -> None:
     """Print and draw how the times of compiling and of running grow."""
     print("\ngrowth: compiling, and a run")
+    microgrid.compile(lambda x: x * x)(1.0)  # wakes LLVM up
     figure = Figure(figsize=(12, 6.5), layout="constrained")
     axes = figure.subplots(2, len(PANELS), sharex="col")
     for (above, below), (title, points_of) in zip(axes.T, PANELS.items(), strict=True):

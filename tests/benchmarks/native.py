@@ -26,7 +26,7 @@ from microgrid import MLP, fit, hessian, losses, optim, schedules, value_and_gra
 from microgrid.fitting.examples import Examples
 from microgrid.fitting.task import Task
 
-from .growth import growth, large, pictures
+from .growth import growth, large, pictures, threads
 from .sides import (
     INPUTS,
     Side,
@@ -471,7 +471,7 @@ def measure(row: Row, options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and draw the picture."""
     parts = {row.name: lambda options, row=row: measure(row, options) for row in ROWS}
-    parts |= {"large": large, "pictures": pictures, "growth": growth}
+    parts |= {"large": large, "pictures": pictures, "threads": threads, "growth": growth}
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.native", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"these alone: {', '.join(parts)}")
     parser.add_argument("--quick", action="store_true", help="few rounds, sizes and rows")

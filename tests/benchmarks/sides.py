@@ -113,13 +113,13 @@ def signed_moons(n: int) -> tuple[Any, Any]:
     return np.array(rows), 2.0 * np.array(labels) - 1
 
 
-def step_of(model: MLP) -> Any:
+def step_of(model: MLP, threads: int = 1) -> Any:
     """Return the compiled mean loss of a model, and its gradient, by parameters and rows."""
 
     def loss(parameters: Any, x: Any, target: Any) -> Any:
         return losses.hinge(model.with_parameters(parameters)(x), target)
 
-    return microgrid.compile(value_and_grad(loss), shared=0, reduce="mean")
+    return microgrid.compile(value_and_grad(loss), shared=0, reduce="mean", threads=threads)
 
 
 def numbers_of(model: MLP) -> Any:

@@ -109,7 +109,7 @@ class Direct:
         if not shape:
             return self._of_floats(*columns)
         rows = prod(shape)
-        if self._has_team and chunks_of(rows) > 1:
+        if self._has_team and self.entry.kernel.team_for(rows):
             return None
         if self._count == 1:
             out = empty(shape)

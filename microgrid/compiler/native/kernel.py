@@ -181,6 +181,11 @@ class ArrayKernel:
         results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
         return [out if shape else float(out) for out in results]
 
+    def team_for(self, rows: int) -> Team | None:
+        """Return the threads that share so many rows; None if one computes them."""
+        team = self.team
+        return team if team and chunks_of(rows) > 1 and team.divides(rows) else None
+
     def _compute(
         self,
         shape: tuple[int, ...],
@@ -191,7 +196,7 @@ class ArrayKernel:
     ) -> None:
         """Fill the arrays for sums and outputs."""
         rows, run = prod(shape), self.kernel.of_arrays
-        chunk, team = chunk_of(rows), self.team if chunks_of(rows) > 1 else None
+        chunk, team = chunk_of(rows), self.team_for(rows)
         if team or not run(rows, chunk, numbers, sums, None, *outs, *columns):
             lanes = len(self.text.totals), self.text.machine.width
             flat = [out.reshape(-1) for out in outs]
