@@ -35,7 +35,11 @@ class Block:
             return np.empty(self.places.shape)
         entries = [outputs[k] for k in self.outputs]
         shape = (*np.shape(entries[0]), len(entries))
-        parts = np.stack(entries, axis=-1, out=empty(shape) if _has_doubles(entries[0]) else None)
+        if len(shape) == 1:  # single numbers, which are no arrays to stack
+            parts = np.array(entries)
+        else:
+            to = empty(shape) if _has_doubles(entries[0]) else None
+            parts = np.stack(entries, axis=-1, out=to)
         if len(self.outputs) == self.places.size:
             return parts.reshape((*shape[:-1], *self.places.shape))
         return parts[..., self.places]
