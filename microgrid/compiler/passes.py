@@ -182,10 +182,9 @@ def merge(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Replace a step by an equal one that was there before; x * y and y * x are equal."""
     is_turned = op.name in COMMUTATIVE and operands[0] > operands[1]
     key = op, operands[::-1] if is_turned else operands
-    slot = draft.merged.get(key)
-    if slot is None:
-        slot = draft.merged[key] = draft.append(op, operands)
-    return slot
+    new = draft.first + len(draft.steps)
+    slot = draft.merged.setdefault(key, new)
+    return draft.append(op, operands) if slot == new else slot
 
 
 def skip(draft: Frugal, op: Primitive, operands: Slots) -> int | None:

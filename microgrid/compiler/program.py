@@ -287,13 +287,14 @@ class Draft:
             v1 = x * x
             return v1, x
         """
-        names = [_in_one_line(x.label or "") or f"x{i}" for i, x in enumerate(inputs)]
+        names = [_in_one_line(x._label or "") or f"x{i}" for i, x in enumerate(inputs)]
         draft = cls(_make_distinct(names))
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
         slot_of = slots.__getitem__
         for node in order:
             if (op := node.op) and (parents := node.parents):
-                op.require_operands(len(parents))
+                if not node.is_traced:  # or it was asked when that was recorded
+                    op.require_operands(len(parents))
                 slots[node] = slot = draft.step(op, tuple(map(slot_of, parents)))
                 if (label := node._label) and slot >= draft.first:
                     draft.labels[slot] = _in_one_line(label)
@@ -337,11 +338,15 @@ def _expression(op: Primitive, operands: Sequence[str]) -> str:
 
 
 def _in_one_line(label: str) -> str:
+    if label.isprintable() and " " not in label:
+        return label  # as nearly all are, and of a model there are many
     return " ".join(label.split())
 
 
 def _make_distinct(names: Sequence[str]) -> list[str]:
     """Return names of which no two are equal: a second `x` is `x_2`."""
+    if len(set(names)) == len(names):
+        return list(names)
     distinct: dict[str, None] = {}
     for name in names:
         candidate, count = name, 1

@@ -95,7 +95,6 @@ class Derivation:
 
 
 @collects_rarely
-@collects_rarely
 def derivation_of(forward: Program, parameters: int) -> Derivation:
     """Return what follows from the program of a loss: once for all if it is one of the latest.
 
