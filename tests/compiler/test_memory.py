@@ -13,7 +13,7 @@ import pytest
 
 import microgrid as mg
 from microgrid.compiler.native import memory
-from microgrid.compiler.native.memory import LARGE, Pool
+from microgrid.compiler.native.memory import LARGE, PARTS, Pool
 from tests.compiler.test_compiled import resident_bytes
 
 VIEWS = [
@@ -97,9 +97,13 @@ def test_what_is_too_much_or_waits_for_too_long_goes_back_to_the_system():
     assert pool.waiting() == 0
     assert all(numbers() is None for numbers in gone)
     assert pool._after_collection not in gc.callbacks
-    too_large = pool.empty((300,), 300)
+    pool.most, pool.after = 10**6, 60.0
+    many = [pool.empty((10,), 10) for _ in range(2 * PARTS)]
+    del many
+    assert pool.waiting() == 10 * PARTS
+    too_large = pool.empty((10**6 + 1,), 10**6 + 1)
     del too_large
-    assert pool.waiting() == 0
+    assert pool.waiting() == 10 * PARTS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")

@@ -28,6 +28,7 @@ __all__ = ["Pool", "empty"]
 LARGE = 16_384  # doubles, 128 KiB: from there on the system maps memory anew for an array
 MOST = 2**25  # doubles that wait to be used again, 256 MiB
 AFTER = 5.0  # seconds for which they wait
+PARTS = 256  # that wait, at most: all are looked at whenever an array is freed
 SLACK = 1.25  # times as long as an array its memory may be
 LARGE_PAGE = 2**21  # bytes
 AREA = 2**25  # bytes of an area
@@ -76,11 +77,12 @@ class Pool:
 
     def trim(self) -> None:
         """Give back to the system what has waited for too long, or is too much."""
-        since, total = monotonic() - self.after, 0
+        since, total, parts = monotonic() - self.after, 0, 0
         for key, (begin, part) in reversed(self._waiting.copy().items()):
-            total += len(part.numbers)
-            is_over = begin < since or total > self.most
-            if is_over and self._waiting.pop(key, None) is not None:
+            size = len(part.numbers)
+            if begin >= since and total + size <= self.most and parts < PARTS:
+                total, parts = total + size, parts + 1
+            elif self._waiting.pop(key, None) is not None:
                 part.give_back()
 
     def clear(self) -> None:
