@@ -14,7 +14,7 @@ from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, ArrayKernel
 from ..native.memory import empty
-from ..native.rows import DOUBLE, chunks_of
+from ..native.rows import DOUBLE, PIECE, chunks_of
 from ..program import Program
 from .outs import is_ready
 from .results import Fill, Template, filler
@@ -142,6 +142,8 @@ def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[Any]] | None:
                 if shape:
                     return None
                 shape = x.shape
+            if x.dtype is not DOUBLE and x.dtype.kind in "biuf" and x.size <= PIECE:
+                x = x.astype(DOUBLE)
         elif kind is not float:
             if kind not in NUMBERS:
                 return None

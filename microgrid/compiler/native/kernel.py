@@ -16,7 +16,17 @@ from .machine import Code, Machine, this_machine
 from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
-from .rows import Column, Floats, Rows, chunk_of, chunks_of, common_shape, rows_of
+from .rows import (
+    PIECE,
+    Column,
+    Floats,
+    Rows,
+    chunk_of,
+    chunks_of,
+    common_shape,
+    rows_of,
+    spread,
+)
 
 __all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
 
@@ -197,15 +207,21 @@ class ArrayKernel:
         """Fill the arrays for sums and outputs."""
         rows, run = prod(shape), self.kernel.of_arrays
         chunk, team = chunk_of(rows), self.team_for(rows)
-        if team or not run(rows, chunk, numbers, sums, None, *outs, *columns):
-            lanes = len(self.text.totals), self.text.machine.width
-            flat = [out.reshape(-1) for out in outs]
-            parts = [rows_of(column, shape) for column in columns]
-            call = Rows(run, chunk, numbers, lanes, sums, flat, parts)
-            if team:
-                team.run(call.compute, rows, chunk)
-            else:
-                call.compute(0, rows)
+        if not team and run(rows, chunk, numbers, sums, None, *outs, *columns):
+            return
+        if rows <= chunk <= PIECE:
+            full = [spread(column, shape) for column in columns]
+            has_run = run(rows, chunk, numbers, sums, None, *outs, *full)
+            assert has_run
+            return
+        lanes = len(self.text.totals), self.text.machine.width
+        flat = [out.reshape(-1) for out in outs]
+        parts = [rows_of(column, shape) for column in columns]
+        call = Rows(run, chunk, numbers, lanes, sums, flat, parts)
+        if team:
+            team.run(call.compute, rows, chunk)
+        else:
+            call.compute(0, rows)
 
     def _total(self, rows: int, sums: Floats, numbers: Floats) -> Floats:
         """Return the sums or means of all outputs: no rows have the sum 0 and the mean nan."""

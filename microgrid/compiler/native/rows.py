@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    *("DOUBLE", "Column", "Floats", "Rows"),
-    *("chunk_of", "chunks_of", "common_shape", "rows_of"),
+    *("DOUBLE", "PIECE", "Column", "Floats", "Rows"),
+    *("chunk_of", "chunks_of", "common_shape", "rows_of", "spread"),
 ]
 
 LEAST = 512  # rows of a chunk
@@ -29,12 +29,14 @@ def chunk_of(rows: int) -> int:
     That depends on the number of rows alone: so the bits of a sum do not depend on who computes
     which chunks.
     """
-    count = min(max(rows // LEAST, 1), MOST)
-    return max(-(-rows // (count * WHOLE)), 1) * WHOLE
+    count = min(rows // LEAST, MOST) or 1
+    return (-(-rows // (count * WHOLE)) or 1) * WHOLE
 
 
 def chunks_of(rows: int) -> int:
     """Return how many chunks there are; of no rows there is one."""
+    if rows < 2 * LEAST:
+        return 1
     return max(-(-rows // chunk_of(rows)), 1)
 
 
@@ -88,12 +90,12 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     Raises:
         ValueError: they are of shapes that do not broadcast.
     """
-    shapes = [column.shape for column in columns if not isinstance(column, float)]
     shape: tuple[int, ...] = ()
-    for own in shapes:
+    for column in columns:
+        own = () if isinstance(column, float) else column.shape
         if own != shape:
             if shape and own:
-                return np.broadcast_shapes(*shapes)
+                return np.broadcast_shapes(*{np.shape(each) for each in columns})
             shape = shape or own
     return shape
 
@@ -107,6 +109,15 @@ def rows_of(column: Column, shape: tuple[int, ...]) -> Any:
     if column.ndim == 1 or column.flags.c_contiguous:
         return np.asarray(column).reshape(-1)
     return column.flat
+
+
+def spread(column: Column, shape: tuple[int, ...]) -> Column:
+    """Return a column as a kernel takes it: for few rows, as all of them are converted."""
+    if isinstance(column, float):
+        return column
+    rows = np.empty(shape)
+    rows[...] = column
+    return rows
 
 
 def _is_of_doubles(rows: object) -> TypeGuard[Floats]:
