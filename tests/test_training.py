@@ -1031,6 +1031,40 @@ def test_the_loss_is_tried_on_every_target_that_differs_and_on_equal_ones_once(g
         assert len(tried) == 1 + (refused and at > 0)
 
 
+def trial_of(model, loss, targets):
+    """Return what trying a loss on targets says is wrong; None if nothing is."""
+    sgd = optim.SGD([Value(0.0)])
+    task = Task(model, loss, sgd, examples([[1.0]] * len(targets), targets), len(targets))
+    try:
+        try_out(task, {})
+    except (TypeError, ValueError) as error:
+        return type(error), str(error).removesuffix(TAKES)
+
+
+TAKES = "; a loss takes the prediction and the target of one row"  # of another's loss alone
+FORMS = [0, 1, -2.5, 1e300, -1e308, 5e-324, [0.0], [1], [1.0, 2], [1e308, -1e308], [0.0] * 3, []]
+
+
+@pytest.mark.parametrize("loss", [x for x in vars(losses).values() if callable(x)
+                                  and getattr(x, "__name__", "") in losses.__all__])  # fmt: skip
+@pytest.mark.parametrize("form", [1, [1], [1, 1], []], ids=repr)
+def test_targets_that_a_loss_does_not_tell_apart_are_tried_as_all_are(loss, form):
+    """A loss of one's own is tried on every one."""
+
+    def model(row):
+        return [W * 1.0 for _ in form] if isinstance(form, list) else W * 1.0
+
+    draw = random.Random(0)
+    for k in range(60):
+        of_kind = [t for t in FORMS if isinstance(t, list) == isinstance(form, list)]
+        targets = draw.choices(of_kind if k % 2 else FORMS, k=draw.randint(1, 5))
+        own = trial_of(model, lambda p, t: loss(p, t), targets)
+        assert trial_of(model, loss, targets) == own, targets
+
+
+W = Value(0.5)
+
+
 @pytest.mark.parametrize(
     ("rows", "targets"),
     [([[1.0], [math.nan]], [0, 1]), ([[1.0], [None]], [0, 1]), ([[1.0]], [0, 1]), ([], [])],

@@ -8,12 +8,15 @@ from .. import losses
 from ..core.graph import no_grad
 from ..guards.interrupts import comes_from_handler
 from ..metrics import Metric, measure
-from .examples import Examples
+from .examples import Examples, Target
 from .finiteness import is_of_numbers
 from .task import Task
 from .trainer import Trainer, require_value
 
 __all__ = ["try_out"]
+
+# Losses that take every number, and refuse a target for its form alone.
+OF_ANY_NUMBERS = (losses.squared_error, losses.absolute_error, losses.huber)
 
 
 def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
@@ -31,7 +34,7 @@ def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
 
 
 def _try_loss(task: Task, examples: Examples, name: str) -> None:
-    """Ask the loss about every target, equal ones once, beside the prediction of the first row."""
+    """Ask the loss about every target that it may tell apart, beside the first row's prediction."""
     try:
         prediction = task.model(list(task.examples.rows[0]))
     except (ArithmeticError, ValueError) as error:
@@ -39,8 +42,9 @@ def _try_loss(task: Task, examples: Examples, name: str) -> None:
             return  # the training will say where
         raise ValueError(f"row 0 of `X` does not suit the model: {error}") from error
     first: dict[str, int] = {}  # where a target stands first, by how it is written: 1 is not 1.0
+    by_form = any(task.loss is own for own in OF_ANY_NUMBERS)
     for i, target in enumerate(examples.targets):
-        first.setdefault(repr(target), i)
+        first.setdefault(_form(target) if by_form else repr(target), i)
     for i in first.values():
         target = examples.targets[i]
         try:
@@ -53,6 +57,10 @@ def _try_loss(task: Task, examples: Examples, name: str) -> None:
             takes = "" if own else "; a loss takes the prediction and the target of one row"
             raise kind(f"row {i} of `{name}` does not suit the loss: {error}{takes}") from error
         require_value(result)
+
+
+def _form(target: Target) -> str:
+    return f"{len(target)} numbers" if isinstance(target, list) else "a number"
 
 
 def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
