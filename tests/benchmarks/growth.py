@@ -68,10 +68,16 @@ def median_of(run: Callable[[], Any]) -> float:
 
 
 def built(name: str, at: int, build: Callable[[], Callable[[], Any]]) -> Point:
-    """Return how long it takes to build what can run, and to run it."""
-    start = time.perf_counter()
-    run = build()
-    return Point(name, at, time.perf_counter() - start, median_of(run))
+    """Return how long it takes to build what can run, and to run it.
+
+    What is built soon is built three times: the first time wakes up what others find awake.
+    """
+    seconds: list[float] = []
+    while len(seconds) < 3 and sum(seconds) < 1.0:
+        start = time.perf_counter()
+        run = build()
+        seconds.append(time.perf_counter() - start)
+    return Point(name, at, statistics.median(seconds), median_of(run))
 
 
 def ours(f: Callable[..., Any], arguments: Sequence[Any]) -> Callable[[], Callable[[], Any]]:
