@@ -14,6 +14,7 @@ import pytest
 
 import microgrid as mg
 from microgrid.compiler import threads
+from microgrid.compiler.native import rows
 from microgrid.compiler.native.rows import LEAST, MOST, WHOLE, chunk_of, chunks_of
 from microgrid.compiler.threads import share
 from tests.interrupts import failing, in_files_of, one_of_each_line, signalled
@@ -57,13 +58,13 @@ def test_no_bit_depends_on_the_number_of_threads(eager, reduce, layout):
         for count in (1, 2, 3, 8, None)
     }
     rng = np.random.default_rng(0)
-    for rows in ROWS:
-        columns = LAYOUTS[layout](*rng.normal(size=(2, rows)))
+    for count_of_rows in ROWS:
+        columns = LAYOUTS[layout](*rng.normal(size=(2, count_of_rows)))
         expected = compiled[1](0.5, *columns)
         for count, f in compiled.items():
             for _ in range(2):  # a first call, and one that knows how long rows take
                 found = f(0.5, *columns)
-                assert all(map(same, found, expected)), (rows, count)
+                assert all(map(same, found, expected)), (count_of_rows, count)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -101,13 +102,13 @@ def test_a_short_call_is_not_shared(monkeypatch):
 
 
 def test_chunks_depend_on_the_number_of_rows_alone_and_are_neither_short_nor_many():
-    for rows in [*range(4 * LEAST), 10**5, 10**6 + 1, 10**9]:
-        chunk, count = chunk_of(rows), chunks_of(rows)
+    for size in [*range(4 * LEAST), 10**5, 10**6 + 1, 10**9]:
+        chunk, count = chunk_of(size), chunks_of(size)
         assert chunk % WHOLE == 0
-        assert (count - 1) * chunk < max(rows, 1) <= count * chunk
+        assert (count - 1) * chunk < max(size, 1) <= count * chunk
         assert 1 <= count <= MOST
         assert count == 1 or chunk >= LEAST
-        assert count > 1 or rows < 2 * LEAST
+        assert count > 1 or size < 2 * LEAST
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -167,6 +168,21 @@ def test_after_ctrl_c_nobody_works_on_and_the_next_call_is_right(cut):
         after = Calls()
         in_a_thread(lambda after=after: share(after, 6, 3) or True)
         assert sorted(after.ended) == [*range(6)]
+    assert stopped
+
+
+def test_after_ctrl_c_in_a_shared_call_the_next_one_is_right(eager):
+    x = np.random.default_rng(5).normal(size=4 * LEAST)
+    expected = mg.compile(mg.tanh, reduce="sum")(x)
+    f = mg.compile(mg.tanh, reduce="sum", threads=3)
+    is_watched = in_files_of(threads, rows)
+    f(x)
+    stopped = 0
+    for point in one_of_each_line(signalled(lambda: f(x), (), is_watched), 12):
+        run = signalled(lambda: f(x), {point}, is_watched)
+        stopped += run.result is None
+        assert run.result in (None, expected), point
+        assert f(x) == expected, point
     assert stopped
 
 
