@@ -374,13 +374,19 @@ def bits(x):
 @pytest.mark.parametrize("reduce", [None, "sum", "mean"])
 @pytest.mark.parametrize("f", [affine_formula, lambda x, y: [x * y + 1.0, y]], ids=["one", "two"])
 def test_the_way_of_a_call_shows_in_nothing(f, reduce):
-    # by position, arguments may go to the machine code as they are; by name they are taken apart
-    compiled = mg.compile(f, reduce=reduce)
-    compiled(1.0, 2.0)
-    assert compiled._direct is not None
+    # arguments may go to the machine code as they are; else they are taken apart
+    compiled, detour = mg.compile(f, reduce=reduce), mg.compile(f, reduce=reduce)
+    for one in (compiled, detour):
+        one(1.0, 2.0)
+        one(x=1.0, y=2.0)
+        assert list(one._direct) == [(), ("x", "y")]
+    detour._direct.clear()
     for x in EVERY_ARGUMENT.values():
         for y in EVERY_ARGUMENT.values():
-            assert outcome(compiled, x, y) == outcome(compiled, x=x, y=y)
+            right = outcome(detour, x, y)
+            assert outcome(compiled, x, y) == right
+            assert outcome(compiled, x=x, y=y) == right
+    assert not detour._direct
     for args in [(), (1.0,), (np.arange(3.0),), (1.0, 2.0, 3.0), (np.arange(3.0), 2.0, 3.0)]:
         assert outcome(compiled, *args) == (TypeError, str(attempt(f, *args)))
 

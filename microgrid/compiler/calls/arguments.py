@@ -29,9 +29,10 @@ Argument = tuple[str, Any, bool]  # its name, its tree, and whether all rows sha
 class Arguments:
     """The arguments of one call of a compiled function.
 
-    Calls of one `key` have one program. `shared_parts` are the numbers, arrays and lists of
-    parameters that all rows share, and `columns` the numbers and arrays for the rows, both from
-    first to last. `has_values` says that a number among them is a `Value`, which remembers.
+    Calls of one `key` have one program; `names` are those of what was passed by name.
+    `shared_parts` are the numbers, arrays and lists of parameters that all rows share, and
+    `columns` the numbers and arrays for the rows, both from first to last. `has_values` says that a
+    number among them is a `Value`, which remembers.
 
     Raises:
         TypeError: something is not a number.
@@ -49,6 +50,7 @@ class Arguments:
         self.shared_parts: list[Any] = []
         self.columns: list[Any] = []
         self.has_values = False
+        self.names = tuple(kwargs)
         self._args, self._kwargs, self._parameters = args, kwargs, parameters
         self._shared = [False] * (len(args) + len(kwargs))
         if shared:
@@ -56,7 +58,7 @@ class Arguments:
             self._shared = [parameters.is_shared(place, shared) for place in places]
         trees = (*args, *kwargs.values()) if kwargs else args
         try:
-            self.key: tuple[object, ...] = (tuple(kwargs), *map(self._take, trees, self._shared))
+            self.key: tuple[object, ...] = (self.names, *map(self._take, trees, self._shared))
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "

@@ -152,7 +152,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         self.threads = threads
         self._entries: dict[tuple[object, ...], Entry] = {}
         self._latest: Entry | None = None
-        self._direct: Direct | None = None
+        self._direct: dict[tuple[str, ...], Direct] = {}  # by the names of arguments
 
     @overload
     def __call__(
@@ -195,17 +195,19 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         >>> f(np.array([0.0, -np.inf]), out=(y, slope)) and y
         array([1., 0.])
         """
-        direct = self._direct
-        if direct and not kwargs:
-            result = direct(args)
+        direct = self._direct.get(tuple(kwargs) if kwargs else ())
+        if direct:
+            result = direct((*args, *kwargs.values()) if kwargs else args)
             if result is not None:
                 if self._latest is not direct.entry:
                     self._latest = direct.entry
                 return result
         out = kwargs.pop("out") if "out" in kwargs and self.parameters.leaves("out") else None
-        if direct and out is not None and not kwargs and direct.into(out, args):
-            self._latest = direct.entry
-            return out
+        if out is not None:
+            direct = self._direct.get(tuple(kwargs))
+            if direct and direct.into(out, (*args, *kwargs.values())):
+                self._latest = direct.entry
+                return out
         call = Arguments(args, kwargs, self.parameters, self.shared)
         if call.has_values:
             if out is not None:
@@ -330,16 +332,17 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         same = [e for e in entries if (e.program, e.shared_inputs) == (program, shared)]
         kernel = same[0].kernel if same else self._kernel(merged, shared)
         entry = Entry(program, shared, template, kernel, captured, clock)
-        count, direct = len(call.columns), self._direct
-        is_plain = call.key == ((), *[None] * count) and not shared
-        written = len(kernel.text.written)
+        count, written = len(call.columns), len(kernel.text.written)
+        is_plain = call.key == (call.names, *[None] * count) and not shared
         has_code = bool(self.reduce) or written == len(kernel.constants)
-        if is_plain and has_code and count + written <= MOST_ON_STACK:
-            direct = Direct(entry)
+        is_direct = is_plain and has_code and count + written <= MOST_ON_STACK
         with uninterrupted():
             while len(self._entries) >= MOST_KERNELS:
                 del self._entries[next(iter(self._entries))]
-            self._entries[call.key], self._direct = entry, direct
+                self._direct.clear()
+            self._entries[call.key] = entry
+            if is_direct:
+                self._direct[call.names] = Direct(entry)
         return entry
 
     def _kernel(self, program: Program, shared: tuple[int, ...]) -> ArrayKernel:

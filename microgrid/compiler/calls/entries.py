@@ -103,9 +103,11 @@ class Direct:
     def _of_columns(self, shape: tuple[int, ...], columns: list[Any]) -> Any:
         """Return the only output, or all of them; None if it takes a detour."""
         if not self._is_of_rows:
-            fit = all(type(x) is float or x.dtype is DOUBLE for x in columns)
-            fit = fit and len(columns) == len(self.entry.program.inputs)
-            return self.entry.outputs((), columns, shape) if fit else None
+            for x in columns:
+                if type(x) is not float and x.dtype is not DOUBLE:
+                    return None
+            are_all = len(columns) == len(self.entry.program.inputs)
+            return self.entry.outputs((), columns, shape) if are_all else None
         if not shape:
             return self._of_floats(*columns)
         rows = prod(shape)

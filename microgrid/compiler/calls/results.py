@@ -34,14 +34,17 @@ class Block:
         if not self.outputs:
             return np.empty(self.places.shape)
         entries = [outputs[k] for k in self.outputs]
-        shape = (*np.shape(entries[0]), len(entries))
-        if len(shape) == 1:  # single numbers, which are no arrays to stack
+        shape = np.shape(entries[0])
+        if not shape:  # single numbers, which are no arrays to stack
             parts = np.array(entries)
+        elif _has_doubles(entries[0]):
+            parts = empty((*shape, len(entries)))
+            for i, entry in enumerate(entries):
+                parts[..., i] = entry
         else:
-            to = empty(shape) if _has_doubles(entries[0]) else None
-            parts = np.stack(entries, axis=-1, out=to)
+            parts = np.stack(entries, axis=-1)
         if len(self.outputs) == self.places.size:
-            return parts.reshape((*shape[:-1], *self.places.shape))
+            return parts.reshape((*shape, *self.places.shape))
         return parts[..., self.places]
 
 
@@ -82,6 +85,8 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
     parts = [filler(part, seen) for part in template]
     if type(template) is list:
         return lambda outputs: [part(outputs) for part in parts]
+    if type(template) is tuple:
+        return lambda outputs: tuple([part(outputs) for part in parts])
     return lambda outputs: like(template, dict(enumerate([part(outputs) for part in parts])))
 
 
