@@ -70,7 +70,7 @@ BUDGET = {
     "the top": 4550,
     "arrays/": 2400,
     "compiler/": 2250,
-    "compiler/calls/": 1200,
+    "compiler/calls/": 1250,
     "compiler/native/": 1750,
     "compiler/training/": 715,
     "core/": 1700,
