@@ -11,37 +11,19 @@ The derivatives themselves are rows of the table in `core.primitive` and `functi
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Never, TypeVar, final
 
 from .core import graph
 from .core.array_rules import apply_to_arrays, is_array
-from .core.copying import deepcopy_node, reduce_node
-from .core.graph import (
-    advance_clock,
-    collect,
-    dependents,
-    no_grad,
-    require_fresh,
-    require_leaf,
-    require_plain_partials,
-    set_data,
-    topological_order,
-    zero_grad,
-)
+from .core.copying import deepcopy_node, reduce_node, walk_over_copy
+from .core.graph import MOVED, NONE, Walk, no_grad, topological_order, zero_grad
 from .core.modes import current, unrecorded, watched
-from .core.operators import Arithmetic
+from .core.operators import Arithmetic, set_quick_operators
 from .core.primitive import CONSTANT, Operand, Primitive, family, locate
 from .core.reals import Real, number, number_beside, number_of_kind
-from .guards.mistakes import (
-    Absent,
-    Checked,
-    guard,
-    refuse,
-    refuse_subclass,
-    require_gradient,
-    require_label,
-)
+from .guards import mistakes
+from .guards.locks import is_held
+from .guards.mistakes import Absent, Checked, guard
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
@@ -73,51 +55,25 @@ class Value(Arithmetic):
     (5.0, True)
     """
 
-    __slots__ = ("__weakref__", "_collected", "_grad", "_label", "_real", "_stamp", "op", "parents")
-    grad: Checked[float] = guard("_grad", require_gradient, "What `backward` has left here.")
-    label: Checked[str | None] = guard("_label", require_label, "A name, or None.")
-
-    if TYPE_CHECKING:  # `functional` makes its functions methods
-
-        def acos(self) -> Value:
-            """Return acos of this number; those below likewise."""
-
-        acosh = asin = asinh = atan = atanh = cbrt = ceil = cos = cosh = erf = erfc = exp = acos
-        exp2 = expm1 = floor = gelu = log = log10 = log1p = log2 = log_sigmoid = relu = acos
-        sigmoid = sign = silu = sin = sinh = softplus = softsign = sqrt = tan = tanh = acos
-
-        def atan2(self, x: Value | float) -> Value:
-            """Return the angle of the point (x, this)."""
-
-        def hypot(self, *others: Value | float) -> Value:
-            """Return the length of the vector of this and others."""
-
-        def clip(self, min: float | None = None, max: float | None = None) -> Value:
-            """Return this, held between two constants."""
-
-        def elu(self, alpha: float = 1.0) -> Value:
-            """Return this where positive, else alpha * (exp(this) - 1)."""
-
-        def leaky_relu(self, negative_slope: float = 0.01) -> Value:
-            """Return this where positive, else negative_slope * this."""
+    __slots__ = (*("__weakref__", "_grad", "_label", "_real", "_stamp", "_sum", "_walk"),
+                 *("op", "parents"))  # fmt: skip
+    label: Checked[str | None] = guard("_label", mistakes.require_label, "A name, or None.")
 
     __reduce__, __deepcopy__ = reduce_node, deepcopy_node
 
     def __init_subclass__(cls) -> None:
-        refuse_subclass(cls)
+        mistakes.refuse_subclass(cls)
 
-    def __init__(
-        self, data: Real, label: str | None = None, *more: Never, **options: Never
-    ) -> None:
-        if more or options or (label is not None and not isinstance(label, str)):
-            refuse(data, label, more, options)
-        self._real = number(data)
-        self._grad: float | None = type(self._real)()
+    def __init__(self, data: Real, label: str | None = None, *more: Never, **named: Never) -> None:
+        if more or named or (label is not None and not isinstance(label, str)):
+            mistakes.refuse(data, label, more, named)
+        self._real = data if type(data) is float else number(data)
+        self._grad: float = 0.0 if type(data) is float else type(self._real)()
         self.parents: tuple[Value, ...] = ()
         self.op: Primitive | None = None
         self._label = label
         self._stamp = graph.clock
-        self._collected = math.inf  # when `backward` last came by: it has not yet
+        self._walk = NONE  # that `backward` came by on last; `_sum` is what came in then
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Value:
         """Return the node of applying `op` to operands, plain numbers among them made constants."""
@@ -137,16 +93,22 @@ class Value(Arithmetic):
             data = op.forward(*numbers)
         except (ArithmeticError, ValueError) as error:
             raise locate(error, op, operands) from None
-        if unrecorded and current(unrecorded):
-            node = self._constant(data)
-        else:
+        return self._node(op, operands, data)
+
+    def _node(self, op: Primitive, operands: tuple[Any, ...], data: Any) -> Value:
+        if type(data) is float and not unrecorded and not watched:
             node = blank(Value)  # skips the checks of __init__, which are for the user's data
-            node._real = data if type(data) is float else number(data)
-            node._grad = 0.0 if type(data) is float else type(node._real)()
+            node._real = data
+            node._grad = 0.0
             node.parents = operands
             node.op = op
             node._label = None
+            node._walk = NONE
             node._stamp = graph.clock
+            return node
+        node = self._constant(number(data))
+        if not (unrecorded and current(unrecorded)):
+            node.parents, node.op = operands, op
         if watched and (watch := current(watched)):
             watch.check_node(node, op, operands)
         return node
@@ -154,8 +116,9 @@ class Value(Arithmetic):
     def _constant(self, x: object) -> Value:
         constant = blank(Value)
         constant._real = data = x if type(x) is float else number_beside(x, type(self._real))
-        constant._grad, constant.parents, constant.op = type(data)(), (), CONSTANT
-        constant._label, constant._stamp = None, graph.clock
+        constant._grad = 0.0 if type(data) is float else type(data)()
+        constant.parents, constant.op = (), CONSTANT
+        constant._label, constant._walk, constant._stamp = None, NONE, graph.clock
         return constant
 
     @property
@@ -167,7 +130,22 @@ class Value(Arithmetic):
     def data(self, data: Real) -> None:
         if self.parents:
             raise AttributeError("only a leaf's data can be set; set a leaf's, then call refresh()")
-        self._real, self._stamp = number(data), advance_clock()  # no signal parts them
+        walk = self._walk if self._walk is NONE else MOVED
+        self._real, self._stamp, self._walk = number(data), graph.advance_clock(), walk  # in one go
+
+    @property
+    def grad(self) -> float:
+        """What `backward` has left here; None where somebody has set it so."""
+        if self.parents and self._walk.done <= graph.clock:
+            return type(self._real)() if self._sum is None else self._sum
+        return self._grad
+
+    @grad.setter
+    def grad(self, g: float | None) -> None:
+        mistakes.require_gradient(g)
+        if self.parents:
+            self._walk = NONE
+        self._grad = g  # type: ignore[assignment]  # it may be None, of which hints say nothing
 
     @property
     def is_constant(self) -> bool:
@@ -191,11 +169,8 @@ class Value(Arithmetic):
         op, parents = self.op, self.parents
         if op is None or not parents:
             return ()
-        try:  # most have one or two parents; to unpack a list takes five times as long
-            if len(parents) == 2:
-                x, y = parents
-                partials = op.partials(self._real, x._real, y._real)
-            elif len(parents) == 1:
+        try:
+            if len(parents) == 1:  # to unpack a list takes five times as long
                 partials = op.partials(self._real, parents[0]._real)
             else:
                 partials = op.partials(self._real, *[parent._real for parent in parents])
@@ -228,36 +203,58 @@ class Value(Arithmetic):
         >>> x.grad
         54.0
         """
-        now, order = graph.clock, topological_order(self)
-        require_leaf(order)
-        require_fresh(order, now)
-        sums: dict[Value, float | None] = dict.fromkeys(order)  # None: nothing has come in yet
-        sums[self] = number_of_kind(seed, type(self._real))
-        try:
-            for node in reversed(order):
-                g, parents = sums[node], node.parents
-                if parents and g is not None:
-                    try:
-                        partials = node.partials()
-                    except (ArithmeticError, ValueError):
-                        if node in dependents(order, [x for x in order if x.op is None]):
-                            raise
-                        continue  # only constants are behind it
-                    # as `chain` does, but without the list, which costs a third of the time
-                    for parent, partial in zip(parents, partials):  # noqa: B905 (takes longer)
-                        if partial is not None:
-                            share, total = g * partial, sums[parent]
-                            sums[parent] = share if total is None else total + share
-            if not {*map(type, sums.values())} <= {float, type(None)}:
-                require_plain_partials(order)
-        except TypeError:
-            require_plain_partials(order)
-            raise
+        total = number_of_kind(seed, type(self._real))
+        if is_held(graph.changing):  # by a walk that a signal's handler, or a rule, has come amid
+            walk_over_copy(self, total)
+            return
+        with graph.changing:  # one walk at a time, as it keeps its sums in the nodes
+            walk = Walk()
+            try:
+                walk.gather(self)
+                self._pass_back(total, walk)
+                mistakes.warn_of_stale(walk.moved)
+                walk.finish()
+            except BaseException:
+                walk.abandon()
+                raise
+
+    def _pass_back(self, seed: float, walk: Walk) -> None:
+        """Add up in each node's `_sum` what comes in from above."""
+        now, self._sum = graph.clock, seed
+        for node in reversed(walk.inner):
+            g, parents = node._sum, node.parents
+            if g is None:
+                continue  # nothing has come in
+            try:
+                if len(parents) == 2:  # as most have: in half of the time, without a list
+                    x, y = parents
+                    partials = node.op.partials(node._real, x._real, y._real)
+                    if type(partials) is tuple:
+                        by_x, by_y = partials
+                        if by_x is not None:
+                            share, total = g * by_x, x._sum
+                            x._sum = share if total is None else total + share
+                        if by_y is not None:
+                            share, total = g * by_y, y._sum
+                            y._sum = share if total is None else total + share
+                        continue
+                shares = node.chain(g)
+            except (ArithmeticError, ValueError):
+                if node in graph.dependents(walk.inner, walk.leaves):
+                    node.partials()  # which says where it was
+                    raise
+                continue  # only constants are behind it
+            except TypeError:
+                graph.require_plain_partials(walk.inner)
+                raise
+            for parent, share in zip(parents, shares):  # noqa: B905 (takes longer)
+                if share is not None:
+                    total = parent._sum
+                    parent._sum = share if total is None else total + share
         if watched and (watch := current(watched)):
-            watch.check_sums(order, sums)
-        if graph.clock != now:  # another thread, or a signal's handler, has set a leaf
-            require_fresh(order)
-        collect(sums, graph.clock)
+            watch.check_sums(topological_order(self))
+        if graph.clock != now:  # a signal's handler, or a rule, has set a leaf
+            graph.require_fresh(topological_order(self))
 
     def refresh(self) -> None:
         """Compute again, in place, the nodes that are older than the leaves they depend on.
@@ -273,7 +270,7 @@ class Value(Arithmetic):
                 except (ArithmeticError, ValueError) as error:
                     labels = [parent.label for parent in node.parents]
                     raise locate(error, node.op, [*map(Value, numbers, labels)]) from None
-        set_data(fresh, fresh.values())
+        graph.set_data(fresh, fresh.values())
 
     def conjugate(self) -> Value:
         """Return this, which is real, as np.var asks for its conjugate."""
@@ -297,3 +294,6 @@ class Value(Arithmetic):
 
     def __dir__(self) -> list[str]:
         return [name for name in dir(type(self)) if not isinstance(vars(Value).get(name), Absent)]
+
+
+set_quick_operators(Value)

@@ -23,6 +23,7 @@ from typing import Any, TypeVar, overload
 
 from .core import primitive
 from .core.array_rules import Array, ArrayType, is_array
+from .core.operators import method_of
 from .core.primitive import (
     Primitive,
     Row,
@@ -683,8 +684,11 @@ _METHODS = [
     *("sinh", "softplus", "softsign", "sqrt", "tan", "tanh"),
 ]
 for _name in _METHODS:
-    setattr(Value, _name, globals()[_name])
+    _method = globals()[_name]
+    if isinstance(_method, Primitive) and _name not in ("atan2", "hypot"):
+        _method = method_of(_method)
+    setattr(Value, _name, _method)
     if _name[0] == "a":  # np.arcsin calls v.arcsin() on every Value of an array
-        setattr(Value, f"arc{_name[1:]}", globals()[_name])
+        setattr(Value, f"arc{_name[1:]}", _method)
     if _name in ("floor", "ceil"):  # as math.floor and np.floor call them
-        setattr(Value, f"__{_name}__", globals()[_name])
+        setattr(Value, f"__{_name}__", _method)

@@ -160,7 +160,7 @@ class Optimizer:
         before = [parameter.data for parameter in self.parameters]
         if not is_sequence(self.state) or len(self.state) != len(before):
             self.require_state()
-        if not any(p.grad or p._collected < math.inf for p in self.parameters):
+        if not any(p.grad or p._walk.done < math.inf for p in self.parameters):
             warn_of_no_backward()
         updates = [self._compute_update(i) for i in range(len(before))]
         for i, update in enumerate(updates):

@@ -16,7 +16,7 @@ from ..core import graph
 from ..core.array_rules import apply_to_arrays, is_array
 from ..core.graph import topological_order
 from ..core.modes import current, unrecorded
-from ..core.operators import by_ufunc
+from ..core.operators import by_ufunc, set_plain_operators
 from ..core.primitive import (
     CONSTANT,
     Operand,
@@ -249,6 +249,9 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
 
 
 VALUES = {Value, Traced}
+
+
+set_plain_operators(Traced)
 
 
 @contextmanager

@@ -13,10 +13,11 @@ import threading
 from typing import Any
 from weakref import ref
 
-from .graph import AnyNode, Node, advance_clock, topological_order
+from ..guards.interrupts import call_each
+from .graph import NONE, AnyNode, Node, Walk, advance_clock, topological_order
 from .primitive import Primitive
 
-__all__ = ["deepcopy_node", "reduce_node"]
+__all__ = ["deepcopy_node", "reduce_node", "walk_over_copy"]
 
 
 class _Places(threading.local):
@@ -61,7 +62,7 @@ class _FlatGraph:
         return _rebuild, (type(self.nodes[-1]), outside, wiring, *fields)
 
 
-_FIELDS = ("_real", "_grad", "_label", "op", "_stamp")
+_FIELDS = ("_real", "grad", "_label", "op", "_stamp")
 
 
 def _restore(
@@ -69,7 +70,7 @@ def _restore(
 ) -> AnyNode:
     node = kind.__new__(kind)  # without the checks of __init__, which are for the user's data
     node._real, node._grad, node._label, node.op, node._stamp = data, grad, label, op, stamp
-    node.parents, node._collected = (), math.inf
+    node.parents, node._walk = (), NONE
     return node
 
 
@@ -122,3 +123,22 @@ def deepcopy_node(node: AnyNode, memo: dict[int, Any]) -> AnyNode:
         memo[id(original)] = copied
     root: AnyNode = memo[id(node)]
     return root
+
+
+def walk_over_copy(root: Node, seed: float) -> None:
+    """Do what `backward` does amid another walk, whose sums in the nodes must stay as they are."""
+    copies: dict[int, Any] = {}
+    copy, walk = deepcopy_node(root, copies), Walk()
+    walk.gather(copy)
+    copy._pass_back(seed, walk)
+    sums = {node: copies[id(node)]._sum for node in topological_order(root)}
+    new: list[tuple[Node, str, Any]] = []
+    for node, total in sums.items():
+        if node.parents:
+            total = type(node._real)() if total is None else total
+            new.append((node, "_grad", total))
+            if node._walk.done < math.inf:
+                new.append((node, "_sum", total))
+        elif node.op is None and total is not None:
+            new.append((node, "_grad", total if node._grad is None else node._grad + total))
+    call_each(setattr, *zip(*new, strict=True))

@@ -9,20 +9,22 @@ of its parents is stale. That is asked of a graph before it is differentiated.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from itertools import repeat
 from typing import Any, Protocol, Self, TypeVar
 
 from ..guards.checks import quote
 from ..guards.interrupts import call_each
 from ..guards.locks import lock_across_forks
-from ..guards.mistakes import warn_of_stale
 from .modes import Mode, unrecorded
 from .primitive import CONSTANT, Operand, Primitive
 from .reals import number
 
 __all__ = [
+    "MOVED",
+    "NONE",
     "Node",
+    "Walk",
     "advance_clock",
     "dependents",
     "find_changed_leaf",
@@ -41,19 +43,134 @@ clock = 0  # counts the changes of leaves
 changing = lock_across_forks()  # held from where something shared is read to where it is set
 
 
+class Walk:
+    """A walk back through a graph, as `backward` takes it; `done` is when it was, by the clock.
+
+    `inner` are the inner nodes, parents first, and `leaves` the leaves but constants, until it is
+    over. It keeps what comes in at a node as its `_sum`. That is the gradient of an inner node from
+    when the walk is done: of all at once, whoever looks meanwhile and whatever ends it before.
+    """
+
+    done = math.inf
+
+    def __init__(self) -> None:
+        self.inner: list[Any] = []
+        self.leaves: list[Any] = []
+        self.moved: list[Any] = []  # the leaves whose data has been set since a walk has come by
+
+    def gather(self, root: Node) -> None:
+        """Find what the root depends on, and note the walk down at each node, its sum being None.
+
+        This is `topological_order` once more, in half of the time, as no set has to be kept of what
+        it has seen.
+
+        Raises:
+            RuntimeError: all leaves are constants, or one has changed since it was used.
+        """
+        is_old = self._gather(root) if root.parents else self._add_leaf(root)
+        require_leaf(self.leaves)
+        if is_old:
+            require_fresh(topological_order(root))
+
+    def _add_leaf(self, leaf: Any) -> bool:
+        if leaf._walk is MOVED:
+            self.moved.append(leaf)
+        if leaf.op is None:
+            self.leaves.append(leaf)
+        elif leaf.op is not CONSTANT:
+            require_parents([leaf])
+        leaf._walk, leaf._sum = self, None
+        return False
+
+    def _gather(self, root: Any) -> bool:
+        """Do so for an inner node; return whether any of them was there before `clock`."""
+        is_old, now = False, clock
+        stack: list[Any] = [root]
+        push, pop, place = stack.append, stack.pop, self.inner.append
+        add_leaf = self.leaves.append
+        try:
+            while stack:
+                node = pop()
+                if node is None:  # all that the node below depends on is in place
+                    place(pop())
+                    continue
+                if (last := node._walk) is self:
+                    continue
+                if last is not NONE:
+                    node._grad = node.grad  # which it keeps if this walk comes to no end
+                node._walk = self
+                node._sum = None
+                if node._stamp < now:
+                    is_old = True
+                waits = False
+                for parent in node.parents:
+                    if (last := parent._walk) is not self:
+                        if parent.parents:
+                            if not waits:
+                                waits = True
+                                push(node)
+                                push(None)
+                            push(parent)
+                        elif last is MOVED or parent.op is not None:
+                            self._add_leaf(parent)
+                        else:  # as most are: it takes a third of the time of a call
+                            parent._walk = self
+                            parent._sum = None
+                            add_leaf(parent)
+                if not waits:
+                    place(node)
+        except (AttributeError, TypeError):
+            topological_order(root)  # which says what is wrong
+            raise
+        return is_old
+
+    def finish(self) -> None:
+        """Add the sums of leaves to their gradients, and let inner nodes have theirs, in one go."""
+        leaves = self.leaves
+        try:
+            grads = [leaf._grad + leaf._sum for leaf in leaves]
+        except TypeError:  # of some that have no gradient yet, or at which nothing has come in
+            leaves = [leaf for leaf in leaves if leaf._sum is not None]
+            grads = [x._sum if x._grad is None else x._grad + x._sum for x in leaves]
+        if {*map(type, grads)} != {float}:
+            require_plain_partials(self.inner)
+        names = ["_grad"] * len(grads) + ["done"]
+        call_each(setattr, [*leaves, self], names, [*grads, clock])
+        self.inner, self.leaves, self.moved = [], [], []
+
+    def abandon(self) -> None:
+        """Leave every gradient as it was."""
+        for leaf in self.moved:
+            leaf._walk = MOVED
+        self.inner, self.leaves, self.moved = [], [], []
+
+
+NONE = Walk()  # the walk of a node that none has come by
+MOVED = Walk()  # that of a leaf whose data has been set since one has
+MOVED.done = 0
+
+
 class Node(Protocol):
     """What a walk asks of a `Value`."""
 
     op: Primitive | None
     parents: tuple[Self, ...]
     _real: float
-    _grad: float | None
+    _grad: Any
     _label: str | None
     _stamp: int
-    _collected: float
+    _walk: Walk
+    _sum: Any
+
+    @property
+    def grad(self) -> float | None:
+        """What `backward` has left here."""
 
     def partials(self) -> tuple[float | None, ...]:
         """Return the derivative with respect to each parent."""
+
+    def _pass_back(self, seed: float, walk: Walk) -> None:
+        """Add up what comes in from this."""
 
 
 AnyNode = TypeVar("AnyNode", bound=Node)
@@ -89,24 +206,26 @@ def topological_order(*roots: AnyNode, known: Container[AnyNode] = ()) -> list[A
         for root in roots:
             if not isinstance(root, Operand):
                 raise TypeError(f"topological_order takes Values, got {quote(root)}") from None
-        for node in seen:
-            parents = getattr(node, "parents", ())
-            if not isinstance(parents, tuple) or not all(isinstance(p, Operand) for p in parents):
-                raise TypeError(
-                    "the `parents` of a Value must stay the tuple of Values that it was computed "
-                    f"from, got {quote(parents)}"
-                ) from None
+        require_parents(seen)
         raise TypeError(f"`known` must be a container of Values, got {quote(known)}") from None
     return order
 
 
-def find_changed_leaf(order: list[AnyNode], now: float = math.inf) -> AnyNode | None:
-    """Return a leaf of a graph that has changed since it was used, or None if all data is fresh.
+def require_parents(nodes: Iterable[Node]) -> None:
+    """Raise `TypeError` if somebody has set the parents of a node to what they cannot be."""
+    for node in nodes:
+        parents: object = getattr(node, "parents", ())
+        if not isinstance(parents, tuple) or not all(isinstance(p, Operand) for p in parents):
+            raise TypeError(
+                "the `parents` of a Value must stay the tuple of Values that it was computed "
+                f"from, got {quote(parents)}"
+            ) from None
 
-    `now` is when a leaf, of any graph, changed last.
-    """
+
+def find_changed_leaf(order: list[AnyNode]) -> AnyNode | None:
+    """Return a leaf of a graph that has changed since it was used, or None if all data is fresh."""
     oldest = min([node._stamp for node in order if node.parents], default=math.inf)
-    if oldest >= now or max([node._stamp for node in order], default=0) <= oldest:
+    if max([node._stamp for node in order], default=0) <= oldest:
         return None  # the common case, without a look at every edge
     for node in order:
         for parent in node.parents:
@@ -131,18 +250,18 @@ def dependents(order: Iterable[AnyNode], inputs: Iterable[AnyNode]) -> set[AnyNo
     return found
 
 
-def require_leaf(order: Iterable[Node]) -> None:
-    """Raise `RuntimeError` if a graph has no leaf but constants."""
-    if all(node.parents or node.op is CONSTANT for node in order):
+def require_leaf(leaves: Iterable[Node]) -> None:
+    """Raise `RuntimeError` if there is no leaf, or none but constants."""
+    if all(leaf.parents or leaf.op is CONSTANT for leaf in leaves):
         raise RuntimeError(
             "backward() needs a leaf to differentiate with respect to, got a graph of constants "
             "alone: plain numbers, detached values or what was computed under no_grad()"
         )
 
 
-def require_fresh(order: list[AnyNode], now: float = math.inf) -> None:
-    """Raise `RuntimeError` if a leaf of a graph has changed since it was used, up to now."""
-    if (changed := find_changed_leaf(order, now)) is not None:
+def require_fresh(order: list[AnyNode]) -> None:
+    """Raise `RuntimeError` if a leaf of a graph has changed since it was used."""
+    if (changed := find_changed_leaf(order)) is not None:
         raise RuntimeError(
             "a derivative needs the data that the graph was computed with, but the leaf "
             f"{changed!r} has changed since; call refresh() on the root, or build the graph again"
@@ -173,31 +292,16 @@ def advance_clock(least: int = 0) -> int:
 def set_data(nodes: Iterable[Node], data: Iterable[float]) -> None:
     """Set the data of many nodes, all in one go; what was computed from the old is stale then."""
     nodes, numbers = list(nodes), list(map(number, data))
-    names = ["_real"] * len(nodes) + ["_stamp"] * len(nodes)
-    call_each(setattr, nodes * 2, names, numbers + [advance_clock()] * len(nodes))
+    count = len(nodes)
+    names = ["_real"] * count + ["_stamp"] * count + ["_walk"] * count
+    walks = [x._walk if x.parents or x._walk is NONE else MOVED for x in nodes]
+    call_each(setattr, nodes * 3, names, numbers + [advance_clock()] * count + walks)
 
 
 def set_gradients(nodes: Iterable[Node], gradients: Iterable[float]) -> None:
     """Set the gradients of many nodes, all in one go: numbers, which are not checked again."""
     with changing:
         call_each(setattr, nodes, repeat("_grad"), gradients)
-
-
-def collect(sums: Mapping[AnyNode, float | None], now: int) -> None:
-    """Add the sums of `backward` to the `grad` of leaves, and make them that of inner nodes.
-
-    It is done in one go, and right from any number of threads. The sum of a node that no gradient
-    has come in at is None.
-    """
-    totals = [(node, x) for node, x in sums.items() if node.op is None and x is not None]
-    leaves = [leaf for leaf, _ in totals]
-    warn_of_stale([(leaf, leaf._grad) for leaf in leaves])
-    inner = [node for node in sums if node.parents]
-    grads = [type(x._real)() if (total := sums[x]) is None else total for x in inner]
-    with changing:
-        grads += [x if leaf._grad is None else leaf._grad + x for leaf, x in totals]
-        names = ["_grad"] * len(grads) + ["_collected"] * len(leaves)
-        call_each(setattr, inner + leaves * 2, names, grads + [now] * len(leaves))
 
 
 def zero_grad(leaves: Iterable[Node]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numbers
 import operator
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ..guards.checks import is_masked, is_of_dates, quote
@@ -24,6 +25,7 @@ __all__ = ["NUMBERS", "Arithmetic", "by_ufunc"]
 NUMBERS = (float, int, numbers.Real)  # the last, which is abstract, is slow to ask
 Self = TypeVar("Self", bound="Arithmetic")
 Compare = Callable[[Any, Any], bool]
+Method = Callable[..., object]
 
 
 def _leave_to(other: object) -> object:
@@ -60,21 +62,30 @@ def _reverse(op: Primitive) -> Callable[[Self, object], object]:
     return method
 
 
-def _in_place(op: Primitive) -> Callable[[Self, object], object]:
+def _in_place(op: Primitive, plain: Method) -> Method:
     """Return the method for `operand op= other`: a new node, as Python has it for numbers."""
-    plain = _operator(op)
 
-    def method(self: Self, other: object) -> object:
-        if isinstance(other, NUMBERS):
+    def method(self: Any, other: object) -> object:
+        if type(other) is not type(self) and isinstance(other, NUMBERS):
             warn_of_rebinding(self, op.name)
         return plain(self, other)
 
     return method
 
 
+def apply_to_one(op: Primitive, operand: Any) -> Any:
+    """Return `operand.record(op, (operand,))`, sooner for one that holds a number."""
+    try:
+        data = op.forward(operand._real)
+        return operand._node(op, (operand,), data)
+    except (ArithmeticError, AttributeError, ValueError):
+        return operand.record(op, (operand,))
+
+
 def _unary(op: Primitive) -> Callable[[Self], Self]:
     def method(self: Self) -> Self:
-        return self.record(op, (self,))
+        result: Self = apply_to_one(op, self)
+        return result
 
     return method
 
@@ -138,13 +149,39 @@ class Arithmetic(Operand):
 
         def __eq__(self, other: object) -> bool: ...
 
+        # what `functional` makes methods of a `Value`
+
+        def acos(self: Self) -> Self:
+            """Return acos of this number; those below likewise."""
+
+        acosh = asin = asinh = atan = atanh = cbrt = ceil = cos = cosh = erf = erfc = exp = acos
+        exp2 = expm1 = floor = gelu = log = log10 = log1p = log2 = log_sigmoid = relu = acos
+        sigmoid = sign = silu = sin = sinh = softplus = softsign = sqrt = tan = tanh = acos
+
+        def atan2(self: Self, x: Self | float) -> Self:
+            """Return the angle of the point (x, this)."""
+
+        def hypot(self: Self, *others: Self | float) -> Self:
+            """Return the length of the vector of this and others."""
+
+        def clip(self: Self, min: float | None = None, max: float | None = None) -> Self:
+            """Return this, held between two constants."""
+
+        def elu(self: Self, alpha: float = 1.0) -> Self:
+            """Return this where positive, else alpha * (exp(this) - 1)."""
+
+        def leaky_relu(self: Self, negative_slope: float = 0.01) -> Self:
+            """Return this where positive, else negative_slope * this."""
+
     else:
         __add__, __radd__ = _operator(primitive.add), _reverse(primitive.add)
         __sub__, __rsub__ = _operator(primitive.subtract), _reverse(primitive.subtract)
         __mul__, __rmul__ = _operator(primitive.multiply), _reverse(primitive.multiply)
         __truediv__, __rtruediv__ = _operator(primitive.divide), _reverse(primitive.divide)
-        __iadd__, __isub__ = _in_place(primitive.add), _in_place(primitive.subtract)
-        __imul__, __itruediv__ = _in_place(primitive.multiply), _in_place(primitive.divide)
+        __iadd__ = _in_place(primitive.add, __add__)
+        __isub__ = _in_place(primitive.subtract, __sub__)
+        __imul__ = _in_place(primitive.multiply, __mul__)
+        __itruediv__ = _in_place(primitive.divide, __truediv__)
         __floordiv__, __rfloordiv__ = _operator(primitive.floordiv), _reverse(primitive.floordiv)
         __mod__, __rmod__ = _operator(primitive.remainder), _reverse(primitive.remainder)
         __lt__, __le__ = _order(operator.lt), _order(operator.le)
@@ -162,12 +199,13 @@ class Arithmetic(Operand):
     @overload
     def __pow__(self: Self, exponent: Operand | Real) -> Self: ...
     def __pow__(self: Self, exponent: object) -> object:
-        if isinstance(exponent, Operand):
-            op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
-            return self.record(op, (self, exponent))
-        if not isinstance(exponent, NUMBERS):
-            return _leave_to(exponent)
-        return self.record(primitive.power(as_constant(exponent)), (self,))
+        if type(exponent) is not int:
+            if isinstance(exponent, Operand):
+                op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
+                return self.record(op, (self, exponent))
+            if not isinstance(exponent, NUMBERS):
+                return _leave_to(exponent)
+        return apply_to_one(primitive.power(as_constant(exponent)), self)
 
     @overload
     def __rpow__(self, base: Array) -> Any: ...
@@ -212,3 +250,71 @@ class Arithmetic(Operand):
         raise TypeError("read a Value's number as `v.data`, or stay in the graph with `v.exp()`")
 
     __int__ = __complex__ = __float__
+
+
+# ---- the same for operands that hold numbers: `forward` is called here, without a list of them,
+# which takes half of the time. What is not as simple is left to the methods above.
+
+OPERATORS = {
+    **{"add": primitive.add, "sub": primitive.subtract},
+    **{"mul": primitive.multiply, "truediv": primitive.divide},
+}
+
+
+def set_quick_operators(kind: type[Arithmetic]) -> None:
+    """Give a class of operands that have `_real` and `_node` quick methods of these operators."""
+    for name, op in OPERATORS.items():
+        plain = _quick(op, getattr(Arithmetic, f"__{name}__"))
+        setattr(kind, f"__{name}__", plain)
+        setattr(kind, f"__r{name}__", _quick_reverse(op, getattr(Arithmetic, f"__r{name}__")))
+        setattr(kind, f"__i{name}__", _in_place(op, plain))
+
+
+def set_plain_operators(kind: type[Arithmetic]) -> None:
+    """Give a class the operators of `Arithmetic` again."""
+    for name in OPERATORS:
+        for full in (f"__{name}__", f"__r{name}__", f"__i{name}__"):
+            setattr(kind, full, getattr(Arithmetic, full))
+
+
+def _quick(op: Primitive, otherwise: Method) -> Method:
+    forward = op.forward
+
+    def method(self: Any, other: Any) -> object:
+        kind = type(other)
+        if kind is float or kind is int:
+            other = self._constant(other)
+        try:
+            data = forward(self._real, other._real)
+        except (ArithmeticError, AttributeError, ValueError):
+            return otherwise(self, other)
+        return self._node(op, (self, other), data)
+
+    return method
+
+
+def _quick_reverse(op: Primitive, otherwise: Method) -> Method:
+    forward = op.forward
+
+    def method(self: Any, other: Any) -> object:
+        kind = type(other)
+        if kind is not float and kind is not int:
+            return otherwise(self, other)
+        constant = self._constant(other)
+        try:
+            data = forward(constant._real, self._real)
+        except (ArithmeticError, AttributeError, ValueError):
+            return otherwise(self, other)
+        return self._node(op, (constant, self), data)
+
+    return method
+
+
+def method_of(op: Primitive) -> Callable[[Any], Any]:
+    """Return an operation of one operand as a method."""
+
+    @wraps(op, updated=())
+    def method(self: Any) -> object:
+        return apply_to_one(op, self)
+
+    return method

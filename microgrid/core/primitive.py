@@ -359,7 +359,9 @@ def _floordiv(x: float, y: float) -> float:
 
 
 def _pow(x: float, y: float) -> float:
-    if isinstance(out := x**y, complex):
+    if type(out := x**y) is float:
+        return out
+    if isinstance(out, complex):
         raise ValueError("a negative number has real powers only where the exponent is whole")
     return out if type(out) is not int else type(y)(out)  # of an int to the power of a Fraction
 
@@ -467,7 +469,10 @@ def power(n: float) -> Row:
         # n - 1 is rounded, as for 1/3: a power so large or small as x is would show it
         return (n * choose(_is_at_0(x), lambda: 1 / abs(x), lambda: out / x),)
 
-    return f"**{n}", lambda x: _pow(x, n), partials
+    def forward(x: float) -> float:
+        return out if type(out := x**n) is float else _pow(x, n)
+
+    return f"**{n}", forward, partials
 
 
 @family

@@ -55,6 +55,8 @@ def number_of_kind(
     x: object, kind: type[float], need: str = "an upstream gradient is a real number"
 ) -> float:
     """Return a number as a float or a `Fraction`, or raise an error if it cannot be one."""
+    if type(x) is kind is float:
+        return x
     try:
         return kind(number(x, need))
     except (OverflowError, ValueError):  # a Fraction beyond floats, or nan beside Fractions
@@ -70,5 +72,7 @@ def plain_numbers(operands: Sequence[object], need: str) -> tuple[float, ...]:
 
 def as_constant(x: object, need: str = "a constant is a real number") -> float:
     """Return a constant of an operation, an int if it is whole: `x**2.0` is the node `x**2`."""
+    if type(x) is int and -(2**53) < x < 2**53:
+        return x
     exact = number(x, need)
     return int(exact) if exact % 1 == 0 and abs(exact) < 2**53 else exact

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from threading import RLock
+from typing import Any
 
 from .interrupts import uninterrupted
 
-__all__ = ["compiling", "loading", "lock_across_forks"]
+__all__ = ["compiling", "is_held", "loading", "lock_across_forks"]
 
 
 def lock_across_forks() -> AbstractContextManager[bool]:
@@ -34,6 +35,18 @@ def lock_across_forks() -> AbstractContextManager[bool]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=take, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
+
+
+def is_held(lock: Any) -> bool:
+    """Return whether this thread holds a re-entrant lock.
+
+    >>> lock = lock_across_forks()
+    >>> with lock:
+    ...     is_held(lock)
+    True
+    """
+    held: bool = lock._is_owned()  # by which `threading.Condition` asks too
+    return held
 
 
 # Modules are loaded one at a time: one that is left half loaded cannot always be loaded again.

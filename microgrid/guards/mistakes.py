@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -27,12 +26,11 @@ class GradientWarning(UserWarning):
     """
 
 
-def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
-    """Warn if `backward` adds to gradients that were collected before their leaves moved."""
-    stale = [leaf for leaf, grad in leaves if grad and leaf._stamp > leaf._collected]
+def warn_of_stale(moved: Sequence[Any]) -> None:
+    """Warn that `backward` adds to gradients that were collected before their leaves moved."""
+    stale = [leaf for leaf in moved if leaf._grad]
     # Whoever sets most gradients to 0 knows: the others are of inputs, or are not trained.
-    zeroed = [leaf for leaf, grad in leaves if not grad and leaf._collected < math.inf]
-    if len(stale) <= len(zeroed):
+    if len(stale) <= len(moved) - len(stale):
         return
     it, s = ("it", "") if len(stale) == 1 else ("they", "s")
     more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
@@ -41,7 +39,7 @@ def warn_of_stale(leaves: Sequence[tuple[Any, Any]]) -> None:
         f"backward() adds to the gradient{s} of {name}{more}, collected before {it} moved: "
         "call zero_grad() before it",
         GradientWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
 
 

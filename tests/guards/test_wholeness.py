@@ -4,6 +4,7 @@ Each change is cut at every line of the package that it runs: by a signal, by tw
 """
 
 import contextlib
+import sys
 import threading
 import warnings
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from microgrid import (
     tanh,
     zero_grad,
 )
-from microgrid.core.graph import find_changed_leaf, recording, topological_order
+from microgrid.core.graph import Walk, find_changed_leaf, recording, topological_order
 from microgrid.core.modes import Mode, current, unrecorded, watched
 from microgrid.testing.gradients.subject import backward as gradients_by_backward
 from tests.interrupts import failing, in_files_of, signalled, spread, traversed
@@ -54,7 +55,7 @@ class Change:
     def state(self):
         """Return all that there is to see of it, as text: 0.0 and -0.0 are equal."""
         remembered = self.optimizer and {**vars(self.optimizer), "parameters": None}
-        numbers = [(x.data, x.grad, x.op or x._collected < 1e9) for x in self.nodes]
+        numbers = [(x.data, x.grad, x.op or x._walk.done < 1e9) for x in self.nodes]
         return repr(
             (numbers, find_changed_leaf(topological_order(*self.nodes)) is None, remembered)
         )
@@ -414,3 +415,80 @@ def test_a_leaf_that_is_set_while_its_gradient_is_computed_is_told_of():
         y.backward()
     assert x.grad == y.grad == 0.0
     Primitive.registry.pop("test: sets x")
+
+
+# ---- a gradient amid another
+
+
+def _shared_graph():
+    a, b = Value(2.0), Value(-3.0)
+    inner = a * b + a.tanh()
+    return [a, b], inner, inner * inner + a * inner
+
+
+@pytest.mark.parametrize("is_root", [True, False], ids=["of the root", "of a part"])
+def test_a_gradient_that_a_handler_computes_amid_another_adds_up_with_it(is_root):
+    """At any line of a walk, as a signal's handler may: both are as if one came after the other."""
+    seen = set()
+    walked = {Value._pass_back.__code__, Walk._gather.__code__}
+    for point in range(1_000):
+        leaves, inner, root = _shared_graph()
+        count = 0
+
+        def trace(frame, event, _, point=point, other=root if is_root else inner):
+            nonlocal count
+            if frame.f_code not in walked:
+                return None
+            if event == "line":
+                count += 1
+                if count == point + 1:
+                    seen.add(frame.f_lineno)
+                    sys.settrace(None)
+                    other.backward(seed=10.0)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            root.backward()
+        finally:
+            sys.settrace(before)
+        if count <= point:
+            break
+        same, part, whole = _shared_graph()
+        (whole if is_root else part).backward(seed=10.0)
+        whole.backward()
+        for leaf, right in zip(leaves, same, strict=True):
+            assert leaf.grad == pytest.approx(right.grad, rel=1e-15)
+        assert (inner.grad, root.grad) == (part.grad, whole.grad)
+    assert count == point > len(seen) > 20
+
+
+def test_a_rule_may_compute_a_gradient_of_what_it_is_a_part_of():
+    x = Value(3.0)
+    inner = x * x
+
+    def partials(out, operand):
+        inner.backward()  # 6
+        inner.backward(seed=10.0)  # 60
+        return (2.0,)
+
+    root = Primitive("test: a gradient within", lambda v: 2 * v, partials)(inner) * x
+    root.backward()
+    Primitive.registry.pop("test: a gradient within")
+    assert root.parents[0].grad == 3.0
+    assert inner.grad == 6.0
+    assert x.grad == 6.0 + 60.0 + 18.0 + 36.0
+
+
+def test_a_walk_that_is_cut_leaves_nothing_to_the_next():
+    """Whatever sums it has left in the nodes, which another root may share."""
+    leaves, inner, root = _shared_graph()
+    zero = root - root.data
+    with pytest.raises(ZeroDivisionError):
+        (sqrt(zero) + inner).backward()
+    assert [x.grad for x in (*leaves, inner, root)] == [0.0] * 4
+    root.backward()
+    same, part, whole = _shared_graph()
+    whole.backward()
+    assert [x.grad for x in (*leaves, inner)] == [x.grad for x in (*same, part)]

@@ -231,16 +231,17 @@ def core(*names):
             {f"guards.{name}" for name in ("checks", "interrupts", "locks", "mistakes")}
             | core("modes", "primitive", "reals"),
         ),
-        ("core.copying", core("graph", "primitive")),
+        ("core.copying", {"guards.interrupts"} | core("graph", "primitive")),
         ("core.sequences", {"guards.checks"} | core("array_rules", "primitive")),
         (
             "engine",
-            {"guards.mistakes"}
+            {"guards.locks", "guards.mistakes"}
             | core("array_rules", "copying", "graph", "modes", "operators", "primitive", "reals"),
         ),
         (
             "functional",
-            {"guards.checks", "engine"} | core("array_rules", "primitive", "reals", "sequences"),
+            {"guards.checks", "engine"}
+            | core("array_rules", "operators", "primitive", "reals", "sequences"),
         ),
     ],
 )

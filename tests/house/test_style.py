@@ -73,7 +73,7 @@ BUDGET = {
     "compiler/calls/": 1250,
     "compiler/native/": 1750,
     "compiler/training/": 715,
-    "core/": 1700,
+    "core/": 1950,
     "derivatives/": 1150,
     "drawing/": 900,
     "drawing/formulas/": 1700,
