@@ -310,3 +310,27 @@ move.one:
 done:
   ret void
 }
+
+; Run a program as a call says, which holds what `kernel` takes, one after another: Python hands over
+; one argument in a third of the time of eight.
+define void @bound(ptr %call) {
+entry:
+  %record.at = getelementptr i64, ptr %call, i64 0
+  %record = load ptr, ptr %record.at
+  %rows.at = getelementptr i64, ptr %call, i64 1
+  %rows = load i64, ptr %rows.at
+  %columns.at = getelementptr i64, ptr %call, i64 2
+  %columns = load ptr, ptr %columns.at
+  %strides.at = getelementptr i64, ptr %call, i64 3
+  %strides = load ptr, ptr %strides.at
+  %outs.at = getelementptr i64, ptr %call, i64 4
+  %outs = load ptr, ptr %outs.at
+  %shared.at = getelementptr i64, ptr %call, i64 5
+  %shared = load ptr, ptr %shared.at
+  %sums.at = getelementptr i64, ptr %call, i64 6
+  %sums = load ptr, ptr %sums.at
+  %lanes.at = getelementptr i64, ptr %call, i64 7
+  %lanes = load ptr, ptr %lanes.at
+  call void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes)
+  ret void
+}

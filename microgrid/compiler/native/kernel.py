@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +87,7 @@ class Kernel:
             group_blocks=_blocks_of(text),
         )
         shared_code = driver(text.machine)
-        self._run = shared_code.function("kernel", ADDRESS, COUNT, *[ADDRESS] * 6)
+        self._run = shared_code.function("bound", ADDRESS)
         self.of_floats, self.of_arrays = (
             builtin(shared_code, name, self.record.address, self.record)
             for name in ("of_floats", "of_arrays")
@@ -112,17 +114,16 @@ class Kernel:
                 none.
         """
         count = len(columns)
-        return partial(
-            self._run,
-            self.record.address,
-            rows,
+        lists = (
             (ADDRESS * count)(*[address for address, _ in columns]),
             (COUNT * count)(*[step for _, step in columns]),
             (ADDRESS * len(outs))(*outs),
-            shared.ctypes.data if len(shared) else None,
-            sums.ctypes.data if len(sums) else None,
-            None if lanes is None else lanes.ctypes.data,
         )
+        numbers = [0 if x is None or not len(x) else x.ctypes.data for x in (shared, sums, lanes)]
+        given = (self.record.address, rows, *[ctypes.addressof(x) for x in lists], *numbers)
+        call: Any = (COUNT * len(given))(*given)
+        call.alive = lists
+        return partial(self._run, call)
 
 
 class ArrayKernel:
