@@ -93,7 +93,7 @@ def compile(
             parameters are. An array there is an array of numbers, not a column.
         reduce: "sum" or "mean" to add up every result over the rows, always in the same order.
         threads: how many threads share the rows of a call, at most; None for as many as there are
-            processors. There are never more than pay: each has 0.1 ms of work at least, such as
+            processors. There are never more than pay: each has 0.12 ms of work at least, such as
             10,000 rows of a formula and its five derivatives. No bit depends on their number.
 
     Raises:

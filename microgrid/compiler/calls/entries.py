@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...core import graph
 from ...engine import Value
-from ..native.kernel import NO_ARRAYS, ArrayKernel
+from ..native.kernel import NO_ARRAYS, NOTHING, ArrayKernel
 from ..native.memory import empty
-from ..native.rows import DOUBLE, PIECE, chunks_of
+from ..native.rows import DOUBLE, PIECE
 from ..program import Program
 from .outs import is_ready
 from .results import Fill, Template, filler
@@ -112,12 +112,23 @@ class Direct:
             return self._of_floats(*columns)
         rows = prod(shape)
         if self._has_team and self.entry.kernel.team_for(rows):
-            return None
+            outs = [empty(shape) for _ in range(self._count)]
+            has_run = self._in_team(shape, outs, columns)
+            return (outs[0] if self._count == 1 else outs) if has_run else None
         if self._count == 1:
             out = empty(shape)
             return out if self._of_arrays(rows, rows, None, None, None, out, *columns) else None
         outs = [empty(shape) for _ in range(self._count)]
         return outs if self._of_arrays(rows, rows, None, None, None, *outs, *columns) else None
+
+    def _in_team(
+        self, shape: tuple[int, ...], outs: list[NDArray[np.float64]], columns: list[Any]
+    ) -> bool:
+        """Fill arrays by several threads; return False, with nothing done, for a detour."""
+        are_all = len(columns) == len(self.entry.program.inputs)
+        if are_all:
+            self.entry.kernel.compute(shape, NOTHING, None, outs, columns)
+        return are_all
 
     def into(self, out: Any, args: tuple[Any, ...]) -> bool:
         """Write the only result into an array; return False, with nothing done, for a detour."""
@@ -127,8 +138,10 @@ class Direct:
             return False
         shape, columns = _alike(args) or ((), [])
         rows = out.size
-        if not shape or out.shape != shape or (self._has_team and chunks_of(rows) > 1):
+        if not shape or out.shape != shape:
             return False
+        if self._has_team and self.entry.kernel.team_for(rows):
+            return self._in_team(shape, [out], columns)
         has_run: bool = self._of_arrays(rows, rows, None, None, None, out, *columns)
         return has_run
 

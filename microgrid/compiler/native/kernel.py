@@ -30,7 +30,7 @@ from .rows import (
     spread,
 )
 
-__all__ = ["NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
+__all__ = ["NOTHING", "NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
 
 BLOCKS = 16  # of rows at most, for which one part of a program runs before the next one
 SCRATCH = 2**20  # bytes at most for what waits meanwhile: what processors keep close by
@@ -185,7 +185,7 @@ class ArrayKernel:
             numbers[: len(shared)] = shared
         sums = np.empty((chunks_of(rows), len(self.text.totals))) if self.reduce else None
         written = [outs[k] if k in outs else empty(shape) for k in self.text.written]
-        self._compute(shape, numbers, sums, written, columns)
+        self.compute(shape, numbers, sums, written, columns)
         if sums is not None:
             return self._total(rows, sums, numbers)
         filled = iter(written)
@@ -197,7 +197,7 @@ class ArrayKernel:
         team = self.team
         return team if team and chunks_of(rows) > 1 and team.divides(rows) else None
 
-    def _compute(
+    def compute(
         self,
         shape: tuple[int, ...],
         numbers: Floats,
@@ -205,7 +205,15 @@ class ArrayKernel:
         outs: Sequence[Floats],
         columns: Sequence[Column],
     ) -> None:
-        """Fill the arrays for sums and outputs."""
+        """Fill the arrays for sums and outputs, as one thread or as many as pay.
+
+        Args:
+            shape: the shape of the rows.
+            numbers: the numbers that all rows share, with room for all that are kept.
+            sums: an array with a line for each chunk; None if nothing is added up.
+            outs: an array in C order for each output.
+            columns: all columns.
+        """
         rows, run = prod(shape), self.kernel.of_arrays
         chunk, team = chunk_of(rows), self.team_for(rows)
         if not team and run(rows, chunk, numbers, sums, None, *outs, *columns):
