@@ -1,6 +1,7 @@
 """The collector of cycles looks rarely while something large is built, and then as it did."""
 
 import gc
+import sys
 import threading
 
 import pytest
@@ -58,6 +59,9 @@ def test_who_has_switched_the_collector_off_is_not_contradicted():
     gc.set_threshold(600, 5, 5)
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="Python 3.12 traces instructions from the next call on"
+)
 def test_a_signal_at_any_moment_leaves_it_as_it_was(usual):
     def is_watched(code):
         return code.co_filename in (garbage.__file__, __file__)
