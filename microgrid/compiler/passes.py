@@ -90,7 +90,7 @@ def drop_unused(program: Program) -> Program:
             needed.update(operands)
     constants = [operands[0].hex() for op, operands in program.steps if op is CONSTANT]
     if len(needed) == first + len(program.steps) and len(set(constants)) == len(constants):
-        return program
+        return program  # as most are, once they are optimised
     return rewrite(program, None, needed)
 
 

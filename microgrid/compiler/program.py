@@ -119,20 +119,14 @@ class Program:
         return Draft.of_graph(roots, inputs, topological_order(*roots, known=set(inputs)))
 
     @classmethod
-    def of_parts(
+    def _of_parts(
         cls,
         inputs: Iterable[str],
         steps: Iterable[Step],
         outputs: Iterable[int],
         labels: dict[int, str],
     ) -> Program:
-        """Return a program of parts that need no check: they are those of a graph or a program.
-
-        >>> x = Value(2.0)
-        >>> whole = Program.from_values([x * x], [x])
-        >>> Program.of_parts(whole.inputs, whole.steps, [0], {})(3.0)
-        [3.0]
-        """
+        """Return a program of parts that need no check: they are those of a graph or a program."""
         program = cls.__new__(cls)
         program.inputs, program.steps, program.outputs = tuple(inputs), tuple(steps), tuple(outputs)
         program.labels, program._known_key = labels, None
@@ -305,7 +299,7 @@ class Draft:
 
     def program(self, outputs: Iterable[int]) -> Program:
         """Return what was written, with these slots as its outputs."""
-        return Program.of_parts(self.inputs, self.steps, outputs, self.labels)
+        return Program._of_parts(self.inputs, self.steps, outputs, self.labels)
 
     def step(self, op: Primitive, operands: tuple[int, ...]) -> int:
         """Return the slot of a step of a graph, which is written."""
