@@ -1,10 +1,9 @@
-"""Records: what machine code is told of a kernel or a training, as one structure in memory."""
+"""Records: what machine code is told of a kernel, as one structure in memory."""
 
 from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ADDRESS", "COUNT", "Record", "addresses_of", "ir_of"]
+__all__ = ["ADDRESS", "COUNT", "Record", "ir_of"]
 
 # The kinds of fields: both have 8 bytes.
 COUNT = ctypes.c_int64
@@ -47,11 +46,6 @@ class Record(ctypes.Structure):
                 self._arrays[name] = x
                 x = x.ctypes.data
             setattr(self, name, x)
-
-
-def addresses_of(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """Return the addresses of arrays, as an array; they must be kept alive besides."""
-    return np.array([array.ctypes.data for array in arrays], np.int64)
 
 
 def ir_of(room: str, file: str, record: type[Record], **values: object) -> str:
