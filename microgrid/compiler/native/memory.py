@@ -5,34 +5,37 @@ that takes longer than many a kernel. So what the arrays of earlier results had 
 ones, so much of it and for so long as `Pool` says; and what is new is cut, where the system lets a
 program ask for that, from areas of large pages, which are mapped in half the time.
 
-Arrays are freed anywhere, in any thread and inside of any line. So there is no lock: whatever
-changes is one dict or list, by steps that are each a single call of a function written in C.
+Arrays are freed anywhere, in any thread and inside of any line, and a signal that came in Python
+code there would be lost. So all that happens then is one call of a function written in C, which
+notes that an array is gone; the next large result looks at the notes. Nor is there a lock: threads
+meet in such calls alone.
 """
 
 from __future__ import annotations
 
-import gc
 import mmap
 import os
+import weakref
+from collections import deque
 from contextlib import suppress
 from itertools import count
 from math import prod
 from time import monotonic
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pool", "empty"]
+__all__ = ["LARGE", "Pool", "empty"]
 
-LARGE = 16_384  # doubles, 128 KiB: from there on the system maps memory anew for an array
+LARGE = 2**14  # doubles, 128 KiB: from there on the system maps memory anew for an array
+LARGEST = 2**21  # doubles, 16 MiB: more is the system's again at once
 MOST = 2**25  # doubles that wait to be used again, 256 MiB
+PARTS = 32  # that wait, and that are noted to be gone
 AFTER = 5.0  # seconds for which they wait
-PARTS = 256  # that wait, at most: all are looked at whenever an array is freed
 SLACK = 1.25  # times as long as an array its memory may be
 LARGE_PAGE = 2**21  # bytes
-AREA = 2**25  # bytes of an area
-IN_AREA = 2**24  # bytes that are cut from one, at most: for more, NumPy asks for large pages itself
+AREA = 2**24  # bytes of an area
+SWEEP = 1.0  # seconds from one look at all areas to the next one, unless one more is needed
 HAS_LARGE_PAGES = hasattr(mmap, "MADV_HUGEPAGE")
 
 Floats = NDArray[np.float64]
@@ -41,7 +44,7 @@ Floats = NDArray[np.float64]
 class Pool:
     """Memory that waits to be used again: `most` doubles at most, each for about `after` seconds.
 
-    The time is looked at when arrays are made and freed, and by Python's cyclic collector.
+    It is looked after when a large result is made.
 
     >>> pool = Pool(most=1000, after=60.0)
     >>> results = pool.empty((10, 50), 500)
@@ -56,69 +59,79 @@ class Pool:
 
     def __init__(self, most: int, after: float) -> None:
         self.most, self.after = most, after
-        self._waiting: dict[int, tuple[float, _Part]] = {}  # what waits longest comes first
+        self._gone: deque[_Note] = deque(maxlen=PARTS)
+        self._waiting: dict[int, tuple[float, Floats]] = {}  # what waits longest comes first
         self._keys = count()
-        self._areas: list[_Area] = []  # with room left; more than one for threads at once
+        self._areas: list[_Area] = []
+        self._open: list[_Area] = []  # of these, what has room; a thread that cuts takes it out
+        self._swept = 0.0
 
     def empty(self, shape: tuple[int, ...], size: int) -> Floats:
         """Return an array of a shape and so with a size, with any numbers in it."""
-        return np.asarray(_Loan(self, self._take(size) or self._cut(size), shape))
+        self.trim()
+        memory = self._take(size)
+        if memory is None:
+            memory = self._cut(size)
+        return np.asarray(_Loan(memory, shape, self._gone))
 
     def waiting(self) -> int:
         """Return how many doubles wait to be used again."""
-        return sum(len(part.numbers) for _, part in self._waiting.copy().values())
-
-    def give(self, part: _Part) -> None:
-        """Let memory wait to be used again."""
-        self._waiting[next(self._keys)] = monotonic(), part
         self.trim()
-        if self._waiting and self._after_collection not in gc.callbacks:
-            gc.callbacks.append(self._after_collection)
+        return sum(len(memory) for _, memory in self._waiting.copy().values())
 
     def trim(self) -> None:
-        """Give back to the system what has waited for too long, or is too much."""
-        since, total, parts = monotonic() - self.after, 0, 0
-        for key, (begin, part) in reversed(self._waiting.copy().items()):
-            size = len(part.numbers)
-            if begin >= since and total + size <= self.most and parts < PARTS:
+        """Let what is gone wait, but neither for too long nor too much of it."""
+        now = monotonic()
+        with suppress(IndexError):
+            while True:
+                self._waiting[next(self._keys)] = now, self._gone.popleft().memory
+        total, parts = 0, 0
+        for key, (begin, memory) in reversed(self._waiting.copy().items()):
+            size = len(memory)
+            if now - begin <= self.after and total + size <= self.most and parts < PARTS:
                 total, parts = total + size, parts + 1
-            elif self._waiting.pop(key, None) is not None:
-                part.give_back()
+            else:
+                self._waiting.pop(key, None)
+        if now - self._swept > SWEEP:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Let the system have the pages of all memory that is neither in use nor waits."""
+        self._swept = monotonic()
+        for area in self._areas.copy():
+            area.sweep()
+        self._areas = [area for area in self._areas if area.parts or area in self._open]
 
     def clear(self) -> None:
         """Forget all that waits."""
+        self._gone.clear()
         self._waiting.clear()
 
-    def _take(self, size: int) -> _Part | None:
+    def _take(self, size: int) -> Floats | None:
         """Return memory that waits and is nearly filled; None if there is none."""
-        for key, (_, part) in reversed(self._waiting.copy().items()):
-            fits = size <= len(part.numbers) <= SLACK * size
+        for key, (_, memory) in reversed(self._waiting.copy().items()):
+            fits = size <= len(memory) <= SLACK * size
             if fits and self._waiting.pop(key, None) is not None:
-                return part
+                return memory
         return None
 
-    def _cut(self, size: int) -> _Part:
+    def _cut(self, size: int) -> Floats:
         """Return memory that is new."""
-        if not HAS_LARGE_PAGES or 8 * size > IN_AREA:
-            return _Part(np.empty(size))
-        part = None
-        with suppress(IndexError):
-            area = self._areas.pop()
-            part = area.cut(size)
-        if part is None:
-            try:
-                area = _Area()
-            except OSError:  # of a process that may have no more; NumPy says so, or finds some
-                return _Part(np.empty(size))
-            part = area.cut(size) or _Part(np.empty(size))
-        self._areas.append(area)
-        return part
-
-    def _after_collection(self, phase: str, info: object) -> None:
-        if phase == "stop":
-            self.trim()
-            if not self._waiting:
-                gc.callbacks.remove(self._after_collection)
+        memory = None
+        if HAS_LARGE_PAGES:
+            with suppress(IndexError):
+                area = self._open.pop()
+                memory = area.cut(size)
+            if memory is None:
+                self.sweep()
+                try:
+                    area = _Area()
+                except OSError:  # of a process that may have no more: NumPy finds some, or says so
+                    return np.empty(size)
+                memory = area.cut(size)
+                self._areas.append(area)
+            self._open.append(area)
+        return np.empty(size) if memory is None else memory
 
 
 class _Area:
@@ -131,44 +144,42 @@ class _Area:
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self._bytes = np.frombuffer(self._map, np.uint8)
         self._begin = -self._bytes.ctypes.data % LARGE_PAGE
+        self.parts: dict[int, tuple[weakref.ref[Floats], int]] = {}
 
-    def cut(self, size: int) -> _Part | None:
+    def cut(self, size: int) -> Floats | None:
         """Return a part of whole pages; None if there is no room for it."""
         begin, end = self._begin, self._begin + 8 * size
         if end > len(self._bytes):
             return None
         self._begin += -(-8 * size // mmap.PAGESIZE) * mmap.PAGESIZE
-        return _Part(self._bytes[begin:end].view(np.float64), self, begin)
+        part: Floats = self._bytes[begin:end].view(np.float64)
+        self.parts[begin] = weakref.ref(part), end - begin
+        return part
 
-    def give_back(self, begin: int, length: int) -> None:
-        """Let the system have the pages of a part, whoever uses the others."""
-        self._map.madvise(mmap.MADV_DONTNEED, begin, length)
+    def sweep(self) -> None:
+        """Let the system have the pages of parts that are gone, whoever uses the others."""
+        for begin, (part, length) in self.parts.copy().items():
+            if part() is None and self.parts.pop(begin, None) is not None:
+                self._map.madvise(mmap.MADV_DONTNEED, begin, length)
 
 
-class _Part(NamedTuple):
-    """Memory for an array: some of an area's, or NumPy's own."""
+class _Note(weakref.ref["_Loan"]):
+    """What is noted when a loan is over: which memory it was of."""
 
-    numbers: Floats
-    area: _Area | None = None
-    begin: int = 0
+    __slots__ = ("memory",)
 
-    def give_back(self) -> None:
-        """Let the system have it, which nobody uses any more."""
-        if self.area:
-            self.area.give_back(self.begin, self.numbers.nbytes)
+    memory: Floats
 
 
 class _Loan:
     """What arrays have memory of the pool from: the base of all of them."""
 
-    __slots__ = ("__array_interface__", "_part", "_pool")
+    __slots__ = ("__array_interface__", "__weakref__", "_note")
 
-    def __init__(self, pool: Pool, part: _Part, shape: tuple[int, ...]) -> None:
-        self._pool, self._part = pool, part
-        self.__array_interface__ = part.numbers.__array_interface__ | {"shape": shape}
-
-    def __del__(self) -> None:
-        self._pool.give(self._part)
+    def __init__(self, memory: Floats, shape: tuple[int, ...], gone: deque[_Note]) -> None:
+        self._note = _Note(self, gone.append)
+        self._note.memory = memory
+        self.__array_interface__ = memory.__array_interface__ | {"shape": shape}
 
 
 _POOL = Pool(MOST, AFTER)
@@ -179,4 +190,4 @@ if hasattr(os, "register_at_fork"):
 def empty(shape: tuple[int, ...]) -> Floats:
     """Return an array of a shape, with any numbers in it."""
     size = prod(shape)
-    return np.empty(shape) if size < LARGE else _POOL.empty(shape, size)
+    return _POOL.empty(shape, size) if LARGE <= size <= LARGEST else np.empty(shape)
