@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -221,6 +222,20 @@ def test_calls_with_many_rows_keep_no_more_than_the_pool_may(monkeypatch):
         assert pool.waiting() <= 4 * LARGE
     del held
     assert pool.waiting() > 2 * LARGE
+
+
+def test_small_results_look_whether_large_ones_have_waited_for_too_long(monkeypatch):
+    pool = Pool(most=10**6, after=0.02)
+    monkeypatch.setattr(memory, "_POOL", pool)
+    f = mg.compile(lambda x: x + 1.0)
+    f(np.zeros(LARGE))  # which is noted to be gone
+    for held in [{"_gone": 1, "_waiting": 0}, {"_gone": 0, "_waiting": 1}]:
+        f(np.zeros(3))
+        assert {name: len(getattr(pool, name)) for name in held} == held
+        time.sleep(0.03)
+    f(np.zeros(3))
+    assert not pool._gone
+    assert not pool._waiting
 
 
 def test_areas_go_with_the_last_of_their_parts(monkeypatch):

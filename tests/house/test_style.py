@@ -71,7 +71,7 @@ BUDGET = {
     "arrays/": 2400,
     "compiler/": 2250,
     "compiler/calls/": 1250,
-    "compiler/native/": 1750,
+    "compiler/native/": 1800,
     "compiler/training/": 715,
     "core/": 1950,
     "derivatives/": 1150,

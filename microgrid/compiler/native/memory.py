@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 class Pool:
     """Memory that waits to be used again: `most` doubles at most, each for about `after` seconds.
 
-    It is looked after when a large result is made.
+    It is looked after at each large result, and where that is due, at others.
 
     >>> pool = Pool(most=1000, after=60.0)
     >>> results = pool.empty((10, 50), 500)
@@ -64,7 +64,7 @@ class Pool:
         self._keys = count()
         self._areas: list[_Area] = []
         self._open: list[_Area] = []  # of these, what has room; a thread that cuts takes it out
-        self._swept = 0.0
+        self._due = self._swept = 0.0
 
     def empty(self, shape: tuple[int, ...], size: int) -> Floats:
         """Return an array of a shape and so with a size, with any numbers in it."""
@@ -79,9 +79,15 @@ class Pool:
         self.trim()
         return sum(len(memory) for _, memory in self._waiting.copy().values())
 
+    def tend(self) -> None:
+        """Trim, if that is due."""
+        if (self._gone or self._waiting) and monotonic() >= self._due:
+            self.trim()
+
     def trim(self) -> None:
         """Let what is gone wait, but neither for too long nor too much of it."""
         now = monotonic()
+        self._due = now + self.after
         with suppress(IndexError):
             while True:
                 self._waiting[next(self._keys)] = now, self._gone.popleft().memory
@@ -190,4 +196,7 @@ if hasattr(os, "register_at_fork"):
 def empty(shape: tuple[int, ...]) -> Floats:
     """Return an array of a shape, with any numbers in it."""
     size = prod(shape)
-    return _POOL.empty(shape, size) if LARGE <= size <= LARGEST else np.empty(shape)
+    if LARGE <= size <= LARGEST:
+        return _POOL.empty(shape, size)
+    _POOL.tend()
+    return np.empty(shape)
