@@ -51,9 +51,10 @@ FITS = {
     # sin(r) = r + r**3 SIN(r**2); cos(r) = 1 - r**2 / 2 + r**4 COS(r**2)
     "SIN": lambda: even(lambda r: (mp.sin(r) - r) / r**3, mp.pi / 4, 5),
     "COS": lambda: even(lambda r: (mp.cos(r) - 1 + r**2 / 2) / r**4, mp.pi / 4, 5),
-    # erf(x) = x + x ERF(x**2) up to 1.25; 1 - exp(-ERFC(x)) from there on
+    # erf(x) = x + x ERF(x**2) up to 1.25; 1 - 2**ERFC(x) from there on; 2**r = EXP2(r)
     "ERF": lambda: even(lambda x: mp.erf(x) / x - 1, mpf(5) / 4, 12),
-    "ERFC": lambda: fit(lambda x: -mp.log(mp.erfc(x)), mpf(5) / 4, mpf(6), 14, mp.erfc),
+    "ERFC": lambda: fit(lambda x: mp.log(mp.erfc(x), 2), mpf(5) / 4, mpf(6), 14, mp.erfc),
+    "EXP2": lambda: fit(lambda r: mpf(2) ** r, -mpf(1) / 2, mpf(1) / 2, 10),
 }
 
 

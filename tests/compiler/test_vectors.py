@@ -171,6 +171,17 @@ def test_zeros_infinities_and_nan_come_out_where_they_should_with_their_sign(fun
     assert np.isfinite(out[~stands_out]).all()
 
 
+@each_function
+def test_a_nan_of_any_bits_is_nan(function):
+    rng = np.random.default_rng(2)
+    bits = rng.integers(1, 1 << 52, 64) | rng.choice([0x7FF, 0xFFF], 64) << 52
+    nan = bits.astype(np.uint64).view(float)
+    assert np.isnan(nan).all()
+    columns = [[nan, np.full(64, 2.5)], [np.full(64, 2.5), nan]] if function == "pow" else [[nan]]
+    for each in columns:
+        assert np.isnan(computed(function, each)).all()
+
+
 def test_what_is_exact_is_exact():
     tens = np.arange(23.0)
     assert computed("pow", [np.full(23, 10.0), tens]).tolist() == [10.0**n for n in range(23)]

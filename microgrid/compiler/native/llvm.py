@@ -48,7 +48,7 @@ _INTRINSICS = {
     **{"ceil": "ceil", "rint": "nearbyint", "copysign": "copysign"},
 }
 _OF_BITS = {
-    **{"bit_and": "and", "bit_or": "or", "bit_xor": "xor", "bit_add": "add"},
+    **{"bit_and": "and", "bit_or": "or", "bit_xor": "xor", "bit_add": "add", "bit_sub": "sub"},
     **{"shift_left": "shl", "shift_right": "lshr"},
 }
 

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ..lowering import Emitter, Result
-from .coefficients import COS, ERF, ERFC, EXP, HALF_PI, LN2, LOG, LOG_TAIL, SIN, THIRD
+from .coefficients import COS, ERF, ERFC, EXP, EXP2, HALF_PI, LN2, LOG, LOG_TAIL, SIN, THIRD
 
 __all__ = ["FARTHEST", "VECTOR_FUNCTIONS", "Lanes"]
 
@@ -58,7 +58,7 @@ class Lanes:
     __and__, __or__, __invert__ = _operator("both"), _operator("either"), _unary("not")
     __lshift__, __rshift__ = _operator("shift_left"), _operator("shift_right")
     bits_of, or_bits, __xor__ = _operator("bit_and"), _operator("bit_or"), _operator("bit_xor")
-    add_to_bits = _operator("bit_add")
+    add_to_bits, subtract_bits = _operator("bit_add"), _operator("bit_sub")
 
     def constant(self, x: float) -> Lanes:
         """Return a number as that of every lane."""
@@ -116,16 +116,22 @@ def _power_of_two(n: Lanes) -> Lanes:
     return (n + (2.0**52 + 1023.0)) << 52
 
 
-def _scale(x: Lanes, n: Lanes) -> Lanes:
-    """Return x 2**n by two factors: n may be 1024, or less than -1022."""
-    half = (n * 0.5).floor()
-    return x * _power_of_two(half) * _power_of_two(n - half)
+def _reduce(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """Return n + NEAREST, n and r, of which x is n LN2[0] + r: r is small, and exact."""
+    magic = x.times(1 / LN2[0], NEAREST)
+    n = magic - NEAREST
+    return magic, n, n.times(-LN2[0], x)
 
 
-def _reduce(x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return n and r, of which x is n (LN2[0] + LN2[1]) + r - n LN2[1]: r is small and exact."""
-    n = x.times(1 / LN2[0], NEAREST) - NEAREST
-    return n, n.times(-LN2[0], x)
+def _in_range(x: Lanes) -> Lanes:
+    """Return x, or a number as far as exp is inf or 0, if x is further."""
+    return _where(x < -746.0, -746.0, _at_most(710.0, x))
+
+
+def _scale(x: Lanes, magic: Lanes) -> Lanes:
+    """Return x 2**n by two factors, as n may be 1024, or less than -1022."""
+    half = (magic >> 1) << 52  # of n, rounded down, as a change of an exponent
+    return x * half.add_to_bits(ONE) * (magic << 52).subtract_bits(half).add_to_bits(ONE)
 
 
 def _expm1_of_small(n: Lanes, r: Lanes) -> Lanes:
@@ -134,14 +140,9 @@ def _expm1_of_small(n: Lanes, r: Lanes) -> Lanes:
     return (r * r).times(r.polynomial(EXP), r)
 
 
-def _in_range(x: Lanes) -> Lanes:
-    """Return x, or a number as far as exp is inf or 0, if x is further."""
-    return _where(x < -746.0, -746.0, _at_most(710.0, x))
-
-
 def _exp(x: Lanes) -> Lanes:
-    n, r = _reduce(_in_range(x))
-    return _scale(_expm1_of_small(n, r) + 1.0, n)
+    magic, n, r = _reduce(_in_range(x))
+    return _scale(_expm1_of_small(n, r) + 1.0, magic)
 
 
 def _exp_of_sum(x: Lanes, rest: Lanes) -> Lanes:
@@ -149,16 +150,16 @@ def _exp_of_sum(x: Lanes, rest: Lanes) -> Lanes:
 
     Of 1 + r + r**2 (1/2 + r/6 + …), the sum of the first two is kept with its rounding error.
     """
-    n, r = _reduce(_in_range(x))
+    magic, n, r = _reduce(_in_range(x))
     rest = n.times(-LN2[1], rest)
     above, lost = _sum_in_order(r.constant(1.0), r)
     r = r + rest
-    return _scale(above + (r * r).times(r.polynomial(EXP), lost + rest), n)
+    return _scale(above + (r * r).times(r.polynomial(EXP), lost + rest), magic)
 
 
 def _expm1_from(x: Lanes) -> Lanes:
     """Return expm1 of numbers from -40 to 710; that of -0 is 0."""
-    n, r = _reduce(x)
+    _, n, r = _reduce(x)
     small, half = _expm1_of_small(n, r), _power_of_two(n - 1.0)
     return _where(n.equals(0.0), small, small.times(half, half - 0.5) * 2.0)
 
@@ -176,12 +177,20 @@ def _tanh(x: Lanes) -> Lanes:
 
 
 def _split(x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return k and m, of which a positive x is 2**k m, and m is between sqrt(1/2) and sqrt(2)."""
-    is_subnormal = x < 2.0**-1022
-    x = _where(is_subnormal, x * 2.0**54, x)
+    """Return k and m, of which x is 2**k m, and m is between sqrt(1/2) and sqrt(2).
+
+    It is for numbers that are positive and not subnormal.
+    """
     above = x.add_to_bits(ONE - ROOT_HALF)  # m is 1 where x is sqrt(1/2), so that k is an exponent
-    k = (above >> 52).or_bits(TO_52) - _where(is_subnormal, 2.0**52 + 1077.0, 2.0**52 + 1023.0)
+    k = (above >> 52).or_bits(TO_52) - (2.0**52 + 1023.0)
     return k, above.bits_of(FRACTION).add_to_bits(ROOT_HALF)
+
+
+def _split_any(x: Lanes) -> tuple[Lanes, Lanes]:
+    """Return k and m of positive numbers, subnormal ones too."""
+    is_subnormal = x < 2.0**-1022
+    k, m = _split(_where(is_subnormal, x * 2.0**54, x))
+    return _where(is_subnormal, k - 54.0, k), m
 
 
 def _log_of_parts(k: Lanes, f: Lanes) -> Lanes:
@@ -199,7 +208,7 @@ def _at_edges(x: Lanes, log: Lanes) -> Lanes:
 
 
 def _log(x: Lanes) -> Lanes:
-    k, m = _split(x)
+    k, m = _split_any(x)
     return _at_edges(x, _log_of_parts(k, m - 1.0))
 
 
@@ -207,8 +216,9 @@ def _log1p(x: Lanes) -> Lanes:
     """Return log(1 + x): what the sum loses is added to what is left of it, on the same scale."""
     above, lost = _sum(x, 1.0)
     k, m = _split(above)
-    scale = _power_of_two(-(k - 1.0)) * 0.5  # 2**-k, or 0 for the greatest
-    return _at_edges(above, _log_of_parts(k, m - 1.0 + lost * scale)).with_sign_of(x)
+    twice = (k.constant(2.0**52 + 1024.0) - k) << 52  # 2**(1 - k), and 0 for the greatest k
+    f = lost.times(twice * 0.5, m - 1.0)
+    return _at_edges(above, _log_of_parts(k, f)).with_sign_of(x)
 
 
 def _log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
@@ -216,7 +226,7 @@ def _log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
 
     For s = f / (2 + f), it is k log(2) + 2 s + 2 s t, and t is s**2 / 3 + s**4 / 5 + ….
     """
-    k, m = _split(x)
+    k, m = _split_any(x)
     f = m - 1.0
     divisor, lost = _sum_in_order(m.constant(1.0), m)
     inverse = m.constant(1.0) / divisor
@@ -278,9 +288,9 @@ def _cos(x: Lanes) -> Lanes:
 
 def _erf(x: Lanes) -> Lanes:
     size, z = _at_most(6.0, abs(x)), x * x  # beyond, it is 1
-    n, r = _reduce(-size.polynomial(ERFC))
-    scale = _power_of_two(n)
-    large = -(_expm1_of_small(n, r).times(scale, scale) - 1.0)
+    power = size.polynomial(ERFC)
+    n = power + NEAREST - NEAREST
+    large = (-(power - n).polynomial(EXP2)).times(_power_of_two(n), 1.0)
     return _where(size < 1.25, x.times(z.polynomial(ERF), x), large.with_sign_of(x))
 
 
