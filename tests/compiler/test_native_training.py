@@ -549,7 +549,18 @@ class Rows(list):
 
 
 SLOPE = [2.0]
-TOLD_SLOPE = Primitive("with a slope that is told", lambda x: x, lambda out, x: (SLOPE[0],))
+
+
+class Slope:
+    """A rule that is an object, and cannot be in a set."""
+
+    __hash__ = None
+
+    def __call__(self, out, x):
+        return (SLOPE[0],)
+
+
+TOLD_SLOPE = Primitive("with a slope that is told", lambda x: x, Slope())
 COUNTED = Primitive("with a slope that is counted", lambda x: x, lambda out, x: (next(NUMBERS),))
 for told in (TOLD_SLOPE, COUNTED):
     lowers(told.name)(lambda m, x: x)

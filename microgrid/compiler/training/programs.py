@@ -30,7 +30,7 @@ __all__ = [
     "Derivation", "derivation_of", "fill", "trace_clip", "trace_loss", "trace_rule", "width_of",
 ]  # fmt: skip
 
-OWN = f"{__name__.partition('.')[0]}."  # how the names of this package's modules begin
+OWN = __name__.removesuffix("compiler.training.programs")  # how this package's modules begin
 
 
 def trace_loss(task: Task, predicts: bool) -> tuple[Program, Any]:
@@ -104,7 +104,7 @@ def derivation_of(forward: Program, parameters: int) -> Derivation:
     Raises:
         Unmoved: the loss does not depend on the parameters, which are the first inputs.
     """
-    rules = {op.partials for op, _ in forward.steps}
+    rules = [op.partials for op in {op for op, _ in forward.steps}]
     are_own = all(str(getattr(rule, "__module__", "")).startswith(OWN) for rule in rules)
     return (_latest_derivations if are_own else Derivation)(forward, parameters)
 
