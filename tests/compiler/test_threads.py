@@ -15,6 +15,7 @@ import pytest
 import microgrid as mg
 from microgrid.compiler import threads
 from microgrid.compiler.native import rows
+from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.native.rows import LEAST, MOST, WHOLE, chunk_of, chunks_of
 from microgrid.compiler.threads import share
 from tests.interrupts import failing, in_files_of, one_of_each_line, signalled
@@ -123,6 +124,18 @@ def test_a_sum_is_that_of_its_chunks_one_after_another(eager, count, dtype):
     for part in parts:
         total = total + part
     assert same(f(x), total)
+
+
+def test_what_all_rows_share_is_not_computed_again_for_more_rows():
+    program = mg.compile(lambda a, x: mg.sin(a) * x, shared="a").prepare(0.5, 1.0)
+    kernel = ArrayKernel(program, (0,))
+    numbers, out, x = np.zeros(kernel.text.room), np.empty(3), np.arange(3.0)
+    numbers[0] = 0.5
+    assert kernel.kernel.of_arrays(3, 3, numbers, None, None, out, x)
+    assert same(out, np.sin(0.5) * x)
+    numbers[1:] = 2.0  # instead of the sine
+    assert kernel.kernel.of_more_arrays(3, 3, numbers, None, None, out, x)
+    assert same(out, 2.0 * x)
 
 
 # ---- what a call leaves behind

@@ -91,10 +91,29 @@ done:
   ret i1 %answer
 }
 
-; Run a program over rows. %lanes, if there are any, hold the sums of earlier rows, lane by lane, and
-; are left for later ones: so the order of additions is the same when rows come in several calls, all
-; but the last of them of whole blocks.
-define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
+; Compute what all rows share.
+define internal void @once(ptr %record, ptr %shared) {
+entry:
+$LOADS
+  br label %test
+test:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
+  %more = icmp ult i64 %i, %once.count
+  br i1 %more, label %one, label %done
+one:
+  %at = getelementptr ptr, ptr %once, i64 %i
+  %function = load ptr, ptr %at
+  call void %function(ptr %shared)
+  %i.next = add i64 %i, 1
+  br label %test
+done:
+  ret void
+}
+
+; Run a program over rows, once what they share is computed. %lanes, if there are any, hold the sums of
+; earlier rows, lane by lane, and are left for later ones: so the order of additions is the same when
+; rows come in several calls, all but the last of them of whole blocks.
+define internal void @rows(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:
 $LOADS
   %full.end = and i64 %rows, -$W
@@ -147,21 +166,10 @@ $LOADS
   br i1 %goes.on, label %go.on, label %begin.at.zero
 go.on:
   call void @llvm.memcpy.p0.p0.i64(ptr align 64 %totals, ptr %lanes, i64 %bytes.totals, i1 false)
-  br label %once.test
+  br label %rows.test
 begin.at.zero:
   call void @llvm.memset.p0.i64(ptr align 64 %totals, i8 0, i64 %bytes.totals, i1 false)
-  br label %once.test
-
-once.test:
-  %i = phi i64 [ 0, %go.on ], [ 0, %begin.at.zero ], [ %i.next, %once.one ]
-  %i.more = icmp ult i64 %i, %once.count
-  br i1 %i.more, label %once.one, label %rows.test
-once.one:
-  %once.at = getelementptr ptr, ptr %once, i64 %i
-  %once.function = load ptr, ptr %once.at
-  call void %once.function(ptr %shared)
-  %i.next = add i64 %i, 1
-  br label %once.test
+  br label %rows.test
 
 rows.test:
   %any.rows = icmp ne i64 %rows, 0
@@ -275,6 +283,13 @@ end.of.rows:
   ret void
 }
 
+; Run a program over rows: all that there is to compute.
+define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
+  call void @once(ptr %record, ptr %shared)
+  call void @rows(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes)
+  ret void
+}
+
 ; Run a program over rows, of which each chunk is added up on its own: its totals are a line of %sums.
 ; Where nothing is added up, there is one chunk.
 define void @chunks(ptr %record, i64 %rows, i64 %chunk, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
@@ -282,13 +297,14 @@ entry:
 $LOADS
   %any.totals = icmp ne i64 %total.count, 0
   %most = select i1 %any.totals, i64 %chunk, i64 %rows
+  call void @once(ptr %record, ptr %shared)
   br label %chunk.one
 chunk.one:
   %begin = phi i64 [ 0, %entry ], [ %end, %move ]
   %line = phi ptr [ %sums, %entry ], [ %line.next, %move ]
   %left = sub i64 %rows, %begin
   %count = call i64 @llvm.umin.i64(i64 %left, i64 %most)
-  call void @kernel(ptr %record, i64 %count, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %line, ptr %lanes)
+  call void @rows(ptr %record, i64 %count, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %line, ptr %lanes)
   %end = add i64 %begin, %count
   %line.next = getelementptr double, ptr %line, i64 %total.count
   %more = icmp ult i64 %end, %rows

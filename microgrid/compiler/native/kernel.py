@@ -64,7 +64,8 @@ def driver(machine: Machine) -> Code:
 class Kernel:
     """The machine code of a kernel's text, and the record that the driver runs it by.
 
-    `of_floats` and `of_arrays` are functions of objects.ll, which say there what they take.
+    `of_floats` and `of_arrays` are functions of objects.ll, which say there what they take, and
+    `of_more_arrays` is `of_arrays` for when the numbers that all rows share are computed already.
     `effort` is that of `Code`, and changes no bit of what is computed.
     """
 
@@ -73,24 +74,31 @@ class Kernel:
         self.code = code = Code(text.ir(), text.machine, effort)
         parts = [code.address(name) for name in text.parts]
         once = [code.address(name) for name in text.once]
-        self.record = KernelRecord(
-            code,
-            column_count=len(text.columns),
-            out_count=len(text.written),
-            total_count=len(text.totals),
-            scratch_count=text.partition.scratch_size,
-            part_count=len(parts),
-            parts=np.array(parts, np.int64),
-            once_count=len(once),
-            once=np.array(once, np.int64),
-            room=text.room,
-            group_blocks=_blocks_of(text),
+        self.record, more = (
+            KernelRecord(
+                code,
+                column_count=len(text.columns),
+                out_count=len(text.written),
+                total_count=len(text.totals),
+                scratch_count=text.partition.scratch_size,
+                part_count=len(parts),
+                parts=np.array(parts, np.int64),
+                once_count=once_count,
+                once=np.array(once, np.int64),
+                room=text.room,
+                group_blocks=_blocks_of(text),
+            )
+            for once_count in (len(once), 0)
         )
         shared_code = driver(text.machine)
         self._run = shared_code.function("bound", ADDRESS)
-        self.of_floats, self.of_arrays = (
-            builtin(shared_code, name, self.record.address, self.record)
-            for name in ("of_floats", "of_arrays")
+        self.of_floats, self.of_arrays, self.of_more_arrays = (
+            builtin(shared_code, name, record.address, record)
+            for name, record in [
+                ("of_floats", self.record),
+                ("of_arrays", self.record),
+                ("of_arrays", more),
+            ]
         )
 
     def bind(

@@ -44,10 +44,9 @@ class Rows(NamedTuple):
     """The rows of a call, any chunks of which can be computed alone.
 
     Args:
-        run: what computes rows: `of_arrays` of a kernel.
+        run: what computes rows: `of_more_arrays` of a kernel.
         chunk: how many rows are a chunk.
-        numbers: the numbers that all rows share, with room for all that are kept. Who computes
-            rows computes them anew, with the same bits.
+        numbers: the numbers that all rows share, computed already.
         lanes: the size of what is added up for a chunk, lane by lane.
         sums: a line for each chunk, or None if nothing is added up.
         outs: the arrays to fill, with one row after another.
