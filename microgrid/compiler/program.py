@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from ..core.graph import topological_order
+from ..core.graph import order_beyond
 from ..core.primitive import CONSTANT, Operand, Primitive
 from ..core.reals import number, number_of_kind
 from ..engine import Value
@@ -116,7 +116,7 @@ class Program:
         if len(set(inputs)) < len(inputs):
             raise ValueError("a program's inputs must be different Values, got one of them twice")
         roots = as_values(outputs)
-        return Draft.of_graph(roots, inputs, topological_order(*roots, known=set(inputs)))
+        return Draft.of_graph(roots, inputs, order_beyond(set(inputs), *roots))
 
     @classmethod
     def _of_parts(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ..core import graph
 from ..core.array_rules import apply_to_arrays, is_array
-from ..core.graph import topological_order
+from ..core.graph import order_beyond
 from ..core.modes import current, unrecorded
 from ..core.operators import by_ufunc, set_plain_operators
 from ..core.primitive import (
@@ -85,7 +85,7 @@ def trace(
             f"{quote(result)} ({type(result).__name__})"
         ) from None
     roots = as_values(outputs)
-    order = topological_order(*roots, known=set(inputs))
+    order = order_beyond(set(inputs), *roots)
     captured = tuple([x for x in order if not x.parents and not x.is_constant])
     return Trace(write(roots, inputs, order), structure, captured)
 

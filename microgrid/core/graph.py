@@ -29,6 +29,7 @@ __all__ = [
     "dependents",
     "find_changed_leaf",
     "no_grad",
+    "order_beyond",
     "recording",
     "require_fresh",
     "require_leaf",
@@ -186,8 +187,22 @@ def topological_order(*roots: AnyNode, known: Container[AnyNode] = ()) -> list[A
     >>> [node.data for node in topological_order(x * x + x)]
     [2.0, 4.0, 6.0]
     """
+    return order_beyond(set(), *roots, known=known)
+
+
+def order_beyond(seen: set[Any], *roots: AnyNode, known: Container[AnyNode] = ()) -> list[AnyNode]:
+    """Return the order of what has not been seen, which then has been.
+
+    What was seen is asked for all parents of a node at once; known nodes are looked up one by one.
+
+    >>> from microgrid import Value
+    >>> x = Value(2.0)
+    >>> seen = {x}
+    >>> y = x * x
+    >>> [node.data for node in order_beyond(seen, y)], len(seen), order_beyond(seen, y, x)
+    ([4.0], 2, [])
+    """
     order: list[AnyNode] = []
-    seen: set[AnyNode] = set()
     stack: list[Any] = list(roots[::-1])
     try:
         while stack:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from weakref import ref
 
-from ..core.graph import dependents, require_fresh, topological_order
+from ..core.graph import dependents, order_beyond, require_fresh
 from ..core.modes import current, watched
 from ..core.primitive import CONSTANT, argument, locate
 from ..engine import Value
@@ -58,7 +58,7 @@ class Linearization:
         values = _values(roots)
         # behind the arguments of a trace nothing can be stale, or one of the other inputs
         ends = inputs if all(map(_stands_for_leaf, inputs)) else []
-        self.order = order = [*ends, *topological_order(*values, known=set(ends))]
+        self.order = order = [*ends, *order_beyond(set(ends), *values)]
         require_fresh(order)
         self.closed = not ends and is_closed(order, inputs)
         self.numeric = self.closed and not as_graphs
@@ -147,6 +147,7 @@ def links_between(
 
     >>> x = Value(3.0)
     >>> y = x * 2.0
+    >>> from microgrid import topological_order
     >>> links = links_between(topological_order(y), [y], [x], Value.partials)
     >>> [(node is y, places, partials) for node, places, partials in links]
     [(True, [0], [2.0])]
@@ -257,15 +258,14 @@ def _merge_equal(
     roots = _values(derivatives)
     if not roots:
         return [*derivatives]
-    known = set(order)
-    weights = topological_order(*_values(given), known=known)
-    known.update(weights)
+    seen = set(order)
+    weights = order_beyond(seen, *_values(given))
     first: dict[Hashable, Value] = {}
     for node in (*order, *weights):
         if id(node) in _own:
             first.setdefault(_identity(node), node)
     same: dict[Value, Value] = {}  # what is left out, and what takes its place
-    for node in topological_order(*roots, known=known):
+    for node in order_beyond(seen, *roots):
         if node.op is not None:
             if same and not same.keys().isdisjoint(node.parents):
                 node.parents = tuple([same.get(parent, parent) for parent in node.parents])

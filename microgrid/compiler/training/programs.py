@@ -12,7 +12,7 @@ from typing import Any
 from weakref import ref
 
 from ...calculus import gradients
-from ...core.graph import topological_order
+from ...core.graph import order_beyond
 from ...derivatives.trees import flatten
 from ...engine import Value
 from ...fitting.examples import Target
@@ -59,7 +59,7 @@ def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Valu
             loss = require_value(task.loss(prediction, y))
         scalars, structure = flatten(prediction) if predicts else ([], None)
         inputs, roots = [*parameters, *row, *target], as_values([loss, *scalars])
-        order = topological_order(*roots, known=set(inputs))
+        order = order_beyond(set(inputs), *roots)
         inner = [node for node in order if node.is_traced and node.parents]
         program = Draft.of_graph(roots, inputs, order)
     places = list(range(len(scalars)))
@@ -89,7 +89,7 @@ class Derivation:
         loss, *prediction = as_values(forward(*inputs))
         require_dependence(loss, inputs[:parameters])
         roots = as_values([loss, *gradients(loss, inputs[:parameters]), *prediction])
-        order = topological_order(*roots, known=set(inputs))
+        order = order_beyond(set(inputs), *roots)
         self.program = optimize_graph(roots, inputs, order)
         self.is_trusted = False
 
