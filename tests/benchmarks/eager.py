@@ -216,9 +216,8 @@ def print_operations(engines: list[ModuleType]) -> None:
     print("\na single operation, forward, in turns: nanoseconds")
     for name, operation in OPERATIONS.items():
         pairs = [(engine.Value(1.5), engine.Value(2.5)) for engine in engines]
-        pairs = [
-            pair for pair in pairs if hasattr(pair[0], name[2:].strip("()")) or "." not in name
-        ]
+        method = re.match(r"a\.(\w+)", name)
+        pairs = [pair for pair in pairs if not method or hasattr(pair[0], method[1])]
         steps = [lambda a=a, b=b, f=operation: f(a, b) for a, b in pairs]
         report(name, seconds_of(steps, repeats=50), 1e-9, 1.1 if len(pairs) > 1 else None)
 
