@@ -51,6 +51,25 @@ def same(one, other):
     return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=True)
 
 
+@pytest.mark.parametrize("reduce", REDUCTIONS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_no_column_of_numbers_is_none_for_threads_either(eager, count, reduce):
+    f = mg.compile(lambda x, y: x * y, reduce=reduce, threads=count)
+    good, out = np.ones(5 * LEAST), np.zeros(5 * LEAST)
+    f(good, good)
+    f(good, good, out=out if reduce is None else None)
+    for kind in (complex, "M8[s]", "S1", object):
+        bad = np.zeros(len(good), kind)
+        for args in [(good, bad), (bad, good), (bad, 2.0)]:
+            with pytest.raises(TypeError, match=r"a column must be of real numbers, got [xy] of"):
+                f(*args)
+            with pytest.raises(TypeError, match=r"a column must be of real numbers, got [xy] of"):
+                f(*args, out=out)
+    with pytest.raises(TypeError):
+        f(good)
+    assert reduce or np.array_equal(out, good)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("reduce", REDUCTIONS)
 def test_no_bit_depends_on_the_number_of_threads(eager, reduce, layout):

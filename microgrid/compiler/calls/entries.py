@@ -103,9 +103,6 @@ class Direct:
     def _of_columns(self, shape: tuple[int, ...], columns: list[Any]) -> Any:
         """Return the only output, or all of them; None if it takes a detour."""
         if not self._is_of_rows:
-            for x in columns:
-                if type(x) is not float and x.dtype is not DOUBLE:
-                    return None
             are_all = len(columns) == len(self.entry.program.inputs)
             return self.entry.outputs((), columns, shape) if are_all else None
         if not shape:
@@ -157,8 +154,10 @@ def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[Any]] | None:
                 if shape:
                     return None
                 shape = x.shape
-            if x.dtype is not DOUBLE and x.dtype.kind in "biuf" and x.size <= PIECE:
-                x = x.astype(DOUBLE)
+            if x.dtype is not DOUBLE:
+                if x.dtype.kind not in "biuf":
+                    return None
+                x = x.astype(DOUBLE) if x.size <= PIECE else x
         elif kind is not float:
             if kind not in NUMBERS:
                 return None
