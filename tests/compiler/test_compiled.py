@@ -1376,8 +1376,9 @@ def resident_bytes():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_calls_keep_no_memory():
-    x = np.arange(100.0)
+    x, out = np.arange(100.0), np.zeros(100)
     calls = [lambda: affine(2.0, 3.0), lambda: affine(x, 2), lambda: total(x, x)]
+    calls += [lambda: affine(x, x, out=out), lambda: affine(y=x, x=x.astype("f4")[::-1])]
     calls += [lambda: line([1.0, 2.0], x), lambda: first_plus_second([1.0, x])]
 
     def many(times):
@@ -1387,7 +1388,7 @@ def test_calls_keep_no_memory():
 
     many(100)
     before = resident_bytes()
-    many(2000)  # of 5 calls
+    many(2000)  # of 7 calls
     assert resident_bytes() - before < MOST_BYTES_KEPT
 
 
