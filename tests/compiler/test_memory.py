@@ -247,3 +247,11 @@ def test_areas_go_with_the_last_of_their_parts(monkeypatch):
         held = held[-7:]
         assert len(pool._areas) <= 3
     assert [np.max(array) for array in held] == [(1.0, 0.0, 0.0)[i % 3] for i in range(393, 400)]
+
+
+def test_large_results_leave_no_reference_behind():
+    pool = Pool(most=1000, after=60.0)
+    before = sys.getrefcount(None)
+    for _ in range(1000):
+        pool.empty((100,), 100)
+    assert abs(sys.getrefcount(None) - before) < 100

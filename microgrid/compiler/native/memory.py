@@ -185,7 +185,12 @@ class _Loan:
     def __init__(self, memory: Floats, shape: tuple[int, ...], gone: deque[_Note]) -> None:
         self._note = _Note(self, gone.append)
         self._note.memory = memory
-        self.__array_interface__ = memory.__array_interface__ | {"shape": shape}
+        # without the strides, which are None: NumPy 2.4 forgets to let go of it
+        interface = memory.__array_interface__
+        self.__array_interface__ = {
+            **{key: interface[key] for key in ("data", "typestr", "version")},
+            "shape": shape,
+        }
 
 
 _POOL = Pool(MOST, AFTER)
