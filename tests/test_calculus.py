@@ -45,6 +45,7 @@ from microgrid import (
     where,
 )
 from microgrid.core.modes import current, unrecorded
+from microgrid.derivatives import linearization
 from microgrid.testing import check_gradients
 from microgrid.testing.strategies import programs
 from tests.search import usual
@@ -1181,6 +1182,16 @@ def test_a_graph_is_freed_with_its_result_and_without_the_garbage_collector(tran
         assert gc.collect(0) == 0  # of what is new: to look through all takes a second
     finally:
         gc.enable()
+
+
+def test_what_rules_made_is_remembered_until_it_is_freed_and_no_longer():
+    gc.collect(0)
+    before = len(linearization._own)
+    x, y = Value(0.7), Value(0.3)
+    slopes = gradients(sin(x * y) * exp(x), [x, y])
+    assert len(linearization._own) > before
+    del slopes
+    assert len(linearization._own) == before
 
 
 # ---- published functions
