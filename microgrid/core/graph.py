@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable
-from itertools import repeat
 from typing import Any, Protocol, Self, TypeVar
 
 from ..guards.checks import quote
@@ -315,8 +314,11 @@ def set_data(nodes: Iterable[Node], data: Iterable[float]) -> None:
 
 def set_gradients(nodes: Iterable[Node], gradients: Iterable[float]) -> None:
     """Set the gradients of many nodes, all in one go: numbers, which are not checked again."""
+    nodes, numbers = list(nodes), list(gradients)
+    inner = [node for node in nodes if node.parents]
+    names = ["_walk"] * len(inner) + ["_grad"] * len(nodes)
     with changing:
-        call_each(setattr, nodes, repeat("_grad"), gradients)
+        call_each(setattr, inner + nodes, names, [NONE] * len(inner) + numbers)
 
 
 def zero_grad(leaves: Iterable[Node]) -> None:

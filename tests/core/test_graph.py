@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, no_grad, topological_order, where, zero_grad
+from microgrid.core.graph import set_gradients
 from tests.nodes import same
 
 STALE = r"the leaf Value\(.*label='{}'\) has changed since; call refresh\(\)"
@@ -662,3 +663,22 @@ def test_a_mode_stands_before_a_function_that_ends_where_it_is_called(mode):
             mode()(wrong)
     with pytest.raises(TypeError, match=rf"{mode.__name__}\(\) takes no argument, got .*: write"):
         mode(lambda: 1.0)
+
+
+def test_the_gradient_of_an_inner_node_can_be_set_and_is_there_until_the_next_walk():
+    x = Value(3.0)
+    inner = x * x
+    root = inner * 2.0
+    root.backward()
+    assert inner.grad == 2.0
+    inner.grad = 5.0
+    assert (inner.grad, root.grad, x.grad) == (5.0, 1.0, 12.0)
+    set_gradients([inner, root, x], [7.0, 8.0, 9.0])
+    assert (inner.grad, root.grad, x.grad) == (7.0, 8.0, 9.0)
+    zero_grad([inner])
+    assert inner.grad == 0.0
+    copied = copy.deepcopy(root)
+    assert copied.grad == 8.0
+    root.backward()
+    assert (inner.grad, root.grad, x.grad) == (2.0, 1.0, 21.0)
+    assert pickle.loads(pickle.dumps(root)).parents[0].grad == 2.0
