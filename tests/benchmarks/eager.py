@@ -18,7 +18,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import count, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -56,12 +56,12 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 def plain_step(engine: ModuleType, nodes: int) -> Step:
     """Return a pass forward and back through a network written with `*` and `+` alone."""
     draw = random.Random(1)
-    sizes, count = NETWORKS[nodes]
+    sizes, row_count = NETWORKS[nodes]
     layers = [
         [[engine.Value(draw.uniform(-1, 1)) for _ in range(n_in + 1)] for _ in range(n_out)]
         for n_in, n_out in pairwise(sizes)
     ]
-    rows = [[draw.gauss(0, 1) for _ in range(sizes[0])] for _ in range(count)]
+    rows = [[draw.gauss(0, 1) for _ in range(sizes[0])] for _ in range(row_count)]
 
     def step() -> Any:
         total = None
@@ -108,30 +108,31 @@ def demo_step(engine: ModuleType, nn: ModuleType) -> Step:
 
 
 def seconds_of(steps: Iterable[Step], repeats: int = 1) -> list[list[float]]:
-    """Return the times of each step, taken in turns, for some seconds and three times at least.
+    """Return the times of each step, taken in turns, for some seconds and three turns at least.
 
-    As in a training loop a step's graph lives until the next one is built. Each turn begins without
-    the other's garbage.
+    As in a training loop a step's graph lives until the next one is built, and has to be cleared
+    away then: a turn begins with two steps that are not timed, and without the other's garbage.
     """
     steps = list(steps)
     times: list[list[float]] = [[] for _ in steps]
-    alive: Any = [step() for step in steps]
     end = time.perf_counter() + SECONDS * len(steps)
-    while time.perf_counter() < end or len(times[0]) < 3:
+    turns = 0
+    while time.perf_counter() < end or turns < 3:
+        turns += 1
         for step, taken in zip(steps, times, strict=True):
-            alive = None
-            if len(steps) > 1:
-                gc.collect()
+            gc.collect()
             turn = time.perf_counter() + SECONDS / 40
-            while True:
+            alive: Any = None
+            for i in count():
                 start = time.perf_counter()
                 for _ in range(repeats):
                     alive = step()
                 now = time.perf_counter()
-                taken.append((now - start) / repeats)
-                if now > turn:
-                    break
-    del alive
+                if i >= 2:
+                    taken.append((now - start) / repeats)
+                    if now > turn:
+                        break
+            del alive
     return times
 
 
