@@ -6,7 +6,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 import microgrid.engine
@@ -84,7 +84,10 @@ def test_gradients_are_differences_of_the_same_function_of_floats(x, y):
     assume(min(abs(3 * x + 2), abs(x + y), abs(y - x)) > 1e-3)  # the kinks
     for function, at in [(reused, [x]), (reassigned, [x, y])]:
         leaves = [Value(number) for number in at]
-        out = function(*leaves)
+        try:
+            out = function(*leaves)
+        except ZeroDivisionError:  # 10 / e**2 at e = 0
+            reject()
         squared = [n.parents[0].data for n in topological_order(out) if n._op == "**2"]
         assume(all(abs(e) > 1 for e in squared))  # 10 / e**2 is steep
         out.backward()

@@ -575,7 +575,7 @@ def faults(name, chosen):
 def test_a_wrong_argument_is_refused_in_words_of_the_library(name):
     others = [*WRONG][FIRST:]
     turn = sum(map(ord, name))
-    chosen = [*WRONG][turn % 2 : FIRST : 2] + others[turn % 7 :: 7]
+    chosen = [*WRONG][turn % 3 : FIRST : 3] + others[turn % 11 :: 11]
     assert faults(name, chosen) == {}
 
 
