@@ -18,6 +18,7 @@ from microgrid import MLP, GradientWarning, Value, fit, losses, optim
 from microgrid.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tests.interrupts import interrupted
 from tests.nodes import same
+from tests.search import LONG
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "pytorch.json").read_text())
 # Both round differently, and the path through the curved valley carries roundings on.
@@ -284,7 +285,7 @@ def test_an_exception_in_the_rule_leaves_everything(kind, error, place, monkeypa
     assert snapshot(optimizer) == before
 
 
-@each_kind
+@pytest.mark.parametrize("kind", KINDS if LONG else KINDS[::2], ids=lambda kind: kind.__name__)
 def test_ctrl_c_at_any_line_of_a_step_leaves_all_or_none_of_it(kind):
     def fresh():
         optimizer = kind(with_gradients(1.0, 2.0), **EAGER[kind])

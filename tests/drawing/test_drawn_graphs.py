@@ -640,7 +640,7 @@ def test_of_a_batch_some_rows_are_drawn_down_to_the_inputs():
 
 
 @pytest.mark.dot
-@pytest.mark.parametrize("nodes", [501, 50_000])
+@pytest.mark.parametrize("nodes", [501, pytest.param(50_000, marks=pytest.mark.slow)])
 def test_a_picture_of_a_graph_over_the_limit_says_how_many_values_are_left_out(nodes):
     shown, _ = texts(draw(chain(nodes)).pipe("svg"))
     left_out = f"{nodes - 500:,} more values are left out, where dotted lines lead"

@@ -737,7 +737,7 @@ def test_paths_of_one_short_name_keep_their_own():
 
 
 @pytest.mark.parametrize("widths", [[1], [4, 1], [16, 16, 1]])
-@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("rows", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_formula_of_a_network_is_short_and_says_what_is_left_out(widths, rows):
     model = MLP(2, widths, seed=1)
     X, targets = datasets.moons(rows, seed=1)

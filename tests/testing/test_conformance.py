@@ -469,7 +469,10 @@ class Chatty(Tiny):
         super().backward()
 
 
-RIGHT = [OnlyAddsAndMultiplies, ForwardMode, Tape, Closures, Exact, GivesValues, Chatty]
+RIGHT = [
+    *(OnlyAddsAndMultiplies, ForwardMode, Closures, Exact, GivesValues, Chatty),
+    pytest.param(Tape, marks=pytest.mark.slow),  # as is the engine
+]
 
 
 @named(RIGHT)
