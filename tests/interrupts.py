@@ -117,7 +117,7 @@ def signalled(function, points, is_watched, event="line"):
             run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 in points:
                 early.append(frame)
-                due.append(frame)
+                due.append(True)  # and not the frame, which would keep what it holds
         if early:
             early.clear()
             return _arrive  # from this instruction on, until it is handled
