@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from microgrid import Primitive
-from microgrid.compiler.native.machine import Machine, this_machine
+from microgrid.compiler.ir.machine import Machine, this_machine
 from microgrid.compiler.program import Program
 from microgrid.core.primitive import CONSTANT, power
 from microgrid.testing.programs.domains import family_name

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from microgrid import Primitive
+from microgrid.compiler.ir.machine import Machine, this_machine
+from microgrid.compiler.ir.vectors import VECTOR_FUNCTIONS
 from microgrid.compiler.native.kernel import ArrayKernel
-from microgrid.compiler.native.machine import Machine, this_machine
-from microgrid.compiler.native.vectors import VECTOR_FUNCTIONS
 from microgrid.compiler.trace import trace
 
 ROWS = 1024

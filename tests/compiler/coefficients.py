@@ -1,4 +1,4 @@
-"""Where the numbers of `microgrid.compiler.native.coefficients` come from: fits, by mpmath.
+"""Where the numbers of `microgrid.compiler.ir.coefficients` come from: fits, by mpmath.
 
 `python -m tests.compiler.coefficients` prints that file's tables. A polynomial is the best one by
 least squares at Chebyshev's points, which is close to the one with the least greatest error; errors

@@ -28,8 +28,8 @@ import microgrid as mg
 from microgrid import Primitive, Value, grad, hessian, value_and_grad
 from microgrid.compiler import Program, compile
 from microgrid.compiler.c import c_source
+from microgrid.compiler.ir.machine import Machine
 from microgrid.compiler.native.kernel import ArrayKernel
-from microgrid.compiler.native.machine import Machine
 from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import MLP, Value
 from microgrid.compiler import Compiled, Program
-from microgrid.compiler.native.machine import this_machine
+from microgrid.compiler.ir.machine import this_machine
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
 from tests.search import usual

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program
+from microgrid.compiler.ir import text as kernel_text
 from microgrid.compiler.native import kernel as native_kernel
-from microgrid.compiler.native import llvm
 from microgrid.compiler.native.kernel import BLOCKS, ArrayKernel
 from microgrid.compiler.partition import find_shared, partition
 from microgrid.compiler.passes import divide, optimize
@@ -638,7 +638,7 @@ def test_the_scratch_of_a_chain_is_one_number_however_long_it_is(most):
 
 
 def cut(monkeypatch, most):
-    monkeypatch.setattr(llvm, "partition", partial(partition, most=most))
+    monkeypatch.setattr(kernel_text, "partition", partial(partition, most=most))
 
 
 ROWS = np.random.default_rng(0).normal(size=(4, 21))

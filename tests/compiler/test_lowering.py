@@ -23,10 +23,10 @@ import microgrid as mg
 from microgrid import Primitive, optim
 from microgrid.compiler import lowers
 from microgrid.compiler.c import c_source
+from microgrid.compiler.ir import machine
+from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
-from microgrid.compiler.native import machine
 from microgrid.compiler.native.kernel import ArrayKernel
-from microgrid.compiler.native.llvm import KernelText
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name

@@ -44,7 +44,7 @@ from microgrid import (
 )
 from microgrid import sum as mg_sum
 from microgrid.compiler import lowers
-from microgrid.compiler.native.machine import this_machine
+from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.trace import Traced
 from microgrid.compiler.training import programs, steps, trainer
 from microgrid.compiler.training.stretch import Stretch

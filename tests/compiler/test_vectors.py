@@ -11,10 +11,10 @@ import pytest
 from mpmath import mp, mpf
 
 from microgrid import Primitive
-from microgrid.compiler.native import coefficients
+from microgrid.compiler.ir import coefficients
+from microgrid.compiler.ir.machine import Machine
+from microgrid.compiler.ir.vectors import FARTHEST, VECTOR_FUNCTIONS
 from microgrid.compiler.native.kernel import ArrayKernel
-from microgrid.compiler.native.machine import Machine
-from microgrid.compiler.native.vectors import FARTHEST, VECTOR_FUNCTIONS
 from microgrid.compiler.trace import trace
 from tests.compiler.coefficients import FITS, derive
 from tests.formulas import FORMULAS

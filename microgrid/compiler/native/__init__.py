@@ -1,1 +1,1 @@
-"""From a `Program` to machine code: its LLVM IR, the processor, and the loop over rows."""
+"""Kernels in memory: their machine code, the loop over rows, and the arrays that they run over."""

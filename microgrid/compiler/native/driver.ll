@@ -1,11 +1,12 @@
 ; The loop over the rows of a kernel, around the functions that compute a block of them.
 ;
 ; $W rows make a block. A program has columns, which are inputs with a number for each row; outs, which
-; are outputs with one; and totals, which are sums over the rows. What all rows share is computed by
+; are outputs with one; and sums over the rows. What all rows share is computed by
 ; the `once` functions; the rows by the parts, one after another. A part is called for a group of blocks
 ; before the next one is, so that its code is fetched once for all of them: that of a large program
 ; takes longer to fetch than to run. Numbers of a block that one part leaves to another wait
-; in a scratch. How many there are of each, a record says: see `kernel.KernelRecord`.
+; in a scratch. A part adds its rows to sums itself, or to totals, which are vectors of sums, lane by
+; lane, until all rows are done. How many there are of each, a record says: see `kernel.KernelRecord`.
 
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -110,9 +111,9 @@ done:
   ret void
 }
 
-; Run a program over rows, once what they share is computed. %lanes, if there are any, hold the sums of
-; earlier rows, lane by lane, and are left for later ones: so the order of additions is the same when
-; rows come in several calls, all but the last of them of whole blocks.
+; Run a program over rows, once what they share is computed. %lanes, if there are any, hold the totals
+; of earlier rows, and are left for later ones, and the sums go on from what they are: so the order of
+; additions is the same when rows come in several calls, all but the last of them of whole groups.
 define internal void @rows(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:
 $LOADS
@@ -168,6 +169,8 @@ go.on:
   call void @llvm.memcpy.p0.p0.i64(ptr align 64 %totals, ptr %lanes, i64 %bytes.totals, i1 false)
   br label %rows.test
 begin.at.zero:
+  %bytes.sums = mul i64 %sum.count, 8
+  call void @llvm.memset.p0.i64(ptr %sums, i8 0, i64 %bytes.sums, i1 false)
   call void @llvm.memset.p0.i64(ptr align 64 %totals, i8 0, i64 %bytes.totals, i1 false)
   br label %rows.test
 
@@ -211,13 +214,13 @@ part:
   %function = load ptr, ptr %part.at
   br i1 %any.full, label %part.full, label %part.left.test
 part.full:
-  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %end)
+  call void %function(ptr %ins, ptr %outs, ptr %shared, ptr %scratch, ptr %totals, i64 %row, i64 %end, ptr %sums, i64 $W)
   br label %part.left.test
 part.left.test:
   br i1 %with.left, label %part.left, label %part.done
 part.left:
   %beyond = add i64 %full.end, $W
-  call void %function(ptr %last.ins, ptr %last.outs, ptr %shared, ptr %last.scratch, ptr %last.totals, i64 %full.end, i64 %beyond)
+  call void %function(ptr %last.ins, ptr %last.outs, ptr %shared, ptr %last.scratch, ptr %last.totals, i64 %full.end, i64 %beyond, ptr %sums, i64 %left)
   br label %part.done
 part.done:
   %k.next = add i64 %k, 1
@@ -267,7 +270,9 @@ finish.four:
   %t.rows# = select <$W x i1> %is.row, <$W x double> %t.last#, <$W x double> zeroinitializer
   %t.both# = fadd <$W x double> %t.lanes#, %t.rows#
   %t.sum# = call reassoc double @llvm.vector.reduce.fadd.v${W}f64(double -0.0, <$W x double> %t.both#)
-  %t.sum.at# = getelementptr double, ptr %sums, i64 %t#
+  %t.place.at# = getelementptr i64, ptr %total.places, i64 %t#
+  %t.place# = load i64, ptr %t.place.at#
+  %t.sum.at# = getelementptr double, ptr %sums, i64 %t.place#
   store double %t.sum#, ptr %t.sum.at#
 ; so often.
   %t.next = add i64 %t, 4
@@ -290,12 +295,12 @@ define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %out
   ret void
 }
 
-; Run a program over rows, of which each chunk is added up on its own: its totals are a line of %sums.
+; Run a program over rows, of which each chunk is added up on its own: its sums are a line of %sums.
 ; Where nothing is added up, there is one chunk.
 define void @chunks(ptr %record, i64 %rows, i64 %chunk, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:
 $LOADS
-  %any.totals = icmp ne i64 %total.count, 0
+  %any.totals = icmp ne i64 %sum.count, 0
   %most = select i1 %any.totals, i64 %chunk, i64 %rows
   call void @once(ptr %record, ptr %shared)
   br label %chunk.one
@@ -306,7 +311,7 @@ chunk.one:
   %count = call i64 @llvm.umin.i64(i64 %left, i64 %most)
   call void @rows(ptr %record, i64 %count, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %line, ptr %lanes)
   %end = add i64 %begin, %count
-  %line.next = getelementptr double, ptr %line, i64 %total.count
+  %line.next = getelementptr double, ptr %line, i64 %sum.count
   %more = icmp ult i64 %end, %rows
   br i1 %more, label %move, label %done
 move: ; the columns, to the next chunk

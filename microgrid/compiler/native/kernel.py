@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..ir.machine import Code, Machine, this_machine
+from ..ir.text import KernelText
 from ..partition import find_shared
 from ..program import Program
 from ..threads import Team
-from .llvm import KernelText
-from .machine import Code, Machine, this_machine
 from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
@@ -46,7 +46,7 @@ class KernelRecord(Record):
     _fields_ = (
         *[(f"{what}_count", COUNT) for what in ("column", "out", "total", "scratch", "part")],
         *(("parts", ADDRESS), ("once_count", COUNT), ("once", ADDRESS), ("room", COUNT)),
-        ("group_blocks", COUNT),
+        *(("group_blocks", COUNT), ("sum_count", COUNT), ("total_places", ADDRESS)),
     )
 
 
@@ -80,6 +80,8 @@ class Kernel:
                 column_count=len(text.columns),
                 out_count=len(text.written),
                 total_count=len(text.totals),
+                sum_count=len(text.totals),
+                total_places=np.arange(len(text.totals)),
                 scratch_count=text.partition.scratch_size,
                 part_count=len(parts),
                 parts=np.array(parts, np.int64),

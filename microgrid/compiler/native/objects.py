@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .machine import Code
+from ..ir.machine import Code
 
 __all__ = ["LAYOUT", "builtin"]
 

@@ -68,6 +68,8 @@ class Rows(NamedTuple):
             return
         for first in range(begin, max(end, 1), self.chunk):
             lanes, sums = np.zeros(self.lanes), self._sums_from(first)
+            if sums is not None:
+                sums[0] = 0.0  # what the pieces add up goes on from here
             last = min(first + self.chunk, end)
             for piece in range(first, max(last, 1), PIECE):
                 self._run(piece, min(piece + PIECE, last), sums, lanes)

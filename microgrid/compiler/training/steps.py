@@ -18,10 +18,10 @@ from ...core.graph import set_data, set_gradients
 from ...fitting.examples import Examples
 from ...fitting.task import Task
 from ...guards.interrupts import uninterrupted
+from ..ir.machine import this_machine
+from ..ir.text import KernelText
 from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel
-from ..native.llvm import KernelText
-from ..native.machine import this_machine
 from ..program import Program
 from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, width_of
 
