@@ -1,7 +1,8 @@
 """Small data sets to learn from, and the tools to prepare them: a split, batches, a scaler.
 
 A data set is a pair `X, y`: `X` is a list of rows, each a list of floats, and `y` the list of their
-classes, 0, 1, … The shapes are those that scikit-learn's functions draw.
+classes, 0, 1, … The shapes are those that scikit-learn's functions draw; the penguins and the
+digits are real.
 
 In a drawn set the classes share the `n` points evenly, to within one, and come shuffled. `noise`,
 finite and at least 0, is the standard deviation of the noise in every coordinate. `seed` is an
@@ -13,7 +14,6 @@ kind, before anything is drawn.
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
@@ -28,6 +28,7 @@ __all__ = [
     "batches",
     "blobs",
     "circles",
+    "digits",
     "moons",
     "penguins",
     "spirals",
@@ -166,14 +167,52 @@ def penguins() -> Penguins:
     (('Adelie', 'Chinstrap', 'Gentoo'), [39.1, 18.7, 181.0, 3750.0], 0, 2)
     """
     features = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
-    path = Path(__file__).with_name("data") / "penguins.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    table = list(csv.DictReader(_lines_of("penguins.csv")))
     species = tuple(sorted({row["species"] for row in table}))
     whole = [row for row in table if "NA" not in (row[name] for name in features)]
     X = [[float(row[name]) for name in features] for row in whole]
     y = [species.index(row["species"]) for row in whole]
     return Penguins(X, y, features, species, len(table) - len(whole))
+
+
+def digits() -> Labelled:
+    """Return 1,797 handwritten digits: images of 8 × 8 pixels, and which digit each of them is.
+
+    A row holds the 64 pixels of an image, line by line from the top left; a pixel is a whole number
+    from 0, paper, to 16, ink. Thirteen people wrote them, and the rows go from form to form.
+
+    E. Alpaydin and C. Kaynak (1998), *Optical Recognition of Handwritten Digits*, UCI Machine
+    Learning Repository, https://doi.org/10.24432/C50P49: its test set, unchanged. It is licensed
+    under CC BY 4.0, https://creativecommons.org/licenses/by/4.0/; see `data/README.md`.
+
+    >>> X, y = digits()
+    >>> for line in range(0, 64, 8):
+    ...     print("".join(" ░▒▓█"[int(pixel) // 4] for pixel in X[6][line : line + 8]).rstrip())
+       ▓▓
+      ░█▒
+      ▓█
+      ▓▓
+      ▓▓░
+      ▓█▓█
+      ░█▒▓▒
+       ▒▓▒
+    >>> len(X), y[6]
+    (1797, 6)
+    """
+    table = list(csv.reader(_lines_of("digits.csv.gz")))
+    return [[*map(float, pixels)] for *pixels, _ in table], [int(digit) for *_, digit in table]
+
+
+def _lines_of(name: str) -> list[str]:
+    """Return the lines of a file in `data/`, also of one that is within an archive."""
+    from importlib.resources import files  # which takes long to load, as the next one does
+
+    content = (files(__package__) / "data" / name).read_bytes()
+    if name.endswith(".gz"):
+        from gzip import decompress
+
+        content = decompress(content)
+    return content.decode().splitlines()
 
 
 def split(

@@ -1,11 +1,16 @@
 """The laws of the data sets: repeatable, balanced, on their curves; and of what prepares them."""
 
 import csv
+import hashlib
 import math
 import random
+import re
+import subprocess
+import sys
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -17,6 +22,7 @@ from microgrid.datasets import (
     batches,
     blobs,
     circles,
+    digits,
     moons,
     penguins,
     spirals,
@@ -29,6 +35,7 @@ ON_CURVE = 1e-14
 # Sums of up to a few hundred standardised numbers of size about 1.
 ROUNDING = 1e-12
 
+DATA = Path(datasets.__file__).with_name("data")
 DRAWN = [moons, circles, blobs, spirals, xor]
 drawn = pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
 
@@ -243,9 +250,33 @@ def test_a_refused_call_draws_nothing(wrong):
     assert generator.getstate() == before
 
 
+def test_each_file_of_data_is_the_one_that_its_description_names():
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    described = re.findall(r"\*\*This file.\*\* `(\S+)`[^`]*?(\d+) bytes, SHA-256\s+`(\w+)`", text)
+    files = {file.name: file.read_bytes() for file in DATA.iterdir() if file.suffix != ".md"}
+    assert described == [
+        (name, str(len(content)), hashlib.sha256(content).hexdigest())
+        for name, content in sorted(files.items(), reverse=True)
+    ]
+
+
+def test_data_are_read_from_within_an_archive(tmp_path):
+    package = DATA.parent
+    with ZipFile(tmp_path / "wheel.whl", "w") as archive:
+        for file in [*package.rglob("*.py"), *DATA.iterdir()]:
+            archive.write(file, file.relative_to(package.parent))
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'wheel.whl')!r})\n"
+        "from microgrid import datasets\n"
+        "print(datasets.__file__, *map(len, [*datasets.digits(), datasets.penguins().X]))"
+    )
+    read = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    place = str(tmp_path / "wheel.whl" / "microgrid" / "datasets.py")
+    assert read.stdout.split() == [place, "1797", "1797", "342"]
+
+
 def test_the_penguin_file_is_whole():
-    path = Path(datasets.__file__).with_name("data") / "penguins.csv"
-    with path.open(encoding="utf-8", newline="") as file:
+    with (DATA / "penguins.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 344
     assert Counter(row["species"] for row in rows) == {
@@ -286,10 +317,22 @@ def test_penguins_of_each_species_measure_what_is_published_of_them():
     assert means["Gentoo"] == pytest.approx([47.5, 15.0, 217.2, 5076.0], abs=0.5)
 
 
-def test_two_readings_of_the_penguins_share_nothing():
-    first = penguins()
-    first.X[0][0] = 0.0
-    assert penguins().X[0][0] == 39.1
+def test_the_digits_are_whole_numbers_of_ink_and_as_many_as_published():
+    X, y = digits()
+    assert {len(row) for row in X} == {64}
+    assert {(type(pixel), pixel) for row in X for pixel in row} == {(float, i) for i in range(17)}
+    assert {type(digit) for digit in y} == {int}
+    # The class distribution of the test set, in the description that UCI has of it.
+    assert [y.count(digit) for digit in range(10)] == [
+        *(178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+    ]
+
+
+@pytest.mark.parametrize("read", [digits, penguins])
+def test_two_readings_share_nothing(read):
+    first, again = read()[:2], read()[:2]
+    first[0][0][0] = first[1][0] = -1.0
+    assert again == read()[:2] != first
 
 
 sizes = st.integers(min_value=4, max_value=60)

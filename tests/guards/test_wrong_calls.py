@@ -639,7 +639,7 @@ NOT_CALLED = {
     *("Array", "Exploration", "Explanation", "Formula", "Graph", "Picture", "GradientReport"),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
     *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "map_elements", "no_grad"),
-    *("Compiled", "Primitive", "draw_dot", "penguins"),
+    *("Compiled", "Primitive", "digits", "draw_dot", "penguins"),
 }
 
 

@@ -354,6 +354,7 @@ def use_datasets() -> None:
     for data in [datasets.circles(6), datasets.xor(6), datasets.blobs(6), datasets.spirals(6)]:
         assert_type(data, tuple[list[list[float]], list[int]])
     X, y = datasets.moons(6)
+    assert_type(datasets.digits(), tuple[list[list[float]], list[int]])
     assert_type(datasets.penguins(), mg.datasets.Penguins)
     assert_type(datasets.penguins().X, list[list[float]])
     assert_type(
