@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .core.sequences import as_lists, entries, instead_of, is_number, single
 from .guards.checks import is_real, quote, require_functions
 
-__all__ = ["Metric", "accuracy", "measure", "metrics_by_name"]
+__all__ = ["Metric", "accuracy", "confusion_matrix", "measure", "metrics_by_name"]
 
 #: A number for predictions and targets, both lists over the same rows.
 Metric = Callable[[Sequence[Any], Sequence[Any]], float]
@@ -27,41 +27,88 @@ def accuracy(predictions: Iterable[object], targets: Iterable[object]) -> float:
     >>> accuracy([2.0, -1.0, 0.5], [1, 0, 0]), accuracy([[0.1, 0.9]], [1])
     (0.6666666666666666, 1.0)
     """
+    answers = [*_answers("accuracy", predictions, targets)]
+    return sum(said == right for said, right, _ in answers) / len(answers)
+
+
+def confusion_matrix(predictions: Iterable[object], targets: Iterable[object]) -> list[list[int]]:
+    """Return how often each class was taken for each: entry [i][j] counts class i taken for j.
+
+    Predictions and targets are those of `accuracy`, in its order. The rows that are right are on
+    the diagonal. Where predictions are numbers there are two classes, the second one being 1.
+
+    Raises:
+        ValueError: as `accuracy`; also where a prediction is nan, or has fewer or more logits than
+            the first.
+        TypeError: as `accuracy`.
+
+    >>> confusion_matrix([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]], [1, 0, 0])
+    [[1, 1], [0, 1]]
+    """
+    counts: list[list[int]] = []
+    for i, (said, right, classes) in enumerate(_answers("confusion_matrix", predictions, targets)):
+        counts = counts or [[0] * classes for _ in range(classes)]
+        if classes != len(counts):
+            raise ValueError(
+                f"confusion_matrix needs as many logits in row {i} as in the first, {len(counts)}, "
+                f"got {classes}"
+            )
+        if said is None:
+            raise ValueError(
+                f"confusion_matrix needs predictions that are numbers, got nan in row {i}"
+            )
+        counts[right][said] += 1
+    return counts
+
+
+def _answers(
+    asked_by: str, predictions: Iterable[object], targets: Iterable[object]
+) -> Iterator[tuple[int | None, int, int]]:
+    """Yield of each row the class that its prediction says, the right one, and how many there are.
+
+    A prediction with a nan says no class: None.
+    """
     rows, right = as_lists("predictions", predictions, "targets", targets)
     if not rows:
-        raise ValueError("accuracy needs at least one row, got none")
-    pairs = enumerate(zip(rows, right, strict=True))
-    return sum(_is_right(i, single(p), single(t)) for i, (p, t) in pairs) / len(rows)
-
-
-def _is_right(i: int, prediction: Any, target: Any) -> bool:
-    """Return whether a row's prediction says the class of its target."""
-    if is_number(prediction):
-        if not is_number(target) or target not in (-1, 0, 1):
+        raise ValueError(f"{asked_by} needs at least one row, got none")
+    for i, (prediction, target) in enumerate(
+        zip(map(single, rows), map(single, right), strict=True)
+    ):
+        if not is_number(prediction):
+            logits = _logits(asked_by, i, prediction)
+            classes = range(len(logits))
+            if not is_number(target) or target not in classes:
+                raise ValueError(
+                    f"{asked_by} needs a target from 0 to {len(logits) - 1}, the index of the "
+                    f"right class, got {quote(target)} in row {i}{instead_of(target)}"
+                )
+            is_said = all(x <= x for x in logits)  # nan is the greatest of nothing
+            greatest = max(classes, key=logits.__getitem__)
+            yield greatest if is_said else None, classes.index(target), len(classes)
+        elif not is_number(target) or target not in (-1, 0, 1):
             raise ValueError(
-                "accuracy: a number says class 1, or else 0 or -1; got the target "
+                f"{asked_by}: a number says class 1, or else 0 or -1; got the target "
                 f"{quote(target)} in row {i}{instead_of(target)}"
             )
-        return bool(prediction > 0 if target > 0 else prediction <= 0)  # nan is neither
-    need = f"accuracy: the prediction of row {i} must be a number or a list of logits"
+        else:
+            is_said = prediction <= prediction
+            yield int(prediction > 0) if is_said else None, int(target > 0), 2
+
+
+def _logits(asked_by: str, i: int, prediction: Any) -> list[Any]:
+    """Return the logits of a row, of two classes or more."""
+    need = f"{asked_by}: the prediction of row {i} must be a number or a list of logits"
     logits = entries(prediction, need)
     if not all(map(is_number, logits)):
         raise TypeError(f"{need}, got {quote(prediction)}")
     if len(logits) < 2:
         raise ValueError(
-            "accuracy needs a logit for each class, at least two, or a single number, "
+            f"{asked_by} needs a logit for each class, at least two, or a single number, "
             f"got {quote(prediction)} in row {i}"
             + "; of numbers in a column take [p for [p] in predictions]"
             * (len(logits) == 1)
         )
-    if not is_number(target) or target not in range(len(logits)):
-        raise ValueError(
-            f"accuracy needs a target from 0 to {len(logits) - 1}, the index of the right "
-            f"class, got {quote(target)} in row {i}{instead_of(target)}"
-        )
-    if any(not x <= x for x in logits):  # nan is the greatest of nothing
-        return False
-    return bool(max(range(len(logits)), key=logits.__getitem__) == target)
+    return logits
 
 
 def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from microgrid import (
     MLP,
@@ -40,6 +42,7 @@ from microgrid import sum as mg_sum
 from microgrid.fitting.examples import examples
 from microgrid.fitting.task import Task
 from microgrid.fitting.trial import try_out
+from microgrid.metrics import confusion_matrix
 
 X, Y = datasets.moons(10, seed=3)
 # Means of a few numbers, added up in another order.
@@ -476,6 +479,7 @@ def test_accuracy_of_logits_is_by_the_greatest():
 def test_accuracy_takes_values():
     assert accuracy([Value(2.0), Value(-1.0)], [1, 1]) == 0.5
     assert accuracy([[Value(2.0), Value(-1.0)]], [0]) == 1.0
+    assert accuracy([Value(2.0), [Value(2.0), Value(-1.0)]], [Value(1.0), Value(0.0)]) == 1.0
 
 
 def test_accuracy_takes_arrays():
@@ -491,6 +495,32 @@ def test_accuracy_needs_as_many_targets_as_predictions():
 def test_accuracy_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         accuracy([], [])
+
+
+# ---- the confusion matrix
+
+
+@given(st.data())
+def test_a_confusion_matrix_counts_the_rows_of_each_class_by_the_class_they_were_taken_for(data):
+    classes = data.draw(st.integers(2, 5), label="classes")
+    pair = st.tuples(st.integers(0, classes - 1), st.integers(0, classes - 1))
+    pairs = data.draw(st.lists(pair, min_size=1), label="class and answer")
+    logits = [[float(k == said) for k in range(classes)] for _, said in pairs]
+    targets = [right for right, _ in pairs]
+    matrix = confusion_matrix(logits, targets)
+    assert matrix == [[pairs.count((i, j)) for j in range(classes)] for i in range(classes)]
+    assert accuracy(logits, targets) == sum(matrix[i][i] for i in range(classes)) / len(pairs)
+    if classes == 2:
+        signs = [no_less - no_more for no_more, no_less in logits]
+        for no in (0, -1):
+            assert confusion_matrix(signs, [right or no for right in targets]) == matrix
+
+
+def test_confusion_matrix_says_in_which_row_it_finds_no_class():
+    with pytest.raises(ValueError, match="needs predictions that are numbers, got nan in row 1"):
+        confusion_matrix([[0.0, 1.0], [math.nan, 1.0]], [0, 1])
+    with pytest.raises(ValueError, match="as many logits in row 1 as in the first, 2, got 3"):
+        confusion_matrix([1.0, [1.0, 2.0, 3.0]], [0, 1])
 
 
 # ---- schedule, clip, callbacks

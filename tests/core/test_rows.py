@@ -61,6 +61,10 @@ def loss_of(loss):
 CALLS = {
     "fit": trained,
     "accuracy": lambda of: (accuracy(of(Z), of(Y)), accuracy(of(X), of(Y))),
+    "metrics.confusion_matrix": lambda of: (
+        metrics.confusion_matrix(of(Z), of(Y)),
+        metrics.confusion_matrix(of(X), of(Y)),
+    ),
     "datasets.split": lambda of: (
         *split(of(X), of(Y), seed=1),
         *split(of(X), of(Y), seed=1, stratify=True),

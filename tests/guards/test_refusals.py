@@ -13,6 +13,7 @@ import pytest
 
 import microgrid as mg
 from microgrid import MLP, Layer, Neuron, Value, accuracy, datasets, fit, losses, optim, schedules
+from microgrid.metrics import confusion_matrix
 
 X, Y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 v = Value(0.5)
@@ -73,7 +74,8 @@ def calls():
     yield from [(losses.huber, (v, 1.0, delta)) for delta in ["1", None, [1], 0, -1, math.nan, v]]
     yield from [(losses.cross_entropy, ([v, v], target)) for target in NO_CLASSES]
     yield from [(losses.cross_entropy, (logits, 0)) for logits in NO_LOGITS]
-    yield from [(accuracy, pair) for pair in NO_PAIRS]
+    yield from [(metric, pair) for metric in (accuracy, confusion_matrix) for pair in NO_PAIRS]
+    yield (confusion_matrix, ([[1.0, 2.0], [1.0, 2.0, 3.0]], [0, 1]))
     models = Neuron(2, seed=0), Layer(2, 2, seed=0), MLP(2, [2, 1], seed=0)
     yield from [(model, (x,)) for model, x in product(models, NO_ROWS)]
     yield from [(Neuron, (size,)) for size in NO_COUNTS]

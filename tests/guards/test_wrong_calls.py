@@ -337,6 +337,9 @@ CALLS = {
     "an init's answer": Call(lambda: lambda x: Neuron(2, init=lambda *_: x), x=one),
     "History[…]": Call(lambda: History([{"epoch": 1}]).__getitem__, key=constant(0)),
     "accuracy": Call(lambda: accuracy, predictions=lambda: [1.0], targets=lambda: [1]),
+    "confusion_matrix": Call(
+        lambda: metrics.confusion_matrix, predictions=lambda: [1.0], targets=lambda: [1]
+    ),
     "Neuron": Call(lambda: Neuron, **defaults(Neuron, nin=constant(2))),
     "Layer": Call(lambda: Layer, **defaults(Layer, nin=constant(2), nout=constant(2))),
     "MLP": Call(

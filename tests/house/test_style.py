@@ -67,7 +67,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 4600,
+    "the top": 4650,
     "arrays/": 2400,
     "compiler/": 2250,
     "compiler/calls/": 1250,

@@ -328,6 +328,7 @@ def use_training() -> None:
     assert_type([record["loss"] for record in history], list[float])
     assert_type(history.plot(), mg.drawing.Picture)
     assert_type(mg.accuracy([0.5], [1]), float)
+    assert_type(mg.metrics.confusion_matrix([0.5], [1]), list[list[int]])
     metric: mg.metrics.Metric = mg.accuracy
     by_name = mg.metrics.metrics_by_name([metric])
     assert_type(mg.metrics.measure(by_name, [0.5], [1]), dict[str, float])
