@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -296,7 +296,8 @@ def gained(one: Any, two: Any, call: Callable[[Any], Any]) -> float:
     return min(times[0]) / min(times[1])
 
 
-PANELS = {
+Panels = Mapping[str, Callable[[argparse.Namespace], Iterator[Point]]]
+PANELS: Panels = {
     "nodes of a chain and its gradient, 1,000 rows": by_nodes,
     "rows, Black-Scholes price and 5 derivatives": by_rows,
     "parameters of an MLP 2-n-n-1, 104 rows": by_parameters,
@@ -307,16 +308,24 @@ LOOKS |= {"PyTorch": ("#009e73", "d-.")}
 
 def growth(options: argparse.Namespace) -> None:
     """Print and draw how the times of compiling and of running grow."""
+    draw_growth(PANELS, options)
+
+
+def draw_growth(panels: Panels, options: argparse.Namespace) -> None:
+    """Print and draw the points of some panels, each a pair of a run's time and of compiling's."""
     print("\ngrowth: compiling, and a run")
     microgrid.compile(lambda x: x * x)(1.0)  # wakes LLVM up
     figure = Figure(figsize=(12, 6.5), layout="constrained")
-    axes = figure.subplots(2, len(PANELS), sharex="col")
-    for (above, below), (title, points_of) in zip(axes.T, PANELS.items(), strict=True):
-        print(f"  by {title}")
-        points = list(points_of(options))
-        for point in points:
+    axes = figure.subplots(2, len(panels), sharex="col")
+    for (above, below), (title, points_of) in zip(axes.T, panels.items(), strict=True):
+        print(f"  by {title}", flush=True)
+        points = []
+        for point in points_of(options):
+            points.append(point)
             compiling = length(point.compile) if point.compile else f"{'-':>10}"
-            print(f"    {point.name:<10} {point.at:>9,} {compiling} {length(point.run)}")
+            print(
+                f"    {point.name:<10} {point.at:>9,} {compiling} {length(point.run)}", flush=True
+            )
         for name in dict.fromkeys(point.name for point in points):
             own = [point for point in points if point.name == name]
             _plot(above, name, [(point.at, point.run) for point in own])

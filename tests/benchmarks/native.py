@@ -7,17 +7,9 @@ is timed, all sides must have computed the same numbers.
 
 from __future__ import annotations
 
-import argparse
-import os
-import shutil
-import statistics
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +25,11 @@ from .sides import (
     by_row,
     c_step,
     flat,
-    in_turns,
     jax_price,
     jax_step,
     joined,
     joined_step,
     kernel_alone,
-    length,
     market,
     matrices,
     matrix_loss,
@@ -50,28 +40,11 @@ from .sides import (
     step_of,
     torch_gradient_of_prices,
     torch_step,
-    verdict,
 )
+from .table import Row, measure, parser_of, run_parts, same, tell_circumstances
 
 PEERS = ("jax", "torch", "casadi", "micrograd")
-ROUNDS = 9  # at most; odd, so that the median was measured
-SECONDS_OF_A_ROW = 16.0  # about: a slow one has fewer rounds, but three
-AGREEMENT = 1e-9  # relative: the sides sum in different orders, and have other exp and log
 SIZES = (2, 16, 16, 1)  # of micrograd's network
-
-
-class Row(NamedTuple):
-    """A row of the table: `ours` is to take at most `target` times as long as `peer`.
-
-    `sides` takes the number of rows, where there are many.
-    """
-
-    name: str
-    title: str
-    sides: Callable[[int], Iterator[Side]]
-    ours: str
-    peer: str
-    target: float
 
 
 def gradient_of_a_network(rows: int) -> Iterator[Side]:
@@ -382,7 +355,7 @@ ROWS = [
         "loss and 337 gradients of an MLP 2-16-16-1, relu and hinge, 104 rows",
         gradient_of_a_network,
         "microgrid's kernel",
-        "C",
+        ["C"],
         1 / 2,
     ),
     Row(
@@ -390,7 +363,7 @@ ROWS = [
         "micrograd's demo: 100 steps on 100 moons, hinge + L2, MLP 2-16-16-1",
         training,
         "microgrid, its training alone",
-        "JAX, scan",
+        ["JAX, scan"],
         1 / 2,
     ),
     Row(
@@ -398,7 +371,7 @@ ROWS = [
         "the Black-Scholes price and 5 derivatives, one thread",
         gradient_of_prices,
         "microgrid",
-        "PyTorch, 2 threads",
+        ["PyTorch, 2 threads"],
         1 / 4,
     ),
     Row(
@@ -406,104 +379,32 @@ ROWS = [
         "the Black-Scholes price, 5 derivatives and 5 x 5 second ones, one thread",
         hessian_of_prices,
         "microgrid",
-        "JAX",
+        ["JAX"],
         1 / 6,
     ),
-    Row("call", "one call of ten operations on floats", small_call, "microgrid", "CasADi", 1),
+    Row("call", "one call of ten operations on floats", small_call, "microgrid", ["CasADi"], 1),
     Row(
         "compile",
         "from the demo's step in Python to its first result",
         first_result,
         "microgrid",
-        "JAX",
+        ["JAX"],
         1 / 2,
     ),
 ]
-
-
-def same(numbers: Any, expected: Any, name: str) -> None:
-    """Raise `AssertionError` unless numbers, maybe fewer, are those expected."""
-    numbers, expected = np.asarray(numbers), np.asarray(expected)[: len(numbers)]
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(
-        numbers, expected, rtol=AGREEMENT, atol=AGREEMENT * scale, err_msg=name
-    )
-
-
-def checked(sides: Sequence[Side]) -> float:
-    """Run each side once, and compare what they compute; return the seconds of all together."""
-    expected, total = None, 0.0
-    for side in sides:
-        start = time.perf_counter()
-        result = side.run()
-        total += time.perf_counter() - start
-        if side.numbers:
-            numbers = side.numbers(result)
-            if expected is None:
-                expected = numbers.copy()
-            same(numbers, expected, side.name)
-    return total
-
-
-def measure(row: Row, options: argparse.Namespace) -> None:
-    """Print the lines of a row."""
-    print(f"\n{row.name}: {row.title}")
-    sides = list(row.sides(options.rows))
-    rounds = int(SECONDS_OF_A_ROW / checked(sides))
-    rounds = min(max(rounds, 3), 3 if options.quick else ROUNDS)
-    times = in_turns([side.run for side in sides], rounds - (rounds + 1) % 2)
-    medians = {
-        side.name: statistics.median(seconds) / side.share
-        for side, seconds in zip(sides, times, strict=True)
-    }
-    for side, seconds in zip(sides, times, strict=True):
-        least, most = [length(t / side.share) for t in (min(seconds), max(seconds))]
-        ratio = medians[side.name] / medians[row.ours]
-        print(f"  {side.name:<32} {length(medians[side.name])} {ratio:12,.2f} x", end="")
-        print(f"   ({least} to {most})")
-    print(f"  target: {row.ours} over {row.peer}", end=" ")
-    if row.peer in medians:
-        print(verdict(medians[row.ours] / medians[row.peer], row.target))
-    else:
-        print(f"at most {row.target:.3f}: {row.peer} is missing")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and draw the picture."""
     parts = {row.name: lambda options, row=row: measure(row, options) for row in ROWS}
     parts |= {"large": large, "pictures": pictures, "threads": threads, "growth": growth}
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.native", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"these alone: {', '.join(parts)}")
-    parser.add_argument("--quick", action="store_true", help="few rounds, sizes and rows")
-    parser.add_argument(
-        "--picture",
-        type=Path,
-        default=Path("microgrid-out/native.png"),
-        metavar="PATH",
-        help="where the curves go (default: microgrid-out/native.png)",
-    )
+    parser = parser_of("native", __doc__, parts)
     options = parser.parse_args(arguments)
-    if unknown := set(options.names) - set(parts):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     options.rows = 10**5 if options.quick else 10**6
-
-    missing = [name for name in PEERS if peer(name) is None]
-    missing += [] if shutil.which("cc") else ["cc"]
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors", end=", ")
-    print(", ".join(f"{name} {version(name)}" for name in PEERS if name not in missing))
-    print(f"missing, so left out: {', '.join(missing) or 'none'}")
-    print(
-        f"medians of up to {ROUNDS} rounds in turns; {options.rows:,} options in `gradient`", end=""
-    )
-    print(" and `hessian`; microgrid on one thread, JAX on as many as it likes")
-    print(f"load at the beginning {os.getloadavg()[0]:.1f}: should be near 0")
-    if options.quick:
-        print("--quick: the targets are meant for more rows, and for more rounds")
-    begin = time.perf_counter()
-    for name, part in parts.items():
-        if not options.names or name in options.names:
-            part(options)
-    print(f"\n{time.perf_counter() - begin:.0f} s in all")
+    tell_circumstances(PEERS)
+    print(f"{options.rows:,} options in `gradient` and `hessian`; ", end="")
+    print("microgrid on one thread, JAX on as many as it likes")
+    run_parts(parser, parts, options)
 
 
 if __name__ == "__main__":
