@@ -169,7 +169,7 @@ def kernel_alone(compiled: Any, parameters: Any, columns: Sequence[Any]) -> Call
     sums = np.zeros(len(kernel.text.totals))
     places = [(column.ctypes.data, column.strides[0]) for column in columns]
     call = kernel.bind(len(columns[0]), places, [], numbers, sums)
-    alive = (numbers, columns)
+    alive = (kernel, numbers, columns)
 
     def run() -> Any:
         call()
@@ -179,22 +179,30 @@ def kernel_alone(compiled: Any, parameters: Any, columns: Sequence[Any]) -> Call
 
 
 @cache
-def c_function(hidden: int) -> tuple[Any, float] | None:
-    """Return mlp.c compiled for layers of a size, and the seconds that took; None without cc."""
+def c_library(name: str, *options: str) -> tuple[ctypes.CDLL, float] | None:
+    """Return a file of C code compiled, and the seconds that took; None without cc."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / f"mlp{hidden}.so"
-        source = Path(__file__).with_name("mlp.c")
-        options = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", f"-DK={hidden}"]
+        library = Path(folder) / f"{name}.so"
+        source = Path(__file__).with_name(f"{name}.c")
+        flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", *options]
         start = time.perf_counter()
-        subprocess.run([compiler, *options, str(source), "-o", str(library)], check=True)
+        subprocess.run([compiler, *flags, str(source), "-o", str(library)], check=True)
         seconds = time.perf_counter() - start
-        function = ctypes.CDLL(str(library)).mlp
+        return ctypes.CDLL(str(library)), seconds
+
+
+def c_function(hidden: int) -> tuple[Any, float] | None:
+    """Return mlp.c compiled for layers of a size, and the seconds that took; None without cc."""
+    found = c_library("mlp", f"-DK={hidden}")
+    if found is None:
+        return None
+    function = found[0].mlp
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 5]
-    return function, seconds
+    return function, found[1]
 
 
 def c_step(hidden: int, parameters: Any, columns: Sequence[Any]) -> Callable[[], Any] | None:
