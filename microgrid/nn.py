@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
 from itertools import pairwise
 from numbers import Integral, Real
+from operator import attrgetter
 from random import Random
 from typing import Any, Never, Self, TypeVar
 
@@ -36,6 +37,7 @@ from .guards.seeding import Seed, generator
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
+AnyModule = TypeVar("AnyModule", bound="Module")
 Function = TypeVar("Function", bound=Callable[..., Any])
 Draw = Callable[[int, int, Random], float]
 Activation = str | Callable[[Any], Any]
@@ -95,7 +97,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield each parameter once, with its path: `layers.0.neurons.3.w.1`."""
-        return ((path, item) for path, item in _walk(self) if isinstance(item, Value))
+        yield from zip(*find_parameters(self), strict=True)
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Yield this module, with the path "", then each inside of it once, with its path.
@@ -107,7 +109,7 @@ class Module:
 
     def parameters(self) -> list[Value]:
         """Return the parameters, each once, even where it is shared."""
-        return [parameter for _, parameter in self.named_parameters()]
+        return find_parameters(self)[1]
 
     def zero_grad(self) -> None:
         """Set every parameter's gradient to 0."""
@@ -162,11 +164,7 @@ class Module:
             raise ValueError(
                 f"this {type(self).__name__} takes {len(own)} parameters, got {len(new)}"
             )
-        memo: dict[int, Value | float] = {}
-        if chooses_parameters(self):  # what it leaves out stays the same leaf
-            memo = {id(leaf): leaf for _, leaf in self.named_parameters()}
-        memo.update(zip(map(id, own), new, strict=True))
-        return deepcopy(self, memo)
+        return copy_with(self, own, new)
 
     def _by_path(self) -> dict[str, Value]:
         parameters: dict[str, Value] = {}
@@ -181,6 +179,15 @@ def chooses_parameters(module: Module) -> bool:
     return getattr(module.parameters, "__func__", None) is not Module.parameters
 
 
+def copy_with(module: AnyModule, own: Sequence[Value], new: Sequence[Value | float]) -> AnyModule:
+    """Return a copy of a module with others in the places of its own parameters, all of them."""
+    memo: dict[int, Value | float] = {}
+    if chooses_parameters(module):  # what it leaves out stays the same leaf
+        memo = {id(leaf): leaf for _, leaf in module.named_parameters()}
+    memo.update(zip(map(id, own), new, strict=True))
+    return deepcopy(module, memo)
+
+
 def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
     if own != given:
         raise ValueError(
@@ -189,26 +196,49 @@ def _require_paths(module: Module, own: Set[str], given: Set[str]) -> None:
         )
 
 
-def _walk(module: Module) -> Iterator[tuple[str, Value | Module]]:
-    """Yield each parameter and module once, with its path, a module before its contents."""
+def find_parameters(module: Module) -> tuple[list[str], list[Value]]:
+    """Return the paths of a module's parameters, and these, each once."""
+    paths: list[str] = []
+    leaves: list[Value] = []
+    for path, item in _walk(module):
+        if isinstance(item, Value):
+            paths.append(path)
+            leaves.append(item)
+        elif not isinstance(item, Module):
+            paths += [f"{path}.{i}" for i in range(len(item))]
+            leaves += item
+    return paths, leaves
+
+
+def _walk(module: Module) -> Iterator[tuple[str, Value | Module | Sequence[Value]]]:
+    """Yield each parameter and module once, with its path, a module before its contents.
+
+    A list of parameters alone, as weights are in, comes as a whole: these are many.
+    """
     seen: set[int] = set()
+    found: set[Value] = set()
     stack: list[tuple[str, Any]] = [("", module)]
     while stack:
         path, item = stack.pop()
+        if isinstance(item, Value):
+            if item.op is None and item not in found:
+                found.add(item)
+                yield path, item
+            continue
         if id(item) in seen:
             continue
         seen.add(id(item))
         children: Iterable[tuple[object, object]] = ()
-        if isinstance(item, Value):
-            if item.op is None:
-                yield path, item
-            continue
         if isinstance(item, Module):
             yield path, item
             children = vars(item).items()
         elif isinstance(item, Mapping):
             children = item.items()
         elif isinstance(item, (list, tuple)):
+            if _are_parameters(item) and found.isdisjoint(item):
+                found.update(item)
+                yield path, item
+                continue
             children = enumerate(item)
         elif str(getattr(item, "dtype", "")) == "object":  # an array of Values
             children = enumerate(item.tolist())
@@ -216,6 +246,13 @@ def _walk(module: Module) -> Iterator[tuple[str, Value | Module]]:
             raise TypeError(f"parameters need an order: make {path} a list, got a set")
         prefix = f"{path}." if path else ""
         stack += [(f"{prefix}{name}", child) for name, child in children][::-1]
+
+
+def _are_parameters(items: Sequence[Any]) -> bool:
+    """Return whether there are parameters alone in a list, each once."""
+    if not {Value}.issuperset(map(type, items)) or any(map(attrgetter("op"), items)):
+        return False
+    return len(set(items)) == len(items)
 
 
 def _is_of_parameters(x: object) -> bool:

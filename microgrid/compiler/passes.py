@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-from ..core.primitive import CONSTANT, Primitive
+from ..core.primitive import CONSTANT, Primitive, argument
 from ..engine import Value
 from ..functional import dot_, split_dot
 from .program import Draft, Program, Step
@@ -83,14 +83,17 @@ def drop_unused(program: Program) -> Program:
         return v1
     """
     first = len(program.inputs)
-    needed = {*range(first), *program.outputs}
-    for slot in range(first + len(program.steps) - 1, first - 1, -1):
+    last = first + len(program.steps)
+    used = {*range(first), *program.outputs}
+    used.update(*[operands for op, operands in program.steps if op is not CONSTANT])
+    constants = [operands[0].hex() for op, operands in program.steps if op is CONSTANT]
+    if len(used) == last and len(set(constants)) == len(constants):
+        return program  # as most are, once they are optimised
+    needed = set(program.outputs)
+    for slot in range(last - 1, first - 1, -1):
         op, operands = program.steps[slot - first]
         if slot in needed and op is not CONSTANT:
             needed.update(operands)
-    constants = [operands[0].hex() for op, operands in program.steps if op is CONSTANT]
-    if len(needed) == first + len(program.steps) and len(set(constants)) == len(constants):
-        return program  # as most are, once they are optimised
     return rewrite(program, None, needed)
 
 
@@ -148,8 +151,8 @@ def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None =
 
 def simplify(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Apply all rules: what one makes of the operands is a chance for the others."""
-    is_plain = op.name in ARITHMETIC and operands
-    if not is_plain or not draft.numbers.keys().isdisjoint(operands):
+    is_plain = op.name in ARITHMETIC and operands and draft.numbers.keys().isdisjoint(operands)
+    if not is_plain:
         for rule in (skip, fold):
             if (slot := rule(draft, op, operands)) is not None:
                 return slot
@@ -159,6 +162,7 @@ def simplify(draft: Frugal, op: Primitive, operands: Slots) -> int:
 class Optimized(Frugal):
     """A draft in which each step is simplified as it is written."""
 
+    aliases = frozenset([argument])
     step = simplify
 
 
@@ -180,11 +184,14 @@ def fold(draft: Frugal, op: Primitive, operands: Slots) -> int | None:
 
 def merge(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Replace a step by an equal one that was there before; x * y and y * x are equal."""
-    is_turned = op.name in COMMUTATIVE and operands[0] > operands[1]
-    key = op, operands[::-1] if is_turned else operands
+    key = step = op, operands
+    if op.name in COMMUTATIVE and operands[0] > operands[1]:
+        key = op, operands[::-1]
     new = draft.first + len(draft.steps)
     slot = draft.merged.setdefault(key, new)
-    return draft.append(op, operands) if slot == new else slot
+    if slot == new:
+        draft.steps.append(step)
+    return slot
 
 
 def skip(draft: Frugal, op: Primitive, operands: Slots) -> int | None:

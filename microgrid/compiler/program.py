@@ -7,7 +7,7 @@ printed, compared, hashed, pickled, rewritten (`passes`), run in Python and lowe
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from ..core.graph import order_beyond
@@ -260,7 +260,12 @@ def as_values(numbers: Iterable[Value | float]) -> list[Value]:
 
 
 class Draft:
-    """A program that is being written. How `step` and `constant` do it, a subclass decides."""
+    """A program that is being written. How `step` and `constant` do it, a subclass decides.
+
+    Of the nodes of a graph, `aliases` are the operations that are not written: each is its operand.
+    """
+
+    aliases: Collection[Primitive | None] = frozenset()
 
     def __init__(self, inputs: Iterable[str]) -> None:
         self.inputs = tuple(inputs)
@@ -285,11 +290,14 @@ class Draft:
         draft = cls(_make_distinct(names))
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
         slot_of = slots.__getitem__
+        step, aliases = draft.step, draft.aliases
         for node in order:
-            if (op := node.op) and (parents := node.parents):
+            if (op := node.op) in aliases:
+                slots[node] = slot_of(node.parents[0])
+            elif op and (parents := node.parents):
                 if not node.is_traced:  # or it was asked when that was recorded
                     op.require_operands(len(parents))
-                slots[node] = slot = draft.step(op, tuple(map(slot_of, parents)))
+                slots[node] = slot = step(op, tuple(map(slot_of, parents)))
                 if (label := node._label) and slot >= draft.first:
                     draft.labels[slot] = _in_one_line(label)
             else:

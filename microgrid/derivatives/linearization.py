@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import ref
 
 from ..core.graph import dependents, order_beyond, require_fresh
@@ -196,7 +196,7 @@ def _sum_of_products(terms: list[Term]) -> Number:
     """Return a sum of products as few nodes: a single `dot` where there are many."""
     if len(terms) == 1:  # as of a weight, and these are many
         product = _product(*terms[0])
-        return 0 if is_zero(product) else product
+        return product if isinstance(product, Value) or product != 0 else 0
     products: list[tuple[Value, Value]] = []
     others: list[Number] = []
     for x, y in terms:
@@ -243,8 +243,10 @@ def is_zero(x: Number) -> bool:
 
 # The nodes that rules made. No user holds one, to set its data, or as a variable to differentiate
 # with respect to. They are found by identity until they are freed; a WeakSet would compare by ==.
-# All is done in C: with a WeakValueDictionary a pull takes a third longer.
+# All is done in C: with a WeakValueDictionary a pull takes a third longer. Those of a trace, which
+# are many, have a mark instead.
 _own: dict[int, ref[Value]] = {}
+OWN: Any = object()
 
 
 def _merge_equal(
@@ -262,7 +264,7 @@ def _merge_equal(
     weights = order_beyond(seen, *_values(given))
     first: dict[Hashable, Value] = {}
     for node in (*order, *weights):
-        if id(node) in _own:
+        if _is_own(node):
             first.setdefault(_identity(node), node)
     same: dict[Value, Value] = {}  # what is left out, and what takes its place
     for node in order_beyond(seen, *roots):
@@ -271,7 +273,7 @@ def _merge_equal(
                 node.parents = tuple([same.get(parent, parent) for parent in node.parents])
             one = first.setdefault(_identity(node), node)
             if one is node:
-                _own[id(node)] = ref(node, functools.partial(_own.pop, id(node)))
+                _make_own(node)
             else:
                 same[node] = one
     return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
@@ -284,4 +286,18 @@ def _values(xs: Sequence[Number]) -> list[Value]:
 def _identity(node: Value) -> Hashable:
     if node.op is argument:  # another transform may differentiate with respect to it
         return node
-    return (node.op, *map(id, node.parents)) if node.parents else repr(node.data)
+    # nodes are equal only if they are identical, which a tuple asks first
+    return (node.op, node.parents) if node.parents else repr(node.data)
+
+
+def _is_own(node: Value) -> bool:
+    if node.is_traced and node.parents:
+        return node._sum is OWN
+    return id(node) in _own
+
+
+def _make_own(node: Value) -> None:
+    if node.is_traced:
+        node._sum = OWN  # which no walk needs there
+    else:
+        _own[id(node)] = ref(node, functools.partial(_own.pop, id(node)))

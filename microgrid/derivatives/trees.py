@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from ..core.array_rules import array_rules, is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
-from ..nn import Module, chooses_parameters
+from ..nn import Module, chooses_parameters, copy_with, find_parameters
 
 __all__ = ["Structure", "flatten", "like", "map_values"]
 
@@ -33,14 +33,18 @@ class Structure(NamedTuple):
     """What `flatten` took away: how scalars are put together, and what they are called.
 
     `dimensions` has an array's shape for each atom that is one, None for each that is a number.
-    `paths` names the scalars: `[0]`, `['a'][1]`.
     """
 
-    paths: list[str]
+    find_paths: Callable[[], list[str]]  # which nobody may ask for, and of a model are many
     dimensions: list[Shape]
     as_argument: Build  # from atoms, what a function of the tree is called with
     as_result: Build  # from atoms, a tree of derivatives: a model's is a dict by path
     parts: tuple[Structure, ...] = ()  # of a list, tuple or dict
+
+    @property
+    def paths(self) -> list[str]:
+        """The names of the scalars: `[0]`, `['a'][1]`."""
+        return self.find_paths()
 
     def argument(self, scalars: Sequence[Any]) -> Any:
         """Return the tree with other scalars in their places."""
@@ -132,23 +136,25 @@ def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
             "write x.filled(0.0) or x.compressed()"
         )
     if array.shape == ():  # NumPy itself makes a scalar of it with every operation
-        return [array.item()], Structure([""], [()], _item, _only)
-    paths = [f"[{', '.join(map(str, i))}]" for i in product(*map(range, array.shape))]
-    return array.ravel().tolist(), Structure(paths, [array.shape], _only, _only)
+        return [array.item()], Structure(_no_path, [()], _item, _only)
+
+    def find_paths() -> list[str]:
+        return [f"[{', '.join(map(str, i))}]" for i in product(*map(range, array.shape))]
+
+    return array.ravel().tolist(), Structure(find_paths, [array.shape], _only, _only)
 
 
 def _flatten_module(module: Module) -> tuple[list[Any], Structure]:
-    named = list(module.named_parameters())
+    names, leaves = find_parameters(module)
     if chooses_parameters(module):
-        names = {id(leaf): name for name, leaf in named}
-        chosen = module.parameters()
-        named = [(names.get(id(leaf), str(i)), leaf) for i, leaf in enumerate(chosen)]
-    names_in_order = [name for name, _ in named]
-    return [leaf for _, leaf in named], Structure(
-        [f"[{name!r}]" for name in names_in_order],
-        [None] * len(named),
-        module.with_parameters,
-        lambda atoms: dict(zip(names_in_order, atoms, strict=True)),
+        known = dict(zip(leaves, names, strict=True))
+        leaves = module.parameters()
+        names = [known.get(leaf, str(i)) for i, leaf in enumerate(leaves)]
+    return leaves, Structure(
+        lambda: [f"[{name!r}]" for name in names],
+        [None] * len(leaves),
+        lambda atoms: copy_with(module, leaves, atoms),
+        lambda atoms: dict(zip(names, atoms, strict=True)),
     )
 
 
@@ -200,7 +206,7 @@ def _join(
     as_arguments = {key: part.as_argument for key, part in structures.items()}
     as_results = {key: part.as_result for key, part in structures.items()}
     return scalars, Structure(
-        [f"[{key!r}]{path}" for key, part in structures.items() for path in part.paths],
+        lambda: [f"[{key!r}]{path}" for key, part in structures.items() for path in part.paths],
         [dims for part in structures.values() for dims in part.dimensions],
         lambda atoms: build(atoms, as_arguments),
         lambda atoms: build(atoms, as_results),
@@ -215,9 +221,10 @@ def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[An
     def build(atoms: Sequence[Any]) -> Any:
         return like(tree, dict(zip(keys, atoms, strict=True)))
 
-    paths = [f"[{key!r}]" for key in keys]
     scalars = (_SCALAR,) * len(keys)
-    return list(parts.values()), Structure(paths, [None] * len(keys), build, build, scalars)
+    return list(parts.values()), Structure(
+        lambda: [f"[{key!r}]" for key in keys], [None] * len(keys), build, build, scalars
+    )
 
 
 def like(tree: object, parts: dict[Any, Any]) -> Any:
@@ -250,7 +257,11 @@ def _only(atoms: Sequence[Any]) -> Any:
     return atoms[0]
 
 
-_SCALAR = Structure([""], [None], _only, _only)
+def _no_path() -> list[str]:
+    return [""]
+
+
+_SCALAR = Structure(_no_path, [None], _only, _only)
 
 
 def _item(atoms: Sequence[Any]) -> Any:

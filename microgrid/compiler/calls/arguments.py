@@ -15,6 +15,7 @@ from ...engine import Value
 from ...guards.checks import is_of_dates, quote
 from ...nn import Module
 from ..native.rows import DOUBLE
+from ..trace import Traced
 from .parameters import Parameters, Place
 
 __all__ = ["Arguments", "Call"]
@@ -93,9 +94,9 @@ class Arguments:
                 raise OverflowError(f"{name} is too large for a float") from None
         elif isinstance(tree, Module):
             parameters = tree.parameters()
-            self.has_values |= any(parameter.is_traced for parameter in parameters)
+            self.has_values |= Traced in set(map(type, parameters))
             if not self.has_values:
-                self.shared_parts.append([parameter.data for parameter in parameters])
+                self.shared_parts.append([parameter._real for parameter in parameters])
             return tree, len(parameters)  # what it does with them is known of itself alone
         elif isinstance(tree, Mapping):
             return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]
@@ -150,7 +151,7 @@ class Arguments:
         shared: list[int] = []
         for name, is_shared, scalars, structure in self._flatten():
             for i, scalar in enumerate(scalars, start=len(names)):
-                if is_shared or isinstance(scalar, Value):  # which is a model's parameter
+                if is_shared or type(scalar) is Value:  # which is a model's parameter
                     shared.append(i)
             names += [name + path for path in structure.paths]
         return names, shared
