@@ -11,6 +11,7 @@ An atom is not taken apart any further: a number, a `Value`, or an array of them
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import accumulate, islice, product
@@ -46,6 +47,11 @@ class Structure(NamedTuple):
         """The names of the scalars: `[0]`, `['a'][1]`."""
         return self.find_paths()
 
+    @property
+    def has_only_numbers(self) -> bool:
+        """Whether there is no array."""
+        return self.dimensions.count(None) == len(self.dimensions)
+
     def argument(self, scalars: Sequence[Any]) -> Any:
         """Return the tree with other scalars in their places."""
         return self.as_argument(self._atoms(scalars))
@@ -75,7 +81,7 @@ class Structure(NamedTuple):
         return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
     def _atoms(self, scalars: Sequence[Any]) -> list[Any]:
-        if self.dimensions.count(None) == len(self.dimensions):  # each is an atom
+        if self.has_only_numbers:  # each is an atom
             return list(scalars[: len(self.dimensions)])
         slices = self._slices()
         return [
@@ -193,10 +199,11 @@ def _join(
         found, structures[key] = _flatten(part, is_scalar)
         scalars += found
 
+    fill = _kind_of(tree)
+
     def build(atoms: Sequence[Any], builds: Mapping[object, Build]) -> Any:
         left = iter(atoms)
-        return like(
-            tree,
+        return fill(
             {
                 key: build_part(list(islice(left, len(structures[key].dimensions))))
                 for key, build_part in builds.items()
@@ -216,10 +223,10 @@ def _join(
 
 def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[Any], Structure]:
     """Do the same where no part has parts of its own, without a look at each."""
-    keys = list(parts)
+    keys, fill = list(parts), _kind_of(tree)
 
     def build(atoms: Sequence[Any]) -> Any:
-        return like(tree, dict(zip(keys, atoms, strict=True)))
+        return fill(dict(zip(keys, atoms, strict=True)))
 
     scalars = (_SCALAR,) * len(keys)
     return list(parts.values()), Structure(
@@ -229,16 +236,26 @@ def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[An
 
 def like(tree: object, parts: dict[Any, Any]) -> Any:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
+    return _kind_of(tree)(parts)
+
+
+def _kind_of(tree: object) -> Callable[[dict[Any, Any]], Any]:
+    """Return what makes a tree of this kind of its parts, and does not keep the tree's own."""
     if isinstance(tree, Mapping):
         if type(tree) is dict or not isinstance(tree, MutableMapping):
-            return parts
-        filled = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
-        for key, part in parts.items():
-            filled[key] = part
-        return filled
+            return lambda parts: parts
+        return functools.partial(_fill_copy, tree)
     if isinstance(tree, list):
-        return list(parts.values())
-    return type(tree)(*parts.values()) if hasattr(tree, "_fields") else tuple(parts.values())
+        return lambda parts: list(parts.values())
+    kind = type(tree) if hasattr(tree, "_fields") else None
+    return lambda parts: kind(*parts.values()) if kind else tuple(parts.values())
+
+
+def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, Any]) -> Any:
+    filled = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
+    for key, part in parts.items():
+        filled[key] = part
+    return filled
 
 
 def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:

@@ -50,7 +50,9 @@ class Block:
 
 def template_of(structure: Structure, positions: Sequence[int]) -> Template:
     """Return the template of a structure, given the position of each of its numbers' output."""
-    tree = structure.result(positions)
+    tree: Template = structure.result(positions)
+    if structure.has_only_numbers:
+        return tree
     parts, outer = flatten(tree, lambda part: isinstance(part, np.ndarray))
     template: Template = outer.result(
         [_block(x) if isinstance(x, np.ndarray) else x for x in parts]
@@ -79,6 +81,8 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
         return get
     if isinstance(template, Block):
         return template.fill
+    if (whole := _filler_of_numbers(template, seen)) is not None:
+        return whole
     if isinstance(template, Mapping):
         named = {key: filler(part, seen) for key, part in template.items()}
         return lambda outputs: like(template, {key: part(outputs) for key, part in named.items()})
@@ -88,6 +92,26 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
     if type(template) is tuple:
         return lambda outputs: tuple([part(outputs) for part in parts])
     return lambda outputs: like(template, dict(enumerate([part(outputs) for part in parts])))
+
+
+def _filler_of_numbers(
+    template: Mapping[Any, Template] | Sequence[Template], seen: set[int]
+) -> Fill | None:
+    """Return the same for different numbers alone, as the gradients of a model's parameters are.
+
+    These are many, so it is one function for all of them, and not one for each.
+    """
+    named = template if isinstance(template, Mapping) else dict(enumerate(template))
+    places = {part: key for key, part in named.items() if isinstance(part, int)}
+    if not 1 < len(places) == len(named) or not seen.isdisjoint(places):
+        return None
+    seen.update(places)
+    get, keys = itemgetter(*places), list(named)
+    if type(template) is list:
+        return lambda outputs: list(get(outputs))
+    if type(template) is tuple:
+        return get
+    return lambda outputs: like(template, dict(zip(keys, get(outputs), strict=True)))
 
 
 def _copy(output: Any) -> Any:
