@@ -270,6 +270,83 @@ def pairs(draw) -> Stage:
     return Stage("forces of pairs" if forces else "outer product", apply)
 
 
+@st.composite
+def stencils(draw) -> Stage:
+    """Draw steps of an equation in time and space, with fixed ends or none, and their sizes."""
+    steps, is_ring = draw(st.integers(1, 5)), draw(st.booleans())
+    shrinks = draw(st.booleans())  # the steps, of constants that differ from step to step
+
+    def apply(xs: Numbers, weights: Weights) -> Numbers:
+        rate, n = weights.take(1)[0], len(xs)
+        for t in range(steps):
+            h = 0.25 / (1 + t * shrinks)
+            left, right = [xs[i - 1] for i in range(n)], [xs[(i + 1) % n] for i in range(n)]
+            if not is_ring:
+                left[0], right[-1] = 0.0, 1.0
+            triples = zip(left, xs, right, strict=True)
+            xs = [x + h * rate * (a - 2 * x + b) for a, x, b in triples]
+        return xs
+
+    ends = "a ring" if is_ring else "fixed ends"
+    return Stage(f"{steps} steps of a stencil, {ends}{', that shrink' * shrinks}", apply)
+
+
+@st.composite
+def polynomials(draw) -> Stage:
+    """Draw a polynomial of each number, by Horner's rule, or of the number and the one before."""
+    degree, own, goes_on = draw(st.integers(1, 5)), draw(st.booleans()), draw(st.booleans())
+
+    def apply(xs: Numbers, weights: Weights) -> Numbers:
+        coefficients, outs = weights.take(degree + 1), []
+        for x in xs:
+            first, *others = weights.take(degree + 1) if own else coefficients
+            value = first * outs[-1] if goes_on and outs else first
+            for c in others:
+                value = value * mg.sin(x) + c
+            outs.append(value)
+        return outs
+
+    kinds = f"{'own coefficients' if own else 'shared ones'}{', each with the last' * goes_on}"
+    return Stage(f"polynomials of degree {degree}, {kinds}", apply)
+
+
+@st.composite
+def choices(draw) -> Stage:
+    """Draw what a comparison with a weight, a constant or the next number decides."""
+    other = draw(st.sampled_from(["weights", "weight", "constant", "next"]))
+
+    def apply(xs: Numbers, weights: Weights) -> Numbers:
+        n = len(xs)
+        others = {
+            "weights": lambda: weights.take(n),
+            "weight": lambda: weights.take(1) * n,
+            "constant": lambda: [0.125] * n,
+            "next": lambda: [*xs[1:], 0.5],
+        }[other]()
+        pairs = zip(xs, others, strict=True)
+        return [mg.where(x < y, x * x - y, mg.maximum(x, 2.0 * y)) for x, y in pairs]
+
+    return Stage(f"choices by {other}", apply)
+
+
+@st.composite
+def attentions(draw) -> Stage:
+    """Draw means of all numbers for each, with weights of a softmax, past ones alone or all."""
+    is_causal = draw(st.booleans())
+
+    def apply(xs: Numbers, weights: Weights) -> Numbers:
+        xs, (query, value) = xs[:5], weights.take(2)
+        outs = []
+        for i, x in enumerate(xs):
+            seen = xs[: i + 1] if is_causal else xs
+            scores = [query * x * y for y in seen]
+            total = mg.logsumexp(scores)
+            outs.append(mg.dot([mg.exp(s - total) for s in scores], [value * y for y in seen]))
+        return outs
+
+    return Stage(f"{'causal ' * is_causal}attention", apply)
+
+
 REDUCTIONS: dict[str, Callable[[Numbers], Any]] = {
     **{"logsumexp": mg.logsumexp, "max": mg.max, "min": mg.min, "sum": mg.sum},
     "prod": lambda xs: mg.prod([mg.sin(x) for x in xs]),
@@ -334,6 +411,8 @@ STAGES = {
     **{"layer": layers, "convolution": convolutions, "recurrence": recurrences},
     **{"integrator": integrators, "triangle": triangles, "pairs": pairs, "each": elementwise},
     **{"reduction": reductions, "order": orders, "odd": odd_numbers, "shared": shared_parts},
+    **{"stencil": stencils, "polynomial": polynomials, "choice": choices},
+    "attention": attentions,
 }
 
 
