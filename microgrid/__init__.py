@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from . import compiler as compiler
     from . import datasets as datasets
     from . import drawing as drawing
+    from . import loops as loops
     from . import losses as losses
     from . import metrics as metrics
     from . import nn as nn
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .drawing import explore as explore
     from .drawing import formula as formula
     from .history import History as History
+    from .loops import *  # noqa: F403
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
     from .training import *  # noqa: F403
@@ -60,6 +62,7 @@ _LAZY = {  # name -> the module that it is in, or is
         "datasets": "",
         "drawing": "draw draw_dot explain explore formula",
         "history": "History",
+        "loops": "repeat scan",
         "losses": "",
         "metrics": "accuracy",
         "nn": "Layer MLP Module Neuron",

@@ -10,6 +10,7 @@ from .core.failures import operation_error
 from .core.graph import dependents
 from .core.modes import Mode, watched
 from .core.primitive import (
+    Operand,
     Primitive,
     add,
     advice_on_branches,
@@ -225,6 +226,8 @@ def _exponent(op: Primitive) -> float | None:
 
 
 def _is_finite(x: Number | None) -> bool:
+    if isinstance(x, Operand) and not isinstance(x, Value):
+        return True  # a row of a matrix: its numbers are looked at where they are multiplied
     number = x.data if isinstance(x, Value) else x
     return number is None or number - number == 0  # a Fraction may be too large for a float
 

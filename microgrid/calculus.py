@@ -20,6 +20,7 @@ from .core.graph import recording, require_fresh, topological_order
 from .core.modes import current, unrecorded
 from .core.primitive import CONSTANT, argument
 from .core.reals import number, number_of_kind
+from .derivatives.checkpoints import expanding
 from .derivatives.linearization import Linearization, is_closed
 from .derivatives.series import coefficients
 from .derivatives.trees import Structure, flatten, map_values
@@ -307,7 +308,7 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     require_whole_numbers(order=order, least=0, largest=LONGEST)
     if not isinstance(x, (Value, Real)):
         raise TypeError(f"taylor needs a single number or Value to expand at, got {quote(x)}")
-    with recording():
+    with recording(), expanding():
         call = _Call(f, "taylor", (x,), {}, 0)
         root, (variable,) = _root(call.output, "taylor"), call.nodes
         nodes = topological_order(root, variable)

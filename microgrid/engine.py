@@ -81,9 +81,9 @@ class Value(Arithmetic):
             numbers = [parent._real for parent in operands]
         except AttributeError:
             for operand in operands:
-                if isinstance(operand, Value):
-                    if operand.is_traced:
-                        return operand.record(op, operands)
+                if isinstance(operand, Operand):
+                    if operand.is_traced or not isinstance(operand, Value):
+                        return operand.record(op, operands)  # type: ignore[return-value]  # or that
                 elif type(operand) is not float and is_array(operand):
                     elements: Value = apply_to_arrays(op, operands)
                     return elements

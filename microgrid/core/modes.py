@@ -15,7 +15,7 @@ from functools import wraps
 from threading import Lock, local
 from typing import TYPE_CHECKING, Any, ClassVar, Never, TypeVar
 
-__all__ = ["Mode", "current", "unrecorded", "watched"]
+__all__ = ["Mode", "current", "expanded", "unrecorded", "watched"]
 
 CO_GENERATOR, CO_ASYNC = 0x20, 0x80 | 0x200  # as in `inspect`, which takes long to load
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -32,6 +32,7 @@ class _Block:
 
 Blocks = dict[int, _Block]  # thread -> the innermost block that it has entered
 unrecorded: Blocks = {}  # means True in `no_grad`, False in a `recording` inside of one
+expanded: Blocks = {}  # means True in `expanding`
 watched: Blocks = {}  # means the watch of `detect_anomaly`
 
 
@@ -162,7 +163,7 @@ class _Ending:
     """Takes a thread's blocks along when it ends: the next may get its number."""
 
     def __init__(self) -> None:
-        self.thread, self.tables = get_ident(), (unrecorded, watched)
+        self.thread, self.tables = get_ident(), (unrecorded, expanded, watched)
 
     def __del__(self) -> None:
         for blocks in self.tables:

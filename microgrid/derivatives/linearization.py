@@ -45,22 +45,27 @@ class Linearization:
 
     `roots` may be plain numbers, which depend on nothing. The partials are numbers if the graph is
     closed, with no leaf to differentiate with respect to but the inputs, and if they need not be
-    graphs.
+    graphs. If it `is_cut`, nothing behind the inputs is looked at, and no leaf beside them.
 
     Raises:
         RuntimeError: a leaf has changed since it was used.
     """
 
     def __init__(
-        self, roots: Sequence[Number], inputs: Sequence[Value], as_graphs: bool = False
+        self,
+        roots: Sequence[Number],
+        inputs: Sequence[Value],
+        as_graphs: bool = False,
+        is_cut: bool = False,
     ) -> None:
         self.roots, self.inputs = roots, inputs
         values = _values(roots)
         # behind the arguments of a trace nothing can be stale, or one of the other inputs
-        ends = inputs if all(map(_stands_for_leaf, inputs)) else []
-        self.order = order = [*ends, *order_beyond(set(ends), *values)]
-        require_fresh(order)
-        self.closed = not ends and is_closed(order, inputs)
+        ends = inputs if is_cut or all(map(_stands_for_leaf, inputs)) else []
+        order = order_beyond(set(ends), *values)
+        self.order = [*ends, *order]
+        require_fresh(self.order)
+        self.closed = is_cut or (not ends and is_closed(order, inputs))
         self.numeric = self.closed and not as_graphs
         partials_of = Value.partials if self.numeric else _partials_as_graphs
         self.links: list[Link] = [

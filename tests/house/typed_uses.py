@@ -241,6 +241,17 @@ def use_other_transforms() -> None:
     assert_type(mg.taylor(mg.exp, x, 4), list[Value])
 
 
+def use_loops() -> None:
+    def step(carry: list[Number], x: Number) -> tuple[list[Number], Number]:
+        return [carry[0] + x, carry[1] * 0.5], carry[0]
+
+    start: list[Number] = [1.0, 2.0]
+    assert_type(mg.scan(step, start, [1.0, 2.0]), tuple[list[Number], Any])
+    assert_type(mg.scan(lambda n, _: (n + 1, n), 0, length=3), tuple[int, Any])
+    assert_type(mg.repeat(lambda x: x * x, Value(0.5), 3, checkpoint=True), Value)
+    assert_type(mg.repeat(mg.sin, 0.5, 3), float)
+
+
 def steep(slope: float) -> tuple[str, Callable[..., float], Callable[..., tuple[float, ...]]]:
     def forward(x: float) -> float:
         return slope * x

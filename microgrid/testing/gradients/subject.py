@@ -16,6 +16,7 @@ from typing import TypeGuard
 from ...calculus import Scalar, gradients, jvp, vjp
 from ...core.failures import failure_of
 from ...core.graph import no_grad, set_gradients
+from ...derivatives.checkpoints import expanding
 from ...derivatives.trees import flatten
 from ...engine import Value
 from ...guards.checks import quote
@@ -55,7 +56,8 @@ class Subject:
         self, inputs: Sequence[Scalar], order: int, arguments: Sequence[object] = ()
     ) -> list[Scalar]:
         """Return what an order differentiates: f, its gradient, its Hessian's rows, and so on."""
-        output = self.f(*(arguments or self.structure.argument(inputs)))
+        with expanding():  # who is to blame, only the whole graph can say
+            output = self.f(*(arguments or self.structure.argument(inputs)))
         if not _is_scalar(output):
             got = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
             raise TypeError(f"check_gradients needs a function with one scalar output, got {got}")
