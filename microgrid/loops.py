@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from .core.array_rules import is_array
 from .core.graph import order_beyond
-from .core.sequences import as_list
+from .core.sequences import entries, is_ordered
 from .derivatives.checkpoints import run_without_graph, values_in
 from .derivatives.trees import like, map_values
 from .engine import Value
@@ -46,8 +46,8 @@ def scan(
 
     This is the loop that JAX calls `jax.lax.scan`, on numbers in any structure. The xs are a list,
     an array or anything else with an order, or a tuple or dict of such, of which each step gets a
-    tuple or dict. The ys come likewise: as a list, or a tuple or dict of lists if f returns such as
-    its y; as None if all of them are None; as [] if there is no step.
+    tuple or dict of entries. The ys are a list; or a tuple or dict of lists, if f returns such as
+    its y; or None, if all of them are None; or [], if there is no step.
 
     With `checkpoint` the graph of the loop is not kept, but only the carry of every √n-th step;
     where a derivative is asked for, of any order, the steps between two of these are taken again. A
@@ -188,18 +188,19 @@ def _steps_of(xs: object, length: object) -> tuple[list[Any] | None, int]:
 
 def _zip(xs: Any, name: str) -> list[Any]:
     """Return the entries of a list, or tuples and dicts with one entry of each of their lists."""
-    if not isinstance(xs, (tuple, Mapping)):
+    is_list = isinstance(xs, tuple) and not any(isinstance(x, Mapping) or is_ordered(x) for x in xs)
+    if is_list or not isinstance(xs, (tuple, Mapping)):
         if is_array(xs) and xs.ndim > 1:
             return list(xs)  # of arrays
-        return as_list(xs, f"`{name}` must be a list, or a tuple or dict of lists")
+        return entries(xs, f"`{name}` must be a list, or a tuple or dict of lists")
     keys = [*xs] if isinstance(xs, Mapping) else [*range(len(xs))]
     parts = {key: _zip(xs[key], f"{name}[{key!r}]") for key in keys}
     lengths = {key: len(part) for key, part in parts.items()}
     if len(set(lengths.values())) != 1:
         found = ", ".join(f"{count} in [{key!r}]" for key, count in lengths.items())
         raise ValueError(f"the lists in `{name}` must be of one length, got {found or 'none'}")
-    entries = zip(*parts.values(), strict=True)
-    return [like(xs, dict(zip(keys, entry, strict=True))) for entry in entries]
+    rows = zip(*parts.values(), strict=True)
+    return [like(xs, dict(zip(keys, row, strict=True))) for row in rows]
 
 
 def _unzip(ys: list[Any], name: str = "y") -> Any:

@@ -141,7 +141,7 @@ def test_a_step_may_change_the_lists_that_it_gets():
         (lambda: scan(lambda c, x: (c, x), 0.0), ValueError, "needs its length: scan"),
         (lambda: scan(lambda c, x: (c, x), 0.0, [1.0], 2), ValueError, "of the xs, 1, got 2"),
         (lambda: scan(lambda c, x: (c, x), 0.0, 3.0), TypeError, "`xs` must be a list, or"),
-        (lambda: scan(lambda c, x: (c, x), 0.0, (1.0,)), TypeError, r"`xs\[0\]` must be a list"),
+        (lambda: scan(lambda c, x: (c, x), 0.0, ([], 1)), TypeError, r"`xs\[1\]` must be a list"),
         (
             lambda: scan(lambda c, x: (c, x), 0.0, {"a": [1.0], "b": []}),
             ValueError,

@@ -113,7 +113,7 @@ OTHERS = {
         *[f"optim.{name}" for name in ("Optimizer", "SGD", "Adam", "AdamW", "RMSprop")],
     ],
     "places of arguments": ["grad", "value_and_grad", "jacobian", "hessian", "compile"],
-    "trees of arguments": ["jvp", "hvp"],
+    "trees of arguments": ["jvp", "hvp", "scan"],
     "names and labels": ["draw", "formula", "drawing.Formula", "drawing.plot_network"],
     "lines of a file": ["drawing.Graph.write"],
     "the method of its base": [f"{name}.with_parameters" for name in ("Neuron", "Layer", "MLP")],
