@@ -67,7 +67,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 4900,
+    "the top": 4950,
     "arrays/": 2400,
     "compiler/": 2270,
     "compiler/calls/": 1250,
@@ -75,7 +75,7 @@ BUDGET = {
     "compiler/native/": 740,
     "compiler/training/": 715,
     "core/": 1950,
-    "derivatives/": 1480,
+    "derivatives/": 1520,
     "drawing/": 900,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
