@@ -46,9 +46,8 @@ from .networks import (
     BATCH,
     BATCHES,
     Classification,
-    by_model,
+    First,
     compiled_step,
-    first_results,
     fitted,
     jax_loss,
     matrices_of,
@@ -253,23 +252,12 @@ def tell_parts(parts: dict[str, float]) -> str:
 def first_result(options: argparse.Namespace) -> None:
     """Print what it takes from a Python function to its first result."""
     microgrid.compile(lambda x: x * x)(1.0)  # wakes LLVM up
-    for sizes, most in (((784, 64, 10), 0.5), ((2, 140, 140, 1), 0.3)):
-        task = Classification.random(sizes, 128)
-        if sizes[-1] == 1:
-            task = task._replace(classes=np.zeros(128, int))
-        name = "-".join(map(str, sizes))
+    for task, most in ((First.of_classes(NETWORKS[1]), 0.5), (First.of_signs(140), 0.3)):
         if fits("first", 4 * len(task.model.parameters()), options):
-            title = f"from the function to the loss and gradient of {name}, 128 rows"
-            sides = partial(first_sides, task)
-            times = measure(Row("first", title, sides, "microgrid", ["JAX"], 2.5), options)
+            title = f"from the function to the loss and gradient of {task.name}, {BATCH} rows"
+            times = measure(Row("first", title, task.sides, "microgrid"), options)
             print(f"  target: {verdict(times['microgrid'].median, most, ' s')}")
-            x, y = task.columns()
-            print(f"  {tell_parts(parts_of(lambda t=task, x=x, y=y: by_model()(t.model, x, y)))}")
-
-
-def first_sides(task: Classification, rows: int) -> Iterator[Side]:
-    """Yield the sides of a first result."""
-    return first_results(task)
+            print(f"  {tell_parts(parts_of(task.run))}")
 
 
 MOST_GROWTH = 2.0  # of compiling and of code, as layers grow
@@ -389,7 +377,7 @@ def scalars(options: argparse.Namespace) -> None:
         if fits(name, operations, options):
             sides = partial(loss_sides, function)
             title = f"loss and gradient of {what}, {options.rows} rows"
-            measure(Row(name, title, sides, "microgrid's kernel", ["JAX"], 1.0), options)
+            measure(Row(name, title, sides, "microgrid's kernel"), options)
             w, x, target = inputs_of(function, options.rows)
             parts = parts_of(lambda f=function, given=(w, x, target): compiled(f)(*given))
             print(f"  {tell_parts(parts)}")

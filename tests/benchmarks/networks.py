@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -19,8 +20,10 @@ from .sides import (
     joined_step,
     kernel_alone,
     matrices,
+    matrix_loss,
     numbers_of,
     peer,
+    signed_moons,
 )
 
 EPOCHS, BATCHES, BATCH, RATE = 10, 8, 128, 1e-3  # of a training
@@ -58,15 +61,6 @@ def compiled_step(model: MLP) -> Any:
         return losses.cross_entropy(model.with_parameters(parameters)(x), y)
 
     return microgrid.compile(value_and_grad(loss), shared=0, reduce="sum")
-
-
-def by_model() -> Any:
-    """Return the same, as it is written for a model, not compiled for any yet."""
-    return microgrid.compile(
-        value_and_grad(lambda model, x, y: losses.cross_entropy(model(x), y)),
-        shared=0,
-        reduce="sum",
-    )
 
 
 def scores(parts: Sequence[Any], X: Any, relu: Callable[[Any], Any]) -> Any:
@@ -123,23 +117,61 @@ def softmax(task: Classification) -> Iterator[Side]:
         yield Side("PyTorch", torch_step(task), joined_step)
 
 
-def first_results(task: Classification) -> Iterator[Side]:
-    """Yield the sides of compiling the step: from a new function to its first result."""
-    x, y = task.columns()
+class First(NamedTuple):
+    """What is to be compiled: a loss of a model, given some rows and their targets.
 
-    def ours() -> Any:
-        loss, slopes = by_model()(task.model, x, y)
-        return np.array([loss, *slopes.values()])
+    Compiled anew by `ours`, and by JAX from `theirs`, the loss of matrices.
+    """
 
-    yield Side("microgrid", ours, np.array)
-    if jax := peer("jax"):
-        given = jax.device_put((matrices_of(task), task.rows, task.classes))
+    name: str
+    model: MLP
+    columns: list[Any]
+    targets: Any
+    ours: Callable[[], Any]
+    theirs: Callable[[], Callable[..., Any]]
 
-        def theirs() -> Any:
-            jax.clear_caches()
-            return jax.block_until_ready(jax.jit(jax.value_and_grad(jax_loss()))(*given))
+    @classmethod
+    def of_classes(cls, sizes: Sequence[int]) -> First:
+        """Return the sum of cross-entropies of a network."""
+        task = Classification.random(sizes, BATCH)
+        step = partial(step_by_model, losses.cross_entropy, "sum")
+        return cls("-".join(map(str, sizes)), task.model, *task.columns(), step, jax_loss)
 
-        yield Side("JAX", theirs, joined_step)
+    @classmethod
+    def of_signs(cls, hidden: int) -> First:
+        """Return the mean hinge loss of a network 2-n-n-1."""
+        X, signs = signed_moons(BATCH)
+        model, columns = MLP(2, [hidden, hidden, 1], seed=0), list(np.ascontiguousarray(X.T))
+        step = partial(step_by_model, losses.hinge, "mean")
+        theirs = lambda: matrix_loss(peer("jax").nn.relu)  # noqa: E731
+        return cls(f"2-{hidden}-{hidden}-1", model, columns, signs, step, theirs)
+
+    def run(self) -> Any:
+        """Compile and call."""
+        return self.ours()(self.model, self.columns, self.targets)
+
+    def sides(self, rows: int) -> Iterator[Side]:
+        """Yield the sides of compiling: from a new function to its first result."""
+        yield Side("microgrid", self.run, lambda result: np.array([result[0], *result[1].values()]))
+        if jax := peer("jax"):
+            sizes = (len(self.columns), *(len(layer.neurons) for layer in self.model.layers))
+            parts = matrices(numbers_of(self.model), sizes)
+            kind = int if self.theirs is jax_loss else float
+            given = jax.device_put(
+                (parts, np.transpose(self.columns), np.asarray(self.targets, kind))
+            )
+
+            def theirs() -> Any:
+                jax.clear_caches()
+                return jax.block_until_ready(jax.jit(jax.value_and_grad(self.theirs()))(*given))
+
+            yield Side("JAX", theirs, joined_step)
+
+
+def step_by_model(loss: Callable[..., Any], reduce: Any) -> Any:
+    """Return a loss and its gradient by a model, compiled for none yet."""
+    derived = value_and_grad(lambda model, x, y: loss(model(x), y))
+    return microgrid.compile(derived, shared=0, reduce=reduce)
 
 
 # Training
