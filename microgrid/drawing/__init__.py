@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .picture import Picture
     from .stepper.exploration import Exploration, explore
     from .training.boundary import plot_decision_boundary
+    from .training.confusion import plot_confusion_matrix
     from .training.curves import plot_history
+    from .training.images import plot_images
     from .training.live import LivePlot
     from .training.movie import BoundaryMovie
     from .training.network import plot_network
@@ -33,8 +35,10 @@ __all__ = [
     "explain",
     "explore",
     "formula",
+    "plot_confusion_matrix",
     "plot_decision_boundary",
     "plot_history",
+    "plot_images",
     "plot_network",
 ]
 
@@ -49,8 +53,10 @@ __getattr__ = lazy(
         "Picture": "picture",
         "BoundaryMovie": "training.movie",
         "LivePlot": "training.live",
+        "plot_confusion_matrix": "training.confusion",
         "plot_decision_boundary": "training.boundary",
         "plot_history": "training.curves",
+        "plot_images": "training.images",
         "plot_network": "training.network",
     },
     {

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from math import inf, isfinite, isnan, nan, sqrt
 
-__all__ = ["Scale", "largest_size"]
+__all__ = ["ABOVE", "BELOW", "Scale", "largest_size"]
 
 # Brewer's orange and purple; in grey the purple is darker, and its lines are dashed.
 GROUND = {1: ("#fff1de", "#f7ab52"), -1: ("#efecf6", "#a692d4")}  # of numbers, in black
 LINE = {1: "#b35806", -1: "#542788"}
+# From the largest negative number to the largest, without the middle; one side is as dark as the
+# other, so that in grey one sees how large a number is.
+BELOW, ABOVE = ("#512684", "#9778c9"), ("#cf6d1f", "#742100")
 
 Gradient = float | Fraction | None
 

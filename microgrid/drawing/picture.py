@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from io import BytesIO
 
 from matplotlib.figure import Figure
 
+from ..core.sequences import as_list
+from ..guards.checks import quote
 from .files import format_of, save_drawn
 from .labels import printable, shorten, xml_text
 
-__all__ = ["Picture", "format_of_picture", "plottable"]
+__all__ = ["Picture", "format_of_picture", "plottable", "plottable_labels"]
 
 # control characters, and one that matplotlib leaves out of a PDF and then does not find there
 UNPLOTTABLE = re.compile("[\x00-\x1f\x7f\ufeff]")
@@ -73,6 +76,27 @@ def plottable(text: str, most: int = 24) -> str:
     'two lines'
     """
     return shorten(printable(UNPLOTTABLE.sub("�", " ".join(text.split()))), most)
+
+
+def plottable_labels(name: str, labels: Iterable[object] | None, count: int) -> list[str]:
+    """Return so many labels as plottable text; all are empty if there are none.
+
+    Raises:
+        ValueError: there are more labels, or fewer.
+        TypeError: they are no list, or contain themselves.
+
+    >>> plottable_labels("outputs", ["a", 1], 2)
+    ['a', '1']
+    """
+    if labels is None:
+        return [""] * count
+    given = as_list(labels, f"`{name}` must be a list of labels")
+    if len(given) != count:
+        raise ValueError(f"`{name}` must be {count} labels, one for each, got {quote(given)}")
+    try:
+        return [plottable(str(label)) for label in given]
+    except RecursionError:
+        raise TypeError(f"`{name}` must be strings or numbers, got {quote(given)}") from None
 
 
 def format_of_picture(path: str | os.PathLike[str]) -> str:

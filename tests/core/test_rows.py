@@ -21,7 +21,14 @@ from microgrid import MLP, Layer, Neuron, Value, accuracy, fit, losses, metrics,
 from microgrid.core.primitive import Primitive
 from microgrid.core.sequences import is_number, single
 from microgrid.datasets import StandardScaler, batches, blobs, split
-from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
+from microgrid.drawing import (
+    BoundaryMovie,
+    LivePlot,
+    plot_decision_boundary,
+    plot_images,
+    plot_network,
+)
+from microgrid.drawing.training import confusion
 
 # Numbers that every type of a column can hold; no row is like another.
 X = [[3.0, 1.0], [0.0, 2.0], [5.0, 4.0], [1.0, 7.0], [6.0, 0.0], [2.0, 5.0]]
@@ -47,6 +54,10 @@ def drawn(of):
     picture = plot_decision_boundary(lambda x: x[0] - x[1], of(X), of(Y), resolution=3)
     points = [c.get_offsets().tolist() for c in picture.figure.axes[0].collections[-2:]]
     return points, picture.alternative
+
+
+def images_of(picture):
+    return [image.get_array().tolist() for image in picture.figure.axes[0].images]
 
 
 def in_batches(of):
@@ -78,6 +89,8 @@ CALLS = {
         StandardScaler().fit(X).inverse_transform(of(X))
     ),
     "drawing.plot_decision_boundary": drawn,
+    "drawing.plot_images": lambda of: images_of(plot_images(of(X[:2]), width=1)),
+    "drawing.plot_confusion_matrix": lambda of: confusion._counts(of(X[:2])).tolist(),
     "drawing.BoundaryMovie": lambda of: vars(BoundaryMovie(of(X), of(Y)).boundary),
     "drawing.LivePlot": lambda of: vars(LivePlot(of(X), of(Y)).boundary),
     **{f"losses.{name}": loss_of(getattr(losses, name)) for name in losses.__all__},
@@ -570,9 +583,16 @@ NO_NUMBER = [
 ]
 
 
+OTHER_NAMES = {
+    "datasets.blobs": "centers",
+    "drawing.plot_images": "images",
+    "drawing.plot_confusion_matrix": "matrix",
+}
+
+
 @pytest.mark.parametrize("name", OF_NUMBERS)
 def test_the_row_and_the_column_of_what_is_no_number_are_named(name):
-    argument = "centers" if name == "datasets.blobs" else "X"
+    argument = OTHER_NAMES.get(name, "X")
     for number in NO_NUMBER:
         rows = [row if i != 4 else [row[0], number] for i, row in enumerate(X)]
         for kind, column in [(list, "column 1"), (Pandas, r"column 1 \('b'\)")]:

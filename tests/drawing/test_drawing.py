@@ -592,7 +592,8 @@ def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
     "name",
     [
         *("BoundaryMovie", "LivePlot", "Picture"),
-        *("plot_decision_boundary", "plot_history", "plot_network"),
+        *("plot_confusion_matrix", "plot_decision_boundary", "plot_history", "plot_images"),
+        "plot_network",
     ],
 )
 def test_without_matplotlib_pictures_say_what_to_install(name, monkeypatch):
@@ -723,6 +724,8 @@ def test_pictures_of_any_text_are_well_formed(text, tmp_path):
     for picture in (
         plot_history(records),
         drawing.plot_network(neuron, inputs=[text], outputs=[text]),
+        drawing.plot_images([[0.0]], labels=[text]),
+        drawing.plot_confusion_matrix([[1]], classes=[text]),
     ):
         svg = Path(picture.save(tmp_path / "a.svg")).read_text(encoding="utf-8")
         assert ET.fromstring(svg).find(f"{SVG}title").text == picture.alternative

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ipykernel.zmqshell import ZMQDisplayPublisher
-from matplotlib.colors import to_rgb
 from PIL import Image
 
 from microgrid import MLP, Layer, Module, Neuron, Value, accuracy, fit, losses, optim
@@ -21,6 +20,7 @@ from microgrid.datasets import moons
 from microgrid.drawing import BoundaryMovie, LivePlot, plot_decision_boundary, plot_network
 from microgrid.drawing.training import boundary, live, movie
 from microgrid.drawing.training.network import GRADIENTS, WIDEST
+from tests.colours import lightness
 from tests.search import usual
 
 X, Y = moons(12, seed=0)
@@ -462,12 +462,6 @@ def test_equal_gradients_have_equal_colours_and_others_have_others():
         colours.setdefault(parameter.grad, set()).add(colour)
     assert all(len(each) == 1 for each in colours.values())
     assert len(set.union(*colours.values())) == len(colours) == 7
-
-
-def lightness(colour):
-    """Return the relative luminance of WCAG 2's definition, on a scale that the eye has: CIE L*."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return 116 * np.dot(linear, [0.2126, 0.7152, 0.0722]) ** (1 / 3) - 16
 
 
 def test_in_grey_a_gradient_is_as_dark_as_it_is_large_whatever_its_sign():

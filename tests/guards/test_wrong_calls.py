@@ -472,6 +472,15 @@ CALLS = {
         lambda: drawing.plot_network,
         **defaults(drawing.plot_network, model=model, most=constant(5)),
     ),
+    "plot_images": Call(
+        lambda: drawing.plot_images,
+        **{"images": constant(X), "width": constant(1), "labels": constant("abcd")},
+        columns=constant(3),
+    ),
+    "plot_confusion_matrix": Call(
+        lambda: drawing.plot_confusion_matrix,
+        **{"matrix": lambda: [[1, 2], [0, 3]], "classes": constant("ab")},
+    ),
     "plot_decision_boundary": Call(
         lambda: drawing.plot_decision_boundary,
         **{"model": model, "X": constant(X), "y": constant(Y), "resolution": constant(5)},

@@ -414,6 +414,8 @@ def use_pictures() -> None:
     assert_type(mg.explore(y), mg.drawing.Exploration)
     assert_type(mg.drawing.plot_network(mg.MLP(2, [1])), mg.drawing.Picture)
     assert_type(mg.drawing.plot_history([{"epoch": 1, "loss": 0.5}]), mg.drawing.Picture)
+    assert_type(mg.drawing.plot_images([[0.5, y], [x, 0]], width=2), mg.drawing.Picture)
+    assert_type(mg.drawing.plot_confusion_matrix([[1, 0], [0, 1]]), mg.drawing.Picture)
     X, t = mg.datasets.moons(4)
     model = mg.MLP(2, [1])
     assert_type(mg.drawing.plot_decision_boundary(model, X, t, resolution=2), mg.drawing.Picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,7 +30,14 @@ from ...nn import Module
 from ..picture import Picture
 from .curves import COLOURS
 
-__all__ = ["RESOLUTION", "SIZE", "Boundary", "drawable_rows", "plot_decision_boundary"]
+__all__ = [
+    "RESOLUTION",
+    "SIZE",
+    "Boundary",
+    "drawable_rows",
+    "numbers_behind",
+    "plot_decision_boundary",
+]
 
 MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
@@ -141,10 +149,15 @@ class Boundary:
 
 def drawable_rows(X: Iterable[Iterable[object]], y: Iterable[object]) -> Examples:
     """Return rows and their labels as `examples` does, of each `Value` among them its number."""
-    return examples(_numbers("X", X), _numbers("y", y))
+    return examples(numbers_behind("X", X), numbers_behind("y", y))
 
 
-def _numbers(name: str, data: Iterable[object]) -> Iterable[object]:
+def numbers_behind(name: str, data: Iterable[Any]) -> Iterable[Any]:
+    """Return rows or targets with the number of each `Value` among them in its place.
+
+    >>> numbers_behind("X", [[Value(1.0), 2.0]])
+    [[1.0, 2.0]]
+    """
     if names_of_columns(data):
         return data
     rows = as_list(data, f"`{name}` must be a list or an array, with an entry for each row")

@@ -16,20 +16,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from ...core.sequences import as_list
 from ...engine import Value
-from ...guards.checks import quote, require_whole_numbers
+from ...guards.checks import require_whole_numbers
 from ...nn import MLP, Layer, Module, Neuron
+from ..colours import ABOVE, BELOW
 from ..labels import number_text, width
-from ..picture import Picture, plottable
+from ..picture import Picture, plottable, plottable_labels
 
 __all__ = ["plot_network"]
 
-# Purple and orange, as in the picture of a graph, which the colour-blind tell apart. One is as dark
-# as the other: in grey one sees how large a gradient is. The middle is grey, to be seen on white.
-GRADIENTS = LinearSegmentedColormap.from_list(
-    "gradients", ["#512684", "#9778c9", "#c8c8c8", "#cf6d1f", "#742100"]
-)
+# The middle is grey, to be seen on white.
+GRADIENTS = LinearSegmentedColormap.from_list("gradients", [*BELOW, "#c8c8c8", *ABOVE])
 INK = "#444444"
 WIDEST = 5.0  # points, of the largest parameter; the others in proportion
 DASH, GAP = 10.0, 4.0  # points
@@ -79,7 +76,10 @@ def plot_network(
     sizes = [len(layers[0][0].w), *map(len, layers)]
     if inputs is None:
         inputs = [f"x{str(i + 1).translate(SUBSCRIPTS)}" for i in range(sizes[0])]
-    names = [_labels("inputs", inputs, sizes[0]), _labels("outputs", outputs, sizes[-1])]
+    names = [
+        plottable_labels("inputs", inputs, sizes[0]),
+        plottable_labels("outputs", outputs, sizes[-1]),
+    ]
 
     columns = _place_neurons(sizes, most)
     figure, axes = _make_figure(columns, names)
@@ -105,18 +105,6 @@ def _layers(model: object) -> list[list[Neuron]]:
         f"plot_network needs an MLP, a Layer or a Neuron, got {type(model).__name__}; "
         "of a model of your own, draw one of its parts"
     )
-
-
-def _labels(what: str, labels: Iterable[object] | None, count: int) -> list[str]:
-    if labels is None:
-        return [""] * count
-    given = as_list(labels, f"`{what}` must be a list of labels")
-    if len(given) != count:
-        raise ValueError(f"`{what}` must be {count} labels, one for each, got {quote(given)}")
-    try:
-        return [plottable(str(label)) for label in given]
-    except RecursionError:
-        raise TypeError(f"`{what}` must be strings or numbers, got {quote(given)}") from None
 
 
 def _neurons_to_show(size: int, most: int) -> list[int | None]:
