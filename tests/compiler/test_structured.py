@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid.compiler.native.kernel import ArrayKernel
-from tests.search import LONG, usual
+from tests.search import LONG, THOROUGH, usual
 
-from .structured import MOST_STAGES, STAGES, numbers_for, structured
+from .structured import MOST_STAGES, OUTPUTS, STAGES, numbers_for, structured
+from .written import SIZES, written
 
 # Of the largest number: some hundred operations, each a few units in the last place off.
 AGREEMENT = 1e-12
@@ -90,7 +91,14 @@ def test_a_kernel_of_what_has_structure_computes_what_python_does_row_by_row(dra
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", sorted(STAGES))
-@usual(50)
+@usual(25)
 @given(data=st.data())
 def test_a_kernel_of_each_kind_of_structure_computes_what_python_does(stage, data):
     check(data.draw(structured(40, MOST_STAGES, stage)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outputs", sorted(OUTPUTS) if THOROUGH else ["gradients", "values"])
+@pytest.mark.parametrize("function", SIZES, ids=lambda function: function.__name__)
+def test_a_kernel_of_what_authors_write_computes_what_python_does(function, outputs):
+    check(written(function, outputs))
