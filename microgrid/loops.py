@@ -3,11 +3,12 @@
 A loop that is written in Python keeps the graph of all of its steps. That is right for hundreds of
 them, and too much for a million. `scan` and `repeat` are the same loops as functions, so that they
 can keep less: with checkpoints they hold the carry of every √n-th step, and the graphs of the steps
-between two of these while they are differentiated.
+between two of these while they are differentiated. Of a step that is compiled they hold no graph.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isqrt
@@ -30,7 +31,7 @@ NUMBERS = {float, int, Value}
 FEW = 1000  # steps at most that are traced without a look at their size
 
 Carry = TypeVar("Carry")
-Step = Callable[[Any, Any], Any]
+Step = Callable[..., Any]
 
 
 def scan(
@@ -55,6 +56,12 @@ def scan(
     (Griewank & Walther 2008, *Evaluating Derivatives*, chapter 12). So f must do the same when it
     is called again.
 
+    If f is compiled, `scan(compile(f), carry, xs)`, kernels take the steps of a carry and xs of
+    single numbers, and the gradient goes back through them; a million steps take well below a
+    second. There are checkpoints in any case, and derivatives of higher order are computed in
+    Python. The `Value`s that f uses are not constants here: gradients reach them. In a compiled
+    function that calls a loop, each step is a part of its program.
+
     Args:
         f: takes a carry and an x; returns a pair, the next carry, of the same structure, and a y.
         carry: what the first step gets: a number, or numbers in lists, tuples, dicts and arrays.
@@ -65,8 +72,8 @@ def scan(
 
     Raises:
         TypeError: f does not return a pair, or the xs are no lists.
-        ValueError: f returns a carry of another structure than the one that it got, or the xs and
-            the length do not agree.
+        ValueError: f returns a carry of another structure than the one that it got, the xs and the
+            length do not agree, or a loop in a compiled function has too many steps for it.
 
     >>> scan(lambda total, x: (total + x, total * x), 0.0, [1.0, 2.0, 3.0])
     (6.0, [0.0, 2.0, 9.0])
@@ -78,7 +85,8 @@ def scan(
     require_functions(takes="of a carry and an x", count=2, f=f)
     require_bools(reverse=reverse, checkpoint=checkpoint)
     steps, count = _steps_of(xs, length)
-    carry, ys = _Loop(f, steps, count, reverse).run(carry, checkpoint)
+    steps = steps[::-1] if steps and reverse else steps
+    carry, ys = _run(f, _step, carry, steps, count, checkpoint)
     return carry, None if count and not ys else _unzip(ys[::-1] if reverse else ys)
 
 
@@ -101,75 +109,93 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
     require_functions(takes="of a carry", count=1, f=f)
     require_whole_numbers(n=n, least=0, largest=LONGEST)
     require_bools(checkpoint=checkpoint)
-
-    def step(carry: Carry, x: object) -> tuple[Carry, None]:
-        return f(carry), None
-
-    last: Carry = _Loop(step, None, int(n)).run(carry, checkpoint)[0]
+    last: Carry = _run(f, _step_without_x, carry, None, int(n), checkpoint)[0]
     return last
 
 
-class _Loop:
-    """The steps of a loop, all of which get None if there are no `xs`."""
+def _run(
+    f: Any, step: Step, carry: Any, xs: list[Any] | None, count: int, checkpoint: bool
+) -> tuple[Any, list[Any]]:
+    """Return the last carry, and the ys that are not None, in the order of the steps."""
+    if count and _is_compiled(f) and not f.shared and not f.reduce:
+        from .compiler.calls.steps import take_steps
 
-    def __init__(self, f: Step, xs: list[Any] | None, count: int, reverse: bool = False) -> None:
-        self.f, self.xs, self.count, self.reverse = f, xs, count, reverse
+        if taken := take_steps(f, partial(step, f.function), carry, xs, count):
+            return taken
+    size = isqrt(count - 1) + 1 if checkpoint and count else count
+    ys: list[Any] = []
+    for begin in range(0, count, size or 1):
+        end = min(begin + size, count)
+        part = [None] * (end - begin) if xs is None else xs[begin:end]
+        stretch = partial(_take_steps, partial(step, f), carry, part, count)
+        carry, more = run_without_graph(stretch) if checkpoint else stretch()
+        ys += more
+    if ys and len(ys) < count:
+        raise ValueError(
+            "the step of a loop must return a y each time, or None each time, got None for "
+            f"{count - len(ys)} of {count} steps"
+        )
+    return carry, ys
 
-    def run(self, carry: Any, checkpoint: bool) -> tuple[Any, list[Any]]:
-        """Return the last carry, and the ys that are not None in the order of the steps."""
-        size = isqrt(max(self.count - 1, 0)) + 1 if checkpoint else self.count
-        ys: list[Any] = []
-        for begin in range(0, self.count, size or 1):
-            stretch = partial(self._stretch, carry, begin, min(begin + size, self.count))
-            carry, more = run_without_graph(stretch) if checkpoint else stretch()
-            ys += more
-        if ys and len(ys) < self.count:
-            raise ValueError(
-                "the step of a loop must return a y each time, or None each time, got None for "
-                f"{self.count - len(ys)} of {self.count} steps"
-            )
-        return carry, ys
 
-    def _stretch(self, carry: Any, begin: int, end: int) -> tuple[Any, list[Any]]:
-        """Take some of the steps, likewise."""
-        carry = map_values(lambda x: x, carry)  # of which a step may change the lists
-        ys: list[Any] = []
-        for i in range(begin, end):
-            before = carry
-            carry, y = self._step(carry, i)
-            if not _are_alike(carry, before):
-                raise ValueError(
-                    "the step of a loop must return a carry of the structure of the one that it "
-                    f"gets, {_structure(before)}, got {_structure(carry)}"
-                )
-            if i == 0:
-                self._require_traceable(before, (carry, y))
-            if y is not None:
-                ys.append(y)
-        return carry, ys
+def _take_steps(step: Step, carry: Any, xs: list[Any], count: int) -> tuple[Any, list[Any]]:
+    """Take some of a number of steps, likewise."""
+    carry = map_values(lambda x: x, carry)  # of which a step may change the lists
+    ys: list[Any] = []
+    for i, x in enumerate(xs):
+        before = carry
+        carry, y = step(carry, x)
+        if i == 0:
+            _require_traceable([before, x], [carry, y], count)
+        if y is not None:
+            ys.append(y)
+    return carry, ys
 
-    def _step(self, carry: Any, i: int) -> tuple[Any, Any]:
-        place = self.count - 1 - i if self.reverse else i
-        result = self.f(carry, None if self.xs is None else self.xs[place])
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(
-                f"the step of a loop must return a pair (carry, y), got {quote(result)} "
-                f"({type(result).__name__}); where there is nothing to collect, y is None"
-            )
-        return result
 
-    def _require_traceable(self, before: object, after: object) -> None:
-        """Raise `ValueError` if a compiled function would have too many operations in it."""
-        values = values_in(after)
-        if self.count < FEW or not any(x.is_traced for x in values):
-            return
-        size = len(order_beyond({*values_in((before, self.xs))}, *values))
-        if size * self.count > MOST_TRACED:
-            raise ValueError(
-                f"a compiled function holds at most {MOST_TRACED:,} operations of a loop, got "
-                f"{self.count:,} steps of about {size:,}; compile the step, and not what calls "
-                "the loop: scan(compile(f), carry, xs)"
-            )
+def _step(f: Step, carry: Any, x: object) -> tuple[Any, Any]:
+    """Take one step, and check what f returns."""
+    result = f(carry, x)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"the step of a loop must return a pair (carry, y), got {quote(result)} "
+            f"({type(result).__name__}); where there is nothing to collect, y is None"
+        )
+    _require_alike(carry, result[0])
+    return result
+
+
+def _step_without_x(f: Callable[[Any], Any], carry: Any, x: object) -> tuple[Any, None]:
+    result = f(carry)
+    _require_alike(carry, result)
+    return result, None
+
+
+def _require_alike(before: object, after: object) -> None:
+    if not _are_alike(before, after):
+        raise ValueError(
+            "the step of a loop must return a carry of the structure of the one that it gets, "
+            f"{_structure(before)}, got {_structure(after)}"
+        )
+
+
+def _require_traceable(before: object, after: object, count: int) -> None:
+    """Raise `ValueError` if a compiled function would have too many operations in it."""
+    values = values_in(after)
+    if count < FEW or not any(x.is_traced for x in values):
+        return
+    size = len(order_beyond({*values_in(before)}, *values))
+    if size * count > MOST_TRACED:
+        raise ValueError(
+            f"a compiled function holds at most {MOST_TRACED:,} operations of a loop, got "
+            f"{count:,} steps of about {size:,}; compile the step, and not what calls the loop: "
+            "scan(compile(f), carry, xs)"
+        )
+
+
+def _is_compiled(f: object) -> bool:
+    """Return whether f is what `compile` returns, which nobody needs to load for that."""
+    module = sys.modules.get(f"{__package__}.compiler.calls.compiled")
+    return module is not None and isinstance(f, module.Compiled)
 
 
 def _steps_of(xs: object, length: object) -> tuple[list[Any] | None, int]:

@@ -280,7 +280,7 @@ for name, op in OPERATORS.items():
 
 @contextmanager
 def unknown(leaves: Iterable[Value]) -> Iterator[None]:
-    """Turn leaves into traced numbers, in place, while a function that holds them is traced.
+    """Turn leaves, or inner nodes, into traced numbers, while a function that holds them is traced.
 
     >>> x = Value(2.0, label="x")
     >>> with unknown([x]):
@@ -292,6 +292,8 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
         data = {leaf: leaf._real for leaf in leaves}
         try:
             for leaf in data:
+                sum: Any = getattr(leaf, "_sum", None)  # which is there from a walk alone
+                leaf._sum = sum
                 del leaf._real
                 leaf.__class__ = Traced
             yield

@@ -32,7 +32,7 @@ from ..guards.checks import quote
 from .linearization import Linearization
 from .trees import map_values
 
-__all__ = ["Stretch", "expanding", "run_without_graph", "values_in"]
+__all__ = ["Stretch", "expanding", "frontier", "run_without_graph", "values_in"]
 
 NOTHING: Mapping[Value, Value] = MappingProxyType({})
 Tree = TypeVar("Tree")
@@ -75,7 +75,7 @@ def run_without_graph(run: Callable[[], Tree], instead: Mapping[Value, Value] = 
     if any(x.is_traced for x in values):  # a compiled function has no graph when it runs
         return tree
     made = [x for x in dict.fromkeys(values) if x.parents and x._stamp >= start]
-    operands = _frontier(made, start)
+    operands = frontier(made, start)
     new: dict[Value, Value] = {x: x.detach() for x in made}
     if operands:
         first = {x: i for i, x in reversed([*enumerate(values)])}
@@ -108,7 +108,7 @@ class _Older:
         return isinstance(node, Value) and node._stamp < self.time
 
 
-def _frontier(made: Sequence[Value], start: int) -> list[Value]:
+def frontier(made: Sequence[Value], start: int) -> list[Value]:
     """Return the nodes from before that others were made of, but for constants."""
     order = order_beyond(set(), *made, known=_Older(start))
     parents = dict.fromkeys([parent for node in order for parent in node.parents])

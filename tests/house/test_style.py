@@ -67,10 +67,10 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 4950,
+    "the top": 4990,
     "arrays/": 2400,
     "compiler/": 2270,
-    "compiler/calls/": 1250,
+    "compiler/calls/": 1640,
     "compiler/ir/": 1150,
     "compiler/native/": 740,
     "compiler/training/": 715,

@@ -1,0 +1,365 @@
+"""The steps of a loop by kernels: some of them in each, forward, and back through them again.
+
+A step is traced as a function of the numbers in its carry, of those in its x, and of the `Value`s
+from outside that it uses. Several steps, one after the other, are one program, so that a call of a
+kernel is paid for once for all of them. The program that goes back through them takes them again,
+from the carry that the first one had: nothing in between is kept. What comes in at the `Value`s
+from outside is added up afterwards, over the calls as over the rows of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import isqrt
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import graph
+from ...core.graph import order_beyond, recording
+from ...core.modes import current, expanded, unrecorded
+from ...derivatives.checkpoints import Stretch, frontier
+from ...derivatives.linearization import Linearization
+from ...derivatives.trees import Structure, flatten
+from ...engine import Value
+from ...functional import Number
+from ..native.kernel import ArrayKernel
+from ..passes import optimize_graph
+from ..program import Program, as_values
+from ..trace import Traced, nothing_swallowed, unknown
+from .compiled import MOST_KERNELS, MOST_ON_STACK, Compiled, compile
+
+__all__ = ["Loop", "take_steps"]
+
+MOST_OPERANDS = 400  # of the steps in one program: beside them, the call of a kernel costs little
+
+Step = Callable[..., Any]
+Kernel = Callable[[list[float], list[float]], list[float]]
+_loops: WeakKeyDictionary[Compiled[Any, Any], dict[object, Loop]] = WeakKeyDictionary()
+
+
+def take_steps(
+    f: Compiled[Any, Any], step: Step, carry: object, xs: Sequence[object] | None, count: int
+) -> tuple[Any, list[Any]] | None:
+    """Return the last carry of a loop and its ys; None if kernels cannot take its steps.
+
+    They can if it is made of single numbers, of which none is traced, and all xs are alike.
+
+    Args:
+        f: the compiled function.
+        step: takes a step in Python.
+        carry: what the first step gets.
+        xs: what the steps get, in their order; None if they get None.
+        count: how many steps there are, at least one.
+    """
+    state, of_carry = flatten(carry)
+    found = _inputs(xs)
+    if found is None or _has_arrays(of_carry) or (expanded and current(expanded)):
+        return None
+    inputs, of_x = found
+    if _has_traced([*state, *inputs]):
+        return None
+    loop = _loop_of(f, step, of_carry, of_x)
+    if _has_traced(loop.captured):
+        return None
+    return loop.run(state, inputs, count)
+
+
+def _inputs(xs: Sequence[Any] | None) -> tuple[list[Number], Structure | None] | None:
+    """Return the numbers in all xs, and the structure of each; None if they are not alike."""
+    if xs is None:
+        return [], None
+    inputs, of_x = flatten(xs[0])
+    if all(isinstance(x, (float, int, Value)) for x in xs):
+        return [*xs], of_x
+    for x in xs[1:]:
+        more, own = flatten(x)
+        if own.paths != of_x.paths:
+            return None
+        inputs += more
+    return None if _has_arrays(of_x) else (inputs, of_x)
+
+
+def _has_arrays(structure: Structure) -> bool:
+    """Return whether there is an array in a tree, which stands for rows in a compiled function."""
+    return any(dimensions is not None for dimensions in structure.dimensions)
+
+
+def _has_traced(numbers: Sequence[Number]) -> bool:
+    return any(isinstance(x, Value) and x.is_traced for x in numbers)
+
+
+def _loop_of(
+    f: Compiled[Any, Any], step: Step, of_carry: Structure, of_x: Structure | None
+) -> Loop:
+    """Return the kernels for trees of these structures, made if there are none."""
+    known = _loops.setdefault(f, {})
+    trees = [of.argument([0.0] * len(of.paths)) if of else None for of in (of_carry, of_x)]
+    key = repr(trees)
+    if key not in known:
+        loop = Loop(step, of_carry, of_x)
+        if any(x.parents for x in loop.captured):
+            return loop  # another call may not find the same nodes
+        if len(known) >= MOST_KERNELS:
+            known.clear()
+        known[key] = loop
+    return known[key]
+
+
+class Loop:
+    """A loop whose steps are taken by kernels, `many` in each, and one by one what is left over.
+
+    Args:
+        step: makes a carry and a y of a carry and an x.
+        of_carry: the structure of a carry.
+        of_x: the structure of an x; None if there is none.
+    """
+
+    def __init__(self, step: Step, of_carry: Structure, of_x: Structure | None) -> None:
+        self.step, self.of_carry, self.of_x = step, of_carry, of_x
+        self.of_y: Structure | None = None
+        self.size, self.width = len(of_carry.paths), len(of_x.paths) if of_x else 0
+        start = graph.advance_clock()
+        inputs, roots = self.trace(1)
+        old = [x for x in roots if x._stamp < start and not x.is_constant]
+        self.captured = [*dict.fromkeys([*old, *frontier(roots, start)])]
+        self.height = len(roots) - self.size  # the numbers in a y
+        made = order_beyond({*inputs, *self.captured}, *roots)
+        operands = sum(len(node.parents) for node in made) or 1
+        room = MOST_ON_STACK - 3 * self.size - len(self.captured)
+        most = min(MOST_OPERANDS // operands, room // (2 * self.width + self.height or 1))
+        self.one, self.many = Steps(self, 1), Steps(self, max(most, 1))
+
+    def trace(self, count: int) -> tuple[list[Value], list[Value]]:
+        """Return the traced numbers that some steps get, and what they make of them."""
+        state: list[Value] = [Traced(f"carry{path}") for path in self.of_carry.paths]
+        paths = self.of_x.paths if self.of_x else []
+        xs: list[Value] = [Traced(f"x{path}") for _ in range(count) for path in paths]
+        with nothing_swallowed():
+            return [*state, *xs], as_values(self.take(state, xs, count))
+
+    def take(self, state: Sequence[Number], xs: Sequence[Number], count: int) -> list[Number]:
+        """Take steps in Python; return the numbers of the last carry and those of all ys."""
+        carry: Any = self.of_carry.argument(state)
+        ys: list[Number] = []
+        for i in range(count):
+            x = self.of_x.argument(self.part_of(xs, i, 1)) if self.of_x else None
+            carry, y = self.step(carry, x)
+            if y is not None:
+                numbers, self.of_y = flatten(y)
+                ys += numbers
+        return [*flatten(carry)[0], *ys]
+
+    def part_of(self, xs: Sequence[Number], begin: int, count: int) -> Sequence[Number]:
+        """Return the numbers that some steps get as their xs."""
+        return xs[begin * self.width : (begin + count) * self.width]
+
+    def run(
+        self, state: Sequence[Number], inputs: Sequence[Number], count: int
+    ) -> tuple[Any, list[Any]]:
+        """Return the last carry and the ys of a loop of so many steps, which keeps checkpoints."""
+        values = [x for x in (*state, *inputs, *self.captured) if isinstance(x, Value)]
+        is_recorded = not (unrecorded and current(unrecorded))
+        size = count
+        if is_recorded and not all(x.is_constant for x in values):
+            size = self.many.count * (isqrt(count // self.many.count) + 1)
+            self._prepare(count)
+        ys: list[Number] = []
+        for begin in range(0, count, size):
+            part = Part(self, state, self.part_of(inputs, begin, size), min(size, count - begin))
+            results = part.results(is_recorded)
+            state = results[: self.size]
+            ys += results[self.size :]
+        if values and not is_recorded:
+            state, ys = as_values(state), [*as_values(ys)]
+        return self.of_carry.argument(state), self._trees(ys)
+
+    def _prepare(self, count: int) -> None:
+        """Compile what so many steps need: nothing is compiled while a graph is walked."""
+        whole, rest = divmod(count, self.many.count)
+        for steps in [self.many] * bool(whole) + [self.one] * bool(rest):
+            steps.prepare()
+
+    def _trees(self, ys: list[Number]) -> list[Any]:
+        if self.of_y is None:
+            return []
+        places = range(0, len(ys), self.height)
+        return [self.of_y.argument(ys[place : place + self.height]) for place in places]
+
+    def pieces(self, count: int) -> Iterator[tuple[Steps, int]]:
+        """Yield the kernels that take so many steps, each with the number of its first step."""
+        whole = count - count % self.many.count
+        for begin in range(0, whole, self.many.count):
+            yield self.many, begin
+        for begin in range(whole, count):
+            yield self.one, begin
+
+
+class Part:
+    """A part of a loop, from one checkpoint to the next one.
+
+    Args:
+        loop: the loop.
+        state: the numbers in the carry of its first step.
+        xs: the numbers in the xs of its steps.
+        count: how many steps it has.
+    """
+
+    def __init__(
+        self, loop: Loop, state: Sequence[Number], xs: Sequence[Number], count: int
+    ) -> None:
+        self.loop, self.state, self.xs, self.count = loop, state, xs, count
+        self.start, self.inputs, self.captured = map(_numbers, (state, xs, loop.captured))
+
+    def results(self, is_recorded: bool) -> list[Number]:
+        """Return the numbers in the last carry and in the ys, as nodes if there are operands."""
+        given = (*self.state, *self.xs, *self.loop.captured)
+        operands = [
+            *dict.fromkeys([x for x in given if isinstance(x, Value) and not x.is_constant])
+        ]
+        numbers = self.forward()
+        if not operands or not is_recorded:
+            return [*numbers]
+
+        def again() -> list[Value]:
+            return as_values(self.loop.take(self.state, self.xs, self.count))
+
+        def pull(cotangents: Sequence[Number]) -> list[Number]:
+            totals: dict[Number, Number] = dict.fromkeys(operands, 0.0)
+            for x, derivative in zip(given, self.pull(_numbers(cotangents)), strict=True):
+                if x in totals:
+                    totals[x] += derivative
+            return [*totals.values()]
+
+        return [*Stretch(again, operands, numbers, pull).results()]
+
+    def forward(self) -> list[float]:
+        """Return the numbers in the last carry and in the ys."""
+        size, state = self.loop.size, self.start
+        ys: list[float] = []
+        for steps, xs, _ in self.pieces():
+            results = steps.forward([*state, *xs], self.captured)
+            state = results[:size]
+            ys += results[size:]
+        return [*state, *ys]
+
+    def pieces(self) -> Iterator[tuple[Steps, list[float], slice]]:
+        """Yield the kernels that take the steps, the numbers in their xs, and the place of ys."""
+        width, height = self.loop.width, self.loop.height
+        for steps, begin in self.loop.pieces(self.count):
+            end = begin + steps.count
+            yield (
+                steps,
+                self.inputs[begin * width : end * width],
+                slice(begin * height, end * height),
+            )
+
+    def pull(self, cotangents: list[float]) -> list[float]:
+        """Return the derivatives by the carry, the xs and what is captured, of a weighted sum."""
+        size, state = self.loop.size, self.start
+        under_way = []
+        for steps, xs, place in self.pieces():
+            under_way.append((steps, xs, place, state))
+            state = steps.forward([*state, *xs], self.captured)[:size]
+        g, by_ys = cotangents[:size], cotangents[size:]
+        by_xs: list[list[float]] = []
+        rows: dict[Steps, list[list[float]]] = {}
+        for steps, xs, place, state in reversed(under_way):
+            row = [*state, *xs, *g, *by_ys[place]]
+            rows.setdefault(steps, []).append(row)
+            results = steps.backward(row, self.captured)
+            g = results[:size]
+            by_xs.append(results[size:])
+        totals = np.zeros(len(self.captured))
+        for steps, own in rows.items():
+            totals += steps.totals(own, self.captured)
+        return [*g, *[x for part in reversed(by_xs) for x in part], *totals.tolist()]
+
+
+def _numbers(given: Sequence[Number]) -> list[float]:
+    return [float(x.data) if isinstance(x, Value) else float(x) for x in given]
+
+
+class Steps:
+    """The kernels of some steps of a loop, which follow each other.
+
+    `forward` takes the numbers in a carry and in xs, and those of what is captured; it returns the
+    numbers in a carry and in ys. `backward` takes, beside these, cotangents of what `forward`
+    returns; it returns the derivatives by the carry and the xs.
+    """
+
+    def __init__(self, loop: Loop, count: int) -> None:
+        self.loop, self.count = loop, count
+        self._forward: Kernel | None = None
+        self._back: tuple[Kernel, ArrayKernel] | None = None
+
+    @property
+    def forward(self) -> Kernel:
+        """The kernel that takes the steps."""
+        if self._forward is None:
+            captured = self.loop.captured
+            with unknown(captured):
+                inputs, roots = self.loop.trace(self.count)
+                self._forward = _kernel(_program(roots, [*inputs, *captured]), len(captured))
+        return self._forward
+
+    @property
+    def backward(self) -> Kernel:
+        """The kernel that goes back through them."""
+        return self._kernels()[0]
+
+    def totals(self, rows: list[list[float]], captured: list[float]) -> NDArray[np.float64]:
+        """Return the derivatives by what is captured, added up over arguments of `backward`."""
+        columns = np.array(rows).T.copy()
+        return np.asarray(self._kernels()[1](captured, [*columns], (len(rows),)))
+
+    def _kernels(self) -> tuple[Kernel, ArrayKernel]:
+        if self._back is None:
+            captured = self.loop.captured
+            with unknown(captured), recording():
+                inputs, roots = self.loop.trace(self.count)
+                cotangents = [Traced(f"by_result{i}") for i in range(len(roots))]
+                map = Linearization(roots, [*inputs, *captured], as_graphs=True, is_cut=True)
+                found = as_values(map.pull(cotangents))
+                count, given = len(inputs), [*inputs, *cotangents, *captured]
+                back, totals = (_program(part, given) for part in (found[:count], found[count:]))
+            shared = range(len(given) - len(captured), len(given))
+            self._back = _kernel(back, len(captured)), ArrayKernel(totals, shared, "sum")
+        return self._back
+
+    def prepare(self) -> None:
+        """Compile what has not been compiled yet."""
+        _ = self.forward, self.backward
+
+
+def _program(roots: Sequence[Value], inputs: Sequence[Value]) -> Program:
+    return optimize_graph(roots, inputs, order_beyond(set(inputs), *roots))
+
+
+def _kernel(program: Program, captured: int) -> Kernel:
+    """Return what computes a program: by a kernel, each number once that is not a constant."""
+    constants = [program.constant_at(slot) or 0.0 for slot in program.outputs]
+    varying = dict.fromkeys(x for x in program.outputs if program.constant_at(x) is None)
+    place = {slot: i for i, slot in enumerate(varying)}
+    places = [place.get(slot, -1) for slot in program.outputs]
+    rest = Program(program.inputs, program.steps, varying)
+    compute = _computation(rest, captured) if varying else lambda given, captured: []
+    if places == [*range(len(places))]:
+        return compute
+
+    def fill(given: list[float], captured: list[float]) -> list[float]:
+        found = compute(given, captured)
+        return [x if i < 0 else found[i] for x, i in zip(constants, places, strict=True)]
+
+    return fill
+
+
+def _computation(program: Program, captured: int) -> Kernel:
+    count = len(program.inputs)
+    if count + len(program.outputs) <= MOST_ON_STACK:
+        direct = compile(program)
+        return lambda given, captured: direct(*given, *captured)
+    kernel = ArrayKernel(program, range(count - captured, count))
+    return lambda given, captured: [*kernel(captured, given, ())]
