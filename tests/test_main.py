@@ -26,10 +26,10 @@ def run(*arguments, cwd):
 
 
 @pytest.mark.dot
-def test_the_main_job_trains_both_and_names_its_pictures(tmp_path):
-    done = run("--epochs", "3", "--out", "here/pictures", cwd=tmp_path)
+def test_the_main_job_trains_all_and_names_its_pictures(tmp_path):
+    done = run("--epochs", "1", "--out", "here/pictures", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("moons", "penguins"):
+    for name in ("moons", "penguins", "digits"):
         assert f"{name}: accuracy" in done.stdout
     assert "held-out" in done.stdout
     assert "pictures in here/pictures:" in done.stdout
@@ -39,8 +39,20 @@ def test_the_main_job_trains_both_and_names_its_pictures(tmp_path):
         "moons-curves.png",
         "neuron.svg",
         "penguins-curves.png",
+        "digits-curves.png",
+        "digits-answers.png",
+        "digits-confusion.png",
+        "digits-weights.png",
     }
     assert all(name in done.stdout for name in written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_digits_are_learned(seed, tmp_path, capsys):
+    assert main(["--data", "digits", "--seed", str(seed), "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert float(re.search(r"([\d.]+)% on the held-out", said)[1]) > 95
 
 
 def test_one_data_set_alone_and_the_same_seed_gives_the_same_output(tmp_path, capsys):

@@ -67,7 +67,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 4990,
+    "the top": 5040,
     "arrays/": 2400,
     "compiler/": 2270,
     "compiler/calls/": 1640,
