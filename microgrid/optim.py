@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 from .core.graph import changing, set_data, set_gradients
@@ -246,6 +247,8 @@ class Optimizer:
 
     def _require_states(self, states: Any) -> list[State]:
         """Return the state of each parameter; raise an error if no training can leave it so."""
+        if self._are_as_left(states):
+            return list(states)
         must = f"must have {self.slots} numbers for each of {len(self.parameters)} parameters"
         if not is_sequence(states) or not all(map(is_sequence, states)):
             raise TypeError(f"`state` {must}, got {quote(states)}")
@@ -254,11 +257,22 @@ class Optimizer:
             raise ValueError(f"the state {must}, got {len(states)} rows of {lengths}")
         for i, state in enumerate(states):
             for place, x in enumerate(state):
-                if type(x) is float and 0.0 <= x < math.inf:
-                    continue  # as most are, and each `fit` asks of every one
                 least = 0.0 if place in self.squares else -math.inf
                 require_numbers(**{f"state[{i}][{place}]": x}, least=least)
         return [tuple(map(number, state)) for state in states]
+
+    def _are_as_left(self, states: Any) -> bool:
+        """Return whether states need no second look, as those that a training has left."""
+        if type(states) is not list or not {tuple}.issuperset(map(type, states)):
+            return False
+        numbers = list(chain.from_iterable(states))
+        columns = [numbers[place :: self.slots] for place in self.squares]
+        return (
+            [*map(len, states)] == [self.slots] * len(self.parameters)
+            and {float}.issuperset(map(type, numbers))
+            and math.isfinite(sum(numbers))  # as no sum with inf or nan is
+            and all(min(column) >= 0 for column in columns)
+        )
 
     def __repr__(self) -> str:
         hidden = ("parameters", "state", "steps")

@@ -286,7 +286,8 @@ class Draft:
             v1 = x * x
             return v1, x
         """
-        names = [_in_one_line(x._label or "") or f"x{i}" for i, x in enumerate(inputs)]
+        labels = [x._label for x in inputs]
+        names = [(label and _in_one_line(label)) or f"x{i}" for i, label in enumerate(labels)]
         draft = cls(_make_distinct(names))
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
         slot_of = slots.__getitem__

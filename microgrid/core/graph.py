@@ -307,7 +307,9 @@ def advance_clock(least: int = 0) -> int:
 
 def set_data(nodes: Iterable[Node], data: Iterable[float]) -> None:
     """Set the data of many nodes, all in one go; what was computed from the old is stale then."""
-    nodes, numbers = list(nodes), list(map(number, data))
+    nodes, numbers = list(nodes), list(data)
+    if not {float}.issuperset(map(type, numbers)):
+        numbers = list(map(number, numbers))
     count = len(nodes)
     names = ["_real"] * count + ["_stamp"] * count + ["_walk"] * count
     walks = [x._walk if x.parents or x._walk is NONE else MOVED for x in nodes]

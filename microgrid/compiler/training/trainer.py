@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
 
 from ...core.modes import current, unrecorded, watched
 from ...engine import Value
@@ -200,7 +201,11 @@ def _require_plain(optimizer: Optimizer) -> None:
         own = getattr(getattr(optimizer, name), "__func__", None)
         if own is not getattr(Optimizer, name):
             raise TypeError(f"{type(optimizer).__name__} has a `{name}` of its own")
-    if not all(type(p) is Value and type(p.data) is float for p in optimizer.parameters):
+    parameters = optimizer.parameters
+    if not (
+        {Value}.issuperset(map(type, parameters))
+        and {float}.issuperset(map(type, map(attrgetter("_real"), parameters)))
+    ):
         raise TypeError("a kernel computes with floats, and not every parameter is one")
     if current(watched) or current(unrecorded):
         raise TypeError("under detect_anomaly() or no_grad() every node is made in Python")
