@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from .core import reals
 from .core.graph import recording, require_fresh, topological_order
@@ -317,8 +317,10 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     return call.release([row])[0]
 
 
-class _Transform(Wrapped, Generic[P]):
+class Transform(Wrapped, Generic[P]):
     """A function that computes derivatives of its `function`, as a transform returns it."""
+
+    owns_arguments = False
 
     def __init__(
         self, f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
@@ -328,6 +330,15 @@ class _Transform(Wrapped, Generic[P]):
         require_bools(has_aux=has_aux)
         self.argnums, self.has_aux = argnums, has_aux
 
+    def owning(self) -> Self:
+        """Return the same function, for arguments of nodes that nobody else has seen.
+
+        These need not be copied, to be told from those of others: as in a trace, of all parameters.
+        """
+        twin = type(self)(self.function, *self.options())
+        twin.owns_arguments = True
+        return twin
+
     def options(self) -> tuple[int | Sequence[int], bool]:
         """Return the other arguments that this was made with."""
         return self.argnums, self.has_aux
@@ -335,11 +346,14 @@ class _Transform(Wrapped, Generic[P]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.function!r}>"
 
+    def _call(self, transform: str, args: Sequence[object], kwargs: Mapping[str, object]) -> _Call:
+        return _Call(self.function, transform, args, kwargs, self.argnums, self.owns_arguments)
+
     def _value_and_gradient(
         self, transform: str, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> tuple[Any, Any]:
         with recording():
-            call = _Call(self.function, transform, args, kwargs, self.argnums)
+            call = self._call(transform, args, kwargs)
             output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
             root = _root(output, transform)
             linear = Linearization([root], call.nodes)
@@ -351,7 +365,7 @@ class _Transform(Wrapped, Generic[P]):
         return (value, map_values(lambda v: call.release([[v]])[0][0], aux)), derivative
 
 
-class Gradient(_Transform[P]):
+class Gradient(Transform[P]):
     """What `grad` returns."""
 
     @overload
@@ -368,7 +382,7 @@ class Gradient(_Transform[P]):
         return (derivative, value[1]) if self.has_aux else derivative
 
 
-class ValueAndGradient(_Transform[P]):
+class ValueAndGradient(Transform[P]):
     """What `value_and_grad` returns."""
 
     @overload
@@ -394,7 +408,7 @@ class ValueAndGradient(_Transform[P]):
         return self._value_and_gradient("value_and_grad", args, kwargs)
 
 
-class Jacobian(_Transform[P], Generic[P, Output]):
+class Jacobian(Transform[P], Generic[P, Output]):
     """What `jacobian` returns."""
 
     @overload
@@ -422,13 +436,13 @@ class Jacobian(_Transform[P], Generic[P, Output]):
     def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         """Return the derivative of each of the function's outputs by each input."""
         with recording():
-            call = _Call(self.function, "jacobian", args, kwargs, self.argnums)
+            call = self._call("jacobian", args, kwargs)
             roots, outputs = _roots(call.output, "jacobian")
             rows = Linearization(roots, call.nodes).matrix()
         return outputs.table(call.release(rows), call.structure)
 
 
-class Hessian(_Transform[P]):
+class Hessian(Transform[P]):
     """What `hessian` returns."""
 
     @overload
@@ -448,14 +462,17 @@ class Hessian(_Transform[P]):
     def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         """Return the second derivatives of the function, by each pair of inputs."""
         with recording():
-            call = _Call(self.function, "hessian", args, kwargs, self.argnums)
+            call = self._call("hessian", args, kwargs)
             gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)
             rows = Linearization(gradient, call.nodes).matrix()
         return call.structure.table(call.release(rows), call.structure)
 
 
 class _Call:
-    """One call of a function, on fresh nodes in the places of the chosen arguments' numbers."""
+    """One call of a function, on fresh nodes in the places of the chosen arguments' numbers.
+
+    If it owns the arguments, their nodes are as fresh as any.
+    """
 
     def __init__(
         self,
@@ -464,13 +481,18 @@ class _Call:
         args: Sequence[object],
         kwargs: Mapping[str, object],
         argnums: int | Sequence[int],
+        owns_arguments: bool = False,
     ) -> None:
         _require_function(f)
         chosen = _positions(argnums, len(args), transform)
         leaves, structure = flatten(tuple([args[i] for i in chosen]))
         self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
-        self.nodes = [_fresh_node(leaf) for leaf in leaves]
-        new = dict(zip(chosen, structure.argument(self.nodes), strict=True))
+        new: dict[int, Any] = {}
+        if owns_arguments:
+            self.nodes = leaves
+        else:
+            self.nodes = [_fresh_node(leaf) for leaf in leaves]
+            new = dict(zip(chosen, structure.argument(self.nodes), strict=True))
         self.structure = structure.parts[0] if isinstance(argnums, Integral) else structure
         self.output: object = f(*[new.get(i, x) for i, x in enumerate(args)], **kwargs)
 
@@ -485,7 +507,7 @@ class _Call:
         )
         release = _as_value if depends else _as_number
         for node in self.nodes:
-            if not node.parents:
+            if not node.parents and not node.is_traced:
                 node.op = CONSTANT  # no other transform's input: to all others it is a number
         kind = _kind(self.nodes)
         return [[release(x, kind) for x in row] for row in rows]

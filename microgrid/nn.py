@@ -181,7 +181,7 @@ def chooses_parameters(module: Module) -> bool:
 
 def copy_with(module: AnyModule, own: Sequence[Value], new: Sequence[Value | float]) -> AnyModule:
     """Return a copy of a module with others in the places of its own parameters, all of them."""
-    memo: dict[int, Value | float] = {}
+    memo: dict[int, object] = {}
     if chooses_parameters(module):  # what it leaves out stays the same leaf
         memo = {id(leaf): leaf for _, leaf in module.named_parameters()}
     memo.update(zip(map(id, own), new, strict=True))

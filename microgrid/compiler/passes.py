@@ -104,6 +104,7 @@ class Frugal(Draft):
         super().__init__(inputs)
         self.constants: dict[str, int] = {}  # the slots of constants, by their bits
         self.numbers: dict[int, float] = {}  # of the slots of constants
+        self.constant_slots = self.numbers.keys()
         self.merged: dict[Step, int] = {}  # the slots of the steps that `merge` has seen
 
     def constant(self, x: float) -> int:
@@ -151,7 +152,7 @@ def rewrite(program: Program, rule: Rule | None, needed: Container[int] | None =
 
 def simplify(draft: Frugal, op: Primitive, operands: Slots) -> int:
     """Apply all rules: what one makes of the operands is a chance for the others."""
-    is_plain = op.name in ARITHMETIC and operands and draft.numbers.keys().isdisjoint(operands)
+    is_plain = op.name in ARITHMETIC and operands and draft.constant_slots.isdisjoint(operands)
     if not is_plain:
         for rule in (skip, fold):
             if (slot := rule(draft, op, operands)) is not None:

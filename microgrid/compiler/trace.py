@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from numbers import Number
 from typing import Any, NamedTuple, NoReturn
 
+from ..calculus import Transform
 from ..core import graph
 from ..core.array_rules import apply_to_arrays, is_array
 from ..core.graph import order_beyond
@@ -78,7 +79,7 @@ def trace(
     inputs = [Traced(name) for name in names]
     args, kwargs = arguments(inputs)
     with nothing_swallowed():
-        result = f(*args, **kwargs)
+        result = (f.owning() if isinstance(f, Transform) else f)(*args, **kwargs)
     try:
         outputs, structure = flatten(result)
     except TypeError:

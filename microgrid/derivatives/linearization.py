@@ -60,11 +60,11 @@ class Linearization:
     ) -> None:
         self.roots, self.inputs = roots, inputs
         values = _values(roots)
-        # behind the arguments of a trace nothing can be stale, or one of the other inputs
-        ends = inputs if is_cut or all(map(_stands_for_leaf, inputs)) else []
+        # at and behind the arguments of a trace nothing can be stale, or one of the other inputs
+        self.ends = ends = inputs if is_cut or all(map(_stands_for_leaf, inputs)) else ()
         order = order_beyond(set(ends), *values)
-        self.order = [*ends, *order]
-        require_fresh(self.order)
+        self.order = order = [*ends, *order] if is_cut else order
+        require_fresh(order)
         self.closed = is_cut or (not ends and is_closed(order, inputs))
         self.numeric = self.closed and not as_graphs
         partials_of = Value.partials if self.numeric else _partials_as_graphs
@@ -76,7 +76,7 @@ class Linearization:
     def pull(self, cotangents: Sequence[Number]) -> list[Number]:
         """Return the derivatives of the roots' sum, weighted by cotangents, one for each input."""
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
-            return _merge_equal(self._pull_graphs(cotangents), self.order, cotangents)
+            return self._merge_equal(self._pull_graphs(cotangents), cotangents)
         adjoint: dict[Number, Number] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
             if cotangent != 0:
@@ -118,7 +118,34 @@ class Linearization:
                 moved[node] = _sum_of_products(terms)
         if self.numeric and watched and (watch := current(watched)):
             watch.check_push(reversed(self.links), moved)
-        return _merge_equal([moved.get(root, 0) for root in self.roots], self.order, tangents)
+        return self._merge_equal([moved.get(root, 0) for root in self.roots], tangents)
+
+    def _merge_equal(self, derivatives: Sequence[Number], given: Sequence[Number]) -> list[Number]:
+        """Return derivatives with equal nodes made one, in place, if they are nodes that rules made.
+
+        They are weighted by what is given. Without this, the derivatives of a derivative would go
+        through the same partials again and again.
+        """
+        roots = _values(derivatives)
+        if not roots:
+            return [*derivatives]
+        seen = {*self.ends, *self.order}
+        weights = order_beyond(seen, *_values(given))
+        first: dict[Hashable, Value] = {}
+        for node in (*self.order, *weights):
+            if _is_own(node):
+                first.setdefault(_identity(node), node)
+        same: dict[Value, Value] = {}  # what is left out, and what takes its place
+        for node in order_beyond(seen, *roots):
+            if node.op is not None:
+                if same and not same.keys().isdisjoint(node.parents):
+                    node.parents = tuple([same.get(parent, parent) for parent in node.parents])
+                one = first.setdefault(_identity(node), node)
+                if one is node:
+                    _make_own(node)
+                else:
+                    same[node] = one
+        return [same.get(d, d) if same and isinstance(d, Value) else d for d in derivatives]
 
     def matrix(self) -> list[list[Number]]:
         """Return the derivatives of each root by each input, from the side that is fewer."""
@@ -129,8 +156,10 @@ class Linearization:
 
 
 def _stands_for_leaf(x: Value) -> bool:
-    """Return whether x is a transform's own node for a leaf of a trace."""
-    return x.op is argument and x.is_traced and not x.parents[0].parents
+    """Return whether x is a leaf of a trace, or a transform's own node for one."""
+    if not x.is_traced or not x.parents:
+        return x.is_traced
+    return x.op is argument and not x.parents[0].parents
 
 
 def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
@@ -252,36 +281,6 @@ def is_zero(x: Number) -> bool:
 # are many, have a mark instead.
 _own: dict[int, ref[Value]] = {}
 OWN: Any = object()
-
-
-def _merge_equal(
-    derivatives: Sequence[Number], order: Sequence[Value], given: Sequence[Number]
-) -> list[Number]:
-    """Return derivatives with equal nodes made one, in place, if they are nodes that rules made.
-
-    They are derivatives of a graph, whose order is known, weighted by what is given. Without this,
-    the derivatives of a derivative would go through the same partials again and again.
-    """
-    roots = _values(derivatives)
-    if not roots:
-        return [*derivatives]
-    seen = set(order)
-    weights = order_beyond(seen, *_values(given))
-    first: dict[Hashable, Value] = {}
-    for node in (*order, *weights):
-        if _is_own(node):
-            first.setdefault(_identity(node), node)
-    same: dict[Value, Value] = {}  # what is left out, and what takes its place
-    for node in order_beyond(seen, *roots):
-        if node.op is not None:
-            if same and not same.keys().isdisjoint(node.parents):
-                node.parents = tuple([same.get(parent, parent) for parent in node.parents])
-            one = first.setdefault(_identity(node), node)
-            if one is node:
-                _make_own(node)
-            else:
-                same[node] = one
-    return [same.get(d, d) if isinstance(d, Value) else d for d in derivatives]
 
 
 def _values(xs: Sequence[Number]) -> list[Value]:
