@@ -26,14 +26,14 @@ from weakref import ref
 
 from ..core.graph import dependents, order_beyond, require_fresh
 from ..core.modes import current, watched
-from ..core.primitive import CONSTANT, argument, locate
+from ..core.primitive import CONSTANT, argument, locate, where
 from ..engine import Value
 from ..functional import Number, dot_, sum_
 from .gates import is_gated, multiply_gated, sum_gated
 
 __all__ = ["Linearization", "is_closed", "is_zero", "links_between"]
 
-PLAIN = {float, int, Value, type(None)}  # types of partials that need no second look
+PLAIN = {float, int, type(None)}
 Term = tuple[Number, Number]  # two factors: a gradient or tangent, and a partial
 Partial = TypeVar("Partial", bound=Number)
 Partials = tuple[Number | None, ...]
@@ -121,7 +121,7 @@ class Linearization:
         return self._merge_equal([moved.get(root, 0) for root in self.roots], tangents)
 
     def _merge_equal(self, derivatives: Sequence[Number], given: Sequence[Number]) -> list[Number]:
-        """Return derivatives with equal nodes made one, in place, if they are nodes that rules made.
+        """Return derivatives with equal nodes made one, in place, if they are those of rules.
 
         They are weighted by what is given. Without this, the derivatives of a derivative would go
         through the same partials again and again.
@@ -188,10 +188,11 @@ def links_between(
     """
     depend = dependents(order, inputs)
     reached = set(roots)
+    usual = PLAIN.union(map(type, order))  # types of partials that need no second look
     for node in reversed(order):
         if node in reached and node.op and not depend.isdisjoint(node.parents):
             partials = partials_of(node)
-            if not PLAIN.issuperset(map(type, partials)):
+            if not usual.issuperset(map(type, partials)):
                 node.op.require_partials(partials, len(node.parents))
             if watched and (watch := current(watched)):
                 watch.check_partials(node, partials)
@@ -218,7 +219,8 @@ def _partials_as_graphs(node: Value) -> Partials:
             f"to be differentiated again, the partials of {op.name} must be made of operators and "
             f"this library's functions: {error}"
         ) from error
-    op.require_partials(partials, len(node.parents))
+    if type(partials) is not tuple or len(partials) != len(node.parents):
+        op.require_partials(partials, len(node.parents))  # their types, who asked looks at
     return partials
 
 
@@ -229,12 +231,15 @@ def _units(n: int) -> list[list[int]]:
 def _sum_of_products(terms: list[Term]) -> Number:
     """Return a sum of products as few nodes: a single `dot` where there are many."""
     if len(terms) == 1:  # as of a weight, and these are many
-        product = _product(*terms[0])
+        x, y = terms[0]
+        if type(y) is int and y == 1 and isinstance(x, Value) and x.op is not where:
+            return x
+        product = _product(x, y)
         return product if isinstance(product, Value) or product != 0 else 0
     products: list[tuple[Value, Value]] = []
     others: list[Number] = []
     for x, y in terms:
-        if isinstance(x, Value) and isinstance(y, Value) and not (is_gated(x) or is_gated(y)):
+        if isinstance(x, Value) and isinstance(y, Value) and not _is_one_gated(x, y):
             products.append((x, y))
         else:
             others.append(_product(x, y))
@@ -247,20 +252,19 @@ def _sum_of_products(terms: list[Term]) -> Number:
 
 def _sum(terms: Sequence[Number]) -> Number:
     terms = [term for term in terms if not is_zero(term)]
-    gated = [term for term in terms if is_gated(term)]
-    if len(gated) == len(terms) > 1:
-        return sum_gated(gated)
-    if len(terms) < 3:
-        return terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else 0
-    return sum_(*terms)
+    if len(terms) < 2:
+        return terms[0] if terms else 0
+    if all(map(is_gated, terms)):
+        return sum_gated([term for term in terms if is_gated(term)])
+    return terms[0] + terms[1] if len(terms) == 2 else sum_(*terms)
 
 
 def _product(x: Number, y: Number) -> Number:
     """Return x * y, without a node where one is a plain 1, or a plain 0 and the other finite."""
+    if isinstance(x, Value) and isinstance(y, Value) and not _is_one_gated(x, y):
+        return x * y
     if is_gated(x) or is_gated(y):
         return multiply_gated(x, y)
-    if isinstance(x, Value) and isinstance(y, Value):
-        return x * y
     for value, plain in ((x, y), (y, x)):
         if isinstance(value, Value) and not isinstance(plain, Value):
             if plain == 1:
@@ -268,6 +272,11 @@ def _product(x: Number, y: Number) -> Number:
             if plain == 0 and not value.is_traced and value.data - value.data == 0:
                 return 0
     return x * y
+
+
+def _is_one_gated(x: Value, y: Value) -> bool:
+    # few are the result of a `where`, which is soon told
+    return (x.op is where or y.op is where) and (is_gated(x) or is_gated(y))
 
 
 def is_zero(x: Number) -> bool:
