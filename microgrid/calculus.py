@@ -507,7 +507,7 @@ class _Call:
         )
         release = _as_value if depends else _as_number
         for node in self.nodes:
-            if not node.parents and not node.is_traced:
+            if not node.parents:
                 node.op = CONSTANT  # no other transform's input: to all others it is a number
         kind = _kind(self.nodes)
         return [[release(x, kind) for x in row] for row in rows]

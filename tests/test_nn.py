@@ -550,6 +550,23 @@ def test_a_shared_parameter_is_one_at_its_first_path():
     assert dict(module.named_parameters()) == {"first": w}
 
 
+@given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=4))
+@usual(60)
+def test_parameters_in_lists_are_found_once_each_where_they_stand_first(lists):
+    """Whatever else is in a list: a number below 3 is a constant, which is no parameter."""
+    values = [Value(float(i)) if i > 2 else Value(float(i)).detach() for i in range(10)]
+    first = {}
+    for place, numbers in enumerate(lists):
+        for i, k in enumerate(numbers):
+            if k > 2:
+                first.setdefault(k, f"lists.{place}.{i}")
+    module = Of(lists=[[values[k] for k in numbers] for numbers in lists])
+    assert [(path, p.data) for path, p in module.named_parameters()] == [
+        (path, k) for k, path in first.items()
+    ]
+    assert same(module.parameters(), [values[k] for k in first])
+
+
 def test_a_shared_module_or_list_is_walked_once():
     inner, row = Of(w=Value(1.0)), [Value(2.0)]
     assert paths(Of(a=inner, b=inner, c=row, d=[row])) == ["a.w", "c.0"]

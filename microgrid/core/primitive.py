@@ -38,7 +38,6 @@ Node = TypeVar("Node", bound="Operand")
 Constants = ParamSpec("Constants")
 
 CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
-PLAIN = {float, int, type(None)}
 
 
 class Operand:
@@ -207,7 +206,7 @@ class Primitive:
             must = f"the partials of {self.name} must be a tuple of {count}"
             raise kind(f"{must}, one for each operand, got {quote(partials)}")
         kinds = set(map(type, partials))  # few, where operands may be thousands
-        if kinds <= PLAIN or all(issubclass(kind, (*PLAIN, Operand)) for kind in kinds):
+        if all(issubclass(kind, (float, int, Operand, type(None))) for kind in kinds):
             return
         for i, partial in enumerate(partials):
             if not (partial is None or is_real(partial) or isinstance(partial, Operand)):

@@ -143,11 +143,12 @@ def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
         )
     if array.shape == ():  # NumPy itself makes a scalar of it with every operation
         return [array.item()], Structure(_no_path, [()], _item, _only)
+    shape = array.shape
 
     def find_paths() -> list[str]:
-        return [f"[{', '.join(map(str, i))}]" for i in product(*map(range, array.shape))]
+        return [f"[{', '.join(map(str, i))}]" for i in product(*map(range, shape))]
 
-    return array.ravel().tolist(), Structure(find_paths, [array.shape], _only, _only)
+    return array.ravel().tolist(), Structure(find_paths, [shape], _only, _only)
 
 
 def _flatten_module(module: Module) -> tuple[list[Any], Structure]:

@@ -1123,6 +1123,33 @@ def test_derivatives_of_rows_are_derivatives_of_numbers(f):
         assert structure.paths == found[1].paths
 
 
+def twice(x):
+    return [x, x]
+
+
+@pytest.mark.parametrize("transform", [mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian])
+@pytest.mark.parametrize(
+    ("f", "argnums"),
+    [
+        (wave, 0),
+        (wave, (1, 0)),
+        (lambda x, y: x * mg.grad(lambda z: z * y * x)(y), 0),  # y is held, and derived by as well
+        (lambda x, y: mg.grad(wave, argnums=1)(y, x) * x, (0, 1)),
+        (mg.grad(lambda x, y: wave(x, y) * x, argnums=1), 0),
+        (lambda x, y: wave(*twice(x)) + y, 0),
+        (lambda x, y: x, (0, 1)),
+        (lambda x, y: 2.0, 1),
+    ],
+)
+def test_a_transform_is_compiled_as_what_calls_it(transform, f, argnums):
+    """As itself it takes the trace's own numbers, and nodes of its own in another function."""
+    itself = transform(f, argnums=argnums)
+    program = mg.compile(itself).prepare(0.5, 0.25)
+    assert program == mg.compile(lambda x, y: itself(x, y)).prepare(0.5, 0.25)
+    numbers, _ = flatten(itself(0.5, 0.25))
+    assert program(0.5, 0.25) == pytest.approx(numbers, rel=SLOPE_ERROR)
+
+
 def test_a_hessian_by_an_array_is_a_matrix_for_each_row():
     f = mg.hessian(lambda w, x: (w[0] * w[1] * x) ** 2)
     w, x = np.array([2.0, 3.0]), np.arange(3.0)

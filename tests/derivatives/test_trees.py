@@ -1,6 +1,7 @@
 """The laws of trees: taken apart and put together again, they are as before."""
 
 import math
+import weakref
 from collections import Counter, OrderedDict, UserDict, defaultdict, namedtuple
 from fractions import Fraction
 from types import MappingProxyType
@@ -116,6 +117,19 @@ def test_a_container_keeps_its_type_and_its_order(tree):
         assert list(again.values() if hasattr(again, "values") else again) == [3.0, 4.0]
         assert list(again) == (list(tree) if hasattr(tree, "values") else [3.0, 4.0])
     assert flatten(tree)[0] == [2.0, 1.0]
+
+
+@given(TREES)
+@usual(60)
+def test_a_structure_keeps_no_number_alive(tree):
+    """A compiled function keeps the structure of what it returns, and not the trace's graph."""
+    numbers, structure = flatten(tree)
+    nodes = structure.result([Value(1.0) for _ in numbers])
+    others, again = flatten(nodes)
+    kept = [weakref.ref(node) for node in others]
+    del nodes, others
+    assert [node() for node in kept] == [None] * len(kept)
+    assert again.paths == structure.paths
 
 
 def test_a_defaultdict_keeps_its_factory():
