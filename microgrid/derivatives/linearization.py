@@ -61,7 +61,7 @@ class Linearization:
         self.roots, self.inputs = roots, inputs
         values = _values(roots)
         # at and behind the arguments of a trace nothing can be stale, or one of the other inputs
-        self.ends = ends = inputs if is_cut or all(map(_stands_for_leaf, inputs)) else ()
+        self.ends = ends = inputs if is_cut or _are_ends(inputs) else ()
         order = order_beyond(set(ends), *values)
         self.order = order = [*ends, *order] if is_cut else order
         require_fresh(order)
@@ -155,11 +155,11 @@ class Linearization:
         return [list(row) for row in zip(*columns, strict=True)] or [[] for _ in self.roots]
 
 
-def _stands_for_leaf(x: Value) -> bool:
-    """Return whether x is a leaf of a trace, or a transform's own node for one."""
-    if not x.is_traced or not x.parents:
-        return x.is_traced
-    return x.op is argument and not x.parents[0].parents
+def _are_ends(inputs: Iterable[Value]) -> bool:
+    """Return whether inputs are leaves of a trace, or all of them a transform's nodes for such."""
+    if all(x.is_traced and not x.parents for x in inputs):
+        return True
+    return all(x.op is argument and x.is_traced and not x.parents[0].parents for x in inputs)
 
 
 def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
