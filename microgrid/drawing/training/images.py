@@ -117,7 +117,8 @@ def _places(texts: Sequence[str], columns: int, down: float) -> list[Place]:
 def _across(texts: Sequence[str]) -> float:
     """Return how wide an image is together with its label."""
     width = text_to_path.get_text_width_height_descent
-    return max(SIDE, max(width(text, FONT, ismath=False)[0] for text in texts) / 72)
+    longest = max(width(text, FONT, ismath=False)[0] for text in texts) / 72
+    return max(SIDE, longest + GAP)
 
 
 def _figure(places: Sequence[Place], texts: Sequence[str], has_bar: bool) -> tuple[Figure, Axes]:
