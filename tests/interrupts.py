@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from _signal import getsignal  # it is asked at every line: that of `signal` takes ten times as long
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -88,8 +89,9 @@ def failing(function, point, is_watched, error=KeyboardInterrupt):
     def trace(frame, event, _):
         if not is_watched(frame.f_code):
             return None
-        held = frame.f_code.co_filename == interrupts.__file__ or _is_held()
-        if event == "line" and not held and frame.f_lasti not in ends_of_with(frame.f_code):
+        if event != "line" or frame.f_lasti in ends_of_with(frame.f_code):
+            return trace
+        if frame.f_code.co_filename != interrupts.__file__ and not _is_held():
             run.points += 1
             run.lines.append((frame.f_code.co_filename, frame.f_lineno))
             if run.points - 1 == point:
@@ -212,7 +214,7 @@ def _tracing(trace):
 
 
 def _is_held():
-    block = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    block = getattr(getsignal(signal.SIGINT), "__self__", None)
     return isinstance(block, uninterrupted) and block.is_open
 
 

@@ -5,7 +5,7 @@ somebody may pass by mistake. The call returns, or it raises a built-in exceptio
 library that raises it on purpose: none from within, none that is long, and nothing has moved.
 """
 
-import contextlib
+import functools
 import importlib
 import inspect
 import linecache
@@ -52,6 +52,7 @@ LONG = 700  # characters of a message that nobody reads to its end
 X, Y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 
 
+@functools.cache
 def nested(depth):
     x = []
     for _ in range(depth):
@@ -118,7 +119,7 @@ WRONG = {  # what may stand in the place of an argument, made anew for each call
     "...": lambda: ...,
     "an error": lambda: ValueError("v"),
     "a long text": lambda: "a" * 100_000,
-    "deep": lambda: nested(100_000),
+    "deep": lambda: [nested(100_000)],  # what is below is made once, which takes long
     "in itself": in_itself,
 }
 FIRST = 12  # so many are tried in every run, the others in turn
@@ -134,10 +135,10 @@ class Call:
         """Call it with one argument replaced."""
         function = self.make()
         arguments = {key: x if key == name else right() for key, right in self.right.items()}
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
+        parameters = self.parameters
+        if parameters is None:
             return function(*arguments.values())
+        parameters = parameters.values()
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return function(**arguments)
         by_name = {p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY}
@@ -146,6 +147,14 @@ class Call:
         given = [x for key, x in arguments.items() if key not in by_name]
         named = {key: x for key, x in arguments.items() if key in by_name}
         return function(*given, **named)
+
+    @functools.cached_property
+    def parameters(self):
+        """The parameters of the function, by name; None where Python cannot tell them."""
+        try:
+            return inspect.signature(self.make()).parameters
+        except (TypeError, ValueError):
+            return None
 
 
 def constant(x):
@@ -527,9 +536,7 @@ def outcome(name, call, argument, wrong):
         return str(error)
     except Exception as error:
         return fault(error)
-    parameters = {}
-    with contextlib.suppress(TypeError, ValueError):
-        parameters = inspect.signature(call.make()).parameters
+    parameters = call.parameters or {}
     if argument in parameters and not fits(parameters[argument].annotation, x):
         return f"is taken for {parameters[argument].annotation}"
     return None

@@ -219,20 +219,20 @@ def test_a_domain_has_an_interval_for_each_operand_or_one_for_all():
 
 
 @each_of(LIBRARY_PRIMITIVES)
-@pytest.mark.parametrize(
-    ("from_edge", "from_kink", "max_magnitude"), [(0, 0, 1000), (0.5, 0.04, 3)]
-)
-def test_drawn_operands_keep_their_distances(primitive, from_edge, from_kink, max_magnitude):
+def test_drawn_operands_keep_their_distances(primitive):
+    distances = [(0, 0, 1000), (0.5, 0.04, 3)]  # from edge and kink, and from 0 at most
+
     @a_few
     @given(
-        numbers(primitive, from_edge=from_edge, from_kink=from_kink, max_magnitude=max_magnitude)
+        *[numbers(primitive, from_edge=e, from_kink=k, max_magnitude=m) for e, k, m in distances]
     )
-    def law(xs):
-        primitive(*xs)
-        assert domain_of(primitive).contains(*xs)
-        assert domain_of(primitive).from_edge(*xs) >= from_edge
-        assert domain_of(primitive).from_kink(*xs) >= from_kink
-        assert all(type(x) is float and abs(x) <= max_magnitude for x in xs)
+    def law(*operands):
+        for xs, (from_edge, from_kink, max_magnitude) in zip(operands, distances, strict=True):
+            primitive(*xs)
+            assert domain_of(primitive).contains(*xs)
+            assert domain_of(primitive).from_edge(*xs) >= from_edge
+            assert domain_of(primitive).from_kink(*xs) >= from_kink
+            assert all(type(x) is float and abs(x) <= max_magnitude for x in xs)
 
     law()
 
