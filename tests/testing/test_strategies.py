@@ -221,18 +221,20 @@ def test_a_domain_has_an_interval_for_each_operand_or_one_for_all():
 @each_of(LIBRARY_PRIMITIVES)
 def test_drawn_operands_keep_their_distances(primitive):
     distances = [(0, 0, 1000), (0.5, 0.04, 3)]  # from edge and kink, and from 0 at most
+    drawn = [
+        numbers(primitive, from_edge=from_edge, from_kink=from_kink, max_magnitude=most)
+        for from_edge, from_kink, most in distances
+    ]
 
     @a_few
-    @given(
-        *[numbers(primitive, from_edge=e, from_kink=k, max_magnitude=m) for e, k, m in distances]
-    )
-    def law(*operands):
-        for xs, (from_edge, from_kink, max_magnitude) in zip(operands, distances, strict=True):
+    @given(st.tuples(*drawn))
+    def law(operands):
+        for xs, (from_edge, from_kink, most) in zip(operands, distances, strict=True):
             primitive(*xs)
             assert domain_of(primitive).contains(*xs)
             assert domain_of(primitive).from_edge(*xs) >= from_edge
             assert domain_of(primitive).from_kink(*xs) >= from_kink
-            assert all(type(x) is float and abs(x) <= max_magnitude for x in xs)
+            assert all(type(x) is float and abs(x) <= most for x in xs)
 
     law()
 
