@@ -114,7 +114,7 @@ def meets(wanted: str, got: Any) -> bool:
             return _holds(lambda x: float(low) <= x <= float(high), got)
         case ["exactly", *words]:
             return _holds(lambda x: bool(x == evaluate(" ".join(words))), got)
-    number = evaluate(wanted)
+    number = _evaluate_once(wanted)
     if isinstance(number, tuple):
         return all(_holds(_is_near(n), g) for n, g in zip(number, got, strict=True))
     return _holds(_is_near(number), got) or (number == 0 and got is None)  # no gradient came
@@ -127,6 +127,11 @@ def evaluate(text: str, **names: float) -> Any:
     1.0
     """
     return eval(text, vars(math) | names)
+
+
+@lru_cache(maxsize=1024)  # the same is wanted of every engine
+def _evaluate_once(text: str) -> Any:
+    return evaluate(text)
 
 
 def _is_near(number: float) -> Callable[[float], bool]:
@@ -153,7 +158,7 @@ def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> lis
         return [_number_in(eval(_compile(text, "eval"), names), kind) for text in shown]
 
 
-@lru_cache(maxsize=1024)  # every engine runs the same programs, but for the random ones
+@lru_cache(maxsize=4096)  # every engine runs the same programs, but for the random ones
 def _compile(text: str, mode: str) -> CodeType:
     return compile(text, "<program>", mode)
 

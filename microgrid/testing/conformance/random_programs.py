@@ -85,7 +85,7 @@ def _dual(x: _Dual | float) -> _Dual:
     return x if isinstance(x, _Dual) else _Dual(x, {})
 
 
-@lru_cache(maxsize=1024)  # engines that have the same operators run the same programs
+@lru_cache(maxsize=4096)  # engines that have the same operators run the same programs
 def straight_line(numbers: tuple[float, ...], instructions: tuple[Instruction, ...]) -> Case:
     """Return a program with its exact gradients.
 
