@@ -19,9 +19,10 @@ settings.load_profile("short")  # `pytest --hypothesis-profile=thorough` searche
 
 
 def pytest_collection_finish():
-    """Keep the collected tests out of the garbage collector's walks, which they would make long."""
+    """Keep the collected tests out of the garbage collector's walks, and let these be seldom."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])
 
 
 @pytest.hookimpl(wrapper=True)
