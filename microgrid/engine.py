@@ -95,7 +95,7 @@ class Value(Arithmetic):
             raise locate(error, op, operands) from None
         return self._node(op, operands, data)
 
-    def _node(self, op: Primitive, operands: tuple[Any, ...], data: Any) -> Value:
+    def _node(self, op: Primitive, operands: tuple[Any, ...], data: object) -> Value:
         if type(data) is float and not unrecorded and not watched:
             node = blank(Value)  # skips the checks of __init__, which are for the user's data
             node._real = data

@@ -331,7 +331,7 @@ def where(condition: Value | float, x: Value | float, y: Value | float) -> Value
 def where(
     condition: Array | Value | float, x: Array | Value | float, y: Array | Value | float
 ) -> Any: ...
-def where(condition: Any, x: Any, y: Any) -> Any:
+def where(condition: object, x: object, y: object) -> Any:
     """Return x if the condition holds, else y; all the gradient goes to the one chosen.
 
     >>> x = Value(0.0)

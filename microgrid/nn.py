@@ -423,7 +423,7 @@ def _parts(name: str, parts: Any) -> Any:
     return parts
 
 
-def _sizes(nin: Any, nouts: Any, more: Sequence[object]) -> list[Any]:
+def _sizes(nin: object, nouts: object, more: Sequence[object]) -> list[Any]:
     """Return the layers' sizes as a list; raise `TypeError` for what they cannot be."""
     if nouts is None and is_sequence(nin) and len(nin) > 1:
         first, *others = nin

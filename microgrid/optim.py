@@ -347,7 +347,7 @@ class SGD(Optimizer):
         return p - lr * (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
 
 
-def _require_betas(betas: Any) -> None:
+def _require_betas(betas: object) -> None:
     if not is_sequence(betas) or len(betas) != 2:
         raise TypeError(f"`betas` must be two numbers, got {quote(betas)}")
     for beta in betas:

@@ -180,7 +180,7 @@ def objects(x: object) -> Objects:
     return made.astype(object, copy=False)
 
 
-def settle(result: Any) -> Any:
+def settle(result: object) -> Any:
     """Return an array of objects by what is in it: as bools, as floats, or as an `Array`."""
     if isinstance(result, tuple):
         return tuple(map(settle, result))
@@ -194,7 +194,7 @@ def settle(result: Any) -> Any:
     return result.view(Array)
 
 
-def as_arrays(result: Any) -> Any:
+def as_arrays(result: object) -> Any:
     """Return a result of NumPy's own code, with an `Array` for each array of objects in it."""
     if isinstance(result, (list, tuple)):
         parts = [as_arrays(part) for part in result]

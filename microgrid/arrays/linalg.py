@@ -241,7 +241,7 @@ def _slogdet(a: Like) -> object:
 
 
 @implements(np.linalg.norm)
-def _norm(x: Like, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> object:
+def _norm(x: Like, ord: object = None, axis: Axis = None, keepdims: bool = False) -> object:
     dimensions = np.ndim(x)
     if axis is None and (ord is None or dimensions == 1):
         return lanes(_vector_norm(ord), x, None, keepdims)
@@ -294,12 +294,12 @@ if hasattr(np.linalg, "vector_norm"):
 
     @implements(np.linalg.vector_norm)
     def _of_vectors(
-        x: Like, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2
+        x: Like, /, *, axis: Axis = None, keepdims: bool = False, ord: object = 2
     ) -> object:
         if axis is None or isinstance(axis, tuple):
             return lanes(_vector_norm(ord), x, axis, keepdims)
         return _norm(x, ord, axis, keepdims)
 
     @implements(np.linalg.matrix_norm)
-    def _of_matrices(x: Like, /, *, keepdims: bool = False, ord: Any = "fro") -> object:
+    def _of_matrices(x: Like, /, *, keepdims: bool = False, ord: object = "fro") -> object:
         return _norm(x, ord, (-2, -1), keepdims)

@@ -109,7 +109,7 @@ def apply_named(name: str, operands: tuple[object, ...]) -> object:
 
 def _compute(
     ufunc: Any, method: str, inputs: list[Objects], kwargs: dict[str, Any], outs: tuple[Any, ...]
-) -> Any:
+) -> object:
     if ufunc in UFUNCS and method == "__call__":
         return UFUNCS[ufunc](*inputs, **kwargs)
     if _takes_objects_alone(ufunc):  # such as np.frompyfunc and np.vectorize make

@@ -306,7 +306,7 @@ def _instead_of_nan(a: object, fill: float) -> object:
 
 
 def _of_filled(function: Callable[..., object], fill: float) -> Callable[..., object]:
-    def of_filled(a: object, *args: Any, **kwargs: Any) -> object:
+    def of_filled(a: object, *args: object, **kwargs: object) -> object:
         return function(_instead_of_nan(a, fill), *args, **kwargs)
 
     return of_filled
@@ -481,7 +481,7 @@ def _corrcoef(x: Like, y: Like | None = None, rowvar: bool = True, **kwargs: Any
 
 def _of_data(function: Callable[..., object], use: str, instead: str) -> None:
     @implements(function)
-    def of_data(*args: Any, **kwargs: Any) -> object:
+    def of_data(*args: object, **kwargs: object) -> object:
         return function(*[_floats_or_same(x, use, instead) for x in args], **kwargs)
 
 

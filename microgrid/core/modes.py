@@ -103,7 +103,7 @@ class Mode(local):
     else:
         __enter__, __exit__ = _LockMethod(), _LockMethod()
 
-    def _meaning(self, outer: Any) -> Any:
+    def _meaning(self, outer: Any) -> object:
         """Return what the block means inside of one that means `outer`; None if it is the same."""
         raise NotImplementedError
 
@@ -126,13 +126,13 @@ class Mode(local):
         if flags & CO_GENERATOR:
 
             @wraps(function)
-            def generating(*args: Any, **options: Any) -> Any:
+            def generating(*args: object, **options: object) -> Any:
                 return (yield from _go_through(function(*args, **options), type(self)))
 
             return generating  # type: ignore[return-value]
 
         @wraps(function)
-        def inside(*args: Any, **options: Any) -> Any:
+        def inside(*args: object, **options: object) -> Any:
             with type(self)():
                 return function(*args, **options)
 

@@ -124,7 +124,7 @@ class Arithmetic(Operand):
 
     __slots__ = ()
 
-    def _constant(self, x: Any) -> Any:
+    def _constant(self, x: object) -> object:
         """Return what a plain number becomes beside this."""
         return x
 
@@ -232,7 +232,9 @@ class Arithmetic(Operand):
     def __bool__(self) -> bool:
         return bool(self._real)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> object:
+    def __array_ufunc__(
+        self, ufunc: object, method: str, *inputs: object, **kwargs: object
+    ) -> object:
         return array_rules().apply_ufunc(ufunc, method, inputs, kwargs)
 
     # NumPy's loops over arrays of objects call these on each element.
@@ -242,7 +244,7 @@ class Arithmetic(Operand):
     trunc = __trunc__ = by_ufunc("trunc")
 
     def __array_function__(
-        self, function: Any, types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, function: object, types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> object:
         return array_rules().apply_function(function, args, kwargs)
 
@@ -296,7 +298,7 @@ def _quick(op: Primitive, otherwise: Method) -> Method:
 def _quick_reverse(op: Primitive, otherwise: Method) -> Method:
     forward = op.forward
 
-    def method(self: Any, other: Any) -> object:
+    def method(self: Any, other: object) -> object:
         kind = type(other)
         if kind is not float and kind is not int:
             return otherwise(self, other)

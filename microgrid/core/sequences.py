@@ -61,7 +61,7 @@ def as_list(data: Any, need: str) -> list[Any]:
     return list(data) if _way(data, ["__iter__"]) else [data[i] for i in range(len(data))]
 
 
-def entries(data: Any, need: str) -> list[Any]:
+def entries(data: object, need: str) -> list[Any]:
     """Return the entries of data as `as_list` does, with `single` of each.
 
     >>> import numpy as np
@@ -71,7 +71,7 @@ def entries(data: Any, need: str) -> list[Any]:
     return [*map(single, as_list(data, need))]
 
 
-def _way(data: Any, ways: Iterable[str]) -> str | None:
+def _way(data: object, ways: Iterable[str]) -> str | None:
     """Return the first of some methods that the type of data has.
 
     The type is asked, as an instance may have a column of that name.
@@ -181,7 +181,7 @@ def require_all_numbers(
             )
 
 
-def single(x: Any) -> Any:
+def single(x: object) -> Any:
     """Return the number in an array or a tensor without dimensions; anything else as it is.
 
     >>> import numpy as np

@@ -259,7 +259,7 @@ def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, Any]) -> Any:
     return filled
 
 
-def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:
+def _atom(scalars: Sequence[Any], dimensions: Shape) -> object:
     if dimensions is None:
         return scalars[0]
     numpy = sys.modules["numpy"]
@@ -271,7 +271,7 @@ def _atom(scalars: Sequence[Any], dimensions: Shape) -> Any:
     return array.reshape(dimensions)
 
 
-def _only(atoms: Sequence[Any]) -> Any:
+def _only(atoms: Sequence[Any]) -> object:
     return atoms[0]
 
 
@@ -282,5 +282,5 @@ def _no_path() -> list[str]:
 _SCALAR = Structure(_no_path, [None], _only, _only)
 
 
-def _item(atoms: Sequence[Any]) -> Any:
+def _item(atoms: Sequence[Any]) -> object:
     return atoms[0].item()

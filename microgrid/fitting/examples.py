@@ -111,7 +111,7 @@ def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
     return rows
 
 
-def _rows_of_array(X: Any) -> list[Row] | None:
+def _rows_of_array(X: object) -> list[Row] | None:
     """Return the rows of an array of finite numbers; None of anything else, which needs a look."""
     if not is_array(X) or hasattr(X, "mask") or X.ndim != 2 or not X.size:
         return None
@@ -147,7 +147,7 @@ def _targets(name: str, y: Iterable[Any]) -> list[Target]:
 class _Cells:
     """Reads the numbers in rows of data; names the place of anything else."""
 
-    def __init__(self, name: str, data: Any, instead_of_text: str) -> None:
+    def __init__(self, name: str, data: object, instead_of_text: str) -> None:
         self.name, self.instead_of_text = name, instead_of_text
         self.columns = names_of_columns(data)
 

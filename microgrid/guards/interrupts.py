@@ -195,7 +195,7 @@ class interrupted_once(_Handled):
             return  # it came when all was done
 
 
-def _without(handler: Any, number: int, is_over: Callable[[_Handled], bool]) -> Any:
+def _without(handler: object, number: int, is_over: Callable[[_Handled], bool]) -> object:
     """Return the handler of a signal, without those blocks on top of it that are over."""
     while isinstance(block := getattr(handler, "__self__", None), _Handled) and is_over(block):
         handler = block._handlers[number]
@@ -235,7 +235,7 @@ def comes_from_handler(error: BaseException) -> bool:
     return place is not None
 
 
-def _code(handler: Any) -> CodeType | None:
+def _code(handler: object) -> CodeType | None:
     handler = getattr(handler, "func", handler)  # of a partial
     code: CodeType | None = getattr(handler, "__code__", None)
     return code or getattr(type(handler).__call__, "__code__", None)

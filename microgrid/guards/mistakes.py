@@ -66,7 +66,7 @@ def warn_of_no_backward() -> None:
     )
 
 
-def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) -> NoReturn:
+def refuse(data: object, label: object, more: Sequence[Any], options: dict[str, Any]) -> NoReturn:
     """Raise `TypeError` for arguments that no `Value` is made of."""
     if isinstance(label, (tuple, set)) or more or {"_children", "_op"} & options.keys():
         why = "only computing gives it parents: write x + y, or a Primitive of your own"
@@ -79,13 +79,13 @@ def refuse(data: Any, label: Any, more: Sequence[Any], options: dict[str, Any]) 
     raise TypeError(f"a Value is made of a number and a label: {why}")
 
 
-def require_label(label: Any) -> None:
+def require_label(label: object) -> None:
     """Raise `TypeError` unless this is a label: a string, or None."""
     if label is not None and not isinstance(label, str):
         raise TypeError(f"a label must be a string, got {quote(label)} ({type(label).__name__})")
 
 
-def require_gradient(g: Any) -> None:
+def require_gradient(g: object) -> None:
     """Raise an error unless this is a gradient: a real number, or None if there is none yet."""
     if g is not None and not is_real(g) and not is_bool(g):
         raise TypeError(
@@ -106,7 +106,7 @@ class Checked(Protocol[Kind]):
 def guard(slot: str, require: Callable[[Any], None], doc: str) -> Any:
     """Return an attribute, described by `doc`, whose slot `require` keeps free of wrong things."""
 
-    def set_checked(instance: Any, x: Any) -> None:
+    def set_checked(instance: object, x: object) -> None:
         require(x)
         setattr(instance, slot, x)
 

@@ -112,7 +112,7 @@ class Arguments:
             )
         return None
 
-    def _append(self, x: Any, is_shared: bool) -> None:
+    def _append(self, x: object, is_shared: bool) -> None:
         (self.shared_parts if is_shared else self.columns).append(x)
 
     def _array(self, x: NDArray[Any]) -> NDArray[Any]:

@@ -359,7 +359,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
                 )
             raise
 
-    def _of_values(self, call: Arguments) -> Any:
+    def _of_values(self, call: Arguments) -> object:
         """Compute in Python, on `Value`s: for each row, and added up, as a kernel does."""
         from ...arrays.tables import as_arrays  # 8 ms, which a call with numbers need not wait for
 

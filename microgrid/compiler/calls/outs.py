@@ -97,7 +97,7 @@ def is_ready(array: NDArray[Any], arguments: Iterable[object]) -> bool:
     return not any(np.may_share_memory(array, x) for x in arrays)
 
 
-def _match(template: Template, out: Any, name: str) -> Iterator[Target]:
+def _match(template: Template, out: object, name: str) -> Iterator[Target]:
     """Yield the arrays of a tree, each with what goes into it."""
     if out is None:
         return
@@ -167,7 +167,7 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
         return False
 
 
-def _complete(template: Template, out: Any, outputs: Sequence[Any], seen: set[int]) -> Any:
+def _complete(template: Template, out: Any, outputs: Sequence[Any], seen: set[int]) -> object:
     """Return a tree of arrays as it is; with results of its own where it has None."""
     if out is None:
         return filler(template, seen)(outputs)

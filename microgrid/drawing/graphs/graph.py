@@ -42,12 +42,12 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
 
     def __init__(
         self,
-        *args: Any,
+        *args: object,
         values: int = 0,
         left_out: int = 0,
         description: str = "",
         simpler: Callable[[], Graph] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.values, self.left_out = values, left_out
@@ -65,7 +65,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         self.body += [f"\t{line}\n" for line in lines]
         self.simpler, self._drawn = simpler, len(self.body)
 
-    def _copy_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+    def _copy_kwargs(self, **kwargs: object) -> dict[str, Any]:
         return {
             **super()._copy_kwargs(**kwargs),
             "values": self.values,
@@ -160,7 +160,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         *,
         outfile: str | os.PathLike[str] | None = None,
         quiet_view: bool = False,
-        **options: Any,
+        **options: object,
     ) -> str:
         """Write DOT text and the picture beside it, as graphviz does; return the picture's path.
 
@@ -218,7 +218,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         self,
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
-        **_: Any,
+        **_: object,
     ) -> dict[str, Any]:
         """Return what a notebook shows: the picture, or why there is none. It never raises."""
         try:

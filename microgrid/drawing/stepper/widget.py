@@ -56,7 +56,7 @@ class Widget(anywidget.AnyWidget):
         else:
             self._waiting.append(show)
 
-    def _hear(self, _: Any, message: dict[str, Any], __: Any) -> None:
+    def _hear(self, _: object, message: dict[str, Any], __: object) -> None:
         if "leaf" in message:
             self._edit(message)
         else:

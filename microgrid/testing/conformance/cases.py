@@ -163,7 +163,7 @@ def _compile(text: str, mode: str) -> CodeType:
     return compile(text, "<program>", mode)
 
 
-def _number_in(got: Any, kind: type[Any]) -> Any:
+def _number_in(got: object, kind: type[Any]) -> object:
     """Return the number that is shown: a gradient may be a `Value`, to be differentiated again."""
     if isinstance(got, tuple):
         return tuple([_number_in(item, kind) for item in got])
