@@ -155,11 +155,12 @@ class Linearization:
         return [list(row) for row in zip(*columns, strict=True)] or [[] for _ in self.roots]
 
 
-def _are_ends(inputs: Iterable[Value]) -> bool:
+def _are_ends(inputs: Sequence[Value]) -> bool:
     """Return whether inputs are leaves of a trace, or all of them a transform's nodes for such."""
-    if all(x.is_traced and not x.parents for x in inputs):
-        return True
-    return all(x.op is argument and x.is_traced and not x.parents[0].parents for x in inputs)
+    behind = [x.parents for x in inputs if x.is_traced]
+    if len(behind) < len(inputs) or not any(behind):
+        return len(behind) == len(inputs)
+    return all(x.op is argument and not x.parents[0].parents for x in inputs)
 
 
 def is_closed(order: Iterable[Value], inputs: Iterable[Value]) -> bool:
