@@ -29,6 +29,7 @@ from ..core.primitive import Operand, Primitive, add, multiply
 from ..engine import Value
 from ..functional import Number, sum_
 from ..guards.checks import quote
+from ..guards.locks import compiling, is_held
 from .linearization import Linearization
 from .trees import map_values
 
@@ -36,6 +37,7 @@ __all__ = ["Stretch", "expanding", "frontier", "run_without_graph", "values_in"]
 
 NOTHING: Mapping[Value, Value] = MappingProxyType({})
 Tree = TypeVar("Tree")
+Pull = Callable[[Sequence[Number]], list[Number]]
 
 
 class expanding(Mode):
@@ -67,7 +69,8 @@ def run_without_graph(run: Callable[[], Tree], instead: Mapping[Value, Value] = 
     >>> y.data, y.parents[0].parents == (x,), gradients(y, x).data
     (12.0, True, 16.0)
     """
-    if (unrecorded and current(unrecorded)) or (expanded and current(expanded)):
+    keeps_none = (unrecorded and current(unrecorded)) or is_held(compiling)
+    if keeps_none or (expanded and current(expanded)):
         return run()
     start = graph.advance_clock()  # what was there before has an earlier stamp
     tree = run()
@@ -144,6 +147,7 @@ class Stretch:
         numbers: what its results were.
         pull: returns the derivatives by all operands of the results' sum, weighted by numbers; if
             there is none, it is run again for that.
+        pull_as_graph: returns the same as nodes over the operands, weighted by nodes; likewise.
 
     >>> x = Value(2.0)
     >>> y, z = Stretch(lambda: [x * x, x + 1.0], [x], [4.0, 3.0]).results()
@@ -156,10 +160,11 @@ class Stretch:
         again: Callable[[], Sequence[Value]],
         operands: Sequence[Value],
         numbers: Sequence[float],
-        pull: Callable[[Sequence[Number]], list[Number]] | None = None,
+        pull: Pull | None = None,
+        pull_as_graph: Pull | None = None,
     ) -> None:
         self.again, self.operands, self.numbers = again, tuple(operands), tuple(numbers)
-        self._pull = pull
+        self._pull, self._pull_as_graph = pull, pull_as_graph
 
     def results(self, instead: Mapping[Value, Value] = NOTHING) -> list[Value]:
         """Return the nodes of the results, over that of the stretch."""
@@ -184,6 +189,8 @@ class Stretch:
         return run_without_graph(lambda: self._multiply(is_row, weights, as_graphs=True), instead)
 
     def _multiply(self, is_row: bool, weights: Sequence[Number], as_graphs: bool) -> list[Number]:
+        if is_row and as_graphs and self._pull_as_graph:
+            return self._pull_as_graph(weights)
         map = Linearization(self.again(), self.operands, as_graphs, is_cut=True)
         return map.pull(weights) if is_row else map.push(weights)
 

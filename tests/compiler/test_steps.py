@@ -71,7 +71,7 @@ CASES = {
     "recurrent network": (rnn, {"h": [0.1, 0.2, 0.3]}),
     "no y, and what is outside in the carry": (chain, [0.3, 0.0]),
 }
-XS = [[1.0 + 0.1 * i, 0.3 - 0.05 * i] for i in range(23)]
+XS = [[1.0 + 0.1 * i, 0.3 - 0.05 * i] for i in range(13)]
 
 
 def loss(f, start, scale, xs=XS, reverse=False):
@@ -106,13 +106,12 @@ def test_derivatives_of_any_kind_and_order_are_those_of_python():
 
     def transforms(f):
         def of(z):
-            return scan(f, {"a": z, "b": (z * w, 0.0)}, XS[:7])[0]["a"]
+            return scan(f, {"a": z, "b": (z * w, 0.0)}, XS[:5])[0]["a"]
 
         by_w = gradients(of(Value(0.4)), w)
         return [
-            grad(grad(grad(of)))(0.4),
             jvp(of, (0.4,), (2.0,)),
-            taylor(of, 0.4, 3),
+            taylor(of, 0.4, 2),
             hessian(lambda p: of(p[0]) * p[1])([0.4, 2.0]),
             by_w,
             gradients(by_w, w),
@@ -120,6 +119,15 @@ def test_derivatives_of_any_kind_and_order_are_those_of_python():
 
     f = oscillator(w * w)
     assert plain(transforms(compile(f))) == pytest.approx(plain(transforms(f)), **CLOSE)
+
+
+def test_the_third_derivative_is_that_of_python():
+    w = Value(0.9)
+    slopes = [
+        grad(grad(grad(lambda z, f=f: repeat(f, z, 4))))(0.7).data
+        for f in (lambda x: x * x * w + 0.1, compile(lambda x: x * x * w + 0.1))
+    ]
+    assert slopes[1] == pytest.approx(slopes[0], **CLOSE)
 
 
 def test_plain_numbers_stay_plain_and_no_graph_is_kept_under_no_grad():
@@ -166,12 +174,12 @@ def test_kernels_are_kept_for_the_next_loop_and_see_what_has_changed():
         return x * w
 
     f = compile(step)
-    assert repeat(f, 1.0, 3).data == 0.125
-    traced = len(runs)
-    w.data = 2.0
-    y = repeat(f, 1.0, 3)
-    y.backward()
-    assert (y.data, w.grad, len(runs)) == (8.0, 12.0, traced)
+    for x, traced in [(0.5, None), (2.0, 3)]:
+        w.data, w.grad = x, 0.0
+        y = repeat(f, 1.0, 3)
+        y.backward()
+        assert (y.data, w.grad) == (x**3, 3 * x**2)
+        assert traced in (None, len(runs))
     gone = weakref.ref(f)
     del f
     gc.collect()
@@ -190,9 +198,10 @@ def test_many_values_from_outside_are_taken_too():
     ws = [Value(0.0001 * i) for i in range(300)]
     results = []
     for wrap in (lambda f: f, compile):
-        f = wrap(lambda x: sin(dot(ws, [x] * 300)) + ws[-1])
-        y = repeat(f, 0.3, 9)
-        results.append([y.data, *[g.data for g in gradients(y, ws)]])
+        microgrid.zero_grad(ws)
+        y = repeat(wrap(lambda x: sin(dot(ws, [x] * 300)) + ws[-1]), 0.3, 9)
+        y.backward()
+        results.append([y.data, *[w.grad for w in ws]])
     assert results[1] == pytest.approx(results[0], **CLOSE)
 
 

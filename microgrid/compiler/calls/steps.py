@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from ...core import graph
 from ...core.graph import order_beyond, recording
 from ...core.modes import current, expanded, unrecorded
+from ...core.primitive import argument
 from ...derivatives.checkpoints import Stretch, frontier
 from ...derivatives.linearization import Linearization
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...functional import Number
+from ...guards.locks import compiling, is_held
 from ..native.kernel import ArrayKernel
 from ..passes import optimize_graph
 from ..program import Program, as_values
@@ -45,7 +47,8 @@ def take_steps(
 ) -> tuple[Any, list[Any]] | None:
     """Return the last carry of a loop and its ys; None if kernels cannot take its steps.
 
-    They can if it is made of single numbers, of which none is traced, and all xs are alike.
+    They can if it is made of single numbers, of which none is traced, and all xs are alike. What is
+    traced takes its steps itself.
 
     Args:
         f: the compiled function.
@@ -54,6 +57,8 @@ def take_steps(
         xs: what the steps get, in their order; None if they get None.
         count: how many steps there are, at least one.
     """
+    if is_held(compiling):
+        return None
     state, of_carry = flatten(carry)
     found = _inputs(xs)
     if found is None or _has_arrays(of_carry) or (expanded and current(expanded)):
@@ -64,7 +69,8 @@ def take_steps(
     loop = _loop_of(f, step, of_carry, of_x)
     if _has_traced(loop.captured):
         return None
-    return loop.run(state, inputs, count)
+    last, ys = loop.run(state, inputs, count)
+    return of_carry.argument(last), loop.trees_of(ys)
 
 
 def _inputs(xs: Sequence[Any] | None) -> tuple[list[Number], Structure | None] | None:
@@ -131,6 +137,7 @@ class Loop:
         room = MOST_ON_STACK - 3 * self.size - len(self.captured)
         most = min(MOST_OPERANDS // operands, room // (2 * self.width + self.height or 1))
         self.one, self.many = Steps(self, 1), Steps(self, max(most, 1))
+        self._derivative: tuple[Loop, Loop] | None = None
 
     def trace(self, count: int) -> tuple[list[Value], list[Value]]:
         """Return the traced numbers that some steps get, and what they make of them."""
@@ -158,14 +165,13 @@ class Loop:
 
     def run(
         self, state: Sequence[Number], inputs: Sequence[Number], count: int
-    ) -> tuple[Any, list[Any]]:
-        """Return the last carry and the ys of a loop of so many steps, which keeps checkpoints."""
+    ) -> tuple[Sequence[Number], list[Number]]:
+        """Return the numbers in the last carry and in the ys of so many steps."""
         values = [x for x in (*state, *inputs, *self.captured) if isinstance(x, Value)]
         is_recorded = not (unrecorded and current(unrecorded))
         size = count
         if is_recorded and not all(x.is_constant for x in values):
             size = self.many.count * (isqrt(count // self.many.count) + 1)
-            self._prepare(count)
         ys: list[Number] = []
         for begin in range(0, count, size):
             part = Part(self, state, self.part_of(inputs, begin, size), min(size, count - begin))
@@ -174,15 +180,10 @@ class Loop:
             ys += results[self.size :]
         if values and not is_recorded:
             state, ys = as_values(state), [*as_values(ys)]
-        return self.of_carry.argument(state), self._trees(ys)
+        return state, ys
 
-    def _prepare(self, count: int) -> None:
-        """Compile what so many steps need: nothing is compiled while a graph is walked."""
-        whole, rest = divmod(count, self.many.count)
-        for steps in [self.many] * bool(whole) + [self.one] * bool(rest):
-            steps.prepare()
-
-    def _trees(self, ys: list[Number]) -> list[Any]:
+    def trees_of(self, ys: list[Number]) -> list[Any]:
+        """Return the ys that have these numbers."""
         if self.of_y is None:
             return []
         places = range(0, len(ys), self.height)
@@ -195,6 +196,39 @@ class Loop:
             yield self.many, begin
         for begin in range(whole, count):
             yield self.one, begin
+
+    def derivative(self) -> tuple[Loop, Loop]:
+        """Return two loops: one collects the carry of each step, one goes back through them."""
+        if self._derivative is None:
+            inputs = _of_list(self.width) if self.of_x else None
+            rows = _of_list(self.size + self.width + self.height)
+            sums = _of_list(self.size + len(self.captured))
+            collect = Loop(self._collect, _of_list(self.size), inputs)
+            self._derivative = collect, Loop(self._go_back, sums, rows)
+        return self._derivative
+
+    def _collect(self, state: list[Number], xs: list[Number] | None) -> tuple[Any, Any]:
+        return self.take(state, xs or [], 1)[: self.size], state
+
+    def _go_back(self, sums: list[Number], row: list[Number]) -> tuple[Any, Any]:
+        """From what comes in at the result of a step, return what comes in at its carry and x.
+
+        Beside the former are the totals of what comes in at the captured.
+        """
+        g, totals = sums[: self.size], sums[self.size :]
+        count = self.size + self.width
+        nodes = [
+            x.record(argument, (x,)) if isinstance(x, Value) else Value(x) for x in row[:count]
+        ]
+        roots = as_values(self.take(nodes[: self.size], nodes[self.size :], 1))
+        map = Linearization(roots, [*nodes, *self.captured], as_graphs=True, is_cut=True)
+        found = map.pull([*g, *row[count:]])
+        added = [total + by for total, by in zip(totals, found[count:], strict=True)]
+        return [*found[: self.size], *added], found[self.size : count] or None
+
+
+def _of_list(count: int) -> Structure:
+    return flatten([0.0] * count)[1]
 
 
 class Part:
@@ -227,13 +261,19 @@ class Part:
             return as_values(self.loop.take(self.state, self.xs, self.count))
 
         def pull(cotangents: Sequence[Number]) -> list[Number]:
-            totals: dict[Number, Number] = dict.fromkeys(operands, 0.0)
-            for x, derivative in zip(given, self.pull(_numbers(cotangents)), strict=True):
-                if x in totals:
+            return add_up(self.pull(_numbers(cotangents)))
+
+        def pull_as_graph(cotangents: Sequence[Number]) -> list[Number]:
+            return add_up(self.pull_as_graph(cotangents))
+
+        def add_up(derivatives: Sequence[Number]) -> list[Number]:
+            totals: dict[Value, Number] = dict.fromkeys(operands, 0.0)
+            for x, derivative in zip(given, derivatives, strict=True):
+                if isinstance(x, Value) and x in totals:
                     totals[x] += derivative
             return [*totals.values()]
 
-        return [*Stretch(again, operands, numbers, pull).results()]
+        return [*Stretch(again, operands, numbers, pull, pull_as_graph).results()]
 
     def forward(self) -> list[float]:
         """Return the numbers in the last carry and in the ys."""
@@ -276,6 +316,21 @@ class Part:
         for steps, own in rows.items():
             totals += steps.totals(own, self.captured)
         return [*g, *[x for part in reversed(by_xs) for x in part], *totals.tolist()]
+
+    def pull_as_graph(self, cotangents: Sequence[Number]) -> list[Number]:
+        """Return them as a graph, by loops whose steps kernels take."""
+        loop = self.loop
+        size, width, height = loop.size, loop.width, loop.height
+        collect, go_back = loop.derivative()
+        states = collect.run(self.state, self.xs, self.count)[1]
+        parts = [(states, size), (self.xs, width), (cotangents[size:], height)]
+        rows: list[Number] = []
+        for i in reversed(range(self.count)):
+            rows += [x for numbers, many in parts for x in numbers[i * many : (i + 1) * many]]
+        start = [*cotangents[:size], *[0.0] * len(loop.captured)]
+        sums, by_xs = go_back.run(start, rows, self.count)
+        places = reversed(range(0, len(by_xs), width or 1))
+        return [*sums[:size], *[x for i in places for x in by_xs[i : i + width]], *sums[size:]]
 
 
 def _numbers(given: Sequence[Number]) -> list[float]:
@@ -328,10 +383,6 @@ class Steps:
             shared = range(len(given) - len(captured), len(given))
             self._back = _kernel(back, len(captured)), ArrayKernel(totals, shared, "sum")
         return self._back
-
-    def prepare(self) -> None:
-        """Compile what has not been compiled yet."""
-        _ = self.forward, self.backward
 
 
 def _program(roots: Sequence[Value], inputs: Sequence[Value]) -> Program:
