@@ -30,12 +30,13 @@ from ..engine import Value
 from ..functional import Number, sum_
 from ..guards.checks import quote
 from ..guards.locks import compiling, is_held
-from .linearization import Linearization
+from .linearization import Linearization, is_zero
 from .trees import map_values
 
 __all__ = ["Stretch", "expanding", "frontier", "run_without_graph", "values_in"]
 
 NOTHING: Mapping[Value, Value] = MappingProxyType({})
+ONE = 1
 Tree = TypeVar("Tree")
 Pull = Callable[[Sequence[Number]], list[Number]]
 
@@ -206,14 +207,14 @@ def stretch_of(stretch: Stretch) -> Primitive:
 
     def partials(out: object, *operands: Any) -> tuple[Combination, ...]:
         nodes = operands if isinstance(operands[0], Value) else None
-        return tuple([Combination(stretch, False, {i: 1}, nodes) for i in range(len(operands))])
+        return tuple([Combination(stretch, False, i, ONE, nodes) for i in range(len(operands))])
 
     return Primitive("stretch", _refuse_to_refresh, partials, (stretch_of, (stretch,)))
 
 
 def result_of(stretch: Stretch, place: int) -> Primitive:
     """Return the operation that takes a result out of a stretch."""
-    partials = (Combination(stretch, True, {place: 1}),)
+    partials = (Combination(stretch, True, place),)
     made_by = result_of, (stretch, place)
     return Primitive("result", _refuse_to_refresh, lambda out, whole: partials, made_by)
 
@@ -225,46 +226,58 @@ def _refuse_to_refresh(*numbers: float) -> NoReturn:
 class Combination(Operand):
     """A weighted sum of the results of a stretch, which is a row, or of its operands, a column.
 
-    A column of a derivative that is to be a graph has the `nodes` that stand for the operands.
+    It is a single one of them with its weight, or has `parts`, which add up to it: many are added
+    one after the other, and looked at once. A column of a derivative that is to be a graph has the
+    `nodes` that stand for the operands.
     """
 
-    __slots__ = ("_product", "is_row", "nodes", "stretch", "terms")
+    __slots__ = ("_product", "is_row", "nodes", "parts", "place", "stretch", "weight")
 
     def __init__(
         self,
         stretch: Stretch,
         is_row: bool,
-        terms: dict[int, Number],
+        place: int,
+        weight: Number = ONE,
         nodes: Sequence[Value] | None = None,
+        parts: Sequence[Combination] = (),
     ) -> None:
-        self.stretch, self.is_row, self.terms, self.nodes = stretch, is_row, terms, nodes
+        self.stretch, self.is_row, self.place, self.weight = stretch, is_row, place, weight
+        self.nodes, self.parts = nodes, parts
         self._product: list[Number] | None = None
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
         """Return a sum, a multiple, or the entry of a product with a single row or column."""
-        terms: dict[int, Number] = {}
-        if op is multiply:
-            x, y = operands
-            if isinstance(x, Combination) and isinstance(y, Combination):
-                (place,) = y.terms
-                return x.product(x.nodes or y.nodes)[place]
-            weight = y if x is self else x
-            terms = {i: weight * own for i, own in self.terms.items()}
-        elif op in (add, sum_):
-            for x in operands:
-                for i, weight in x.terms.items():
-                    terms[i] = terms[i] + weight if i in terms else weight
-        else:
-            raise TypeError(f"{op.name} is not linear, and {self.stretch} is a linear map")
-        return Combination(self.stretch, self.is_row, terms, self.nodes)
+        if op in (add, sum_):
+            return Combination(self.stretch, self.is_row, 0, 0, self.nodes, operands)
+        x, y = operands if op is multiply else (None, None)
+        if isinstance(x, Combination) and isinstance(y, Combination):
+            return x.product(x.nodes or y.nodes)[y.place]
+        scale = y if x is self else x
+        if scale is None or self.parts:
+            raise TypeError(f"{op.name} is not linear, and {self!r} is a linear map")
+        weight = scale if self.weight is ONE else scale * self.weight  # without a node for that
+        return Combination(self.stretch, self.is_row, self.place, weight, self.nodes)
 
     def product(self, nodes: Sequence[Value] | None) -> list[Number]:
         """Return all entries of the product with the matrix, computed once."""
         if self._product is None:
-            count = len(self.stretch.numbers if self.is_row else self.stretch.operands)
-            weights = [self.terms.get(i, 0) for i in range(count)]
-            self._product = self.stretch.multiply(self.is_row, weights, nodes)
+            self._product = self.stretch.multiply(self.is_row, self.weights(), nodes)
         return self._product
+
+    def weights(self) -> list[Number]:
+        """Return the weights of all results or operands."""
+        count = len(self.stretch.numbers if self.is_row else self.stretch.operands)
+        weights: list[Number] = [0] * count
+        rest = [self]
+        while rest:
+            one = rest.pop()
+            if one.parts:
+                rest += reversed(one.parts)
+            else:
+                own = weights[one.place]
+                weights[one.place] = one.weight if is_zero(own) else own + one.weight
+        return weights
 
     def __add__(self, other: Any) -> Any:
         return self.record(add, (self, other))
