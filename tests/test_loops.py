@@ -247,6 +247,18 @@ def test_derivatives_by_what_the_step_closes_over_are_of_any_order():
     assert found[0][1] == found[0][2]  # as second derivatives are
 
 
+def test_what_the_step_closes_over_may_be_made_of_other_such_values():
+    found = []
+    for checkpoint in (False, True):
+        w = Value(Fraction(1, 2))
+        square = w * w
+        y = repeat(lambda x, w=w, square=square: x * square + w, w, 5, checkpoint=checkpoint)
+        y.backward()
+        by_w = gradients(y, w)
+        found.append([w.grad, by_w.data, gradients(by_w, w).data, square.grad])
+    assert found[0] == found[1]
+
+
 def test_a_scan_in_a_scan_is_one_of_all_steps():
     w = Value(Fraction(1, 3))
 

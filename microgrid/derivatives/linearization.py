@@ -62,8 +62,7 @@ class Linearization:
         values = _values(roots)
         # at and behind the arguments of a trace nothing can be stale, or one of the other inputs
         self.ends = ends = inputs if is_cut or _are_ends(inputs) else ()
-        order = order_beyond(set(ends), *values)
-        self.order = order = [*ends, *order] if is_cut else order
+        self.order = order = order_beyond(set(ends), *values)
         require_fresh(order)
         self.closed = is_cut or (not ends and is_closed(order, inputs))
         self.numeric = self.closed and not as_graphs
