@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .core.sequences import as_lists, entries, instead_of, is_number, single
+from .core.sequences import as_lists, entries, instead_of, is_number, is_sequence, single
 from .guards.checks import is_real, quote, require_functions
 
 __all__ = ["Metric", "accuracy", "confusion_matrix", "measure", "metrics_by_name"]
@@ -86,9 +86,12 @@ def _answers(
             greatest = max(classes, key=logits.__getitem__)
             yield greatest if is_said else None, classes.index(target), len(classes)
         elif not is_number(target) or target not in (-1, 0, 1):
+            # scikit-learn has them in the other order
+            is_swapped = is_sequence(target) and len(target) > 1
+            swapped = "; predictions come before targets" * is_swapped
             raise ValueError(
                 f"{asked_by}: a number says class 1, or else 0 or -1; got the target "
-                f"{quote(target)} in row {i}{instead_of(target)}"
+                f"{quote(target)} in row {i}{swapped}{instead_of(target)}"
             )
         else:
             is_said = prediction <= prediction

@@ -124,6 +124,14 @@ def test_images_of_values_are_those_of_their_numbers_and_are_said_in_words():
         ([[1.0]], {"columns": 0}, ValueError, "`columns` must be an integer, at least 1, got 0"),
         ([[1.0]], {"labels": ["a", "b"]}, ValueError, "`labels` must be 1 labels, one for each"),
         ([[1.0], [math.nan]], {}, ValueError, "row 1, column 0 of `images` must be a finite"),
+        (
+            [[[1.0, 2.0], [3.0, 4.0]]],
+            {},
+            TypeError,
+            r"row 0 of `images` must .* of lines; write \[\[x for line in image",
+        ),
+        (np.zeros((2, 8, 8)), {}, TypeError, "row 0 of `images` must .*, got a list of lines"),
+        ([[1e301]], {}, ValueError, r"`images` must have numbers up to 1e\+300 in size, got 1e"),
         ([[1.0]] * 1001, {}, ValueError, "`images` must be at most 1000 images, got 1001"),
     ],
 )

@@ -191,6 +191,7 @@ ADVICE = [
     (lambda: losses.cross_entropy([v, v], 2), "classes count from 0"),
     (lambda: accuracy([1.0, 2.0], [1]), "of one length, got 2 and 1"),
     (lambda: accuracy([[1.0, 2.0]], [[0, 1]]), r"write y\.index\(1\)"),
+    (lambda: accuracy([1, 0], [[1.0, 2.0], [2.0, 1.0]]), "predictions come before targets"),
     (lambda: accuracy([1.0], [[1]]), r"write y\.ravel\(\)"),
     (lambda: accuracy([1.0], ["cat"]), "number the classes"),
     (lambda: accuracy([[1.0]], [1]), "a logit for each class, at least two, or a single number"),

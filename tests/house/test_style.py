@@ -81,7 +81,7 @@ BUDGET = {
     "drawing/graphs/": 1550,
     "drawing/paths/": 400,
     "drawing/stepper/": 750,
-    "drawing/training/": 1310,
+    "drawing/training/": 1320,
     "fitting/": 630,
     "guards/": 920,
     "testing/": 400,

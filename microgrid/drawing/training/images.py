@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
+from ...core.sequences import is_ordered
 from ...fitting.examples import rows_of_numbers
 from ...guards.checks import require_whole_numbers
 from ..colours import ABOVE, BELOW
@@ -30,6 +31,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [*BELOW, "#ffffff", *ABOVE]
 FRAME = "#999999"
 FONT = FontProperties(size=9)
 MOST = 1000  # images: nobody looks at more
+LARGEST = 1e300  # numbers; a range of twice the largest float is none
 SIDE, GAP, LABEL = 0.8, 0.1, 0.2  # inches: across an image, between two, and down a label
 BAR = 0.75  # inches, across the bar that says how large a number is
 FAINT = 0.1  # of the largest number: what is smaller has no dash
@@ -62,7 +64,9 @@ def plot_images(
     >>> plot_images(X[:16], labels=y[:16])
     Picture(7.3 x 2.3 inches)
     """
-    rows = rows_of_numbers("images", numbers_behind("images", images))
+    images = numbers_behind("images", images)
+    _require_rows(images)
+    rows = rows_of_numbers("images", images)
     if len(rows) > MOST:
         raise ValueError(f"`images` must be at most {MOST} images, got {len(rows)}")
     lines, width = _shape(len(rows[0]), width)
@@ -73,6 +77,8 @@ def plot_images(
     is_signed = bool(pixels.min() < 0)
     figure, axes = _figure(places, texts, is_signed)
     largest = float(np.abs(pixels).max()) or 1.0
+    if largest > LARGEST:
+        raise ValueError(f"`images` must have numbers up to {LARGEST:g} in size, got {largest:g}")
     scale = Normalize(-largest if is_signed else 0.0, largest)
     colours = ScalarMappable(scale, SIGNED if is_signed else INK)
     for image, text, place in zip(pixels, texts, places, strict=True):
@@ -89,6 +95,16 @@ def plot_images(
         figure.colorbar(colours, cax=figure.axes[1])
     words = f", labelled {', '.join(texts)}" if any(texts) else ""
     return Picture(figure, f"{len(rows)} images of {width} × {lines} pixels{words}.")
+
+
+def _require_rows(images: object) -> None:
+    """Raise `TypeError` if images are lists of lines, and not of pixels."""
+    for i, image in enumerate(images if isinstance(images, list) else ()):
+        if isinstance(image, list) and image and all(map(is_ordered, image)):
+            raise TypeError(
+                f"row {i} of `images` must be a list of all pixels of an image, got a list of "
+                "lines; write [[x for line in image for x in line] for image in images]"
+            )
 
 
 def _shape(pixels: int, width: int | None) -> tuple[int, int]:
