@@ -20,6 +20,7 @@ __all__ = [
     "divide",
     "drop_unused",
     "fold",
+    "lists_of",
     "merge",
     "optimize",
     "optimize_graph",
@@ -232,13 +233,14 @@ def _is_zero(x: float | None, sign: int) -> bool:
 # ---- long steps
 
 
-def divide(program: Program, most: int = MOST_TERMS) -> Program:
+def divide(program: Program, most: int = MOST_TERMS, trees_alone: bool = False) -> Program:
     """Compute long dots, sums, products and extrema in several steps, each going on from the last.
 
     A long hypot or logsumexp is that of its pieces': there alone the last bits may differ.
 
     Dots of one list with many others, as those of a layer's neurons are, take turns: what a piece
-    of the list is multiplied with stands together. A long chain is slow to compile.
+    of the list is multiplied with stands together. A long chain is slow to compile. With
+    `trees_alone`, hypot and logsumexp alone are divided, as loops go through all others.
 
     >>> from microgrid import Value, dot
     >>> x = [Value(1.0, label=name) for name in "abcd"]
@@ -248,17 +250,20 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
         v2 = dot(b, d, v1)
         return v2
     """
+    long = [op.name for op, operands in program.steps if len(operands) > most]
+    if TREES.isdisjoint(long) and (trees_alone or not long):
+        return program
     draft = Frugal(program.inputs)
     at = {slot: slot for slot in range(draft.first)}
     steps = dict(enumerate(program.steps, start=draft.first))
     for slot, (op, operands) in steps.items():
         if op is CONSTANT:
             at[slot] = draft.constant(operands[0])
-    groups = _group(steps, most)
+    groups = {} if trees_alone else _group(steps, most)
     for slot, (op, operands) in steps.items():
         for begin in range(0, _count_terms(op, operands), most) if slot in groups else ():
             for k in groups[slot]:
-                lists, start = _lists(*steps[k])
+                lists, start = lists_of(*steps[k])
                 terms = [at[x] for xs in lists for x in xs[begin : begin + most]]
                 before = [at[k]] if begin else [at[x] for x in start]
                 at[k] = draft.append(op, (*terms, *before) if op is dot_ else (*before, *terms))
@@ -271,7 +276,7 @@ def divide(program: Program, most: int = MOST_TERMS) -> Program:
     return draft.finish(program, at)
 
 
-def _lists(op: Primitive, operands: Slots) -> tuple[tuple[Slots, ...], Slots]:
+def lists_of(op: Primitive, operands: Slots) -> tuple[tuple[Slots, ...], Slots]:
     """Return the lists that a step goes through term by term, and what a dot starts from.
 
     A dot has two lists, a chain has one, and a step that cannot be divided so has none.
@@ -283,7 +288,7 @@ def _lists(op: Primitive, operands: Slots) -> tuple[tuple[Slots, ...], Slots]:
 
 
 def _count_terms(op: Primitive, operands: Slots) -> int:
-    lists, _ = _lists(op, operands)
+    lists, _ = lists_of(op, operands)
     return len(lists[0]) if lists else 0
 
 

@@ -493,7 +493,7 @@ def test_one_can_go_on_where_a_training_ended():
 def counted_work():
     """Count how often, meanwhile, a gradient is derived and a kernel is compiled."""
     work = Counter()
-    for_kernels, own_gradients = steps.KernelText, programs.gradients
+    for_kernels, own_gradients = steps.text_of, programs.gradients
 
     def text(*given):
         work["kernels"] += 1
@@ -503,7 +503,7 @@ def counted_work():
         work["gradients"] += 1
         return own_gradients(*given)
 
-    with patch.object(steps, "KernelText", text), patch.object(programs, "gradients", gradients):
+    with patch.object(steps, "text_of", text), patch.object(programs, "gradients", gradients):
         yield work
 
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microgrid.compiler.ir.loops import LoopText
+from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.native.kernel import ArrayKernel
 from tests.search import LONG, THOROUGH, usual
 
@@ -21,7 +23,7 @@ ROWS = 129  # a chunk of blocks of any width, and one row more
 
 def kernels_of(program, shared, reduce=None):
     """Return all kernels of a program: they are to compute the same bits."""
-    return [ArrayKernel(program, shared, reduce)]
+    return [ArrayKernel(program, shared, reduce, write=write) for write in (KernelText, LoopText)]
 
 
 def assert_same_bits(found, expected):

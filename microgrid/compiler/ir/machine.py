@@ -75,6 +75,11 @@ class Machine:
         is_arm = _triple().startswith(("aarch64", "arm64"))
         return is_arm or self.width > 2 or "+fma" in self.features.split(",")
 
+    @property
+    def registers(self) -> int:
+        """Return how many vectors the processor has at hand."""
+        return 32 if _triple().startswith(("aarch64", "arm64")) or self.width > 4 else 16
+
     def convention(self) -> str:
         """Return the calling convention of vector functions, as LLVM writes it."""
         return "aarch64_vector_pcs " if _triple().startswith("aarch64") else ""

@@ -85,6 +85,7 @@ class KernelText:
         self.once = [f"once{i}" for i in range(len(self.partition.once))]
         count = max(len(self.partition.rows), len(self.loose))
         self.parts = [f"rows{i}" for i in range(count)]
+        self.scratch_size, self.lane_totals = self.partition.scratch_size, len(self.totals)
 
     def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
         """Return output k, which all rows share, from the array of shared numbers after a call."""

@@ -210,6 +210,9 @@ divert.one:
 
 part:
   %k = phi i64 [ 0, %left.test ], [ 0, %divert ], [ %k.next, %part.done ]
+  %k.more = icmp ult i64 %k, %part.count
+  br i1 %k.more, label %part.one, label %group.done
+part.one:
   %part.at = getelementptr ptr, ptr %parts, i64 %k
   %function = load ptr, ptr %part.at
   br i1 %any.full, label %part.full, label %part.left.test
@@ -224,8 +227,7 @@ part.left:
   br label %part.done
 part.done:
   %k.next = add i64 %k, 1
-  %k.more = icmp ult i64 %k.next, %part.count
-  br i1 %k.more, label %part, label %group.done
+  br label %part
 group.done:
   br i1 %is.end, label %deliver.test, label %group.one
 

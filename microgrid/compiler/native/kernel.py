@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ir.loops import LoopText, text_of
 from ..ir.machine import Code, Machine, this_machine
 from ..ir.text import KernelText
 from ..partition import find_shared
@@ -69,7 +70,7 @@ class Kernel:
     `effort` is that of `Code`, and changes no bit of what is computed.
     """
 
-    def __init__(self, text: KernelText, effort: int = 1) -> None:
+    def __init__(self, text: KernelText | LoopText, effort: int = 1) -> None:
         self.text = text
         self.code = code = Code(text.ir(), text.machine, effort)
         parts = [code.address(name) for name in text.parts]
@@ -79,10 +80,10 @@ class Kernel:
                 code,
                 column_count=len(text.columns),
                 out_count=len(text.written),
-                total_count=len(text.totals),
+                total_count=text.lane_totals,
                 sum_count=len(text.totals),
                 total_places=np.arange(len(text.totals)),
-                scratch_count=text.partition.scratch_size,
+                scratch_count=text.scratch_size,
                 part_count=len(parts),
                 parts=np.array(parts, np.int64),
                 once_count=once_count,
@@ -146,6 +147,7 @@ class ArrayKernel:
         reduce: "sum" or "mean" to add up every output over the rows, or None.
         machine: what to make code for; the processor that this runs on, if None.
         threads: how many threads share the rows, at most; None for as many as there are processors.
+        write: what writes the IR: `text_of`, or the class of a text.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class ArrayKernel:
         reduce: str | None = None,
         machine: Machine | None = None,
         threads: int | None = 1,
+        write: Callable[..., KernelText | LoopText] = text_of,
     ) -> None:
         self.program, self.reduce = program, reduce
         self.team = None if threads == 1 else Team(threads)
@@ -165,7 +168,7 @@ class ArrayKernel:
         # a constant needs no code
         self.constants = [program.constant_at(slot) for slot in program.outputs]
         written = [k for k in positions if not reduce and self.constants[k] is None]
-        self.text = KernelText(program, shared_inputs, written, totals, machine or this_machine())
+        self.text = write(program, shared_inputs, written, totals, machine or this_machine())
         self.kernel = Kernel(self.text)
 
     def __call__(
@@ -233,7 +236,7 @@ class ArrayKernel:
             has_run = run(rows, chunk, numbers, sums, None, *outs, *full)
             assert has_run
             return
-        lanes = len(self.text.totals), self.text.machine.width
+        lanes = self.text.lane_totals, self.text.machine.width
         flat = [out.reshape(-1) for out in outs]
         parts = [rows_of(column, shape) for column in columns]
         call = Rows(run, chunk, numbers, lanes, sums, flat, parts)
@@ -259,10 +262,11 @@ class ArrayKernel:
         return results
 
 
-def _blocks_of(text: KernelText) -> int:
+def _blocks_of(text: KernelText | LoopText) -> int:
     """Return for how many blocks a part runs before the next one."""
-    numbers = max(text.partition.scratch_size + len(text.columns), 1)
-    return min(BLOCKS, max(SCRATCH // (8 * text.machine.width * numbers), 1))
+    numbers = max(text.scratch_size + len(text.columns), 1)
+    most = min(BLOCKS, max(SCRATCH // (8 * text.machine.width * numbers), 1))
+    return 1 << (most.bit_length() - 1)  # a power of two: rows that come in pieces are whole groups
 
 
 def _full(shape: tuple[int, ...], number: float) -> Floats:

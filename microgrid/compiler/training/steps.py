@@ -18,8 +18,8 @@ from ...core.graph import set_data, set_gradients
 from ...fitting.examples import Examples
 from ...fitting.task import Task
 from ...guards.interrupts import uninterrupted
+from ..ir.loops import text_of
 from ..ir.machine import this_machine
-from ..ir.text import KernelText
 from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel
 from ..program import Program
@@ -240,4 +240,4 @@ def _latest_kernels(
     lowerings: tuple[Lowering, ...],
 ) -> Kernel:
     written, totals = outputs or ((), ())
-    return Kernel(KernelText(program, shared, written, totals, this_machine()), effort)
+    return Kernel(text_of(program, shared, written, totals, this_machine()), effort)

@@ -1,0 +1,530 @@
+"""Loops as LLVM IR: the function of a stage of families, a nest of loops over their turns.
+
+A function computes a group of blocks of rows. Rows lie in the lanes of vectors, and what all rows
+share is broadcast. Where lists are gone through, a tile of turns and blocks goes through them
+together, so that each number that was loaded is used several times. What is added up over the rows
+stays in registers for all blocks of the group, and then its lanes are added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+from ...core.primitive import Primitive, multiply
+from ...functional import dot_
+from ..loops.families import COLUMN, CONSTANTS, WRITTEN, Family
+from ..loops.runs import Access, Affine, Run, one_by_one
+from ..loops.stages import Stage
+from ..lowering import Result, lower
+from .emitter import LLVMEmitter
+
+__all__ = ["LoopEmitter", "OnceStage", "Places", "RowStage", "SumStage"]
+
+START = {"sum": 0.0, "dot": 0.0, "+": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+TURNS = 4  # of a loop that a tile has
+
+Index = tuple[str | None, int]  # a position: what an instruction computes, if any does, and more
+Offsets = tuple[int, ...]  # of a turn in a tile, loop by loop
+Scope = dict[object, str]  # what has been computed, and can be used again
+
+
+class LoopEmitter(LLVMEmitter):
+    """Writes operations in loops."""
+
+    block = "entry"  # the label of what is being written
+
+    def begin(self, label: str) -> None:
+        """Begin a block of instructions, to which others jump."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def loop(
+        self,
+        begin: int | str,
+        end: int | str,
+        step: int,
+        body: Callable[[str, list[str]], Sequence[str]],
+        carried: Sequence[str] = (),
+    ) -> list[str]:
+        """Write a loop of one turn at least; return what its last turn leaves.
+
+        Args:
+            begin: the index of the first turn.
+            end: the index that no turn has.
+            step: how far the index goes from turn to turn.
+            body: writes a turn, from its index and what is carried; returns what is carried on.
+            carried: what the first turn begins with.
+        """
+        number, before = len(self.lines), self.block
+        index, names = f"%i{number}", [f"%c{number}.{k}" for k in range(len(carried))]
+        self.lines.append(f"  br label %turn{number}")
+        self.begin(f"turn{number}")
+        head = len(self.lines)
+        self.lines += [""] * (1 + len(names))  # what they are is known at the end of the turn
+        results = list(body(index, names))
+        self.lines += [
+            f"  {index}.next = add nuw nsw i64 {index}, {step}",
+            f"  {index}.more = icmp slt i64 {index}.next, {end}",
+            f"  br i1 {index}.more, label %turn{number}, label %after{number}",
+        ]
+        phis = [("i64", index, begin, f"{index}.next")]
+        phis += [(self.type, *each) for each in zip(names, carried, results, strict=True)]
+        for k, (kind, name, first, later) in enumerate(phis):
+            text = f"  {name} = phi {kind} [ {first}, %{before} ], [ {later}, %{self.block} ]"
+            self.lines[head + k] = text
+        self.begin(f"after{number}")
+        return results
+
+    def unless_equal(self, x: str, y: str, body: Callable[[], None]) -> None:
+        """Write what happens unless two whole numbers are equal."""
+        number = len(self.lines)
+        self.lines.append(f"  %differ{number} = icmp ne i64 {x}, {y}")
+        self.lines.append(f"  br i1 %differ{number}, label %then{number}, label %after{number}")
+        self.begin(f"then{number}")
+        body()
+        self.lines.append(f"  br label %after{number}")
+        self.begin(f"after{number}")
+
+    def broadcast(self, place: str) -> str:
+        """Return the number at an address, in all lanes."""
+        if self.width == 1:
+            return self.line(f"load double, ptr {place}")
+        one = self.line(f"load <1 x double>, ptr {place}, align 8")
+        lanes = f"<{self.width} x i32> zeroinitializer"
+        return self.line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
+
+    def vector(self, x: Result) -> str:
+        """Return a result as a vector of numbers."""
+        number = self.number(x)
+        return self.constant(number) if type(number) is float else str(number)
+
+    def add_lanes(self, lanes: str, place: str) -> None:
+        """Write that the lanes with rows, which %is.row tells, are added to a number in memory."""
+        reduce, zero = f"@llvm.vector.reduce.fadd.v{self.width}f64", self.constant(0.0)
+        self.declared[reduce] = f"declare double {reduce}(double, {self.type})"
+        bits = f"<{self.width} x i1>"
+        rows = self.line(f"select {bits} %is.row, {self.type} {lanes}, {self.type} {zero}")
+        total = self.line(f"call reassoc double {reduce}(double -0.0, {self.type} {rows})")
+        before = self.line(f"load double, ptr {place}")
+        after = self.line(f"fadd double {before}, {total}")
+        self.lines.append(f"  store double {after}, ptr {place}")
+
+
+class Places(NamedTuple):
+    """Where a kernel's numbers are.
+
+    Args:
+        shared: the first place of each family in the array of shared numbers.
+        scratch: the first place of each family in a block's part of the scratch.
+        scratch_size: the size of a block's part.
+        constants: the numbers of the family of constants.
+    """
+
+    shared: Mapping[int, int]
+    scratch: Mapping[int, int]
+    scratch_size: int
+    constants: Sequence[float]
+
+    def are_shared(self, family: int) -> bool:
+        """Return whether all rows have the same numbers of a family."""
+        return family == CONSTANTS or family in self.shared
+
+
+@dataclass
+class Tile:
+    """Turns of a stage's loops, and blocks of rows, that are computed at once.
+
+    Args:
+        indices: those of the loops, at the first of the turns.
+        turns: how far each turn is from the first one.
+        blocks: the blocks.
+        scope: what has been computed that all may use.
+        made: the numbers of families, by their turn and block.
+    """
+
+    indices: Sequence[str]
+    turns: Sequence[Offsets]
+    blocks: Sequence[Index]
+    scope: Scope = field(default_factory=dict)
+    made: dict[tuple[int, Offsets, Index], Result] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[tuple[Offsets, Index]]:
+        """Return all pairs of a turn and a block."""
+        return list(product(self.turns, self.blocks))
+
+
+class _Reader:
+    """Writes where numbers are, and loads them: each once in a scope."""
+
+    def __init__(self, places: Places, stage: Stage, emitter: LoopEmitter, name: str) -> None:
+        self.places, self.stage, self.emitter, self.name = places, stage, emitter, name
+        self.tables: dict[tuple[int, ...], str] = {}
+
+    def position(self, at: Access, tile: Tile, turn: Offsets) -> Index:
+        """Return the position that an access leads to."""
+        even = at if isinstance(at, Affine) else one_by_one(self.stage.counts)
+        more = even.base + sum(x * stride for x, stride in zip(turn, even.strides, strict=True))
+        index = self.combine(even.strides, tile.indices, tile.scope), more
+        if isinstance(at, Affine):
+            return index
+        table = self.tables.setdefault(at.positions, f"@{self.name}.{len(self.tables)}")
+        place = self.entry(table, index, "i32", tile.scope)
+        entry = self.emitter.line(f"load i32, ptr {place}")
+        return self.emitter.line(f"sext i32 {entry} to i64"), 0
+
+    def combine(
+        self,
+        strides: Sequence[int],
+        indices: Sequence[str],
+        scope: Scope,
+        start: str | None = None,
+    ) -> str | None:
+        """Return the sum of indices, each times its stride; None if there is nothing to add."""
+        key = "sum", start, tuple(strides), tuple(indices)
+        if key in scope:
+            return scope[key]
+        line, total = self.emitter.line, start
+        for stride, index in zip(strides, indices, strict=True):
+            if stride:
+                term = index if stride == 1 else line(f"mul nsw i64 {index}, {stride}")
+                total = term if total is None else line(f"add nsw i64 {total}, {term}")
+        if total is not None:
+            scope[key] = total
+        return total
+
+    def entry(self, array: str, index: Index, kind: str, scope: Scope) -> str:
+        """Return the address of an entry of an array."""
+        computed, more = index
+        key = "entry", array, kind, index
+        if key not in scope:
+            near, step = array, computed or more
+            if computed is not None and more:
+                near, step = self.entry(array, (computed, 0), kind, scope), more
+            scope[key] = self.emitter.line(f"getelementptr {kind}, ptr {near}, i64 {step}")
+        return scope[key]
+
+    def column(self, arrays: str, index: Index, scope: Scope) -> str:
+        """Return the address of a column, or of an output."""
+        key = "column", arrays, index
+        if key not in scope:
+            place = self.entry(arrays, index, "ptr", scope)
+            scope[key] = self.emitter.line(f"load ptr, ptr {place}")
+        return scope[key]
+
+    def pointer(self, family: int, index: Index, scope: Scope) -> str:
+        """Return where a number is that all rows share, or that of the first row."""
+        computed, more = index
+        if family == CONSTANTS:
+            return self.entry("@constants", index, "double", scope)
+        if family == COLUMN:
+            return self.column("%ins", index, scope)
+        if family in self.places.shared:
+            place = computed, more + self.places.shared[family]
+            return self.entry("%shared", place, "double", scope)
+        place = computed, more + self.places.scratch[family]
+        return self.entry("%scratch", place, self.emitter.type, scope)
+
+    def of_block(self, pointer: str, is_column: bool, block: Index, scope: Scope) -> str:
+        """Return where a block's numbers are, from where the first ones are."""
+        size = 8 * self.emitter.width * (1 if is_column else self.places.scratch_size)
+        computed, more = block
+        distance = "distance", is_column, computed
+        if distance not in scope:
+            bytes_ = self.emitter.line(f"mul nsw i64 {computed}, {size}")
+            if is_column:
+                bytes_ = self.emitter.line(f"add nsw i64 {bytes_}, %begin.bytes")
+            scope[distance] = bytes_
+        first = self.entry(pointer, (scope[distance], 0), "i8", scope)
+        if not more:
+            return first
+        return self.emitter.line(f"getelementptr i8, ptr {first}, i64 {more * size}")
+
+    def load(self, family: int, index: Index, block: Index, scope: Scope) -> Result:
+        """Return the numbers of a block that are at a position of a family."""
+        if family == CONSTANTS and index[0] is None:
+            return self.places.constants[index[1]]
+        is_shared = self.places.are_shared(family)
+        key = "numbers", family, index, None if is_shared else block
+        if key not in scope:
+            place = self.pointer(family, index, scope)
+            if is_shared:
+                scope[key] = self.emitter.broadcast(place)
+            else:
+                place = self.of_block(place, family == COLUMN, block, scope)
+                scope[key] = self.emitter.line(f"load {self.emitter.type}, ptr {place}, align 8")
+        return scope[key]
+
+    def table_lines(self) -> list[str]:
+        """Return the tables of positions."""
+        return [
+            f"{name} = internal constant [{len(positions)} x i32] "
+            f"[{', '.join([f'i32 {x}' for x in positions])}]"
+            for positions, name in self.tables.items()
+        ]
+
+
+class _StageWriter(_Reader):
+    """Writes the function of a stage; how its loops lie in those over rows, subclasses say."""
+
+    HEAD = (
+        "{}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
+        "ptr noalias %totals, i64 %begin, i64 %end, ptr noalias %sums, i64 %left)"
+    )
+
+    def function(self) -> str:
+        """Return the function, after its tables."""
+        self.write()
+        head = f"define void @{self.HEAD.format(self.name)} {{"
+        lines = [*self.opening(), *self.emitter.lines]
+        return "\n".join([*self.table_lines(), head, "entry:", *lines, "  ret void", "}"])
+
+    def opening(self) -> list[str]:
+        """Return what is computed before all loops."""
+        return [
+            "  %rows = sub i64 %end, %begin",
+            f"  %blocks = udiv i64 %rows, {self.emitter.width}",
+            "  %begin.bytes = mul i64 %begin, 8",
+        ]
+
+    def write(self) -> None:
+        """Write all loops."""
+        raise NotImplementedError
+
+    def cover(
+        self,
+        sizes: Sequence[int],
+        body: Callable[[Sequence[str], list[Offsets]], None],
+        indices: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> None:
+        """Write the loops over all turns, in tiles of these sizes, and smaller ones at the ends."""
+        depth = len(indices)
+        if depth == len(self.stage.counts):
+            body(indices, list(product(*map(range, shape))))
+            return
+        count = self.stage.counts[depth]
+        size = min(sizes[depth], count)
+        full = count - count % size
+        for begin, end, step in ((0, full, size), (full, count, count - full)):
+            if begin < end:
+
+                def turn(i: str, _: list[str], step: int = step) -> list[str]:
+                    self.cover(sizes, body, (*indices, i), (*shape, step))
+                    return []
+
+                self.emitter.loop(begin, end, step, turn)
+
+    # ---- the families of a tile
+
+    def compute(self, tile: Tile) -> None:
+        """Write what the families make in a tile, and the stores of what others need."""
+        for family in self.stage.families:
+            self.emitter.primitive = family.op.name
+            begins = self.begins(family, tile)
+            if family.is_list:
+                self.go_through(family, tile, begins)
+                continue
+            for turn, block in tile.keys:
+                operands = self.operands(family, tile, begins[turn], turn, block)
+                tile.made[family.number, turn, block] = lower(self.emitter, family.op, operands)
+        for family in self.stage.families:
+            self.keep(family, tile)
+
+    def begins(self, family: Family, tile: Tile) -> dict[Offsets, list[Index]]:
+        """Return for each turn where its operands stand, or begin."""
+        return {
+            turn: [self.position(at, tile, turn) for at in family.accesses] for turn in tile.turns
+        }
+
+    def operands(
+        self, family: Family, tile: Tile, places: Sequence[Index], turn: Offsets, block: Index
+    ) -> list[Result]:
+        """Return the operands of a plain step: just made, or loaded."""
+        return [
+            tile.made[source, turn, block]
+            if (source, turn, block) in tile.made
+            else self.load(source, place, block, tile.scope)
+            for source, place in zip(family.sources, places, strict=True)
+        ]
+
+    def go_through(
+        self, family: Family, tile: Tile, begins: Mapping[Offsets, Sequence[Index]]
+    ) -> None:
+        """Write the loops over lists, in which all of a tile take each turn together."""
+        vector, scope = self.emitter.vector, tile.scope
+        totals = [self.emitter.constant(START[family.op.name])] * len(tile.keys)
+        if family.has_start:
+            start = family.sources[-1]
+            totals = [
+                vector(self.load(start, begins[turn][-1], block, scope))
+                for turn, block in tile.keys
+            ]
+        first = 0
+        for run in family.runs:
+            last = first + len(run.label)
+            here = {turn: places[first:last] for turn, places in begins.items()}
+            totals = self.fold_run(family.op, run, tile, here, totals, scope)
+            first = last
+        for (turn, block), total in zip(tile.keys, totals, strict=True):
+            tile.made[family.number, turn, block] = total
+
+    def fold_run(
+        self,
+        op: Primitive,
+        run: Run,
+        tile: Tile,
+        begins: Mapping[Offsets, Sequence[Index]],
+        totals: Sequence[str],
+        scope: Scope,
+        inner: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Write the loops of a run that are inside of others; return what the totals become."""
+        depth = len(inner)
+        if depth < len(run.counts):
+
+            def deeper(i: str, carried: list[str]) -> list[str]:
+                return self.fold_run(op, run, tile, begins, carried, dict(scope), (*inner, i))
+
+            return self.emitter.loop(0, run.counts[depth], 1, deeper, totals)
+        results = []
+        for (turn, block), total in zip(tile.keys, totals, strict=True):
+            terms = []
+            for k, (computed, more) in enumerate(begins[turn]):
+                strides = [each[k] for each in run.strides]
+                index = self.combine(strides, inner, scope, computed), more
+                terms.append(self.load(run.label[k], index, block, scope))
+            results.append(self.emitter.vector(self.fold(op, total, terms)))
+        return results
+
+    def fold(self, op: Primitive, total: str, terms: Sequence[Result]) -> Result:
+        """Write that a term of a list joins what the earlier ones came to."""
+        m = self.emitter
+        terms = [m.number(x) for x in terms]
+        if op is dot_:
+            return m.fma(*terms, total)
+        if op.name in ("+", "sum"):
+            return m.add(total, m.mul(*terms) if len(terms) == 2 else terms[0])
+        return lower(m, op, (total, *terms))
+
+    def keep(self, family: Family, tile: Tile) -> None:
+        """Write the stores of what other stages or the caller need."""
+        number, is_shared = family.number, family.number in self.places.shared
+        own = one_by_one(self.stage.counts)
+        for turn, block in tile.keys:
+            places = []
+            if is_shared or number in self.places.scratch:
+                place = self.pointer(number, self.position(own, tile, turn), tile.scope)
+                if not is_shared:
+                    place = self.of_block(place, False, block, tile.scope)
+                places.append(place)
+            if family.use == WRITTEN:
+                index = self.position(family.places, tile, turn)
+                out = self.column("%outs", index, tile.scope)
+                places.append(self.of_block(out, True, block, tile.scope))
+            for place in places:
+                numbers = self.emitter.vector(tile.made[number, turn, block])
+                text = f"  store {self.emitter.type} {numbers}, ptr {place}, align 8"
+                self.emitter.lines.append(text)
+
+
+class OnceStage(_StageWriter):
+    """Writes a stage of what all rows share: single numbers."""
+
+    HEAD = "{}(ptr %shared)"
+
+    def opening(self) -> list[str]:
+        """Return what is computed before all loops."""
+        return []
+
+    def write(self) -> None:
+        """Write all loops."""
+        sizes = [1] * len(self.stage.counts)
+        self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, [(None, 0)])))
+
+
+class RowStage(_StageWriter):
+    """Writes a stage of what each row has: turns inside of blocks of rows."""
+
+    def write(self) -> None:
+        """Write all loops."""
+        if not any(family.is_list for family in self.stage.families):
+            self.go_over("0", "%blocks", 1, 1)
+            return
+        blocks = self.emitter.machine.registers // 8
+        self.emitter.lines.append(f"  %full = and i64 %blocks, {-blocks}")
+        for begin, end, size in (("0", "%full", blocks), ("%full", "%blocks", 1)):
+            some = partial(self.go_over, begin, end, size, TURNS)
+            self.emitter.unless_equal(begin, end, some)
+
+    def go_over(self, begin: str, end: str, blocks: int, turns: int) -> None:
+        """Write a loop over blocks, some at once, and inside of it the turns, some at once."""
+
+        def turn(block: str, _: list[str]) -> list[str]:
+            group = [(block, k) for k in range(blocks)]
+            sizes = [*[1] * (len(self.stage.counts) - 1), turns]
+            self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, group)))
+            return []
+
+        self.emitter.loop(begin, end, blocks, turn)
+
+
+class SumStage(_StageWriter):
+    """Writes a stage of what is only added up over the rows: blocks inside of tiles of turns."""
+
+    def opening(self) -> list[str]:
+        """Return what is computed before all loops."""
+        width = self.emitter.width
+        vector, lanes = f"<{width} x i64>", ", ".join([f"i64 {lane}" for lane in range(width)])
+        zeros = f"<{width} x i32> zeroinitializer"
+        return [
+            *super().opening(),
+            f"  %left.one = insertelement {vector} poison, i64 %left, i64 0",
+            f"  %left.all = shufflevector {vector} %left.one, {vector} poison, {zeros}",
+            f"  %is.row = icmp ult {vector} <{lanes}>, %left.all",
+        ]
+
+    def write(self) -> None:
+        """Write all loops."""
+        depth, most = len(self.stage.counts), self.emitter.machine.registers // 2
+        sizes = [1] * (depth - 2) + [most // TURNS, TURNS] if depth > 1 else [most // 2]
+        self.cover(sizes, self.sum_rows)
+
+    def sum_rows(self, indices: Sequence[str], turns: list[Offsets]) -> None:
+        """Write the loop over blocks for a tile of turns, and add what it leaves to the sums."""
+        (family,) = self.stage.families
+        self.emitter.primitive = family.op.name
+        tile = Tile(indices, turns, [])
+        begins = self.begins(family, tile)
+        for places in begins.values():  # what does not change with the blocks is there before
+            for source, place in zip(family.sources, places, strict=True):
+                if self.places.are_shared(source):
+                    self.load(source, place, (None, 0), tile.scope)
+                else:
+                    self.pointer(source, place, tile.scope)
+
+        def add_block(block: str, totals: list[str]) -> list[str]:
+            now = block, 0
+            here = Tile(indices, turns, [now], dict(tile.scope))
+            return [
+                self.add(family, total, self.operands(family, here, begins[turn], turn, now))
+                for turn, total in zip(turns, totals, strict=True)
+            ]
+
+        zeros = [self.emitter.constant(0.0)] * len(turns)
+        totals = self.emitter.loop(0, "%blocks", 1, add_block, zeros)
+        for turn, total in zip(turns, totals, strict=True):
+            index = self.position(family.places, tile, turn)
+            self.emitter.add_lanes(total, self.entry("%sums", index, "double", tile.scope))
+
+    def add(self, family: Family, total: str, operands: Sequence[Result]) -> str:
+        """Write that a step is added to a total: a product and the sum are one, as in a dot."""
+        m = self.emitter
+        if family.op is multiply:
+            return m.vector(m.fma(*[m.number(x) for x in operands], total))
+        return m.vector(m.add(total, m.number(lower(m, family.op, operands))))

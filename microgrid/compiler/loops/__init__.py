@@ -1,0 +1,1 @@
+"""Loops recovered from straight-line programs, in which every turn was written out."""

@@ -1,0 +1,302 @@
+"""Families: the steps of a program that differ in nothing but the positions of their operands.
+
+Scalar code repeats itself: the neurons of a layer are dots of the same inputs with row after row of
+weights. Steps are taken level by level, a level being what can be computed once all earlier ones
+are. Two steps of a level are of one family if they have the same primitive, and operands that are
+members of the same families. What distinguishes them is where in those families the operands stand;
+in the order of that, the members of a family are the turns of a few loops, one inside the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.primitive import CONSTANT, Primitive, add, multiply
+from ..passes import COMMUTATIVE, lists_of
+from ..program import Program
+from .runs import Access, Run, Whole, access, find_runs
+
+__all__ = [
+    "COLUMN", "CONSTANTS", "NO_USE", "SHARED", "SUMMED", "WRITTEN",
+    "Families", "Family", "Uses", "find_families",
+]  # fmt: skip
+
+SHARED, COLUMN, CONSTANTS = range(3)  # the families that are there before the first step
+NO_USE, WRITTEN, SUMMED, COPIED = range(4)  # COPIED is added to the others
+LEAST_OPERANDS = 64  # for each family: its loops take as long to compile as so many written out
+LONG = 20_000  # operands: a straight-line form takes a second to compile
+LEAST_TERMS = 4  # of a list that a loop goes through
+MOST_PIECES = 4  # that the members of what could be one family are divided into
+
+
+@dataclass(eq=False)
+class Family:
+    """Steps that the turns of a few loops compute.
+
+    Args:
+        number: the place among all families, by which operands tell whose members they are.
+        op: the primitive.
+        slots: the members, in the order of the turns.
+        counts: the number of turns of each loop, the outermost first.
+        runs: loops over the operands, one after another; the label of a run has the families of
+            the operands that an entry has. A plain step has one run, of a single entry.
+        has_start: whether the last operand is what a list starts from, and in no run.
+        sources: the families of the operands that runs begin with, and of the start.
+        accesses: where in these families those stand, turn by turn.
+        use: whether the members are results for each row (WRITTEN), are added up over the rows
+            (SUMMED), or are operands alone (NO_USE).
+        places: where among the results, or the sums, they stand, turn by turn.
+        is_shared: whether all rows have the same numbers.
+    """
+
+    number: int
+    op: Primitive
+    slots: list[int]
+    counts: tuple[int, ...]
+    runs: tuple[Run, ...]
+    has_start: bool
+    sources: tuple[int, ...]
+    accesses: tuple[Access, ...]
+    use: int
+    places: Access
+    is_shared: bool
+
+    @property
+    def is_list(self) -> bool:
+        """Return whether the members go through lists of operands."""
+        return self.has_start or len(self.runs) > 1 or bool(self.runs[0].counts)
+
+    def count_plain(self) -> int:
+        """Return how many operands are in no list, nor in sums over the rows."""
+        is_plain = not self.is_list and self.use != SUMMED
+        return len(self.slots) * len(self.sources) * is_plain
+
+    @property
+    def reads(self) -> set[int]:
+        """Return the numbers of the families that operands are from."""
+        return set(self.sources)
+
+
+class Families(NamedTuple):
+    """The families of a program, each after those of its operands, and its constants in order."""
+
+    families: list[Family]
+    constants: list[float]
+
+
+class Uses(NamedTuple):
+    """What becomes of each slot: the use that a `Family` has, and the place.
+
+    The slots from `first_copy` on are copies, for each row, of what may be shared by all.
+    """
+
+    kinds: Sequence[int]
+    places: Sequence[int]
+    first_copy: int
+
+
+def find_families(
+    program: Program, uses: Uses, shared_inputs: Collection[int], anyway: bool = False
+) -> Families | None:
+    """Return the families of a program; None if loops do not pay.
+
+    They do not where families are small. Where few operands are in lists or sums, loops are quicker
+    to compile, but take longer to run, as straight-line code keeps more in registers: they pay only
+    where that is very long.
+
+    Args:
+        program: the computation.
+        uses: what becomes of slots.
+        shared_inputs: the slots of the inputs that have one number for all rows.
+        anyway: whether to return them even where loops do not pay.
+    """
+    search = _Search(program, uses, shared_inputs)
+    operands = sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
+    groups = search.group()
+    if not anyway and sum(map(len, groups.values())) * LEAST_OPERANDS > operands:
+        return None
+    for level in sorted(groups):
+        for (op, count), slots in groups[level].items():
+            if count:
+                search.add_plain(op, slots)
+            else:
+                search.add_lists(op, slots)
+    plain = sum([family.count_plain() for family in search.families])
+    are_small = len(search.families) * LEAST_OPERANDS > operands
+    if not anyway and (are_small or (2 * plain > operands and operands < LONG)):
+        return None
+    return Families(search.families, search.constants)
+
+
+class _Search:
+    """The state of a search: which slots are members of which families, and where in these."""
+
+    def __init__(self, program: Program, uses: Uses, shared_inputs: Collection[int]) -> None:
+        self.program, self.uses = program, uses
+        self.first, self.steps = len(program.inputs), program.steps
+        size = self.first + len(self.steps)
+        self.place, self.kind = np.array(uses.places[:size]), np.array(uses.kinds[:size])
+        self.kind[uses.first_copy :] += COPIED
+        self.family, self.position = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        is_shared = np.zeros(self.first, bool)
+        is_shared[list(shared_inputs)] = True
+        for number, members in ((SHARED, is_shared), (COLUMN, ~is_shared)):
+            self.family[: self.first][members] = number
+            self.position[: self.first][members] = np.arange(members.sum())
+        self.families: list[Family] = []
+        self.shared = {SHARED, CONSTANTS}  # the families that all rows share
+        self.constants: list[float] = []
+        self.lists = dict[int, Lists]()
+
+    def group(self) -> dict[int, dict[tuple[Primitive, int], list[int]]]:
+        """Return the steps by level, primitive and number of operands, 0 for lists."""
+        joined, inner = _join_terms(self.program, self.uses)
+        levels = [0] * len(self.family)
+        level_of = levels.__getitem__
+        groups: dict[int, dict[tuple[Primitive, int], list[int]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for slot, (op, operands) in enumerate(self.steps, self.first):
+            if op is CONSTANT:
+                self.family[slot], self.position[slot] = CONSTANTS, len(self.constants)
+                self.constants.append(operands[0])
+                continue
+            if slot in inner:
+                continue
+            count = len(operands)
+            if count >= LEAST_TERMS or slot in joined:
+                lists, start = joined.get(slot) or lists_of(op, operands)
+                if lists and len(lists[0]) >= LEAST_TERMS:
+                    self.lists[slot] = lists, start
+                    operands, count = (*chain(*lists), *start), 0
+            levels[slot] = level = 1 + max(map(level_of, operands), default=0)
+            groups[level][op, count].append(slot)
+        return groups
+
+    def add_plain(self, op: Primitive, slots: list[int]) -> None:
+        """Divide steps of a level among families, by those of their operands."""
+        operands = np.array([self.steps[slot - self.first][1] for slot in slots], np.int64)
+        sources, positions = self.family[operands], self.position[operands]
+        if op.name in COMMUTATIVE:
+            sources, positions = _turn(sources, positions)
+        members = np.array(slots)
+        keys = np.column_stack([sources, self.kind[members]])
+        if (keys == keys[0]).all():
+            parts = [np.arange(len(slots))]
+        else:
+            _, which = np.unique(keys, axis=0, return_inverse=True)
+            which = which.ravel()
+            parts = [(which == k).nonzero()[0] for k in range(int(which.max()) + 1)]
+            parts.sort(key=lambda part: int(part[0]))
+        for part in parts:
+            label = tuple(sources[part[0]].tolist())
+            self._add(op, (Run((), (), label),), False, label, members[part], positions[part])
+
+    def add_lists(self, op: Primitive, slots: list[int]) -> None:
+        """Divide steps of a level that go through lists among families, by the runs in them."""
+        groups: dict[Any, list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
+        for slot in slots:
+            lists, start = self.lists.pop(slot)
+            operands = np.array(lists).T
+            sources, positions = self.family[operands], self.position[operands]
+            if len(lists) == 2:
+                sources, positions = _turn(sources, positions)
+            items = find_runs(sources, positions)
+            label = tuple([source for run, _ in items for source in run.label])
+            base = tuple([position for _, begin in items for position in begin])
+            runs = tuple([run for run, _ in items])
+            ends = [(int(self.family[x]), int(self.position[x])) for x in start]
+            label += tuple([source for source, _ in ends])
+            base += tuple([position for _, position in ends])
+            groups[runs, bool(start), label, int(self.kind[slot])].append((slot, base))
+        for (runs, has_start, label, _), members in groups.items():
+            at = np.array([slot for slot, _ in members])
+            positions = np.array([base for _, base in members])
+            self._add(op, runs, has_start, label, at, positions)
+
+    def _add(
+        self,
+        op: Primitive,
+        runs: tuple[Run, ...],
+        has_start: bool,
+        sources: tuple[int, ...],
+        members: Whole,
+        positions: Whole,
+    ) -> None:
+        """Enter steps as a family, or as a few, of which each is a nest of loops."""
+        order = np.lexsort(positions.T[::-1])
+        members, positions = members[order], positions[order]
+        items = find_runs(np.zeros((len(members), 1), int), positions)
+        nests = [run.counts for run, _ in items]
+        if len(items) > MOST_PIECES:
+            nests = [(len(members),)]
+        begin = 0
+        for counts in nests:
+            part = slice(begin, begin + int(np.prod(counts)))
+            begin = part.stop
+            slots = members[part].tolist()
+            number = CONSTANTS + 1 + len(self.families)
+            is_shared = self.shared.issuperset(sources) and slots[0] < self.uses.first_copy
+            family = Family(
+                number, op, slots, counts, runs, has_start, sources,
+                tuple([access(column, counts) for column in positions[part].T]),
+                self.uses.kinds[slots[0]], access(self.place[slots], counts), is_shared,
+            )  # fmt: skip
+            self.family[slots], self.position[slots] = number, np.arange(len(slots))
+            if is_shared:
+                self.shared.add(number)
+            self.families.append(family)
+
+
+def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
+    """Put the factors of each product, or terms of a sum, in the order of their families."""
+    order = np.argsort(sources, axis=1, kind="stable")
+    return np.take_along_axis(sources, order, 1), np.take_along_axis(positions, order, 1)
+
+
+Lists = tuple[tuple[Sequence[int], ...], Sequence[int]]  # see `lists_of`
+
+
+def _join_terms(program: Program, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
+    """Return long sums that are written as a + b + c + …, and the steps inside of them.
+
+    Backpropagation writes such sums, often of products. An inner step has no other use. What is
+    added up over the rows is no list, but one of its terms may be.
+    """
+    first, steps = len(program.inputs), program.steps
+    sums = [slot for slot, (op, _) in enumerate(steps, first) if op is add]
+    joined: dict[int, Lists] = {}
+    inner = set[int]()
+    if len(sums) < LEAST_TERMS - 1:
+        return joined, inner
+    counts = Counter(chain.from_iterable([xs for op, xs in steps if op is not CONSTANT]))
+    counts.update(program.outputs)
+
+    def is_inner(slot: int, op: Primitive) -> bool:
+        return slot >= first and steps[slot - first][0] is op and counts[slot] == 1
+
+    for slot in reversed(sums):
+        if slot in inner or uses.kinds[slot] == SUMMED:
+            continue
+        within, terms, rest = [], [], slot
+        while rest == slot or is_inner(rest, add):
+            within.append(rest)
+            # the rest of the sum is one of the operands
+            rest, term = sorted(steps[rest - first][1], key=lambda x: not is_inner(x, add))
+            terms.append(term)
+        terms = [rest, *reversed(terms)]
+        if len(terms) < LEAST_TERMS:
+            continue
+        inner.update(within[1:])
+        joined[slot] = (terms,), ()
+        if all(is_inner(term, multiply) for term in terms):
+            inner.update(terms)
+            left, right = zip(*[steps[term - first][1] for term in terms], strict=True)
+            joined[slot] = (left, right), ()
+    return joined, inner

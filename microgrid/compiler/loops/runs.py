@@ -1,0 +1,136 @@
+"""Runs: lists of positions that loops go through, as those of a matrix's rows or of a window."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Access",
+    "Affine",
+    "Run",
+    "Table",
+    "Whole",
+    "access",
+    "find_runs",
+    "one_by_one",
+    "read_run",
+]
+
+Whole = NDArray[np.int64]
+
+
+class Run(NamedTuple):
+    """A nest of loops over positions, wherever it begins.
+
+    Args:
+        counts: the number of turns of each loop, the outermost first; a single entry has none.
+        strides: for each loop, how far each position moves from turn to turn.
+        label: what all entries have in common.
+    """
+
+    counts: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    label: Any
+
+
+Item = tuple[Run, tuple[int, ...]]  # a run, and the positions that it begins at
+
+
+def find_runs(labels: Whole, positions: Whole) -> list[Item]:
+    """Return entries, one a line, as runs in the same order: as few as were found.
+
+    A run's entries have one label in common, and are a constant difference apart.
+
+    >>> find_runs(np.zeros((4, 1), int), np.array([[3], [5], [7], [0]]))
+    [(Run(counts=(3,), strides=((2,),), label=(0,)), (3,)),
+     (Run(counts=(), strides=(), label=(0,)), (0,))]
+    """
+    items, count = [], len(positions)
+    if count > 1:
+        steps = np.diff(positions, axis=0)
+        is_same = (labels[1:] == labels[:-1]).all(1)
+        turns = (~is_same[1:] | (steps[1:] != steps[:-1]).any(1)).nonzero()[0] + 1
+        ends = [*turns.tolist(), count - 1]
+    begin = 0
+    while begin < count:
+        label, base = tuple(labels[begin].tolist()), tuple(positions[begin].tolist())
+        if begin + 1 < count and is_same[begin]:
+            end = ends[bisect_left(ends, begin + 1)] + 1
+            run = Run((end - begin,), (tuple(steps[begin].tolist()),), label)
+        else:
+            end, run = begin + 1, Run((), (), label)
+        items.append((run, base))
+        begin = end
+    return _nest(items)
+
+
+def _nest(items: list[Item]) -> list[Item]:
+    """Join neighbours that are alike and a constant difference apart, until none are left."""
+    joined: list[Item] = []
+    begin = 0
+    while begin < len(items):
+        run, base = items[begin]
+        end = begin + 1
+        if end < len(items) and items[end][0] == run:
+            step = _difference(items, end)
+            while end < len(items) and items[end][0] == run and _difference(items, end) == step:
+                end += 1
+            run = Run((end - begin, *run.counts), (step, *run.strides), run.label)
+        joined.append((run, base))
+        begin = end
+    return joined if len(joined) == len(items) else _nest(joined)
+
+
+def _difference(items: list[Item], i: int) -> tuple[int, ...]:
+    return tuple([x - y for x, y in zip(items[i][1], items[i - 1][1], strict=True)])
+
+
+class Affine(NamedTuple):
+    """Positions that loops go through in even steps."""
+
+    base: int
+    strides: tuple[int, ...]
+
+
+class Table(NamedTuple):
+    """Positions one by one, in the order of the turns."""
+
+    positions: tuple[int, ...]
+
+
+Access = Affine | Table
+
+
+def one_by_one(counts: Sequence[int]) -> Affine:
+    """Return the access to one position after another."""
+    return Affine(0, tuple([prod(counts[k + 1 :]) for k in range(len(counts))]))
+
+
+def access(positions: Whole, counts: Sequence[int]) -> Access:
+    """Return how loops get at positions.
+
+    >>> access(np.array([5, 6, 8, 9]), (2, 2)), access(np.array([1, 1, 1, 4]), (4,))
+    (Affine(base=5, strides=(3, 1)), Table(positions=(1, 1, 1, 4)))
+    """
+    lattice = positions.reshape(tuple(counts))
+    first = (0,) * lattice.ndim
+    strides = []
+    for axis, count in enumerate(counts):
+        second = (*first[:axis], 1, *first[axis + 1 :])
+        strides.append(int(lattice[second] - lattice[first]) if count > 1 else 0)
+    even = Affine(int(lattice[first]), tuple(strides))
+    return even if (read_run(counts, even) == positions).all() else Table(tuple(positions.tolist()))
+
+
+def read_run(counts: Sequence[int], even: Affine) -> Whole:
+    """Return the positions that loops go through, in the order of their turns."""
+    positions = np.array([even.base])
+    for count, stride in zip(counts, even.strides, strict=True):
+        positions = (positions[:, None] + stride * np.arange(count)).ravel()
+    return positions

@@ -1,0 +1,175 @@
+"""The laws of loops recovered from straight-line programs: what is found, and kernels' bits."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgrid as mg
+from microgrid.compiler.ir.loops import LoopText, text_of
+from microgrid.compiler.ir.machine import this_machine
+from microgrid.compiler.ir.text import KernelText
+from microgrid.compiler.loops.runs import Affine, Table, access, find_runs, one_by_one, read_run
+from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.passes import optimize
+from microgrid.compiler.trace import trace
+from tests.ieee import MACHINES
+from tests.search import usual
+
+from .test_kernel import ROWS, same, straight
+
+
+def traced(f, names):
+    return optimize(trace(f, list(names), lambda xs: (xs, {}))[0])
+
+
+# ---- runs
+
+counts = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+
+
+@st.composite
+def nests(draw):
+    """Return the counts of loops, and two columns of positions that they go through evenly."""
+    turns = draw(st.lists(st.integers(2, 4), max_size=3).map(tuple))
+    evens = [
+        Affine(draw(st.integers(0, 50)), tuple(draw(st.integers(-9, 9)) for _ in turns))
+        for _ in range(2)
+    ]
+    return turns, np.transpose([read_run(turns, even) for even in evens])
+
+
+@usual(100)
+@given(nests())
+def test_positions_that_loops_go_through_are_one_run_which_leads_to_them(nest):
+    turns, positions = nest
+    items = find_runs(np.zeros((len(positions), 1), int), positions)
+    assert len(items) == 1
+    (run, base) = items[0]
+    for k, begin in enumerate(base):
+        even = Affine(begin, tuple(strides[k] for strides in run.strides))
+        assert (read_run(run.counts, even) == positions[:, k]).all()
+    for column in positions.T:
+        at = access(column, turns)
+        assert isinstance(at, Affine)
+        assert (read_run(turns, at) == column).all()
+
+
+@usual(100)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 3)), max_size=30))
+def test_runs_are_the_entries_in_their_order_whatever_these_are(entries):
+    entries = np.array(entries, int).reshape(-1, 3)
+    found = []
+    for run, base in find_runs(entries[:, :1], entries[:, 1:]):
+        columns = [
+            read_run(run.counts, Affine(begin, tuple(strides[k] for strides in run.strides)))
+            for k, begin in enumerate(base)
+        ]
+        found += [(*run.label, *turn) for turn in np.transpose(columns).tolist()]
+    assert found == list(map(tuple, entries.tolist()))
+
+
+@usual(50)
+@given(counts, st.data())
+def test_an_access_leads_to_all_positions_evenly_if_it_can(turns, data):
+    size = int(np.prod(turns))
+    positions = np.array(data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size)))
+    at = access(positions, turns)
+    if isinstance(at, Table):
+        assert at.positions == tuple(positions.tolist())
+    else:
+        assert (read_run(turns, at) == positions).all()
+    assert access(np.arange(size), turns) == access(read_run(turns, one_by_one(turns)), turns)
+
+
+# ---- kernels
+
+NETWORK = 4, 6, 3
+
+
+def network(w, x, y):
+    """Return the loss of a network, of which `w` are the weights."""
+    inputs, hidden, outputs = NETWORK
+    rows = [w[i * (inputs + 1) : (i + 1) * (inputs + 1)] for i in range(hidden)]
+    h = [mg.tanh(mg.dot(row[:-1], x, row[-1])) for row in rows]
+    rest = w[hidden * (inputs + 1) :]
+    logits = [mg.dot(rest[i * hidden : (i + 1) * hidden], h) for i in range(outputs)]
+    return mg.logsumexp(logits) - mg.dot(logits, y)
+
+
+def gradients_of_network():
+    inputs, hidden, outputs = NETWORK
+    size = hidden * (inputs + 1) + outputs * hidden
+    names = [f"w{i}" for i in range(size)] + [f"x{i}" for i in range(inputs + outputs)]
+
+    def arguments(xs):
+        return (xs[:size], xs[size : size + inputs], xs[size + inputs :]), {}
+
+    return optimize(trace(mg.value_and_grad(network), names, arguments)[0]), size
+
+
+@pytest.mark.parametrize(
+    ("kind", "reduce"), [*((kind, None) for kind in MACHINES), ("this", "sum"), ("2 wide", "sum")]
+)
+def test_a_network_in_loops_has_the_bits_of_its_straight_line_form(kind, reduce):
+    program, size = gradients_of_network()
+    draw = np.random.default_rng(3)
+    weights, machine = draw.normal(size=size), MACHINES[kind]
+    loops, written_out = (
+        ArrayKernel(program, range(size), reduce, machine, write=write)
+        for write in (LoopText, KernelText)
+    )
+    for rows in (1, 2, 5, 8, 16, 31, 129):
+        columns = list(draw.normal(size=(len(program.inputs) - size, rows)))
+        found, expected = loops(weights, columns), written_out(weights, columns)
+        if reduce is None:
+            assert same(found, expected)
+        else:
+            each = ArrayKernel(program, range(size), None, machine)(weights, columns)
+            sizes = np.array([np.abs(rows).sum() for rows in each])
+            assert (np.abs(found - expected) <= 4e-15 * sizes).all()
+
+
+@usual(30)
+@given(straight(), st.sampled_from(list(MACHINES)))
+def test_random_programs_in_loops_have_the_bits_of_their_straight_line_form(drawn, kind):
+    program, shared = drawn
+    numbers = [0.5 + i for i in sorted(shared)]
+    columns = [ROWS[i] for i in range(len(program.inputs)) if i not in shared]
+    results = [
+        ArrayKernel(program, shared, None, MACHINES[kind], write=write)(numbers, columns)
+        for write in (LoopText, KernelText)
+    ]
+    assert same(*results)
+
+
+def test_loops_are_chosen_where_they_pay():
+    def layer(n):
+        def f(*xs):
+            return [mg.tanh(mg.dot(xs[i * n : (i + 1) * n], xs[:n])) for i in range(n)]
+
+        return traced(f, [f"x{i}" for i in range(n * n)])
+
+    def chosen(program):
+        return type(text_of(program, (), range(len(program.outputs)), [], this_machine()))
+
+    assert chosen(layer(40)) is LoopText
+    assert chosen(layer(4)) is KernelText  # it is small
+    irregular = traced(lambda x, y: [x * y + mg.sin(x) / mg.exp(y)], "xy")
+    assert chosen(irregular) is KernelText
+
+
+@pytest.mark.parametrize(("rows", "terms"), list(product((10, 100), (10, 100))))
+def test_the_code_of_a_layer_is_as_long_whatever_its_size(rows, terms):
+    def text(rows, terms):
+        def f(*xs):
+            w, x = xs[:-terms], xs[-terms:]
+            return [mg.dot(w[i * terms : (i + 1) * terms], x) for i in range(rows)]
+
+        program = traced(f, [f"x{i}" for i in range(rows * terms + terms)])
+        return LoopText(program, range(rows * terms), range(rows), [], this_machine()).ir()
+
+    small, large = text(8, 8).count("\n"), text(rows, terms).count("\n")
+    assert small / 2 <= large <= 2 * small
