@@ -18,6 +18,16 @@ settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile("short")  # `pytest --hypothesis-profile=thorough` searches longer
 
 
+def pytest_configure(config):
+    """Keep what is compiled of tests in pytest's cache where Python may write none beside them.
+
+    Each worker takes seconds to rewrite their assertions.
+    """
+    cache = getattr(config, "cache", None)
+    if sys.dont_write_bytecode and cache:
+        sys.pycache_prefix, sys.dont_write_bytecode = str(cache.mkdir("bytecode")), False
+
+
 def pytest_collection_finish():
     """Keep the collected tests out of the garbage collector's walks, and let these be seldom."""
     gc.collect()
