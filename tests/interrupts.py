@@ -8,6 +8,7 @@ A point is a line, or an instruction, that is run in watched code. There are two
 import ctypes
 import dis
 import functools
+import gc
 import signal
 import sys
 import threading
@@ -172,13 +173,14 @@ def struck(function, delays):
     before = signal.signal(signal.SIGINT, handle)
     try:
         thread.start()
-        calls.append(function)
-        try:
-            run.result = function()
-        except KeyboardInterrupt as error:
-            run.error = error
-        calls.clear()
-        thread.join()
+        with _without_callbacks():
+            calls.append(function)
+            try:
+                run.result = function()
+            except KeyboardInterrupt as error:
+                run.error = error
+            calls.clear()
+            thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
         sys.setswitchinterval(interval)
@@ -206,11 +208,23 @@ def _run(function, run):
 @contextmanager
 def _tracing(trace):
     outer = sys.gettrace()
-    sys.settrace(trace)
+    with _without_callbacks():
+        sys.settrace(trace)
+        try:
+            yield
+        finally:
+            sys.settrace(outer)
+
+
+@contextmanager
+def _without_callbacks():
+    """Let the collector of cycles call nobody: in Hypothesis's function a signal would be lost."""
+    callbacks = gc.callbacks[:]
+    gc.callbacks.clear()
     try:
         yield
     finally:
-        sys.settrace(outer)
+        gc.callbacks[:] = callbacks
 
 
 def _is_held():

@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 import weakref
 
 import numpy as np
@@ -225,14 +224,16 @@ def test_calls_with_many_rows_keep_no_more_than_the_pool_may(monkeypatch):
 
 
 def test_small_results_look_whether_large_ones_have_waited_for_too_long(monkeypatch):
-    pool = Pool(most=10**6, after=0.02)
+    seconds = [0.0]
+    monkeypatch.setattr(memory, "monotonic", lambda: seconds[0])
+    pool = Pool(most=10**6, after=2.0)
     monkeypatch.setattr(memory, "_POOL", pool)
     f = mg.compile(lambda x: x + 1.0)
     f(np.zeros(LARGE))  # which is noted to be gone
     for held in [{"_gone": 1, "_waiting": 0}, {"_gone": 0, "_waiting": 1}]:
         f(np.zeros(3))
         assert {name: len(getattr(pool, name)) for name in held} == held
-        time.sleep(0.03)
+        seconds[0] += 3.0
     f(np.zeros(3))
     assert not pool._gone
     assert not pool._waiting
