@@ -164,10 +164,9 @@ def _learn_digits(options: argparse.Namespace, pictures: list[Path]) -> None:
     if len(history):
         _save(history.plot(), curves, options, pictures)
     said = [max(range(10), key=row.__getitem__) for row in logits]
-    first = sorted(range(len(said)), key=lambda i: said[i] == y_test[i])[:40]  # what is misread
-    labels = [
-        f"{said[i]}" if said[i] == y_test[i] else f"{said[i]}, not {y_test[i]}" for i in first
-    ]
+    is_right = [*map(int.__eq__, said, y_test)]
+    first = sorted(range(len(said)), key=is_right.__getitem__)[:40]  # what is misread, then others
+    labels = [f"{said[i]}" + f", not {y_test[i]}" * (not is_right[i]) for i in first]
     _save(plot_images([X_test[i] for i in first], labels=labels), answers, options, pictures)
     matrix = metrics.confusion_matrix(logits, y_test)
     _save(plot_confusion_matrix(matrix), confusion, options, pictures)

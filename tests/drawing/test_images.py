@@ -111,7 +111,7 @@ def test_images_of_values_are_those_of_their_numbers_and_are_said_in_words():
     assert picture.alternative == "3 images of 8 × 8 pixels, labelled 0, 1, 2."
     for image, other in zip(*[drawn(p)[0] for p in (picture, plot_images(X[:3]))], strict=True):
         assert (image == other).all()
-    assert plot_images([[0.0] * 4]).alternative == "1 images of 2 × 2 pixels."
+    assert plot_images([[0.0] * 4]).alternative == "1 image of 2 × 2 pixels."
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ def plot_images(
 
     Raises:
         ValueError: there are no images or more than 1,000, their pixels fill no square or no lines
-            of that width, a number is missing or not finite, or there are more or fewer labels.
+            of that width, a number is missing or above 1e300 in size, or there are more or fewer
+            labels.
         TypeError: an image holds something that is not a number.
 
     >>> from microgrid import datasets
@@ -93,8 +94,9 @@ def plot_images(
     if is_signed:
         _plot_dashes(axes, pixels / largest, places)
         figure.colorbar(colours, cax=figure.axes[1])
+    many = "1 image" if len(rows) == 1 else f"{len(rows)} images"
     words = f", labelled {', '.join(texts)}" if any(texts) else ""
-    return Picture(figure, f"{len(rows)} images of {width} × {lines} pixels{words}.")
+    return Picture(figure, f"{many} of {width} × {lines} pixels{words}.")
 
 
 def _require_rows(images: object) -> None:
