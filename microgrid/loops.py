@@ -57,10 +57,10 @@ def scan(
     is called again.
 
     If f is compiled, `scan(compile(f), carry, xs)`, kernels take the steps of a carry and xs of
-    single numbers, and gradients of any order go back through them; a million steps take well below
-    a second. There are checkpoints in any case; `jvp`, `hvp` and `taylor` take the steps in Python.
-    The `Value`s that f uses are not constants here: gradients reach them. In a compiled function
-    that calls a loop, each step is a part of its program.
+    single numbers, and gradients of any order go back through them: a million short steps take less
+    than a second. There are checkpoints in any case; `jvp`, `hvp` and `taylor` take the steps in
+    Python. The `Value`s that f uses are not constants here: gradients reach them. In a compiled
+    function that calls a loop, each step is a part of its program.
 
     Args:
         f: takes a carry and an x; returns a pair, the next carry, of the same structure, and a y.
