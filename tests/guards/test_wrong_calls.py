@@ -320,6 +320,21 @@ CALLS = {
     "vjp": Call(lambda: lambda f, x: mg.vjp(f, x)[1](1.0), f=square, x=one),
     "what vjp pulls": Call(lambda: mg.vjp(lambda x: x * x, 1.0)[1], cotangent=one),
     "taylor": Call(lambda: mg.taylor, f=square, x=one, order=constant(2)),
+    "scan": Call(
+        lambda: mg.scan,
+        f=constant(lambda carry, x: (carry, x)),
+        **{"carry": one, "xs": numbers, "length": constant(2)},
+        **{"reverse": constant(False), "checkpoint": constant(False)},
+    ),
+    "repeat": Call(
+        lambda: mg.repeat,
+        **{
+            "f": constant(lambda carry: carry),
+            "carry": one,
+            "n": constant(2),
+            "checkpoint": constant(True),
+        },
+    ),
     "draw": Call(
         lambda: lambda root, **options: mg.draw(root, **options),
         root=lambda: a * b,
