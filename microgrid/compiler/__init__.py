@@ -1,8 +1,9 @@
 """The compiler: scalar code, and any derivative of it, at the speed of the machine.
 
 A function is traced into a `Program` (`trace`, `program`), which is made smaller (`passes`),
-lowered (`lowering`, `partition`) to C (`c`) or to a kernel in machine code (`native`), and called
-with numbers or arrays (`calls`). `fit` trains with it (`training`).
+put in order, with the loops that it was written with (`loops`), and lowered (`lowering`) to C (`c`)
+or to a kernel in machine code (`ir`, `native`), which is called with numbers or arrays (`calls`).
+`fit` trains with it (`training`).
 """
 
 from typing import TYPE_CHECKING

@@ -16,8 +16,7 @@ from typing import NamedTuple
 from ..core.primitive import CONSTANT
 from .identifiers import ConstantNames, function_name
 from .lowering import FUNCTIONS, Emitter, Result, lower
-from .partition import find_shared
-from .program import Program
+from .program import Program, find_shared
 
 __all__ = ["c_source"]
 

@@ -17,6 +17,7 @@ from ..functional import dot_, split_dot
 from .program import Draft, Program, Step
 
 __all__ = [
+    "MOST_TERMS",
     "divide",
     "drop_unused",
     "fold",

@@ -16,7 +16,7 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Draft", "Program", "Step", "as_values"]
+__all__ = ["Draft", "Program", "Step", "as_values", "find_shared"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
@@ -254,6 +254,18 @@ class Program:
         return "\n".join([*lines, f"    return {returned}"])
 
 
+def find_shared(program: Program, shared_inputs: Collection[int]) -> list[bool]:
+    """Return for each slot whether it has one number for all rows.
+
+    It has if it depends on shared inputs and constants alone.
+    """
+    shared = set(shared_inputs)
+    for slot, (op, operands) in enumerate(program.steps, start=len(program.inputs)):
+        if op is CONSTANT or shared.issuperset(operands):
+            shared.add(slot)
+    return [slot in shared for slot in range(len(program.inputs) + len(program.steps))]
+
+
 def as_values(numbers: Iterable[Value | float]) -> list[Value]:
     """Return plain numbers as constants, and `Value`s as they are."""
     return [x if isinstance(x, Value) else Value(x).detach() for x in numbers]
@@ -272,6 +284,13 @@ class Draft:
         self.first = len(self.inputs)
         self.steps: list[Step] = []
         self.labels: dict[int, str] = {}
+
+    @classmethod
+    def of(cls, program: Program) -> Draft:
+        """Return a draft that goes on from the steps of a program."""
+        draft = cls(program.inputs)
+        draft.steps, draft.labels = list(program.steps), program.labels
+        return draft
 
     @classmethod
     def of_graph(

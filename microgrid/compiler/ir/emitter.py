@@ -14,7 +14,7 @@ from ..lowering import FUNCTIONS, Emitter, Result
 from .machine import Machine, require
 from .vectors import FARTHEST, VECTOR_FUNCTIONS, Lanes
 
-__all__ = ["LLVMEmitter"]
+__all__ = ["LLVMEmitter", "bits_of"]
 
 _FORMS = {
     **{"add": "fadd {type} {0}, {1}", "sub": "fsub {type} {0}, {1}"},
@@ -74,8 +74,7 @@ class LLVMEmitter(Emitter):
 
     def constant(self, x: float) -> str:
         """Return a number as IR writes it, bit for bit."""
-        bits = f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
-        return bits if self.width == 1 else f"splat (double {bits})"
+        return bits_of(x) if self.width == 1 else f"splat (double {bits_of(x)})"
 
     def emit(self, operation: str, operands: tuple[Result, ...]) -> str:
         """Write an operation down; return the name of its result."""
@@ -133,6 +132,11 @@ class LLVMEmitter(Emitter):
         if name not in self.declared:
             self.declared[name] = _FunctionEmitter(self, name).define(body, len(xs))
         return self.call(name, xs)
+
+
+def bits_of(x: float) -> str:
+    """Return a single number as IR writes it, bit for bit."""
+    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
 
 
 class _FunctionEmitter(LLVMEmitter):

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from ...core.primitive import CONSTANT, Primitive
 from ..loops.families import NO_USE, SHARED, SUMMED, WRITTEN, Families, Uses, find_families
 from ..loops.stages import Stage, find_places, find_stages
-from ..partition import find_shared
 from ..passes import divide, lists_of
-from ..program import Draft, Program
+from ..program import Draft, Program, find_shared
 from .emitter import LLVMEmitter
 from .machine import Machine
 from .nests import LoopEmitter, OnceStage, Places, RowStage, SumStage

@@ -1,1 +1,1 @@
-"""Loops recovered from straight-line programs, in which every turn was written out."""
+"""The order of a program's steps, and the loops it was written with, found again in them."""

@@ -13,8 +13,7 @@ import numpy as np
 from ..ir.loops import LoopText, text_of
 from ..ir.machine import Code, Machine, this_machine
 from ..ir.text import KernelText
-from ..partition import find_shared
-from ..program import Program
+from ..program import Program, find_shared
 from ..threads import Team
 from .memory import empty
 from .objects import LAYOUT, builtin
@@ -162,8 +161,8 @@ class ArrayKernel:
         self.program, self.reduce = program, reduce
         self.team = None if threads == 1 else Team(threads)
         positions = range(len(program.outputs))
-        is_shared = find_shared(program, shared_inputs)
         # a sum of what is shared needs no loop over the rows
+        is_shared = find_shared(program, shared_inputs) if reduce else []
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
         # a constant needs no code
         self.constants = [program.constant_at(slot) for slot in program.outputs]

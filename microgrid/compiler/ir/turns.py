@@ -1,0 +1,140 @@
+"""Loops over time: the steps of one turn, with what changes from turn to turn by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..loops.turns import Turns
+from ..lowering import Result
+from ..program import Step
+from .emitter import bits_of
+from .writer import Index, Use, Writer
+
+__all__ = ["TurnsWriter"]
+
+MOST_HELD = 16  # numbers that stay the same over all turns, and are loaded before
+
+
+class TurnsWriter(Writer):
+    """Writes what repeats as a loop, inside of the function that another writer writes.
+
+    Here a step is known by its number in a turn, and operand number c of a turn as ~c.
+    """
+
+    def __init__(self, outside: Writer, turns: Turns, name: str) -> None:
+        vars(self).update(vars(outside))
+        self.outside, self.turns, self.name = outside, turns, name
+        self.local = {}
+        self.indices: dict[tuple[int, ...], Index] = {}
+        self.loaded: dict[tuple[int, ...], Result] = {}
+
+    def write(self) -> None:
+        """Write the loop: values that go from turn to turn are in registers."""
+        turns, lines, typed = self.turns, self.emitter.lines, self.emitter.type
+        first = {
+            (step, lag): self.outside.text_of(self.outside.value(turns.slot_before(step, lag)))
+            for step, farthest in turns.carried.items()
+            for lag in range(1, farthest + 1)
+        }
+        held = [int(xs[0]) for xs in turns.operands.T[turns.lags < 0] if (xs == xs[0]).all()]
+        for slot in list(dict.fromkeys(held))[:MOST_HELD]:
+            self.outside.value(slot)
+        begin = len(lines)
+        after = [self._write_step(step) for step in range(turns.slots.shape[1])]
+        last = {step: self.text_of(self.local[step]) for step in turns.carried}
+        lines += [
+            "  %turn.next = add i64 %turn, 1",
+            f"  %turn.more = icmp ult i64 %turn.next, {len(turns.slots)}",
+            "  br i1 %turn.more, label %again, label %over",
+            "over:",
+        ]
+        for step, (array, place) in enumerate(after):
+            self.keep(self.local[step], array, place)
+        lines[begin:begin] = [
+            "  br label %before",
+            "before:",
+            "  br label %again",
+            "again:",
+            "  %turn = phi i64 [ 0, %before ], [ %turn.next, %again ]",
+            *[
+                f"  {_name(step, lag)} = phi {typed} [ {number}, %before ], "
+                f"[ {_name(step, lag - 1) if lag > 1 else last[step]}, %again ]"
+                for (step, lag), number in first.items()
+            ],
+        ]
+        self.outside.block = "over"
+
+    def _write_step(self, step: int) -> tuple[str, int]:
+        """Write a step; return where the result of the last turn goes, if it alone is kept."""
+        result = self.compute(step)
+        slots = self.turns.slots[:, step].tolist()
+        uses = [self.uses[slot] for slot in slots] if slots[0] in self.uses else []
+        for same in zip(*uses, strict=True):
+            places = [int(use.place) for use in same]
+            self.deliver(step, Use(same[0].in_total, self._index(places)))
+        array, _ = self.home(slots[0])
+        if not array:
+            return self.home(slots[-1])
+        self.keep(result, array, self._index([self.arrays[array][slot] for slot in slots]))
+        return "", 0
+
+    def step(self, slot: int) -> Step:
+        """Return a step with its operands."""
+        op, _ = super().step(int(self.turns.slots[0, slot]))
+        begin, end = self.turns.starts[slot : slot + 2].tolist()
+        return op, tuple([~c for c in range(begin, end)])
+
+    def value(self, slot: int) -> Result:
+        """Return the result of a step of this turn, or an operand."""
+        if slot >= 0:
+            return self.local[slot]
+        turns, c = self.turns, ~slot
+        source, lag = int(turns.sources[c]), int(turns.lags[c])
+        if lag >= 0:
+            return _name(source, lag) if lag else self.local[source]
+        slots = tuple(turns.operands[:, c].tolist())
+        if slots not in self.loaded:
+            self.loaded[slots] = self._fetch(slots)
+        return self.loaded[slots]
+
+    def _fetch(self, slots: Sequence[int]) -> Result:
+        """Return what is a slot's number in each turn: a constant, or from memory."""
+        if len(set(slots)) == 1 and slots[0] in self.outside.local:
+            return self.outside.local[slots[0]]
+        numbers = [x for slot in slots if (x := self.program.constant_at(slot)) is not None]
+        if not numbers:
+            array, _ = self.home(slots[0])
+            return self.load(array, self._index([self.arrays[array][slot] for slot in slots]))
+        if len(set(slots)) == 1:
+            return numbers[0]
+        table = self._table("double", [bits_of(x) for x in numbers])
+        return self.spread(self.place(table, "%turn", "double"))
+
+    def _index(self, places: Sequence[int]) -> Index:
+        """Return what is one of some places in each turn."""
+        key = tuple(places)
+        if key not in self.indices:
+            self.indices[key] = self._write_index(places)
+        return self.indices[key]
+
+    def _write_index(self, places: Sequence[int]) -> Index:
+        line, first, step = self.emitter.line, places[0], places[1] - places[0]
+        if list(places) == [first + step * turn for turn in range(len(places))]:
+            if not step:
+                return first
+            return line(f"add i64 {line(f'mul i64 %turn, {step}')}, {first}")
+        table = self._table("i32", list(map(str, places)))
+        place = line(f"load i32, ptr {self.place(table, '%turn', 'i32')}")
+        return line(f"zext i32 {place} to i64")
+
+    def _table(self, kind: str, numbers: Sequence[str]) -> str:
+        """Return the name of a table with a number for each turn."""
+        declared = self.emitter.declared
+        name = f"@{self.name}.table{len(declared)}"
+        entries = ", ".join([f"{kind} {x}" for x in numbers])
+        declared[name] = f"{name} = internal constant [{len(numbers)} x {kind}] [{entries}]"
+        return name
+
+
+def _name(step: int, lag: int) -> str:
+    return f"%step{step}.{lag}"

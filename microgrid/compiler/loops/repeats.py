@@ -1,0 +1,164 @@
+"""Loops over time: stretches of steps that repeat, turn after turn, with a constant shift.
+
+A recurrence that was written as a loop leaves the same steps for each of its turns, and so do its
+derivatives, in the opposite direction. From turn to turn an operand stays the same, or moves on by
+as many steps or inputs as in the turn before: then one turn says how to compute them all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .steps import Integers, Steps
+
+__all__ = [
+    "COLUMNS",
+    "CONSTANTS",
+    "FEWEST_TURNS",
+    "SHARED",
+    "STEPS",
+    "Repeat",
+    "find_repeats",
+]
+
+# kinds of operands: plain numbers, inputs, what all rows share, and what steps in the order compute
+CONSTANTS, COLUMNS, SHARED, STEPS = range(4)
+NEAR = 64  # steps: operands from so far back move along with a turn, or it is found without them
+GRAM = 8  # steps that are compared at a time where periods are guessed
+GUESSES = 8  # periods to try
+FEWEST_TURNS = 4
+MANY_TURNS = 100
+LEAST = 500  # operands that are not written down again: measured, as are many turns
+
+
+class Repeat(NamedTuple):
+    """As many turns, of `period` steps each, from a step on."""
+
+    begin: int
+    period: int
+    turns: int
+
+    @property
+    def end(self) -> int:
+        """The first step after it."""
+        return self.begin + self.period * self.turns
+
+
+def find_repeats(steps: Steps, space: Integers, number: Integers) -> list[Repeat]:
+    """Find what repeats, in the order of the steps: where stretches overlap, the longest.
+
+    The time it takes is that of sorting the steps.
+
+    Args:
+        steps: in the order in which they run.
+        space: for each slot, what kind of number it holds: `CONSTANTS`, `STEPS`, or any other that
+            an operand must keep.
+        number: for each slot, its number among those of its kind.
+    """
+    if len(steps) < GRAM or len(steps.operands) < LEAST:
+        return []
+    kind, place = space[steps.operands], number[steps.operands]
+    place[kind == CONSTANTS] = 0  # which may be any
+    stretches = [
+        (int(steps.starts[end] - steps.starts[begin]), begin, end, period)
+        for period in _guess_periods(steps, kind, place)
+        for begin, end in _stretches(steps, kind, place, period)
+    ]
+    free = np.ones(len(steps), bool)
+    repeats = []
+    for _, begin, end, period in sorted(stretches, key=lambda s: (-s[0], s[3], s[1])):
+        runs = [(begin + b, begin + e) for b, e in _runs(free[begin:end])]
+        begin, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+        repeat = Repeat(begin, period, (end - begin) // period)
+        if repeat.turns >= FEWEST_TURNS and _pays(repeat, steps, kind, place):
+            repeats.append(repeat)
+            free[begin : repeat.end] = False
+    return sorted(repeats)
+
+
+def _pays(repeat: Repeat, steps: Steps, kind: Integers, place: Integers) -> bool:
+    """Return whether a loop is better than straight code, which is as fast and slow to compile.
+
+    A few turns are better left to run side by side, unless they have to wait for one another.
+    """
+    begin = repeat.end - repeat.period
+    saved = steps.starts[begin] - steps.starts[repeat.begin]
+    if saved < LEAST or repeat.turns >= MANY_TURNS:
+        return bool(saved >= LEAST)
+    last = slice(steps.starts[begin], steps.starts[repeat.end])
+    before = slice(steps.starts[begin - repeat.period], steps.starts[begin])
+    moves = (kind[last] == STEPS) & (place[last] >= repeat.begin)
+    moves &= place[last] - place[before] == repeat.period
+    users = np.repeat(np.arange(repeat.period), steps.counts[begin : repeat.end])
+    graph: dict[int, set[int]] = defaultdict(set)
+    sources = (place[last] - begin) % repeat.period
+    for user, source in zip(users[moves].tolist(), sources[moves].tolist(), strict=True):
+        graph[user].add(source)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+def _guess_periods(steps: Steps, kind: Integers, place: Integers) -> list[int]:
+    """Return the commonest distances between pieces of a few steps that look the same."""
+    owners = steps.owners()
+    back = owners - place
+    look = np.where((kind == STEPS) & (back < NEAR), back, -1 - kind)
+    rank = np.arange(len(owners)) - steps.starts[owners]
+    words = _mix(look * 1_000_003 + rank)
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)))
+    letters = _mix(sums[steps.starts[1:]] - sums[steps.starts[:-1]] + _mix(steps.kinds))
+    size = len(steps) - GRAM + 1
+    grams = np.zeros(size, np.uint64)
+    for i in range(GRAM):
+        grams = _mix(grams + letters[i : i + size])
+    order = np.argsort(grams, kind="stable")
+    same = np.flatnonzero(grams[order[1:]] == grams[order[:-1]])
+    gaps = order[same + 1] - order[same]
+    saved = np.bincount(gaps, weights=steps.counts[order[same]], minlength=1)
+    likely = np.argsort(-saved, kind="stable")[:GUESSES]
+    return [int(period) for period in likely if saved[period] >= LEAST // 2]
+
+
+def _mix(words: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return numbers that look random, equal where these are."""
+    mixed = words.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return mixed ^ (mixed >> np.uint64(29))
+
+
+def _stretches(
+    steps: Steps, kind: Integers, place: Integers, period: int
+) -> Iterator[tuple[int, int]]:
+    """Yield where steps do the same as those a period later, with the same shift as there."""
+    n = len(steps)
+    if n < FEWEST_TURNS * period:
+        return
+    alike = np.zeros(n, bool)
+    alike[: n - period] = steps.kinds[: n - period] == steps.kinds[period:]
+    owners = steps.owners()
+    # the same operand of the step a period later; where that is not alike, any
+    later = np.arange(len(owners)) + steps.starts[np.minimum(owners + period, n - 1)]
+    later -= steps.starts[owners]
+    later[~alike[owners]] = 0
+    shift = place[later] - place
+    keeps = alike[owners] & (kind[later] == kind)
+    keeps &= keeps[later] & (shift[later] == shift)
+    broken = np.concatenate(([0], np.cumsum(~keeps)))
+    alike &= broken[steps.starts[1:]] == broken[steps.starts[:-1]]
+    for begin, end in _runs(alike):
+        if end - begin >= (FEWEST_TURNS - 2) * period:
+            yield begin, end + 2 * period
+
+
+def _runs(holds: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where something begins to hold, and where it ends."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], holds, [False]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
