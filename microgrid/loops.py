@@ -117,11 +117,13 @@ def _run(
     f: Any, step: Step, carry: Any, xs: list[Any] | None, count: int, checkpoint: bool
 ) -> tuple[Any, list[Any]]:
     """Return the last carry, and the ys that are not None, in the order of the steps."""
-    if count and _is_compiled(f) and not f.shared and not f.reduce:
-        from .compiler.calls.steps import take_steps
+    if count and _is_compiled(f) and f.function and not f.shared and not f.reduce:
+        from .compiler.calls.steps import single_numbers, take_steps
 
-        if taken := take_steps(f, partial(step, f.function), carry, xs, count):
-            return taken
+        if given := single_numbers(carry, xs):
+            compiled, f = f, f.function  # a kernel of its own would take a Value for a constant
+            if taken := take_steps(compiled, partial(step, f), given, count):
+                return taken
     size = isqrt(count - 1) + 1 if checkpoint and count else count
     ys: list[Any] = []
     for begin in range(0, count, size or 1):

@@ -1,8 +1,10 @@
 """Loops whose step is compiled: kernels take the steps, and go back through them."""
 
 import gc
+import threading
 import tracemalloc
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -252,3 +254,54 @@ def test_few_steps_share_a_kernel_where_a_step_is_long():
         repeat(f, 0.5, 2)
         (loop,) = steps._loops[f].values()
         assert 1 <= loop.many.count <= most
+
+
+def test_what_a_compiled_function_does_not_take_is_refused_in_its_words():
+    f = compile(lambda c, x: (c, x))
+    with pytest.raises(TypeError, match="a compiled function takes numbers"):
+        scan(f, None, [1.0])
+    with pytest.raises(TypeError, match="a compiled function takes numbers"):
+        scan(f, 1.0, ["a"])
+
+
+def test_an_empty_carry_and_xs_of_several_structures_are_taken():
+    f = compile(lambda c, x: (c, sum(x) * 2.0))
+    assert scan(f, [], [[1.0], [2.0]]) == ([], [2.0, 4.0])
+    assert scan(f, [], [[1.0], [2.0, 3.0]]) == ([], [2.0, 10.0])
+
+
+def test_an_anomaly_is_found_in_the_step_that_makes_it():
+    w = Value(1e200)
+    f = compile(lambda x: x * w)
+    with microgrid.detect_anomaly(), pytest.raises(FloatingPointError, match="gives inf"):
+        repeat(f, 1.0, 3)
+    assert repeat(f, 1.0, 3).data == float("inf")
+
+
+def test_what_is_outside_is_no_constant_wherever_a_loop_is_called():
+    def power(w):
+        return repeat(compile(lambda x: x * w), 1.0, 3)
+
+    def by_steps(w):
+        return scan(compile(lambda x, y: (x * w, sum(y))), 1.0, [[1.0], [1.0, 2.0]])[0]
+
+    assert taylor(power, 2.0, 3) == [8.0, 12.0, 6.0, 1.0]
+    assert compile(grad(power))(2.0) == 12.0
+    assert grad(by_steps)(2.0) == 4.0
+
+
+def test_a_gradient_goes_back_through_a_thread_as_well():
+    w = Value(0.9)
+    f = compile(lambda x: x * w + 0.1)
+    slopes = []
+
+    def run():
+        for n in range(1, 20):
+            slopes.append(grad(partial(repeat, f), argnums=0)(0.5, n).data)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(slopes) == pytest.approx(sorted(3 * [0.9**n for n in range(1, 20)]))

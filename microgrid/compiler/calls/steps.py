@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...core import graph
 from ...core.graph import order_beyond, recording
-from ...core.modes import current, expanded, unrecorded
+from ...core.modes import current, expanded, unrecorded, watched
 from ...core.primitive import argument
 from ...derivatives.checkpoints import Stretch, frontier
 from ...derivatives.linearization import Linearization
@@ -33,7 +33,7 @@ from ..program import Program, as_values
 from ..trace import Traced, nothing_swallowed, unknown
 from .compiled import MOST_KERNELS, MOST_ON_STACK, Compiled, compile
 
-__all__ = ["Loop", "take_steps"]
+__all__ = ["Loop", "single_numbers", "take_steps"]
 
 MOST_OPERANDS = 400  # of the steps in one program: beside them, the call of a kernel costs little
 
@@ -42,50 +42,65 @@ Kernel = Callable[[list[float], list[float]], list[float]]
 _loops: WeakKeyDictionary[Compiled[Any, Any], dict[object, Loop]] = WeakKeyDictionary()
 
 
-def take_steps(
-    f: Compiled[Any, Any], step: Step, carry: object, xs: Sequence[object] | None, count: int
-) -> tuple[Any, list[Any]] | None:
-    """Return the last carry of a loop and its ys; None if kernels cannot take its steps.
+class Given(NamedTuple):
+    """What a loop is given: the numbers in the carry and in the xs, and their structures.
 
-    They can if it is made of single numbers, of which none is traced, and all xs are alike. What is
-    traced takes its steps itself.
+    `of_x` is None if there are no xs, and `are_alike` says that all have its structure.
+    """
+
+    state: list[Number]
+    of_carry: Structure
+    inputs: list[Number]
+    of_x: Structure | None
+    are_alike: bool
+
+
+def single_numbers(carry: object, xs: Sequence[Any] | None) -> Given | None:
+    """Return what a loop is given; None if there are arrays, which stand for rows, or no numbers.
+
+    >>> single_numbers([1.0, 2.0], [3.0, 4.0]).inputs, single_numbers(None, [3.0])
+    ([3.0, 4.0], None)
+    """
+    try:
+        state, of_carry = flatten(carry)
+        inputs, of_x = flatten(xs[0]) if xs else ([], None)
+        are_alike = True
+        if xs and all(isinstance(x, (float, int, Value)) for x in xs):
+            inputs = [*xs]
+        else:
+            for x in (xs or [])[1:]:
+                more, own = flatten(x)
+                inputs += more
+                are_alike &= of_x is not None and own.paths == of_x.paths
+    except TypeError:
+        return None  # the function itself refuses it, in better words
+    if _has_arrays(of_carry) or (of_x and _has_arrays(of_x)):
+        return None
+    return Given(state, of_carry, inputs, of_x, are_alike)
+
+
+def take_steps(
+    f: Compiled[Any, Any], step: Step, given: Given, count: int
+) -> tuple[Any, list[Any]] | None:
+    """Return the last carry of a loop and its ys; None if kernels must not take its steps.
+
+    They must not where each step is looked at, or is a part of what is traced.
 
     Args:
         f: the compiled function.
         step: takes a step in Python.
-        carry: what the first step gets.
-        xs: what the steps get, in their order; None if they get None.
+        given: the numbers to begin with.
         count: how many steps there are, at least one.
     """
-    if is_held(compiling):
-        return None
-    state, of_carry = flatten(carry)
-    found = _inputs(xs)
-    if found is None or _has_arrays(of_carry) or (expanded and current(expanded)):
-        return None
-    inputs, of_x = found
-    if _has_traced([*state, *inputs]):
+    looks = (expanded and current(expanded)) or (watched and current(watched))
+    state, of_carry, inputs, of_x, are_alike = given
+    if looks or not are_alike or is_held(compiling) or _has_traced([*state, *inputs]):
         return None
     loop = _loop_of(f, step, of_carry, of_x)
     if _has_traced(loop.captured):
         return None
     last, ys = loop.run(state, inputs, count)
     return of_carry.argument(last), loop.trees_of(ys)
-
-
-def _inputs(xs: Sequence[Any] | None) -> tuple[list[Number], Structure | None] | None:
-    """Return the numbers in all xs, and the structure of each; None if they are not alike."""
-    if xs is None:
-        return [], None
-    inputs, of_x = flatten(xs[0])
-    if all(isinstance(x, (float, int, Value)) for x in xs):
-        return [*xs], of_x
-    for x in xs[1:]:
-        more, own = flatten(x)
-        if own.paths != of_x.paths:
-            return None
-        inputs += more
-    return None if _has_arrays(of_x) else (inputs, of_x)
 
 
 def _has_arrays(structure: Structure) -> bool:
