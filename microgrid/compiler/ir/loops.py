@@ -21,6 +21,7 @@ from .text import KernelText
 
 __all__ = ["LoopText", "text_of"]
 
+MANY = 16  # columns
 COPY = Primitive.named("argument")
 
 
@@ -110,6 +111,8 @@ class LoopText:
         self.written, self.totals = list(written), list(totals)
         shared = set(shared_inputs)
         self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
+        # turns of a loop read many columns, which may be anywhere: side by side they are quicker
+        self.packs = len(self.columns) >= MANY
         self.stages = find_stages(found.families)
         bases, self.room = find_places(self.stages, set(program.outputs), True, len(shared))
         scratch, size = find_places(self.stages, set(), False, 0)

@@ -26,7 +26,7 @@ from .emitter import LLVMEmitter
 __all__ = ["LoopEmitter", "OnceStage", "Places", "RowStage", "SumStage"]
 
 START = {"sum": 0.0, "dot": 0.0, "+": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
-TURNS = 4  # of a loop that a tile has
+TURNS = 6  # of a loop that a tile has
 
 Index = tuple[str | None, int]  # a position: what an instruction computes, if any does, and more
 Offsets = tuple[int, ...]  # of a turn in a tile, loop by loop
@@ -448,6 +448,11 @@ class OnceStage(_StageWriter):
         self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, [(None, 0)])))
 
 
+def _blocks(emitter: LoopEmitter) -> int:
+    """Return how many blocks a tile has, so that its numbers stay in registers."""
+    return emitter.machine.registers // 8
+
+
 class RowStage(_StageWriter):
     """Writes a stage of what each row has: turns inside of blocks of rows."""
 
@@ -456,7 +461,7 @@ class RowStage(_StageWriter):
         if not any(family.is_list for family in self.stage.families):
             self.go_over("0", "%blocks", 1, 1)
             return
-        blocks = self.emitter.machine.registers // 8
+        blocks = _blocks(self.emitter)
         self.emitter.lines.append(f"  %full = and i64 %blocks, {-blocks}")
         for begin, end, size in (("0", "%full", blocks), ("%full", "%blocks", 1)):
             some = partial(self.go_over, begin, end, size, TURNS)
@@ -491,8 +496,8 @@ class SumStage(_StageWriter):
 
     def write(self) -> None:
         """Write all loops."""
-        depth, most = len(self.stage.counts), self.emitter.machine.registers // 2
-        sizes = [1] * (depth - 2) + [most // TURNS, TURNS] if depth > 1 else [most // 2]
+        depth = len(self.stage.counts)
+        sizes = [*[1] * (depth - 2), TURNS, _blocks(self.emitter)] if depth > 1 else [TURNS]
         self.cover(sizes, self.sum_rows)
 
     def sum_rows(self, indices: Sequence[str], turns: list[Offsets]) -> None:

@@ -62,6 +62,7 @@ class KernelText:
         roles = {k: in_total for in_total, ks in ((False, written), (True, totals)) for k in ks}
         self.partition = partition(program, shared_inputs, roles=roles)
         self.program = self.partition.program
+        self.packs = False  # as each column is read once, or few times
         self.shared_places = self.partition.shared_places
         self.room = len(self.shared_places)
         shared = set(shared_inputs)

@@ -15,11 +15,11 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
 declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
-; Make ready to read rows: where a column's rows are not next to each other, or fill no block, they are
-; copied into a buffer, of which each column has %size vectors. Lanes without a row get the last one
+; Make ready to read rows: where a column's rows are not next to each other, or fill no block, or where
+; all are to be packed, they are copied into a buffer, of which each column has %size vectors. Lanes without a row get the last one
 ; again, so that nothing new happens in them. The pointers in %ins are such that row %row is at its
 ; usual distance.
-define internal void @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, i64 %size, ptr %ins, i64 %row, i64 %rows) {
+define internal void @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, i64 %size, ptr %ins, i64 %row, i64 %rows, i1 %packs) {
 entry:
   %above = add i64 %rows, ${LAST_LANE}
   %lanes = and i64 %above, -$W
@@ -38,14 +38,19 @@ look:
   %stride = load i64, ptr %stride.at
   %in.at = getelementptr ptr, ptr %ins, i64 %k
   %is.dense = icmp eq i64 %stride, 8
-  %is.ready = and i1 %is.dense, %is.full
+  %is.whole = and i1 %is.dense, %is.full
+  %is.ready = select i1 %packs, i1 false, i1 %is.whole
   br i1 %is.ready, label %next, label %copy
 copy:
   %vectors.before = mul i64 %k, %size
   %buffer = getelementptr <$W x double>, ptr %buffers, i64 %vectors.before
   %first.byte = mul i64 %row, %stride
   %first = getelementptr i8, ptr %base, i64 %first.byte
-  br label %block
+  br i1 %is.whole, label %pack, label %block
+pack:
+  %bytes = mul i64 %rows, 8
+  call void @llvm.memcpy.p0.p0.i64(ptr align 8 %buffer, ptr align 8 %first, i64 %bytes, i1 false)
+  br label %copied
 block:
   %l = phi i64 [ 0, %copy ], [ %l.next, %block ]
   %to = getelementptr double, ptr %buffer, i64 %l
@@ -125,7 +130,9 @@ $LOADS
   ; to copy.
   %dense = call i1 @are.dense(i64 %column.count, ptr %strides)
   %is.single = icmp eq i64 %part.count, 1
-  %is.simple = and i1 %is.single, %dense
+  %packs = icmp ne i64 %pack, 0
+  %is.ready = select i1 %packs, i1 false, i1 %dense
+  %is.simple = and i1 %is.single, %is.ready
   %group.most = mul i64 %group.blocks, $W
   %most = select i1 %is.simple, i64 %full.end, i64 %group.most
   %group = call i64 @llvm.umin.i64(i64 %most, i64 %full.end)
@@ -185,7 +192,7 @@ group.one:
   %any.full = icmp ne i64 %full, 0
   br i1 %any.full, label %full.place, label %left.test
 full.place:
-  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %buffers, i64 %blocks, ptr %ins, i64 %row, i64 %full)
+  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %buffers, i64 %blocks, ptr %ins, i64 %row, i64 %full, i1 %packs)
   br label %left.test
 left.test:
   %is.end = icmp eq i64 %end, %full.end
@@ -193,7 +200,7 @@ left.test:
   br i1 %with.left, label %left.place, label %part
 left.place:
   call void @llvm.memset.p0.i64(ptr align 64 %last.totals, i8 0, i64 %bytes.totals, i1 false)
-  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %last.buffers, i64 1, ptr %last.ins, i64 %full.end, i64 %left)
+  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %last.buffers, i64 1, ptr %last.ins, i64 %full.end, i64 %left, i1 %packs)
   %before = mul i64 %full.end, -8
   br label %divert
 divert:

@@ -47,6 +47,7 @@ class KernelRecord(Record):
         *[(f"{what}_count", COUNT) for what in ("column", "out", "total", "scratch", "part")],
         *(("parts", ADDRESS), ("once_count", COUNT), ("once", ADDRESS), ("room", COUNT)),
         *(("group_blocks", COUNT), ("sum_count", COUNT), ("total_places", ADDRESS)),
+        ("pack", COUNT),
     )
 
 
@@ -81,6 +82,7 @@ class Kernel:
                 out_count=len(text.written),
                 total_count=text.lane_totals,
                 sum_count=len(text.totals),
+                pack=text.packs,
                 total_places=np.arange(len(text.totals)),
                 scratch_count=text.scratch_size,
                 part_count=len(parts),
@@ -264,7 +266,8 @@ class ArrayKernel:
 def _blocks_of(text: KernelText | LoopText) -> int:
     """Return for how many blocks a part runs before the next one."""
     numbers = max(text.scratch_size + len(text.columns), 1)
-    most = min(BLOCKS, max(SCRATCH // (8 * text.machine.width * numbers), 1))
+    room = SCRATCH * 4 if text.packs else SCRATCH  # loops read it many times
+    most = min(BLOCKS, max(room // (8 * text.machine.width * numbers), 1))
     return 1 << (most.bit_length() - 1)  # a power of two: rows that come in pieces are whole groups
 
 
