@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.operators import NUMBERS, Arithmetic
-from ..core.primitive import Operand, Primitive
+from ..core.primitive import Operand
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from .rules import Number, data_of, is_traced
@@ -58,15 +58,6 @@ class Array(np.ndarray[Any, Any]):
 
     __array_ufunc__: Any = Arithmetic.__array_ufunc__
     __array_function__: Any = Arithmetic.__array_function__
-
-    def record(self, op: Primitive, operands: tuple[object, ...]) -> object:
-        """Return an array of an operation's results, element by element.
-
-        >>> from microgrid import Value, exp
-        >>> array([Value(0.0)]).record(exp, (array([Value(0.0), 0.0]),))
-        Array([1., 1.])
-        """
-        return map_elements(op, operands)
 
     def __getitem__(self, index: Any) -> Any:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numbers
 import operator
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ..guards.checks import is_masked, is_of_dates, quote
@@ -82,11 +82,14 @@ def apply_to_one(op: Primitive, operand: Any) -> Any:
         return operand.record(op, (operand,))
 
 
-def _unary(op: Primitive) -> Callable[[Self], Self]:
+def method_of(op: Primitive) -> Callable[[Self], Self]:
+    """Return an operation of one operand as a method."""
+
     def method(self: Self) -> Self:
         result: Self = apply_to_one(op, self)
         return result
 
+    update_wrapper(method, op, updated=())
     return method
 
 
@@ -189,7 +192,7 @@ class Arithmetic(Operand):
         __eq__, __ne__ = _equality(operator.eq), _equality(operator.ne)
 
     __hash__ = object.__hash__  # equal numbers are different nodes in a set or a dict
-    __neg__, __abs__ = _unary(primitive.negative), _unary(primitive.absolute)
+    __neg__, __abs__ = method_of(primitive.negative), method_of(primitive.absolute)
 
     def __pos__(self: Self) -> Self:
         return self
@@ -308,15 +311,5 @@ def _quick_reverse(op: Primitive, otherwise: Method) -> Method:
         except (ArithmeticError, AttributeError, ValueError):
             return otherwise(self, other)
         return self._node(op, (constant, self), data)
-
-    return method
-
-
-def method_of(op: Primitive) -> Callable[[Any], Any]:
-    """Return an operation of one operand as a method."""
-
-    @wraps(op, updated=())
-    def method(self: Any) -> object:
-        return apply_to_one(op, self)
 
     return method
