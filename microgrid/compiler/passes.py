@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import chain
 
-from ..core.primitive import CONSTANT, Primitive, argument
+from ..core.primitive import CONSTANT, Primitive, argument, multiply, where
 from ..engine import Value
 from ..functional import dot_, split_dot
 from .program import Draft, Program, Step
@@ -21,6 +22,7 @@ __all__ = [
     "divide",
     "drop_unused",
     "fold",
+    "gate_factors",
     "lists_of",
     "merge",
     "optimize",
@@ -55,7 +57,7 @@ def optimize(program: Program) -> Program:
         v3 = v2 + 1.0
         return v3
     """
-    return drop_unused(rewrite(program, simplify))
+    return gate_factors(drop_unused(rewrite(program, simplify)))
 
 
 def optimize_graph(
@@ -70,7 +72,63 @@ def optimize_graph(
     program(x):  # 0 operations
         return x
     """
-    return drop_unused(Optimized.of_graph(roots, inputs, order))
+    return gate_factors(drop_unused(Optimized.of_graph(roots, inputs, order)))
+
+
+def gate_factors(program: Program) -> Program:
+    """Compute where(c, x * y, 0) as where(c, x, 0) * where(c, y, 0), if that makes fewer steps.
+
+    That is the same bit for bit, as 0 * 0 is 0. So of a row's gradient by a layer's weights, which
+    is gated where the loss chooses, each is one product again, which goes into a sum over the rows.
+
+    >>> from microgrid import Value, where
+    >>> a, b, c, x, y = [Value(1.0, label=name) for name in "abcxy"]
+    >>> gated = [where(c, left * right, 0.0) for left in (a, b) for right in (x, y, a)]
+    >>> program = Program.from_values(gated, [a, b, c, x, y])
+    >>> len(program), len(gate_factors(program))
+    (12, 10)
+    """
+    if where not in [op for op, _ in program.steps]:
+        return program  # as most are
+    gated = _find_gated_products(program)
+    groups: dict[int, list[Slots]] = {}
+    for condition, *factors in gated.values():
+        groups.setdefault(condition, []).append(tuple(factors))
+    chosen = {c for c, pairs in groups.items() if len(set(chain(*pairs))) < len(pairs)}
+    if not chosen:
+        return program
+    draft = Frugal(program.inputs)
+    at = {slot: slot for slot in range(draft.first)}
+    for slot, op, operands in program.walk():
+        if op is CONSTANT:
+            at[slot] = draft.constant(operands[0])
+        elif slot in gated and operands[0] in chosen:
+            condition, *factors = [at[x] for x in gated[slot]]
+            gates = [merge(draft, where, (condition, x, at[operands[2]])) for x in factors]
+            at[slot] = merge(draft, multiply, tuple(gates))
+        else:
+            at[slot] = merge(draft, op, tuple([at[x] for x in operands]))
+    return gate_factors(drop_unused(draft.finish(program, at)))
+
+
+def _find_gated_products(program: Program) -> dict[int, Slots]:
+    """Return the slots of all where(c, x * y, 0), with c, x and y, if nothing else uses x * y."""
+    uses = Counter(program.outputs)
+    products: dict[int, Slots] = {}
+    gates: dict[int, Slots] = {}
+    for slot, op, operands in program.walk():
+        if op is multiply:
+            products[slot] = operands
+        if op is not CONSTANT:
+            uses.update(operands)
+        is_gate = op is where and _is_zero(program.constant_at(operands[2]), sign=1)
+        if is_gate and operands[1] in products:
+            gates[slot] = operands
+    return {
+        slot: (condition, *products[product])
+        for slot, (condition, product, _) in gates.items()
+        if uses[product] == 1
+    }
 
 
 def drop_unused(program: Program) -> Program:

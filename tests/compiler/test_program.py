@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import struct
+from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -420,6 +421,59 @@ def test_a_pass_keeps_the_outputs_and_the_errors(run, program, x, y):
         assert found[0] is expected[0]
     else:
         assert found == expected
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12),
+    xs=st.lists(NUMBERS, min_size=6, max_size=6),
+    conditions=st.lists(st.sampled_from([0.0, -0.0, 1.0, NAN]), min_size=2, max_size=2),
+    other=st.sampled_from([0.0, -0.0, 1.0]),
+    returns_products=st.booleans(),
+)
+@usual(150)
+def test_gated_products_become_products_of_gated_factors_where_these_are_fewer(
+    pairs, xs, conditions, other, returns_products
+):
+    """To the last bit, whatever the numbers; a product that is used elsewhere stays."""
+
+    def f(*numbers):
+        *factors, c, d = numbers
+        products = [factors[i] * factors[j] for i, j in pairs]
+        chosen = [mg.where((c, d)[k % 2], product, other) for k, product in enumerate(products)]
+        return chosen + products * returns_products
+
+    program = traced(f, *"uvwxyzcd")
+    best = optimize(program)
+    assert outcome(best, (*xs, *conditions)) == outcome(program, (*xs, *conditions))
+    plain = rewrite(program, simplify)
+    kept = drop_unused(plain)
+    assert len(best) <= len(kept)
+    if other != 0 or math.copysign(1, other) < 0 or returns_products:
+        assert best == kept
+    assert optimize(best) == best
+
+
+def test_the_gradient_by_a_layer_has_a_product_for_each_weight():
+    """Of a loss that chooses by the class, which comes as a number: the rest grows with neurons."""
+
+    def steps_of(neurons):
+        def loss(model, row, y):
+            scores = [mg.where(y <= k, score, 0.0) for k, score in enumerate(model(row))]
+            return mg.logsumexp(scores)
+
+        def gradient(*numbers):
+            model = mg.MLP(20, [neurons, 2], seed=0)
+            count = len(model.parameters())
+            model = model.with_parameters(numbers[:count])
+            return mg.grad(loss)(model, list(numbers[count:-1]), numbers[-1])
+
+        count = 20 * neurons + neurons + 2 * neurons + 2
+        names = [f"x{i}" for i in range(count + 21)]
+        return Counter(op.name for op, _ in optimize(traced(gradient, *names)).steps)
+
+    few, many = steps_of(4), steps_of(8)
+    assert many["*"] - few["*"] >= 80
+    assert many["where"] - few["where"] < 60
 
 
 @pytest.mark.parametrize("run", [drop_unused, optimize])

@@ -69,7 +69,7 @@ def lines_of(place):
 BUDGET = {
     "the top": 5040,
     "arrays/": 2400,
-    "compiler/": 2180,
+    "compiler/": 2220,
     "compiler/calls/": 1700,
     "compiler/ir/": 2000,
     "compiler/loops/": 1180,
