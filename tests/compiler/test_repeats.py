@@ -33,9 +33,9 @@ def kernels(program, **options):
         patch.object(chains, "MOST_TERMS", 3),
         patch.object(partitions, "MOST_TERMS", 3),
     ):
-        rolled = ArrayKernel(program, **options)
+        rolled = ArrayKernel(program, write=KernelText, **options)
     with patch.object(partitions, "find_repeats", lambda *_: []):
-        straight = ArrayKernel(program, **options)
+        straight = ArrayKernel(program, write=KernelText, **options)
     return rolled, straight
 
 
@@ -222,6 +222,21 @@ def test_the_code_of_a_recurrence_and_its_gradient_does_not_grow_with_its_turns(
         return len(text.ir().splitlines())
 
     assert lines(2 * turns) <= 1.02 * lines(turns)
+
+
+def layers(turns):
+    def f(*numbers):
+        rows, xs = numbers[: 8 * turns], numbers[8 * turns :]
+        return mg.sum([mg.tanh(mg.dot(rows[8 * i : 8 * i + 8], xs)) for i in range(turns)])
+
+    return f, 8 * turns + 8
+
+
+@pytest.mark.parametrize(("loop", "waits"), [(lotka_volterra, True), (adam, True), (layers, False)])
+def test_turns_that_wait_for_one_another_are_told_from_neurons_side_by_side(loop, waits):
+    f, count = loop(60)
+    for transform in (lambda f: f, mg.grad):
+        assert partitions.recurs(traced(transform(f), count), ()) == waits
 
 
 def test_a_loop_keeps_what_others_use_alone():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.primitive import CONSTANT, Primitive
 from ..loops.families import NO_USE, SHARED, SUMMED, WRITTEN, Families, Uses, find_families
+from ..loops.partition import recurs
 from ..loops.stages import Stage, find_places, find_stages
 from ..passes import divide, lists_of
 from ..program import Draft, Program, find_shared
@@ -32,12 +33,14 @@ def text_of(
     totals: Sequence[int],
     machine: Machine,
 ) -> KernelText | LoopText:
-    """Return the IR of a kernel: in loops where they pay, else straight-line.
+    """Return the IR of a kernel: in loops over families where they pay, else step by step.
+
+    What recurs is written step by step: there a turn is a stretch of steps, and no family.
 
     The arguments are those of `KernelText`.
     """
     given = program, shared_inputs, written, totals
-    found = _find(*given)
+    found = None if recurs(program, shared_inputs) else _find(*given)
     return LoopText(*given, machine, found) if found else KernelText(*given, machine)
 
 

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from ..passes import MOST_TERMS, divide
 from ..program import Draft, Program, find_shared
 from .chains import cut_chains
-from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, find_repeats
+from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, find_repeats, is_recurrence
 from .steps import Integers, Steps
 from .turns import Turns
 
-__all__ = ["Part", "Partition", "partition"]
+__all__ = ["Part", "Partition", "partition", "recurs"]
 
 MOST_OPERANDS = 500  # of the steps of one function: measured, see tests/benchmarks/native.py
 
@@ -119,6 +119,22 @@ def partition(
     return Partition(
         program, first_parts, parts or [Part(range(0), [])], shared_places, places, size
     )
+
+
+def recurs(program: Program, shared_inputs: Collection[int]) -> bool:
+    """Return whether most of a program is turns that have to wait for one another."""
+    steps = Steps.of(program.steps)
+    order = len(program.inputs) + np.flatnonzero(steps.kinds >= 0)
+    is_used = np.zeros(len(program.inputs) + len(steps), bool)
+    is_used[steps.operands] = True
+    if 2 * is_used[order].sum() < len(order):
+        return False  # of a layer's gradient, nearly all are outputs
+    none = np.empty(0, np.int64)
+    _, stage = _stages(program, sorted(shared_inputs), NO_ROLES, steps, (none, order))
+    operands, starts = stage.steps.operands, stage.steps.starts
+    numbers = stage.steps, stage.space[operands], stage.number[operands]
+    inside = [starts[x.end] - starts[x.begin] for x in stage.repeats if is_recurrence(x, *numbers)]
+    return bool(2 * sum(inside) > len(operands))
 
 
 class _Stage:

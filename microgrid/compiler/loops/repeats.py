@@ -25,6 +25,7 @@ __all__ = [
     "STEPS",
     "Repeat",
     "find_repeats",
+    "is_recurrence",
 ]
 
 # kinds of operands: plain numbers, inputs, what all rows share, and what steps in the order compute
@@ -87,10 +88,22 @@ def _pays(repeat: Repeat, steps: Steps, kind: Integers, place: Integers) -> bool
 
     A few turns are better left to run side by side, unless they have to wait for one another.
     """
-    begin = repeat.end - repeat.period
-    saved = steps.starts[begin] - steps.starts[repeat.begin]
+    saved = steps.starts[repeat.end - repeat.period] - steps.starts[repeat.begin]
     if saved < LEAST or repeat.turns >= MANY_TURNS:
         return bool(saved >= LEAST)
+    return is_recurrence(repeat, steps, kind, place)
+
+
+def is_recurrence(repeat: Repeat, steps: Steps, kind: Integers, place: Integers) -> bool:
+    """Return whether a number goes from turn to turn, so that they have to wait for one another.
+
+    Args:
+        repeat: what repeats.
+        steps: as of `find_repeats`.
+        kind: for each operand, what kind of number it is.
+        place: for each operand, its number among those of its kind.
+    """
+    begin = repeat.end - repeat.period
     last = slice(steps.starts[begin], steps.starts[repeat.end])
     before = slice(steps.starts[begin - repeat.period], steps.starts[begin])
     moves = (kind[last] == STEPS) & (place[last] >= repeat.begin)
