@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from microgrid.guards import interrupts
 from microgrid.guards.interrupts import uninterrupted
 from tests.search import LONG, THOROUGH
+from tests.threads import short_turns
 
 
 @dataclass
@@ -168,12 +169,10 @@ def struck(function, delays):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     thread = threading.Thread(target=strike)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
     before = signal.signal(signal.SIGINT, handle)
     try:
         thread.start()
-        with _without_callbacks():
+        with short_turns(1e-5), _without_callbacks():
             calls.append(function)
             try:
                 run.result = function()
@@ -183,7 +182,6 @@ def struck(function, delays):
             thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
-        sys.setswitchinterval(interval)
     return run
 
 

@@ -17,7 +17,7 @@ from microgrid.fitting.examples import Examples
 from microgrid.fitting.task import Task
 from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
-from tests.threads import PATIENCE, in_a_thread
+from tests.threads import PATIENCE, all_at_once, in_a_thread
 
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")
 pytest.importorskip("llvmlite", reason="compiling needs the extra `compile`")
@@ -195,17 +195,7 @@ def test_threads_compile_and_call_at_the_smallest_switch_interval():
                     if list(f(np.array([0.5, 2.0]))) != results:
                         wrong.append(results)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
-    finally:
-        sys.setswitchinterval(interval)
+    all_at_once(work, 6)
     assert wrong == []
 
 

@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 import weakref
 
 import numpy as np
@@ -15,6 +14,7 @@ import microgrid as mg
 from microgrid.compiler.native import memory
 from microgrid.compiler.native.memory import LARGE, PARTS, Pool
 from tests.compiler.test_compiled import resident_bytes
+from tests.threads import all_at_once
 
 VIEWS = [
     lambda x: x[1:],
@@ -58,16 +58,8 @@ def test_no_two_results_that_are_in_use_share_memory(after):
 
 def test_threads_may_make_and_free_results_at_once():
     failures, pool = [], Pool(most=1000, after=60.0)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=use, args=(pool, i, failures)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    numbers = iter(range(4))
+    all_at_once(lambda: use(pool, next(numbers), failures), 4)
     assert failures == []
     assert 0 < pool.waiting() <= 1000
 

@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ import microgrid
 from microgrid import Primitive, Value, family, no_grad, stop_gradient, topological_order, where
 from microgrid.core import copying, graph
 from tests.nodes import same
+from tests.threads import all_at_once
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 DUPLICATES = {
@@ -236,16 +236,7 @@ def test_threads_may_store_one_graph_at_once():
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=store) for _ in range(4)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # a thread's turn is short: what can go wrong does
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    all_at_once(store, 4)
     assert failures == []
 
 

@@ -1,7 +1,6 @@
 """Gradients from many threads, and in forked children: every addition counts."""
 
 import os
-import sys
 import threading
 import time
 from fractions import Fraction
@@ -11,6 +10,7 @@ import pytest
 from microgrid import Value, no_grad, optim, zero_grad
 from microgrid.core.graph import advance_clock
 from tests.search import usual
+from tests.threads import short_turns
 
 ROUNDS = usual(500).max_examples
 
@@ -18,10 +18,8 @@ ROUNDS = usual(500).max_examples
 @pytest.fixture
 def restless():
     """Let threads take turns as often as Python can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
+    with short_turns():
+        yield
 
 
 def at_once(count, work):

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -13,7 +12,7 @@ import pytest
 import microgrid as mg
 from microgrid.guards.interrupts import uninterrupted
 from microgrid.guards.locks import lock_across_forks
-from tests.threads import PATIENCE, in_a_thread
+from tests.threads import PATIENCE, in_a_thread, short_turns
 
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 pytestmark = can_fork
@@ -95,17 +94,15 @@ def test_children_compile_while_another_thread_compiles(children):
             k = float(len(compiled))
             compiled.append(mg.compile(lambda x, k=k: x * k + 1.0)(2.0) == 2 * k + 1)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
     thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        for k in range(children):
-            time.sleep(0.002 * k)
-            assert forked(lambda k=k: mg.compile(lambda x: x * 3.0 + k)(2.0)) == 6.0 + k
-    finally:
-        stop.set()
-        sys.setswitchinterval(interval)
+    with short_turns():
+        thread.start()
+        try:
+            for k in range(children):
+                time.sleep(0.002 * k)
+                assert forked(lambda k=k: mg.compile(lambda x: x * 3.0 + k)(2.0)) == 6.0 + k
+        finally:
+            stop.set()
     thread.join()
     assert all(compiled)
     print(f"{children} children compiled, while a thread compiled {len(compiled)} functions")
