@@ -25,7 +25,7 @@ from .guards.checks import LONGEST, quote, require_bools, require_functions, req
 
 __all__ = ["repeat", "scan"]
 
-MOST_TRACED = 1_000_000  # operations of a loop in a compiled function: some gigabytes, and a minute
+MOST_TRACED = 300_000  # operations of a loop in a compiled function: half a minute to compile it
 
 NUMBERS = {float, int, Value}
 FEW = 1000  # steps at most that are traced without a look at their size

@@ -182,10 +182,23 @@ def test_kernels_are_kept_for_the_next_loop_and_see_what_has_changed():
         y.backward()
         assert (y.data, w.grad) == (x**3, 3 * x**2)
         assert traced in (None, len(runs))
-    gone = weakref.ref(f)
-    del f
+
+
+def test_nothing_waits_for_the_garbage_collector():
     gc.collect()
-    assert gone() is None
+    gc.disable()
+    try:
+        leaf = Value(0.9)
+        w = leaf * leaf
+        f = compile(lambda x, w=w: x * w)
+        y = repeat(f, 1.0, 100)
+        y.backward()
+        gradients(gradients(y, leaf), leaf)
+        gone = [weakref.ref(x) for x in (leaf, w, f, y)]
+        del leaf, w, f, y
+        assert [ref() for ref in gone] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_what_was_computed_outside_is_found_anew_by_each_loop():

@@ -97,10 +97,10 @@ def take_steps(
     if looks or not are_alike or is_held(compiling) or _has_traced([*state, *inputs]):
         return None
     loop = _loop_of(f, step, of_carry, of_x)
-    if _has_traced(loop.captured):
+    if _has_traced(loop.body.captured):
         return None
     last, ys = loop.run(state, inputs, count)
-    return of_carry.argument(last), loop.trees_of(ys)
+    return of_carry.argument(last), loop.body.trees_of(ys)
 
 
 def _has_arrays(structure: Structure) -> bool:
@@ -120,8 +120,8 @@ def _loop_of(
     trees = [of.argument([0.0] * len(of.paths)) if of else None for of in (of_carry, of_x)]
     key = repr(trees)
     if key not in known:
-        loop = Loop(step, of_carry, of_x)
-        if any(x.parents for x in loop.captured):
+        loop = Loop(Body(step, of_carry, of_x))
+        if any(x.parents for x in loop.body.captured):
             return loop  # another call may not find the same nodes
         if len(known) >= MOST_KERNELS:
             known.clear()
@@ -129,8 +129,11 @@ def _loop_of(
     return known[key]
 
 
-class Loop:
-    """A loop whose steps are taken by kernels, `many` in each, and one by one what is left over.
+class Body:
+    """The body of a loop: a step, as a function of numbers.
+
+    `size`, `width` and `height` are how many numbers a carry, an x and a y have, and `captured` are
+    the `Value`s from outside that the step uses. `operands` says how long it is.
 
     Args:
         step: makes a carry and a y of a carry and an x.
@@ -146,13 +149,9 @@ class Loop:
         inputs, roots = self.trace(1)
         old = [x for x in roots if x._stamp < start and not x.is_constant]
         self.captured = [*dict.fromkeys([*old, *frontier(roots, start)])]
-        self.height = len(roots) - self.size  # the numbers in a y
+        self.height = len(roots) - self.size
         made = order_beyond({*inputs, *self.captured}, *roots)
-        operands = sum(len(node.parents) for node in made) or 1
-        room = MOST_ON_STACK - 3 * self.size - len(self.captured)
-        most = min(MOST_OPERANDS // operands, room // (2 * self.width + self.height or 1))
-        self.one, self.many = Steps(self, 1), Steps(self, max(most, 1))
-        self._derivative: tuple[Loop, Loop] | None = None
+        self.operands = sum(len(node.parents) for node in made) or 1
 
     def trace(self, count: int) -> tuple[list[Value], list[Value]]:
         """Return the traced numbers that some steps get, and what they make of them."""
@@ -178,25 +177,6 @@ class Loop:
         """Return the numbers that some steps get as their xs."""
         return xs[begin * self.width : (begin + count) * self.width]
 
-    def run(
-        self, state: Sequence[Number], inputs: Sequence[Number], count: int
-    ) -> tuple[Sequence[Number], list[Number]]:
-        """Return the numbers in the last carry and in the ys of so many steps."""
-        values = [x for x in (*state, *inputs, *self.captured) if isinstance(x, Value)]
-        is_recorded = not (unrecorded and current(unrecorded))
-        size = count
-        if is_recorded and not all(x.is_constant for x in values):
-            size = self.many.count * (isqrt(count // self.many.count) + 1)
-        ys: list[Number] = []
-        for begin in range(0, count, size):
-            part = Part(self, state, self.part_of(inputs, begin, size), min(size, count - begin))
-            results = part.results(is_recorded)
-            state = results[: self.size]
-            ys += results[self.size :]
-        if values and not is_recorded:
-            state, ys = as_values(state), [*as_values(ys)]
-        return state, ys
-
     def trees_of(self, ys: list[Number]) -> list[Any]:
         """Return the ys that have these numbers."""
         if self.of_y is None:
@@ -204,28 +184,11 @@ class Loop:
         places = range(0, len(ys), self.height)
         return [self.of_y.argument(ys[place : place + self.height]) for place in places]
 
-    def pieces(self, count: int) -> Iterator[tuple[Steps, int]]:
-        """Yield the kernels that take so many steps, each with the number of its first step."""
-        whole = count - count % self.many.count
-        for begin in range(0, whole, self.many.count):
-            yield self.many, begin
-        for begin in range(whole, count):
-            yield self.one, begin
-
-    def derivative(self) -> tuple[Loop, Loop]:
-        """Return two loops: one collects the carry of each step, one goes back through them."""
-        if self._derivative is None:
-            inputs = _of_list(self.width) if self.of_x else None
-            rows = _of_list(self.size + self.width + self.height)
-            sums = _of_list(self.size + len(self.captured))
-            collect = Loop(self._collect, _of_list(self.size), inputs)
-            self._derivative = collect, Loop(self._go_back, sums, rows)
-        return self._derivative
-
-    def _collect(self, state: list[Number], xs: list[Number] | None) -> tuple[Any, Any]:
+    def collect(self, state: list[Number], xs: list[Number] | None) -> tuple[Any, Any]:
+        """Take a step that has the carry that it gets as its y."""
         return self.take(state, xs or [], 1)[: self.size], state
 
-    def _go_back(self, sums: list[Number], row: list[Number]) -> tuple[Any, Any]:
+    def go_back(self, sums: list[Number], row: list[Number]) -> tuple[Any, Any]:
         """From what comes in at the result of a step, return what comes in at its carry and x.
 
         Beside the former are the totals of what comes in at the captured.
@@ -240,6 +203,56 @@ class Loop:
         found = map.pull([*g, *row[count:]])
         added = [total + by for total, by in zip(totals, found[count:], strict=True)]
         return [*found[: self.size], *added], found[self.size : count] or None
+
+
+class Loop:
+    """A loop of steps that kernels take, `many` in each, and one by one what is left over."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        room = MOST_ON_STACK - 3 * body.size - len(body.captured)
+        most = min(MOST_OPERANDS // body.operands, room // (2 * body.width + body.height or 1))
+        self.one, self.many = Steps(body, 1), Steps(body, max(most, 1))
+        self._derivative: tuple[Loop, Loop] | None = None
+
+    def run(
+        self, state: Sequence[Number], inputs: Sequence[Number], count: int
+    ) -> tuple[Sequence[Number], list[Number]]:
+        """Return the numbers in the last carry and in the ys of so many steps."""
+        body = self.body
+        values = [x for x in (*state, *inputs, *body.captured) if isinstance(x, Value)]
+        is_recorded = not (unrecorded and current(unrecorded))
+        size = count
+        if is_recorded and not all(x.is_constant for x in values):
+            size = self.many.count * (isqrt(count // self.many.count) + 1)
+        ys: list[Number] = []
+        for begin in range(0, count, size):
+            part = Part(self, state, body.part_of(inputs, begin, size), min(size, count - begin))
+            results = part.results(is_recorded)
+            state = results[: body.size]
+            ys += results[body.size :]
+        if values and not is_recorded:
+            state, ys = as_values(state), [*as_values(ys)]
+        return state, ys
+
+    def pieces(self, count: int) -> Iterator[tuple[Steps, int]]:
+        """Yield the kernels that take so many steps, each with the number of its first step."""
+        whole = count - count % self.many.count
+        for begin in range(0, whole, self.many.count):
+            yield self.many, begin
+        for begin in range(whole, count):
+            yield self.one, begin
+
+    def derivative(self) -> tuple[Loop, Loop]:
+        """Return two loops: one collects the carry of each step, one goes back through them."""
+        if self._derivative is None:
+            body = self.body
+            xs = _of_list(body.width) if body.of_x else None
+            rows = _of_list(body.size + body.width + body.height)
+            sums = _of_list(body.size + len(body.captured))
+            collect = Body(body.collect, _of_list(body.size), xs)
+            self._derivative = Loop(collect), Loop(Body(body.go_back, sums, rows))
+        return self._derivative
 
 
 def _of_list(count: int) -> Structure:
@@ -260,11 +273,11 @@ class Part:
         self, loop: Loop, state: Sequence[Number], xs: Sequence[Number], count: int
     ) -> None:
         self.loop, self.state, self.xs, self.count = loop, state, xs, count
-        self.start, self.inputs, self.captured = map(_numbers, (state, xs, loop.captured))
+        self.start, self.inputs, self.captured = map(_numbers, (state, xs, loop.body.captured))
 
     def results(self, is_recorded: bool) -> list[Number]:
         """Return the numbers in the last carry and in the ys, as nodes if there are operands."""
-        given = (*self.state, *self.xs, *self.loop.captured)
+        given = (*self.state, *self.xs, *self.loop.body.captured)
         operands = [
             *dict.fromkeys([x for x in given if isinstance(x, Value) and not x.is_constant])
         ]
@@ -273,7 +286,7 @@ class Part:
             return [*numbers]
 
         def again() -> list[Value]:
-            return as_values(self.loop.take(self.state, self.xs, self.count))
+            return as_values(self.loop.body.take(self.state, self.xs, self.count))
 
         def pull(cotangents: Sequence[Number]) -> list[Number]:
             return add_up(self.pull(_numbers(cotangents)))
@@ -292,7 +305,7 @@ class Part:
 
     def forward(self) -> list[float]:
         """Return the numbers in the last carry and in the ys."""
-        size, state = self.loop.size, self.start
+        size, state = self.loop.body.size, self.start
         ys: list[float] = []
         for steps, xs, _ in self.pieces():
             results = steps.forward([*state, *xs], self.captured)
@@ -302,7 +315,7 @@ class Part:
 
     def pieces(self) -> Iterator[tuple[Steps, list[float], slice]]:
         """Yield the kernels that take the steps, the numbers in their xs, and the place of ys."""
-        width, height = self.loop.width, self.loop.height
+        width, height = self.loop.body.width, self.loop.body.height
         for steps, begin in self.loop.pieces(self.count):
             end = begin + steps.count
             yield (
@@ -313,7 +326,7 @@ class Part:
 
     def pull(self, cotangents: list[float]) -> list[float]:
         """Return the derivatives by the carry, the xs and what is captured, of a weighted sum."""
-        size, state = self.loop.size, self.start
+        size, state = self.loop.body.size, self.start
         under_way = []
         for steps, xs, place in self.pieces():
             under_way.append((steps, xs, place, state))
@@ -335,14 +348,14 @@ class Part:
     def pull_as_graph(self, cotangents: Sequence[Number]) -> list[Number]:
         """Return them as a graph, by loops whose steps kernels take."""
         loop = self.loop
-        size, width, height = loop.size, loop.width, loop.height
+        size, width, height = loop.body.size, loop.body.width, loop.body.height
         collect, go_back = loop.derivative()
         states = collect.run(self.state, self.xs, self.count)[1]
         parts = [(states, size), (self.xs, width), (cotangents[size:], height)]
         rows: list[Number] = []
         for i in reversed(range(self.count)):
             rows += [x for numbers, many in parts for x in numbers[i * many : (i + 1) * many]]
-        start = [*cotangents[:size], *[0.0] * len(loop.captured)]
+        start = [*cotangents[:size], *[0.0] * len(loop.body.captured)]
         sums, by_xs = go_back.run(start, rows, self.count)
         places = reversed(range(0, len(by_xs), width or 1))
         return [*sums[:size], *[x for i in places for x in by_xs[i : i + width]], *sums[size:]]
@@ -360,8 +373,8 @@ class Steps:
     returns; it returns the derivatives by the carry and the xs.
     """
 
-    def __init__(self, loop: Loop, count: int) -> None:
-        self.loop, self.count = loop, count
+    def __init__(self, body: Body, count: int) -> None:
+        self.body, self.count = body, count
         self._forward: Kernel | None = None
         self._back: tuple[Kernel, ArrayKernel] | None = None
 
@@ -369,9 +382,9 @@ class Steps:
     def forward(self) -> Kernel:
         """The kernel that takes the steps."""
         if self._forward is None:
-            captured = self.loop.captured
+            captured = self.body.captured
             with unknown(captured):
-                inputs, roots = self.loop.trace(self.count)
+                inputs, roots = self.body.trace(self.count)
                 self._forward = _kernel(_program(roots, [*inputs, *captured]), len(captured))
         return self._forward
 
@@ -387,9 +400,9 @@ class Steps:
 
     def _kernels(self) -> tuple[Kernel, ArrayKernel]:
         if self._back is None:
-            captured = self.loop.captured
+            captured = self.body.captured
             with unknown(captured), recording():
-                inputs, roots = self.loop.trace(self.count)
+                inputs, roots = self.body.trace(self.count)
                 cotangents = [Traced(f"by_result{i}") for i in range(len(roots))]
                 map = Linearization(roots, [*inputs, *captured], as_graphs=True, is_cut=True)
                 found = as_values(map.pull(cotangents))
