@@ -434,7 +434,7 @@ class Jacobian(Transform[P], Generic[P, Output]):
     @overload
     def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> object:
-        """Return the derivative of each of the function's outputs by each input."""
+        """Return the derivative of each output of the function with respect to each input."""
         with recording():
             call = self._call("jacobian", args, kwargs)
             roots, outputs = _roots(call.output, "jacobian")

@@ -147,7 +147,7 @@ class Linearization:
         return [same.get(d, d) if same and isinstance(d, Value) else d for d in derivatives]
 
     def matrix(self) -> list[list[Number]]:
-        """Return the derivatives of each root by each input, from the side that is fewer."""
+        """Return each root's derivatives with respect to the inputs, from the side with fewer."""
         if len(self.roots) <= len(self.inputs):
             return [self.pull(unit) for unit in _units(len(self.roots))]
         columns = [self.push(unit) for unit in _units(len(self.inputs))]

@@ -99,7 +99,7 @@ def derivation_of(forward: Program, parameters: int) -> Derivation:
     """Return what follows from the program of a loss: once for all if it is one of the latest.
 
     That is so for this package's own operations. A rule from elsewhere may give another derivative
-    every time, so that one is derived anew.
+    every time, so what follows from it is found again.
 
     Raises:
         Unmoved: the loss does not depend on the parameters, which are the first inputs.

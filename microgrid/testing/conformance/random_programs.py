@@ -74,7 +74,7 @@ class _Dual:
     __rmul__ = __mul__
 
     def is_float(self) -> bool:
-        """Whether floats compute with the number and its slopes without rounding them."""
+        """Return whether floats compute with the number and its slopes without rounding them."""
         return all(
             abs(n) < 2**20 and n.denominator < 2**20 and n.denominator.bit_count() == 1
             for n in [self.data, *self.slopes.values()]
