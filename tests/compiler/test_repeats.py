@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid as mg
+from microgrid import Primitive
+from microgrid.compiler import Program
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.loops import chains, repeats
@@ -237,6 +239,17 @@ def test_turns_that_wait_for_one_another_are_told_from_neurons_side_by_side(loop
     f, count = loop(60)
     for transform in (lambda f: f, mg.grad):
         assert partitions.recurs(traced(transform(f), count), ()) == waits
+
+
+def test_turns_of_steps_that_look_alike_are_told_by_what_they_use():
+    add, neg, total = (Primitive.named(name) for name in ("+", "neg", "sum"))
+    chain = [(add, (slot, 0)) for slot in range(1100)]
+    used = np.cumsum([1, 2, 1, 3] * 150).tolist()  # of the chain, in four different steps
+    last = 1 + len(chain) + len(used)
+    steps = [*chain, *((neg, (slot,)) for slot in used), (total, tuple(range(last - 600, last)))]
+    parts = partitions.partition(Program(["x"], steps, [last]), ())
+    assert [part.turns.repeat.turns for part in parts.rows if part.turns][-1] >= 148
+    assert sum(len(part.slots) for part in parts.rows if not part.turns) < 60
 
 
 def test_a_loop_keeps_what_others_use_alone():

@@ -124,11 +124,13 @@ def _guess_periods(steps: Steps, kind: Integers, place: Integers) -> list[int]:
     """Return the commonest distances between pieces of a few steps that look the same."""
     owners = steps.owners()
     back = owners - place
-    look = np.where((kind == STEPS) & (back < NEAR), back, -1 - kind)
-    rank = np.arange(len(owners)) - steps.starts[owners]
-    words = _mix(look * 1_000_003 + rank)
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)))
-    letters = _mix(sums[steps.starts[1:]] - sums[steps.starts[:-1]] + _mix(steps.kinds))
+    letters = _spell(steps, np.where((kind == STEPS) & (back < NEAR), back, -1 - kind))
+    # in a row of the same, what tells turns apart is how far their operands are from each other
+    is_row = np.concatenate(([False], letters[1:] == letters[:-1]))
+    operands = np.flatnonzero(is_row[owners])
+    moves = np.zeros_like(place)
+    moves[operands] = place[operands] - place[operands - steps.counts[owners[operands]]]
+    letters = _mix(letters + _spell(steps, moves))
     size = len(steps) - GRAM + 1
     grams = np.zeros(size, np.uint64)
     for i in range(GRAM):
@@ -139,6 +141,14 @@ def _guess_periods(steps: Steps, kind: Integers, place: Integers) -> list[int]:
     saved = np.bincount(gaps, weights=steps.counts[order[same]], minlength=1)
     likely = np.argsort(-saved, kind="stable")[:GUESSES]
     return [int(period) for period in likely if saved[period] >= LEAST // 2]
+
+
+def _spell(steps: Steps, of_operands: Integers) -> NDArray[np.uint64]:
+    """Return a word for each step, of its kind and of a number for each of its operands."""
+    rank = np.arange(len(of_operands)) - np.repeat(steps.starts[:-1], steps.counts)
+    words = _mix(of_operands * 1_000_003 + rank)
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(words, dtype=np.uint64)))
+    return _mix(sums[steps.starts[1:]] - sums[steps.starts[:-1]] + _mix(steps.kinds))
 
 
 def _mix(words: NDArray[Any]) -> NDArray[np.uint64]:
