@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...core.primitive import Primitive, multiply
 from ...functional import dot_
-from ..loops.families import COLUMN, CONSTANTS, WRITTEN, Family
+from ..loops.families import COLUMN, CONSTANTS, NO_USE, WRITTEN, Family
 from ..loops.runs import Access, Affine, Run, one_by_one
 from ..loops.stages import Stage
 from ..lowering import Result, lower
@@ -502,34 +502,49 @@ class SumStage(_StageWriter):
 
     def sum_rows(self, indices: Sequence[str], turns: list[Offsets]) -> None:
         """Write the loop over blocks for a tile of turns, and add what it leaves to the sums."""
-        (family,) = self.stage.families
-        self.emitter.primitive = family.op.name
         tile = Tile(indices, turns, [])
-        begins = self.begins(family, tile)
-        for places in begins.values():  # what does not change with the blocks is there before
-            for source, place in zip(family.sources, places, strict=True):
-                if self.places.are_shared(source):
-                    self.load(source, place, (None, 0), tile.scope)
-                else:
-                    self.pointer(source, place, tile.scope)
+        begins = [self.begins(family, tile) for family in self.stage.families]
+        for family, of_turns in zip(self.stage.families, begins, strict=True):
+            self.prepare(family, of_turns, tile.scope)
 
         def add_block(block: str, totals: list[str]) -> list[str]:
-            now = block, 0
-            here = Tile(indices, turns, [now], dict(tile.scope))
+            here = Tile(indices, turns, [(block, 0)], dict(tile.scope))
             return [
-                self.add(family, total, self.operands(family, here, begins[turn], turn, now))
+                self.add_turn(here, [places[turn] for places in begins], turn, total)
                 for turn, total in zip(turns, totals, strict=True)
             ]
 
         zeros = [self.emitter.constant(0.0)] * len(turns)
         totals = self.emitter.loop(0, "%blocks", 1, add_block, zeros)
         for turn, total in zip(turns, totals, strict=True):
-            index = self.position(family.places, tile, turn)
+            index = self.position(self.stage.families[-1].places, tile, turn)
             self.emitter.add_lanes(total, self.entry("%sums", index, "double", tile.scope))
 
-    def add(self, family: Family, total: str, operands: Sequence[Result]) -> str:
-        """Write that a step is added to a total: a product and the sum are one, as in a dot."""
-        m = self.emitter
-        if family.op is multiply:
-            return m.vector(m.fma(*[m.number(x) for x in operands], total))
-        return m.vector(m.add(total, m.number(lower(m, family.op, operands))))
+    def prepare(
+        self, family: Family, begins: Mapping[Offsets, Sequence[Index]], scope: Scope
+    ) -> None:
+        """Write what does not change with the blocks."""
+        own = {each.number for each in self.stage.families}
+        for source, place in [
+            each for places in begins.values() for each in zip(family.sources, places, strict=True)
+        ]:
+            if self.places.are_shared(source):
+                self.load(source, place, (None, 0), scope)
+            elif source not in own:
+                self.pointer(source, place, scope)
+
+    def add_turn(
+        self, tile: Tile, begins: Sequence[Sequence[Index]], turn: Offsets, total: str
+    ) -> str:
+        """Write a turn, whose result is added up: a product and its sum are one, as in a dot."""
+        (block,), m, made = tile.blocks, self.emitter, total
+        for family, places in zip(self.stage.families, begins, strict=True):
+            m.primitive = family.op.name
+            operands = self.operands(family, tile, places, turn, block)
+            if family.use == NO_USE:
+                tile.made[family.number, turn, block] = lower(m, family.op, operands)
+            elif family.op is multiply:
+                made = m.vector(m.fma(*[m.number(x) for x in operands], total))
+            else:
+                made = m.vector(m.add(total, m.number(lower(m, family.op, operands))))
+        return made

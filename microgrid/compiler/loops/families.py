@@ -62,7 +62,7 @@ class Family:
     runs: tuple[Run, ...]
     has_start: bool
     sources: tuple[int, ...]
-    accesses: tuple[Access, ...]
+    accesses: Sequence[Access]
     use: int
     places: Access
     is_shared: bool

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from .families import SUMMED, Family
+from .families import NO_USE, SUMMED, Family
 from .runs import Access, Affine, access, one_by_one, read_run
 
 __all__ = ["Stage", "find_places", "find_stages"]
@@ -29,60 +30,103 @@ class Stage:
     @property
     def is_sum(self) -> bool:
         """Return whether everything here is added up over the rows."""
-        return self.families[0].use == SUMMED
+        return self.families[-1].use == SUMMED
 
     def takes(self, family: Family) -> bool:
         """Return whether a family can be computed in the same turns; then its loops are these."""
         size = sum(len(each.sources) for each in (*self.families, family))
-        are_alike = family.is_shared == self.is_shared and prod(family.counts) == prod(self.counts)
-        if family.is_list or family.use == SUMMED or self.is_sum or not are_alike:
+        are_alike = family.is_shared == self.is_shared and not self.is_sum
+        if family.is_list or family.use == SUMMED or not are_alike or size > MOST_OPERANDS:
             return False
-        own = {each.number for each in self.families}
-        moved = []
-        for at in (*family.accesses, family.places):
-            if (here := _loop_through(at, family.counts, self.counts)) is None:
-                return False
-            moved.append(here)
-        in_turn = one_by_one(self.counts)
-        are_made = all(
-            at == in_turn for x, at in zip(family.sources, moved, strict=False) if x in own
-        )
-        if size > MOST_OPERANDS or not are_made:
+        moved = _loop_through(family, self.counts)
+        in_turn, own = one_by_one(self.counts), {each.number for each in self.families}
+        if not moved or any(
+            at != in_turn for x, at in zip(family.sources, moved, strict=False) if x in own
+        ):
             return False
-        family.counts, family.accesses, family.places = self.counts, tuple(moved[:-1]), moved[-1]
-        self.families.append(family)
+        self.add(family, moved)
         return True
 
+    def add(self, family: Family, accesses: Sequence[Access]) -> None:
+        """Let the turns compute a family, whose accesses, and that to its places, become these."""
+        *family.accesses, family.places = accesses
+        family.counts = self.counts
+        self.families.append(family)
 
-def _loop_through(at: Access, counts: tuple[int, ...], others: tuple[int, ...]) -> Access | None:
-    """Return how other loops get at the same positions; None where even steps would become odd."""
-    if counts == others or not isinstance(at, Affine):
-        return at
-    moved = access(read_run(counts, at), others)
-    return moved if isinstance(moved, Affine) else None
+
+def _loop_through(family: Family, counts: tuple[int, ...]) -> list[Access] | None:
+    """Return how other loops get at what a family reads, and at its places.
+
+    That is None where what was even would become odd.
+    """
+    if prod(family.counts) != prod(counts):
+        return None
+    found: list[Access] = []
+    for at in (*family.accesses, family.places):
+        moved = at
+        if isinstance(at, Affine) and counts != family.counts:
+            moved = access(read_run(family.counts, at), counts)
+            if not isinstance(moved, Affine):
+                return None
+        found.append(moved)
+    return found
 
 
 def find_stages(families: Sequence[Family]) -> list[Stage]:
     """Return the stages that compute families, in an order in which they can run.
 
-    A plain family joins the first stage that takes it and does not need a later one; a list begins
-    a stage, and so does what is added up over the rows.
+    A plain family joins the first stage that takes it and does not need a later one. A list begins
+    a stage, and so does what is added up over the rows, with all that is computed for it alone.
     """
     stages: list[Stage] = []
     home: dict[int, int] = {}
     by_size: dict[int, list[int]] = {}
+    alone = _find_alone(families)
+    inner = {each.number for group in alone.values() for each in group}
     for family in families:
-        begin = max([home[x] for x in family.reads if x in home], default=0)
+        if family.number in inner:
+            continue
+        group = [*alone.get(family.number, ()), family]
+        begin = max([home[x] for each in group for x in each.reads if x in home], default=0)
         alike = by_size.setdefault(prod(family.counts), [])
         for i in alike:
             if i >= begin and stages[i].takes(family):
                 break
         else:
             i = len(stages)
-            stages.append(Stage(family.counts, [family]))
+            stages.append(Stage(max([each.counts for each in group], key=len)))
             alike.append(i)
+            for each in group:
+                stages[i].add(each, _loop_through(each, stages[i].counts) or [])
         home[family.number] = i
     return stages
+
+
+def _find_alone(families: Sequence[Family]) -> dict[int, list[Family]]:
+    """Return for what is added up over the rows the families that are computed for that alone."""
+    by_number = {family.number: family for family in families}
+    readers = Counter([source for family in families for source in family.reads])
+    alone: dict[int, list[Family]] = {}
+    for family in families:
+        group, counts = [family], family.counts
+        for reader in group if family.use == SUMMED else ():  # which grows on the way
+            for source, at in zip(reader.sources, reader.accesses, strict=False):
+                each = by_number.get(source)
+                if not each or each in group or readers[source] > 1 or not _is_plain(each):
+                    continue
+                deeper = max(counts, each.counts, key=len)
+                in_turn = one_by_one(reader.counts)
+                if at == in_turn and all(_loop_through(x, deeper) for x in (*group, each)):
+                    group.append(each)
+                    counts = deeper
+        if len(group) > 1:
+            alone[family.number] = sorted(group[1:], key=lambda each: each.number)
+    return alone
+
+
+def _is_plain(family: Family) -> bool:
+    """Return whether a family can be a part of what is added up."""
+    return family.use == NO_USE and not family.is_list and not family.is_shared
 
 
 def find_places(
