@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgrid.compiler.ir.loops import LoopText
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.passes import optimize_graph
+from microgrid.compiler.trace import trace
+from microgrid.testing.strategies import programs
+from tests.ieee import MACHINES
 from tests.search import LONG, THOROUGH, usual
 
+from .kernels import in_families, in_turns, straight
 from .structured import MOST_STAGES, OUTPUTS, STAGES, numbers_for, structured
 from .written import SIZES, written
 
@@ -21,9 +25,10 @@ FEW = (1, 2, 3, 5, 7, 9)  # rows, which fill no vector
 ROWS = 129  # a chunk of blocks of any width, and one row more
 
 
-def kernels_of(program, shared, reduce=None):
+def kernels_of(program, shared, reduce=None, machine=None, threads=1):
     """Return all kernels of a program: they are to compute the same bits."""
-    return [ArrayKernel(program, shared, reduce, write=write) for write in (KernelText, LoopText)]
+    ways = straight, in_turns, in_families
+    return [write(program, shared, reduce, machine, threads) for write in ways]
 
 
 def assert_same_bits(found, expected):
@@ -33,15 +38,12 @@ def assert_same_bits(found, expected):
     assert np.array_equal(found[~is_nan].view(np.int64), expected[~is_nan].view(np.int64))
 
 
-def of_kernels(program, shared, weights, columns):
-    """Return the outputs for rows; weights that are not shared are columns like the others."""
-    numbers = weights if shared else []
-    rows = len(columns[0])
-    given = columns if shared else [*(np.full(rows, w) for w in weights), *columns]
-    results = [np.array(kernel(numbers, given)) for kernel in kernels_of(program, shared)]
-    for result in results[1:]:
-        assert_same_bits(result, results[0])
-    return results[0]
+def results_of(kernels, numbers, columns):
+    """Return the outputs for rows, which are the same bits of all kernels."""
+    expected, *others = [np.array(kernel(numbers, columns)) for kernel in kernels]
+    for found in others:
+        assert_same_bits(found, expected)
+    return expected
 
 
 def assert_is_python_s(drawn, found, weights, columns, rows):
@@ -62,31 +64,33 @@ def assert_totals_are_of_rows(program, shared, weights, columns, found):
         assert (np.abs(total - found.sum(axis=1)) <= size).all()
 
 
-def assert_rows_are_alone(program, shared, weights, columns, found):
+def assert_rows_are_alone(kernels, weights, columns, found):
     """Compare the rows with those of calls of fewer rows, and of a call with others beside them."""
     for rows in FEW:
         few = [column[:rows].copy() for column in columns]
-        assert_same_bits(of_kernels(program, shared, weights, few), found[:, :rows])
+        assert_same_bits(results_of(kernels, weights, few), found[:, :rows])
     others = np.array(columns)
     others[:, 1::3], others[0, 2::3] = np.inf, np.nan
-    beside = of_kernels(program, shared, weights, list(others))
+    beside = results_of(kernels, weights, list(others))
     assert_same_bits(beside[:, ::3], found[:, ::3])
 
 
 def check(drawn):
     program, shared = drawn.program(), range(drawn.weights)
     weights, columns = numbers_for(drawn, ROWS)
-    found = of_kernels(program, shared, weights, columns)
+    kernels = kernels_of(program, shared)
+    found = results_of(kernels, weights, columns)
     assert_is_python_s(drawn, found, weights, columns, [0, 7, ROWS - 1])
-    assert_rows_are_alone(program, shared, weights, columns, found)
+    assert_rows_are_alone(kernels, weights, columns, found)
     assert_totals_are_of_rows(program, shared, weights, columns, found)
     if LONG:
-        unshared = of_kernels(program, (), weights, columns)
+        inputs = [*(np.full(ROWS, w) for w in weights), *columns]
+        unshared = results_of(kernels_of(program, ()), [], inputs)
         assert_is_python_s(drawn, unshared, weights, columns, [1, ROWS - 1])
 
 
 @usual(30)
-@given(structured())
+@given(structured(8, 2))
 def test_a_kernel_of_what_has_structure_computes_what_python_does_row_by_row(drawn):
     check(drawn)
 
@@ -104,3 +108,35 @@ def test_a_kernel_of_each_kind_of_structure_computes_what_python_does(stage, dat
 @pytest.mark.parametrize("function", SIZES, ids=lambda function: function.__name__)
 def test_a_kernel_of_what_authors_write_computes_what_python_does(function, outputs):
     check(written(function, outputs))
+
+
+@pytest.mark.slow
+@usual(200)
+@given(
+    drawn=structured(30),
+    rows=st.sampled_from([*FEW, ROWS, 1000, 2500]),
+    shared=st.sets(st.integers(0, 200)),
+    machine=st.sampled_from(sorted(MACHINES)),
+    threads=st.integers(1, 2),
+)
+def test_no_bit_of_what_has_structure_depends_on_how_its_kernel_is_written(
+    drawn, rows, shared, machine, threads
+):
+    weights, columns = numbers_for(drawn, rows)
+    inputs = [*(np.full(rows, w) for w in weights), *columns]
+    shared = sorted(i for i in shared if i < len(inputs) - 1)
+    numbers = [inputs[i][0] for i in shared]
+    columns = [column for i, column in enumerate(inputs) if i not in shared]
+    results_of(
+        kernels_of(drawn.program(), shared, None, MACHINES[machine], threads), numbers, columns
+    )
+
+
+@usual(50)
+@given(programs())
+def test_what_has_no_structure_is_not_written_in_loops(drawn):
+    names = [f"x{i}" for i in range(len(drawn.point))]
+    program = trace(lambda *xs: [drawn(*xs)], names, lambda xs: (xs, {}), optimize_graph).program
+    text = ArrayKernel(program).text
+    assert isinstance(text, KernelText)
+    assert not any(part.turns for part in (*text.partition.once, *text.partition.rows))
