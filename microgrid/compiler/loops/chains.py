@@ -12,12 +12,12 @@ from ...functional import dot_
 from ..passes import MOST_TERMS, lists_of
 from ..program import Draft
 from .repeats import FEWEST_TURNS, Repeat
-from .steps import Integers
+from .steps import Integers, Steps
 
 __all__ = ["cut_chains"]
 
 
-def cut_chains(draft: Draft, order: Integers, repeats: Sequence[Repeat]) -> Integers:
+def cut_chains(draft: Draft, steps: Steps, order: Integers, repeats: Sequence[Repeat]) -> Integers:
     """Divide the long steps of a draft; return the order with the new steps.
 
     Terms that the turns of another stretch compute are added at the end of each turn, in a step
@@ -26,17 +26,17 @@ def cut_chains(draft: Draft, order: Integers, repeats: Sequence[Repeat]) -> Inte
 
     Args:
         draft: what is written in.
-        order: the slots of the steps that run, in their order.
+        steps: those that run, in their order.
+        order: their slots.
         repeats: what repeats in that order.
     """
     position = np.full(draft.first + len(draft.steps), -1)
     position[order] = np.arange(len(order))
     homes = _homes(len(order), repeats)
     moved: list[tuple[int, int]] = []  # twice the position that a step comes after, and its slot
-    for at, slot in enumerate(order.tolist()):
+    for at in np.flatnonzero(steps.counts > MOST_TERMS).tolist():
+        slot = int(order[at])
         op, operands = draft.steps[slot - draft.first]
-        if len(operands) <= MOST_TERMS:
-            continue
         lists, before = lists_of(op, operands)
         if not lists or len(lists[0]) <= MOST_TERMS:
             continue

@@ -99,7 +99,7 @@ def partition(
     if (steps.counts > MOST_TERMS).any():
         if once.repeats or rows.repeats:
             draft = Draft.of(program)
-            orders = [cut_chains(draft, x.slots, x.repeats) for x in (once, rows)]
+            orders = [cut_chains(draft, x.steps, x.slots, x.repeats) for x in (once, rows)]
             program = draft.program(program.outputs)
             steps = Steps.of(program.steps)
         else:
