@@ -426,7 +426,9 @@ def test_the_same_seed_gives_the_same_bits():
 
 
 @pytest.mark.parametrize(
-    "limit", [("SECONDS", 0.0), ("MOST_ROWS", 1), ("WORTH_OPTIMISING", 1)], ids=str
+    "limit",
+    [("SECONDS", 0.0), ("MOST_ROWS", 1), ("WORTH_OPTIMISING", 1), ("WORTH_OPTIMISING_LOOPS", 1)],
+    ids=str,
 )
 def test_how_many_steps_are_taken_at_once_and_llvms_effort_do_not_change_a_bit(limit, monkeypatch):
     options = {"kind": optim.Adam, "schedule": schedules.cosine(0.1, STEPS)}

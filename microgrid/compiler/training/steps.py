@@ -18,14 +18,14 @@ from ...core.graph import set_data, set_gradients
 from ...fitting.examples import Examples
 from ...fitting.task import Task
 from ...guards.interrupts import uninterrupted
-from ..ir.loops import text_of
+from ..ir.loops import LoopText, text_of
 from ..ir.machine import this_machine
 from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel
 from ..program import Program
 from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, width_of
 
-__all__ = ["NativeSteps"]
+__all__ = ["Effort", "NativeSteps"]
 
 Array = NDArray[np.float64]
 
@@ -38,6 +38,16 @@ class Batch(NamedTuple):
     compute: Callable[[], None]
 
 
+class Effort(NamedTuple):
+    """LLVM's level of optimisation, see `Code`: of straight-line code, and of loops."""
+
+    of_steps: int
+    of_loops: int
+
+
+OPTIMISED = Effort(1, 1)
+
+
 class NativeSteps:
     """The steps of a training, compiled.
 
@@ -47,14 +57,14 @@ class NativeSteps:
     Args:
         task: what the steps are to do.
         predicts: whether the predictions are wanted too.
-        effort: LLVM's, see `Code`.
+        effort: LLVM's.
 
     Raises:
         TypeError: something cannot be compiled; it says what, and what to write instead.
         Unmoved: the loss does not depend on the parameters.
     """
 
-    def __init__(self, task: Task, predicts: bool, effort: int = 1) -> None:
+    def __init__(self, task: Task, predicts: bool, effort: Effort = OPTIMISED) -> None:
         self.task, self.predicts, self.optimizer = task, predicts, task.optimizer
         self.target_width = width_of(task.examples.targets[0])
         count, slots = len(self.optimizer.parameters), self.optimizer.slots
@@ -180,7 +190,7 @@ class NativeSteps:
         rows = columns.shape[1]
         return self._loss.bind(rows, places, _addresses(outs), self._shared, self._sums)
 
-    def _bind_rule(self, slots: int, effort: int) -> None:
+    def _bind_rule(self, slots: int, effort: Effort) -> None:
         """Make ready the optimizer's rule, which has the parameters for rows."""
         count, columns, outs = len(self.parameters), range(3 + slots), range(2 + slots)
         shared, check = range(len(columns), len(columns) + 3), range(len(outs), len(outs) + 1)
@@ -197,7 +207,7 @@ class NativeSteps:
 class Clipping:
     """The clipping of all gradients, compiled: a kernel without rows, which shares all numbers."""
 
-    def __init__(self, program: Program, effort: int) -> None:
+    def __init__(self, program: Program, effort: Effort) -> None:
         count = len(program.inputs)
         self.kernel = _kernel(program, effort, range(count))
         text, program = self.kernel.text, self.kernel.text.program
@@ -223,7 +233,7 @@ def _addresses(lines: Array) -> list[int]:
     return [lines.ctypes.data + k * lines.strides[0] for k in range(len(lines))]
 
 
-def _kernel(program: Program, effort: int, shared: range, *outputs: range) -> Kernel:
+def _kernel(program: Program, effort: Effort, shared: range, *outputs: range) -> Kernel:
     """Return a kernel, one of the latest if it is there: networks are often trained again.
 
     The outputs are those that are written, and those that are added up.
@@ -234,10 +244,11 @@ def _kernel(program: Program, effort: int, shared: range, *outputs: range) -> Ke
 @lru_cache(maxsize=16)
 def _latest_kernels(
     program: Program,
-    effort: int,
+    effort: Effort,
     shared: range,
     outputs: tuple[range, ...],
     lowerings: tuple[Lowering, ...],
 ) -> Kernel:
     written, totals = outputs or ((), ())
-    return Kernel(text_of(program, shared, written, totals, this_machine()), effort)
+    text = text_of(program, shared, written, totals, this_machine())
+    return Kernel(text, effort.of_loops if isinstance(text, LoopText) else effort.of_steps)

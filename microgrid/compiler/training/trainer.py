@@ -16,7 +16,7 @@ from ...fitting.trainer import STEP_UNDONE, Bar, Epoch, Measurement, Trainer, Un
 from ...guards.interrupts import comes_from_handler, uninterrupted
 from ...history import History
 from ...optim import Optimizer
-from .steps import NativeSteps
+from .steps import Effort, NativeSteps
 from .stretch import Stretch
 
 __all__ = ["NativeTrainer"]
@@ -25,6 +25,9 @@ SECONDS = 0.05  # about how long steps are taken at once: Ctrl-C and the bar wai
 FIRST_ROWS = 4  # whose loss is compared with Python's
 AGREEMENT = 1e-6  # far more than rounding makes, far less than another number would
 WORTH_OPTIMISING = 10**6  # rows to go through: of fewer, LLVM takes longer than it saves
+# Rows times parameters: the code of loops does not grow with these. It is kept, and pays by the
+# tenth training alike.
+WORTH_OPTIMISING_LOOPS = 2 * 10**7
 MOST_ROWS = 2**18  # of all epochs whose orders are drawn at once
 
 
@@ -53,7 +56,10 @@ class NativeTrainer(Trainer):
     ) -> None:
         super().__init__(task, history)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
-        self.effort = int(epochs * len(task.examples.rows) >= WORTH_OPTIMISING)
+        rows, parameters = epochs * len(task.examples.rows), len(task.optimizer.parameters)
+        self.effort = Effort(
+            int(rows >= WORTH_OPTIMISING), int(rows * parameters >= WORTH_OPTIMISING_LOOPS)
+        )
         self.most_steps = 1  # at once, until one has been measured
         self.native = self._unless_refused(self._begin)  # None where Python takes the steps
 
