@@ -82,20 +82,21 @@ def loss(f, start, scale, xs=XS, reverse=False):
 
 
 @pytest.mark.parametrize(("make", "start"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("reverse", [False, True])
-def test_kernels_take_the_steps_that_python_takes(make, start, reverse):
+def test_kernels_take_the_steps_that_python_takes(make, start):
     results, slopes = [], []
     for wrap in (lambda f: f, compile):
         w, s = Value(0.7), Value(1.1)
         f = wrap(make(w))
-        results.append(plain(scan(f, start, XS, reverse=reverse)))
-        loss(f, start, s, reverse=reverse).backward()
-        slopes.append([w.grad, s.grad])
-    assert results[1] == pytest.approx(results[0], **CLOSE)
-    assert slopes[1] == pytest.approx(slopes[0], **CLOSE)
+        for reverse in (False, True):
+            results.append(plain(scan(f, start, XS, reverse=reverse)))
+            loss(f, start, s, reverse=reverse).backward()
+            slopes += w.grad, s.grad
+            w.grad = s.grad = 0.0
+    assert results[2:] == [pytest.approx(result, **CLOSE) for result in results[:2]]
+    assert slopes[4:] == pytest.approx(slopes[:4], **CLOSE)
 
 
-@pytest.mark.parametrize("count", [1, 2, 30, 31, 100])
+@pytest.mark.parametrize("count", [1, 2, 100])
 def test_any_number_of_steps_is_taken(count):
     slopes = []
     for wrap in (lambda f: f, compile):
