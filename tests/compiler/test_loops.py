@@ -145,6 +145,22 @@ def test_random_programs_in_loops_have_the_bits_of_their_straight_line_form(draw
     assert same(*results)
 
 
+def test_a_long_logsumexp_or_hypot_among_loops_has_the_bits_of_its_straight_line_form():
+    def f(w, x):
+        h = [mg.dot(w, x[i:] + x[:i]) for i in range(40)]
+        total = mg.logsumexp(h)
+        return [*(y - total for y in h), mg.hypot(*w)]
+
+    given = lambda xs: ((xs[:40], xs[40:]), {})  # noqa: E731
+    program = optimize(trace(f, [f"x{i}" for i in range(80)], given)[0])
+    draw = np.random.default_rng(4)
+    numbers, columns = draw.normal(size=40), list(draw.normal(size=(40, 9)))
+    kernels = [
+        ArrayKernel(program, range(40), None, write=write) for write in (LoopText, KernelText)
+    ]
+    assert same(*[kernel(numbers, columns) for kernel in kernels])
+
+
 def test_loops_are_chosen_where_they_pay():
     def layer(n):
         def f(*xs):

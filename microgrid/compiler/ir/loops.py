@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.primitive import CONSTANT, Primitive
-from ..loops.families import NO_USE, SHARED, SUMMED, WRITTEN, Families, Uses, find_families
-from ..loops.partition import recurs
+from ..loops.families import SHARED, Families, families_of
 from ..loops.stages import Stage, find_places, find_stages
-from ..passes import divide, lists_of
-from ..program import Draft, Program, find_shared
+from ..program import Program
 from .emitter import LLVMEmitter
 from .machine import Machine
 from .nests import LoopEmitter, OnceStage, Places, RowStage, SumStage
@@ -23,7 +18,6 @@ from .text import KernelText
 __all__ = ["LoopText", "text_of"]
 
 MANY = 16  # columns
-COPY = Primitive.named("argument")
 
 
 def text_of(
@@ -40,49 +34,8 @@ def text_of(
     The arguments are those of `KernelText`.
     """
     given = program, shared_inputs, written, totals
-    found = None if recurs(program, shared_inputs) else _find(*given)
+    found = families_of(*given)
     return LoopText(*given, machine, found) if found else KernelText(*given, machine)
-
-
-def _find(
-    program: Program,
-    shared_inputs: Collection[int],
-    written: Sequence[int],
-    totals: Sequence[int],
-    anyway: bool = False,
-) -> Families | None:
-    """Return the families of a kernel; None where loops do not pay."""
-    is_shared = find_shared(program, shared_inputs)
-    program = divide(program, trees_alone=True)
-    whole, uses = _copy_outputs(program, is_shared, written, totals)
-    return find_families(whole, uses, shared_inputs, anyway)
-
-
-def _copy_outputs(
-    program: Program, is_shared: Sequence[bool], written: Sequence[int], totals: Sequence[int]
-) -> tuple[Program, Uses]:
-    """Return a program of which no slot is two of the outputs asked for, and what slots are.
-
-    What is written or added up for each row must be a step of rows. What is added up is computed
-    for that alone, as its loop goes through all rows before the next turn.
-    """
-    draft = Draft(program.inputs)
-    draft.steps += program.steps
-    read = Counter([program.outputs[k] for k in (*written, *totals)])
-    if totals:
-        read.update(chain.from_iterable([xs for op, xs in draft.steps if op is not CONSTANT]))
-    kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
-    places = [0] * len(kinds)
-    for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
-        for place, k in enumerate(positions):
-            slot = program.outputs[k]
-            is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
-            if kind == SUMMED and is_free:
-                is_free = read[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
-            if not is_free:
-                slot = draft.append(COPY, (slot,))
-            kinds[slot], places[slot] = kind, place
-    return draft.program(program.outputs), Uses(kinds, places, len(is_shared))
 
 
 class LoopText:
@@ -108,9 +61,10 @@ class LoopText:
         machine: Machine,
         found: Families | None = None,
     ) -> None:
-        found = found or _find(program, shared_inputs, written, totals, anyway=True)
+        found = found or families_of(program, shared_inputs, written, totals, anyway=True)
         assert found
-        self.program, self.machine = program, machine
+        self.program = program = found.program
+        self.machine = machine
         self.written, self.totals = list(written), list(totals)
         shared = set(shared_inputs)
         self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]

@@ -18,17 +18,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.primitive import CONSTANT, Primitive, add, multiply
-from ..passes import COMMUTATIVE, lists_of
-from ..program import Program
+from ..passes import COMMUTATIVE, divide, lists_of
+from ..program import Draft, Program, find_shared
+from .partition import recurs
 from .runs import Access, Run, Whole, access, find_runs
 
 __all__ = [
     "COLUMN", "CONSTANTS", "NO_USE", "SHARED", "SUMMED", "WRITTEN",
-    "Families", "Family", "Uses", "find_families",
+    "Families", "Family", "Uses", "families_of", "find_families",
 ]  # fmt: skip
 
 SHARED, COLUMN, CONSTANTS = range(3)  # the families that are there before the first step
 NO_USE, WRITTEN, SUMMED, COPIED = range(4)  # COPIED is added to the others
+COPY = Primitive.named("argument")  # what makes a slot of its own for an output
 LEAST_OPERANDS = 64  # for each family: its loops take as long to compile as so many written out
 LONG = 20_000  # operands: a straight-line form takes a second to compile
 LEAST_TERMS = 4  # of a list that a loop goes through
@@ -86,6 +88,7 @@ class Family:
 class Families(NamedTuple):
     """The families of a program, each after those of its operands, and its constants in order."""
 
+    program: Program
     families: list[Family]
     constants: list[float]
 
@@ -99,6 +102,57 @@ class Uses(NamedTuple):
     kinds: Sequence[int]
     places: Sequence[int]
     first_copy: int
+
+
+def families_of(
+    program: Program,
+    shared_inputs: Collection[int],
+    written: Sequence[int],
+    totals: Sequence[int],
+    anyway: bool = False,
+) -> Families | None:
+    """Return the families of what a kernel, or a function in C, computes.
+
+    Args:
+        program: what to compute.
+        shared_inputs: the slots of the inputs that have one number for all rows.
+        written: the positions of the outputs to write for each row.
+        totals: the positions of the outputs to add up over the rows.
+        anyway: whether to return them even where loops do not pay, for which there is None else.
+    """
+    if not anyway and recurs(program, shared_inputs):
+        return None
+    program = divide(program, trees_alone=True)
+    is_shared = find_shared(program, shared_inputs)
+    whole, uses = _copy_outputs(program, is_shared, written, totals)
+    return find_families(whole, uses, shared_inputs, anyway)
+
+
+def _copy_outputs(
+    program: Program, is_shared: Sequence[bool], written: Sequence[int], totals: Sequence[int]
+) -> tuple[Program, Uses]:
+    """Return a program of which no slot is two of the outputs asked for, and what slots are.
+
+    What is written or added up for each row must be a step of rows. What is added up is computed
+    for that alone, as its loop goes through all rows before the next turn.
+    """
+    draft = Draft(program.inputs)
+    draft.steps += program.steps
+    read = Counter([program.outputs[k] for k in (*written, *totals)])
+    if totals:
+        read.update(chain.from_iterable([xs for op, xs in draft.steps if op is not CONSTANT]))
+    kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
+    places = [0] * len(kinds)
+    for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
+        for place, k in enumerate(positions):
+            slot = program.outputs[k]
+            is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
+            if kind == SUMMED and is_free:
+                is_free = read[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
+            if not is_free:
+                slot = draft.append(COPY, (slot,))
+            kinds[slot], places[slot] = kind, place
+    return draft.program(program.outputs), Uses(kinds, places, len(is_shared))
 
 
 def find_families(
@@ -131,7 +185,7 @@ def find_families(
     are_small = len(search.families) * LEAST_OPERANDS > operands
     if not anyway and (are_small or (2 * plain > operands and operands < LONG)):
         return None
-    return Families(search.families, search.constants)
+    return Families(program, search.families, search.constants)
 
 
 class _Search:
