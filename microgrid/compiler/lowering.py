@@ -120,6 +120,23 @@ def lower(emitter: Emitter, op: Primitive, operands: Sequence[Result]) -> Result
     return lowering_of(op)(emitter, *operands)
 
 
+# What a list of terms comes to before the first of them.
+START = {"sum": 0.0, "dot": 0.0, "+": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
+
+
+def lower_term(emitter: Emitter, op: Primitive, total: Result, terms: Sequence[Result]) -> Result:
+    """Write down that a term of a list joins what the earlier ones came to.
+
+    A term of a dot, and of a sum of products, is two factors.
+    """
+    terms = [emitter.number(x) for x in terms]
+    if op.name == "dot":
+        return emitter.fma(*terms, total)
+    if op.name in ("+", "sum"):
+        return emitter.add(total, emitter.mul(*terms) if len(terms) == 2 else terms[0])
+    return lower(emitter, op, (total, *terms))
+
+
 # ---- arithmetic and comparisons
 
 for _name, _operation in {

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import Primitive, Value, grad, hessian, value_and_grad
 from microgrid.compiler import Program, compile
-from microgrid.compiler.c import c_source
+from microgrid.compiler.c.source import c_source
 from microgrid.compiler.ir.machine import Machine
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
@@ -37,6 +37,8 @@ from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domai
 from microgrid.testing.strategies import programs
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
 from tests.search import usual
+
+from .structured import structured
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_c = pytest.mark.skipif(not COMPILER, reason="there is no C compiler")
@@ -159,12 +161,12 @@ def drawn_from(strategy, count):
     @given(strategy)
     def draw(example):
         drawn[example] = None
-        if len(drawn) == count:
+        if len(drawn) >= count:
             raise StopIteration
 
     with contextlib.suppress(StopIteration):
         draw()
-    return list(drawn)
+    return list(drawn)[:count]
 
 
 def takes(primitive, n):
@@ -414,6 +416,118 @@ def test_a_dot_in_c_is_fused_as_a_kernel_s_where_the_processor_does_it_fast(tmp_
         old = library(tmp_path, [c_source(program, (), None, "rounded")])
         got = each_row(old.rounded, MODERATE, 3)
         assert_same(program, MODERATE, got, of_kernel(program, MODERATE))
+
+
+# ---- loops
+
+STRUCTURED = 8  # programs: the C compiler takes the time
+NETWORK = 8, 24, 10  # inputs, hidden units, and outputs
+
+
+class Written(NamedTuple):
+    """A program that has structure, rows for it, and what it gives without loops."""
+
+    program: Program
+    shared: range
+    rows: np.ndarray
+    each: np.ndarray
+    reduced: dict
+
+    def over_rows(self, c, name):
+        """Return by "sum" or "mean" and number of rows what a library computes over rows."""
+        numbers = self.rows[0, list(self.shared)]
+        columns = np.delete(self.rows, list(self.shared), axis=1)
+        return {
+            (reduce, n): over_rows(
+                c[f"{name}_{reduce}"], numbers, columns[:n], len(self.program.outputs)
+            )
+            for reduce in ("sum", "mean")
+            for n in (0, 1, len(columns))
+        }
+
+
+# The compiler would know functions of constants to the last bit, where it finds these out.
+WITH_LOOPS = ["-fno-builtin"]
+
+
+def in_each_way(programs, in_loops):
+    return [
+        c_source(program, shared, reduce, f"f{i}_{reduce}", in_loops)
+        for i, (program, shared, *_) in enumerate(programs)
+        for reduce in (None, "sum", "mean")
+    ]
+
+
+@pytest.fixture(scope="module")
+def straight_line(tmp_path_factory):
+    """Return programs that have structure, and what they give when they are written out."""
+    random = np.random.default_rng(5)
+    drawn = [
+        Written(each.program(), range(each.weights), random.normal(size=(4, n)) / 2, None, {})
+        for each in drawn_from(structured(6, 2), STRUCTURED)
+        for n in (each.weights + each.inputs,)
+    ]
+    texts, flags = in_each_way(drawn, False), ["-O0", *WITH_LOOPS]
+    c = library(tmp_path_factory.mktemp("straight_line"), texts, flags=flags)
+    return [
+        each._replace(
+            each=each_row(c[f"f{i}_None"], each.rows, len(each.program.outputs)),
+            reduced=each.over_rows(c, f"f{i}"),
+        )
+        for i, each in enumerate(drawn)
+    ]
+
+
+@needs_c
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
+def test_the_c_source_in_loops_has_the_bits_of_the_straight_line_one(
+    straight_line, level, tmp_path
+):
+    c = library(tmp_path, in_each_way(straight_line, True), flags=[level, *WITH_LOOPS])
+    for i, each in enumerate(straight_line):
+        got = each_row(c[f"f{i}_None"], each.rows, len(each.program.outputs))
+        assert_same(each.program, each.rows, got, each.each)
+        for how, found in each.over_rows(c, f"f{i}").items():
+            assert not different(found, each.reduced[how]).size, (how, each.program)
+
+
+@needs_c
+@needs_plain_kernel
+def test_what_the_c_source_in_loops_gives_has_the_kernel_s_bits(straight_line):
+    for program, _, rows, each, _ in straight_line[:4]:
+        assert_same(program, rows, each, of_kernel(program, rows))
+
+
+def digits(inputs, hidden, outputs):
+    """Return a compiled network whose weights are constants."""
+    model = mg.MLP(inputs, [hidden, outputs], seed=0)
+
+    def predict(xs):
+        logits = model(xs)
+        total = mg.logsumexp(logits)
+        return [logit - total for logit in logits]
+
+    compiled = compile(predict)
+    compiled.prepare([0.0] * inputs)
+    return compiled, predict
+
+
+@needs_c
+def test_a_network_in_c_is_as_long_whatever_its_size_but_for_its_weights(tmp_path):
+    def count_lines(text):
+        return sum(not re.fullmatch(r"[-0-9.e, ]+", line) for line in text.splitlines())
+
+    compiled, predict = digits(*NETWORK)
+    small, large = compiled.source("c"), digits(40, 48, 10)[0].source("c")
+    assert "double v1[" in small
+    assert count_lines(small) / 2 < count_lines(large) < 2 * count_lines(small)
+    assert max(map(len, large.splitlines())) <= 100
+    c = library(tmp_path, [small])
+    rows = np.random.default_rng(2).normal(size=(5, NETWORK[0]))
+    got = each_row(c.predict, rows, NETWORK[-1])
+    # sums of a few numbers of size 1
+    expected = [[y.data for y in predict(row.tolist())] for row in rows]
+    assert np.abs(got - expected).max() <= ULPS * 32 * math.ulp(1.0)
 
 
 # ---- sums and means over rows

@@ -22,7 +22,7 @@ from mpmath import mp, mpf
 import microgrid as mg
 from microgrid import Primitive, optim
 from microgrid.compiler import lowers
-from microgrid.compiler.c import c_source
+from microgrid.compiler.c.source import c_source
 from microgrid.compiler.ir import machine
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of

@@ -21,7 +21,7 @@ from ...guards.checks import quote, require_whole_numbers
 from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
-from ..c import c_source
+from ..c.source import c_source
 from ..native.kernel import ArrayKernel
 from ..native.rows import common_shape
 from ..passes import optimize_graph

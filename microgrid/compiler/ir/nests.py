@@ -8,7 +8,6 @@ stays in registers for all blocks of the group, and then its lanes are added up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,16 +15,14 @@ from itertools import product
 from typing import NamedTuple
 
 from ...core.primitive import Primitive, multiply
-from ...functional import dot_
 from ..loops.families import COLUMN, CONSTANTS, NO_USE, WRITTEN, Family
 from ..loops.runs import Access, Affine, Run, one_by_one
 from ..loops.stages import Stage
-from ..lowering import Result, lower
+from ..lowering import START, Result, lower, lower_term
 from .emitter import LLVMEmitter
 
 __all__ = ["LoopEmitter", "OnceStage", "Places", "RowStage", "SumStage"]
 
-START = {"sum": 0.0, "dot": 0.0, "+": -0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
 TURNS = 6  # of a loop that a tile has
 
 Index = tuple[str | None, int]  # a position: what an instruction computes, if any does, and more
@@ -399,18 +396,8 @@ class _StageWriter(_Reader):
                 strides = [each[k] for each in run.strides]
                 index = self.combine(strides, inner, scope, computed), more
                 terms.append(self.load(run.label[k], index, block, scope))
-            results.append(self.emitter.vector(self.fold(op, total, terms)))
+            results.append(self.emitter.vector(lower_term(self.emitter, op, total, terms)))
         return results
-
-    def fold(self, op: Primitive, total: str, terms: Sequence[Result]) -> Result:
-        """Write that a term of a list joins what the earlier ones came to."""
-        m = self.emitter
-        terms = [m.number(x) for x in terms]
-        if op is dot_:
-            return m.fma(*terms, total)
-        if op.name in ("+", "sum"):
-            return m.add(total, m.mul(*terms) if len(terms) == 2 else terms[0])
-        return lower(m, op, (total, *terms))
 
     def keep(self, family: Family, tile: Tile) -> None:
         """Write the stores of what other stages or the caller need."""

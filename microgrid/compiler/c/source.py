@@ -7,22 +7,28 @@ does so fast; the text tells the C compiler so, as many fuse whatever they like 
 
 from __future__ import annotations
 
-import math
-import re
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from ..core.primitive import CONSTANT
+from ...core.primitive import CONSTANT
+from ..loops.families import families_of
+from ..lowering import Result, lower
+from ..passes import drop_unused
+from ..program import Program, find_shared
+from .comments import comment, escape, list_names
 from .identifiers import ConstantNames, function_name
-from .lowering import FUNCTIONS, Emitter, Result, lower
-from .program import Program, find_shared
+from .loops import LoopBody
+from .operations import CEmitter, Variable, mark_used, text
 
 __all__ = ["c_source"]
 
 
 def c_source(
-    program: Program, shared_inputs: Collection[int], reduce: str | None, name: str
+    program: Program,
+    shared_inputs: Collection[int],
+    reduce: str | None,
+    name: str,
+    in_loops: bool | None = None,
 ) -> str:
     """Write a program as one function in C99, to be compiled without this library.
 
@@ -36,6 +42,8 @@ def c_source(
         shared_inputs: the slots of the inputs that have one number for all rows.
         reduce: "sum", "mean" or None.
         name: the function's name; it is changed where C does not allow it.
+        in_loops: whether families are arrays, and loops go over them; None where that pays, as in
+            kernels.
 
     Raises:
         TypeError: a primitive has no lowering.
@@ -70,27 +78,34 @@ def c_source(
     <BLANKLINE>
     """
     name = function_name(name)
-    function = _over_rows(program, shared_inputs, reduce) if reduce else _of_one_row(program)
-    comment = _comment(
+    if reduce:
+        function = _over_rows(program, shared_inputs, reduce, in_loops)
+    else:
+        function = _of_one_row(program, in_loops)
+    head_comment = comment(
         f"{name}: {_count(len(program), 'operation')} on doubles. Written by microgrid.",
         "",
         f"Compile it with cc -std=c99 -O2 -c {name}.c and link with -lm.",
         "Do without -ffast-math: inf and nan have a meaning here.",
         "",
-        *[f"{array}: {_list(program, slots)}" for array, slots in function.arrays.items()],
+        *[
+            f"{array}: {list_names([program.inputs[slot] for slot in slots], function.in_loops)}"
+            for array, slots in function.arrays.items()
+        ],
         f"out: {function.out}",
     )
     has_fused = any("MULTIPLY_ADD" in line for line in function.statements)
     rounding = [_ROUNDING, "", _MULTIPLY_ADD] if has_fused else [_ROUNDING]
     head = f"void {name}({function.parameters}) {{"
     body = [head, *_indent(function.statements), "}", ""]
-    return "\n".join([comment, *function.includes, "", *rounding, "", *body])
+    return "\n".join([head_comment, *function.includes, "", *rounding, "", *body])
 
 
 class _Function(NamedTuple):
     """What distinguishes a function of one row from one over rows.
 
-    `arrays` has the slots that are in each array of inputs, and `out` says what comes out.
+    `arrays` has the slots that are in each array of inputs, `out` says what comes out, and
+    `in_loops` whether the statements have loops.
     """
 
     parameters: str
@@ -98,68 +113,86 @@ class _Function(NamedTuple):
     arrays: dict[str, Sequence[int]]
     out: str
     statements: list[str]
+    in_loops: bool
 
 
-def _of_one_row(program: Program) -> _Function:
-    inputs = range(len(program.inputs))
-    body = _Body(program, {"in": inputs}, [False] * (len(inputs) + len(program.steps)))
+def _of_one_row(program: Program, in_loops: bool | None) -> _Function:
+    inputs, outputs = range(len(program.inputs)), range(len(program.outputs))
+    body = _loops(program, (), outputs, (), in_loops) or _Body(
+        program, {"in": inputs}, [False] * (len(inputs) + len(program.steps)), "="
+    )
+    statements = [*body.once(), *body.of_row()]
+    is_used = {"in": body.reads("in"), "out": bool(outputs)}
     parameters = [
         _declare("const double", "in", len(inputs)),
-        _declare("double", "out", len(program.outputs)),
-    ]
-    statements = [
-        *_void({"in": body.reads("in"), "out": bool(body.outputs)}),
-        *body.statements(False),
-        *[f"out[{k}] = {_text(x)};" for k, x in enumerate(body.outputs)],
+        _declare("double", "out", len(outputs)),
     ]
     return _Function(
         ", ".join(parameters),
         ["#include <math.h>"],
         {"in": inputs},
-        _count(len(program.outputs), "number"),
-        statements,
+        _count(len(outputs), "number"),
+        [*_void(is_used), *body.tables(), *statements],
+        isinstance(body, LoopBody),
     )
 
 
-def _over_rows(program: Program, shared_inputs: Collection[int], reduce: str) -> _Function:
+def _over_rows(
+    program: Program, shared_inputs: Collection[int], reduce: str, in_loops: bool | None
+) -> _Function:
     shared = sorted(shared_inputs)
     columns = sorted(set(range(len(program.inputs))).difference(shared))
     is_shared = find_shared(program, shared)
-    body = _Body(program, {"shared": shared, "in": columns}, is_shared)
+    totals = [k for k, slot in enumerate(program.outputs) if not is_shared[slot]]
+    body = _loops(program, shared, (), totals, in_loops) or _Body(
+        program, {"shared": shared, "in": columns}, is_shared, "+="
+    )
     return _Function(
         "size_t rows, const double *shared, const double *data, double *out",
         ["#include <math.h>", "#include <stddef.h>"],
         {"shared": shared, "data": columns},
         f"{len(program.outputs)} {'sums' if reduce == 'sum' else 'means'} over the rows",
-        _reduce(body, reduce),
+        _reduce(body, len(columns), bool(totals), bool(program.outputs), reduce),
+        isinstance(body, LoopBody),
     )
 
 
-def _reduce(body: _Body, reduce: str) -> list[str]:
+def _loops(
+    program: Program,
+    shared: Sequence[int],
+    written: Sequence[int],
+    totals: Sequence[int],
+    in_loops: bool | None,
+) -> LoopBody | None:
+    """Return the body of a function in loops; None where they do not pay, or are not asked for."""
+    if in_loops is False:
+        return None
+    found = families_of(drop_unused(program), shared, written, totals, anyway=in_loops is True)
+    return LoopBody(found, shared, written, totals) if found else None
+
+
+def _reduce(
+    body: _Body | LoopBody, columns: int, has_totals: bool, has_outputs: bool, reduce: str
+) -> list[str]:
     """Return the statements that add the outputs up over the rows."""
-    outputs = list(zip(body.program.outputs, body.outputs, strict=True))
-    totals = {k: x for k, (slot, x) in enumerate(outputs) if not body.is_shared[slot]}
+    lines = body.once()
+    if has_totals:
+        of_row = body.of_row()
+        if body.reads("in"):
+            of_row.insert(0, f"const double *in = data + row * {columns};")
+        lines += body.for_outputs("{out} = 0.0;", None)
+        lines += ["for (size_t row = 0; row < rows; row++) {", *_indent(of_row), "}"]
+    if reduce == "sum":
+        lines += body.for_outputs(None, "{out} = rows ? {x} * (double)rows : 0.0;")
+    else:
+        lines += body.for_outputs("{out} /= (double)rows;", "{out} = rows ? {x} : NAN;")
     is_used = {
-        "rows": bool(outputs),
+        "rows": has_outputs,
         "shared": body.reads("shared"),
         "data": body.reads("in"),
-        "out": bool(outputs),
+        "out": has_outputs,
     }
-    lines = [*_void(is_used), *body.statements(True)]
-    if totals:
-        of_row = [f"const double *in = data + row * {len(body.arrays['in'])};"]
-        of_row = [*(of_row if is_used["data"] else []), *body.statements(False)]
-        of_row += [f"out[{k}] += {_text(x)};" for k, x in totals.items()]
-        lines += [f"out[{k}] = 0.0;" for k in totals]
-        lines += ["for (size_t row = 0; row < rows; row++) {", *_indent(of_row), "}"]
-    for k, (_, x) in enumerate(outputs):
-        if k not in totals and reduce == "sum":
-            lines.append(f"out[{k}] = rows ? {_text(x)} * (double)rows : 0.0;")
-        elif k not in totals:
-            lines.append(f"out[{k}] = rows ? {_text(x)} : NAN;")
-        elif reduce == "mean":
-            lines.append(f"out[{k}] /= (double)rows;")
-    return lines
+    return [*_void(is_used), *body.tables(), *lines]
 
 
 def _void(is_used: Mapping[str, bool]) -> list[str]:
@@ -195,81 +228,6 @@ _MULTIPLY_ADD = """\
 #endif"""
 
 
-# ---- operations
-
-_FORMS = {
-    **{"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}"},
-    **{"fma": "MULTIPLY_ADD({}, {}, {})", "exact_fma": "fma({}, {}, {})", "abs": "fabs({})"},
-    **{"sqrt": "sqrt({})", "floor": "floor({})", "ceil": "ceil({})", "rint": "nearbyint({})"},
-    **{"copysign": "copysign({}, {})", "select": "{} ? {} : {}"},
-    **{name: f"{name}({', '.join(['{}'] * arity)})" for name, arity in FUNCTIONS.items()},
-}
-_CONDITIONS = {
-    **{"less": "{} < {}", "less_equal": "{} <= {}", "equal": "{} == {}", "not_zero": "{} != 0.0"},
-    **{"is_nan": "isnan({})", "both": "{} && {}", "either": "{} || {}", "not": "!{}"},
-}
-
-
-class Variable:
-    """The result of one operation: a constant of the C function.
-
-    Args:
-        form: the expression, with a pair of braces for each operand.
-        operands: variables, and plain floats.
-        is_condition: whether it is an int, which says whether something holds.
-    """
-
-    __slots__ = ("comment", "form", "is_condition", "is_used", "name", "operands")
-
-    def __init__(
-        self, form: str, operands: tuple[Result, ...] = (), is_condition: bool = False
-    ) -> None:
-        self.form, self.operands, self.is_condition = form, operands, is_condition
-        self.name = self.comment = ""
-        self.is_used = False
-
-    def definition(self) -> str:
-        """Return the statement that defines it."""
-        kind = "int" if self.is_condition else "double"
-        text = self.form.format(*map(_text, self.operands))
-        return f"const {kind} {self.name} = {text};{self.comment}"
-
-
-class CEmitter(Emitter):
-    """Writes operations as expressions of C, each to be named."""
-
-    def __init__(self) -> None:
-        self.pending: list[Variable] = []  # without a place in the function yet
-
-    def is_condition(self, x: Result) -> bool:
-        """Return whether x is the result of a comparison."""
-        return type(x) is Variable and x.is_condition
-
-    def emit(self, operation: str, operands: tuple[Result, ...]) -> Result:
-        """Write an operation down; return its result."""
-        x = operands[0]
-        if operation == "neg" and type(x) is float:
-            return -x  # C reads two minus signs as another operator
-        if operation in _CONDITIONS:
-            variable = Variable(_CONDITIONS[operation], operands, is_condition=True)
-        elif operation in _FORMS:
-            variable = Variable(_FORMS[operation], operands)
-        else:
-            raise NotImplementedError(f"C for {operation!r}")
-        self.pending.append(variable)
-        return variable
-
-
-def _text(x: Result) -> str:
-    """Return an operand as C writes it."""
-    if type(x) is Variable:
-        return x.name
-    assert type(x) is float
-    if math.isnan(x):
-        return "NAN"
-    return repr(x).replace("inf", "INFINITY")
-
-
 # ---- the function's body
 
 
@@ -280,13 +238,18 @@ class _Body:
         program: what to compute.
         arrays: the names of the function's arrays of inputs, and the slots that are in them.
         is_shared: for each slot, whether it is computed once, before all rows.
+        sign: what a row does to its outputs, "=" or "+=".
     """
 
     def __init__(
-        self, program: Program, arrays: dict[str, Sequence[int]], is_shared: Sequence[bool]
+        self,
+        program: Program,
+        arrays: dict[str, Sequence[int]],
+        is_shared: Sequence[bool],
+        sign: str,
     ) -> None:
         self.program, self.arrays, self.is_shared = program, arrays, is_shared
-        self.emitter = CEmitter()
+        self.sign, self.emitter = sign, CEmitter()
         self.parts: dict[bool, list[Variable]] = {True: [], False: []}
         self.loaded = {
             slot: Variable(f"{array}[{i}]")
@@ -301,14 +264,14 @@ class _Body:
             if type(result) is Variable and not result.name:
                 result.name = self.names.of_slot[slot]
                 if result.name != listing[slot]:
-                    result.comment = f" /* {_escape(listing[slot])} */"
+                    result.comment = f" /* {escape(listing[slot])} */"
             results.append(result)
             self._place(slot)
         self.outputs: list[Result] = []
         for slot in program.outputs:
             self.outputs.append(self.emitter.number(results[slot]))
             self._place(slot)
-        self._mark_used()
+        mark_used([*self.parts[True], *self.parts[False]], self.outputs)
 
     def _write(self, slot: int, results: Sequence[Result]) -> Result:
         """Write an input or a step down; return its result."""
@@ -328,46 +291,36 @@ class _Body:
         self.parts[self.is_shared[slot]] += self.emitter.pending
         self.emitter.pending = []
 
-    def _mark_used(self) -> None:
-        """Find what the outputs depend on: a compiler warns of all else."""
-        for x in self.outputs:
-            if type(x) is Variable:
-                x.is_used = True
-        for variable in reversed([*self.parts[True], *self.parts[False]]):
-            if variable.is_used:
-                for x in variable.operands:
-                    if type(x) is Variable:
-                        x.is_used = True
+    def tables(self) -> list[str]:
+        """Return the tables that statements read: none."""
+        return []
 
-    def statements(self, shared: bool) -> list[str]:
-        """Return what is computed once, or for each row."""
-        return [x.definition() for x in self.parts[shared] if x.is_used]
+    def once(self) -> list[str]:
+        """Return what is computed once, before all rows."""
+        return [x.definition() for x in self.parts[True] if x.is_used]
+
+    def of_row(self) -> list[str]:
+        """Return what is computed for each row, and what is done with the outputs."""
+        computed = [x.definition() for x in self.parts[False] if x.is_used]
+        return [*computed, *self.for_outputs(f"{{out}} {self.sign} {{x}};", None)]
+
+    def for_outputs(self, own: str | None, shared: str | None) -> list[str]:
+        """Return a statement for each output, {out}, that is {x}.
+
+        Args:
+            own: that for an output of each row's own; None if it has none.
+            shared: that for an output that all rows share.
+        """
+        lines = []
+        for k, (slot, x) in enumerate(zip(self.program.outputs, self.outputs, strict=True)):
+            statement = shared if self.is_shared[slot] else own
+            if statement:
+                lines.append(statement.format(out=f"out[{k}]", x=text(x)))
+        return lines
 
     def reads(self, array: str) -> bool:
         """Return whether an array of inputs is read at all."""
         return any(self.loaded[slot].is_used for slot in self.arrays[array])
-
-
-# ---- the comment above the function
-
-
-def _comment(*paragraphs: str) -> str:
-    """Return a comment of paragraphs, in lines that a screen can show."""
-    lines = []
-    for paragraph in paragraphs:
-        lines += textwrap.wrap(_escape(paragraph), 92, break_on_hyphens=False) or [""]
-    inner = [f" * {line}".rstrip() for line in lines[1:]]
-    return "\n".join([f"/* {lines[0]}", *inner, " */"])
-
-
-def _escape(text: str) -> str:
-    """Return a text as one line that cannot end a comment, nor begin one or a trigraph."""
-    printable = "".join([c if c.isprintable() else " " for c in text])
-    return re.sub(r"([*/?\\])(?=[*/?\\])", r"\1 ", printable).rstrip("\\")
-
-
-def _list(program: Program, slots: Sequence[int]) -> str:
-    return ", ".join(f"{i}:{program.inputs[slot]}" for i, slot in enumerate(slots)) or "nothing"
 
 
 def _count(count: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .program import Program
+from ..program import Program
 
 __all__ = ["ConstantNames", "function_name"]
 

@@ -1,0 +1,1 @@
+"""C source of a `Program`: one function, straight-line or in loops."""
