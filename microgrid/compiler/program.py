@@ -16,7 +16,7 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Draft", "Program", "Step", "as_values", "find_shared"]
+__all__ = ["Draft", "Program", "Step", "as_values", "expression", "find_shared"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
@@ -165,7 +165,7 @@ class Program:
         return hash(self._key)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Program, (self.inputs, self.steps, self.outputs, self.labels)
+        return type(self), (self.inputs, self.steps, self.outputs, self.labels)
 
     @property
     def _key(self) -> tuple[object, ...]:
@@ -249,7 +249,7 @@ class Program:
         lines = [f"program({', '.join(self.inputs)}):  # {count}"]
         for slot, op, operands in self.walk():
             if op is not CONSTANT:
-                lines.append(f"    {names[slot]} = {_expression(op, [names[i] for i in operands])}")
+                lines.append(f"    {names[slot]} = {expression(op, [names[i] for i in operands])}")
         returned = ", ".join(names[slot] for slot in self.outputs) or "nothing"
         return "\n".join([*lines, f"    return {returned}"])
 
@@ -346,7 +346,7 @@ class Draft:
 _INFIX = frozenset(["+", "-", "*", "/", "//", "%", "**", "<", "<=", "=="])
 
 
-def _expression(op: Primitive, operands: Sequence[str]) -> str:
+def expression(op: Primitive, operands: Sequence[str]) -> str:
     """Return an operation as a mathematician writes it."""
     if op.name in _INFIX and len(operands) == 2:
         return f"{operands[0]} {op.name} {operands[1]}"

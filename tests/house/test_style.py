@@ -69,11 +69,11 @@ def lines_of(place):
 BUDGET = {
     "the top": 5040,
     "arrays/": 2400,
-    "compiler/": 1740,
+    "compiler/": 1810,
     "compiler/c/": 870,
     "compiler/calls/": 1700,
     "compiler/ir/": 1960,
-    "compiler/loops/": 1330,
+    "compiler/loops/": 1640,
     "compiler/native/": 740,
     "compiler/training/": 735,
     "core/": 1955,

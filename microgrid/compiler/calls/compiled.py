@@ -22,6 +22,7 @@ from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..c.source import c_source
+from ..loops.listing import LoopProgram
 from ..native.kernel import ArrayKernel
 from ..native.rows import common_shape
 from ..passes import optimize_graph
@@ -253,7 +254,10 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     def program(self) -> Program:
         """The listing of what is computed for arguments of the latest structure.
 
-        Before the first call it is the one for plain numbers.
+        Before the first call it is the one for plain numbers. A long one is printed in loops, where
+        it has any: one line for all operations that differ in nothing but the positions of their
+        operands, and "j in 64" for j from 0 to 63. A sum Σ_i may have been added up in another
+        order of i.
 
         Raises:
             TypeError: the function does not take plain numbers; then it must be called first.
@@ -325,7 +329,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         clock = graph.clock
         names, positions = call.inputs()
         shared = tuple(positions)
-        program, structure, captured = self._trace(call, names)
+        traced, structure, captured = self._trace(call, names)
+        program = LoopProgram.of(traced)
         merged, places = _merge_outputs(program)
         template = template_of(structure, places)
         entries = self._entries.values()

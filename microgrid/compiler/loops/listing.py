@@ -1,0 +1,318 @@
+"""The listing of a long program in loops: each family is one line, as a reader would write it.
+
+    v1[j] = relu(Σ_i w[j][i]·x[i] + b[j]) for j in 64, i in 784
+
+A family that one other alone reads, turn by turn, is written inside that one's line.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, repeat
+from math import prod
+
+import numpy as np
+
+from ...core.primitive import CONSTANT, Primitive
+from ..names import Names
+from ..passes import lists_of
+from ..program import Program, expression
+from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, find_families
+from .runs import Access, Affine, Item, Whole, access, find_runs, one_by_one, read_run
+
+__all__ = ["Listing", "LoopProgram"]
+
+SHORT = 60  # operations: a program is read as it is
+LEAST_OPERANDS = 4  # of steps, for each that the listing in loops has
+MOST_WRITTEN = 80  # characters of a family inside another one's line
+MOST_ENTRIES = 8  # of a table, before an ellipsis
+MOST_ITEMS = 4  # that repeat together in a list of inputs or results
+LEAST_TIMES = 3  # that they do
+SUM, FOLD, PRODUCT, POWER, ATOM = range(5)  # how tightly an expression holds together
+LEVELS = {  # of the result, and the least ones of its operands
+    **dict.fromkeys(["+", "-"], (SUM, SUM, FOLD)),
+    **dict.fromkeys(["*", "/"], (PRODUCT, PRODUCT, POWER)),
+    "neg": (SUM, POWER),
+}
+SIGNS = {"+": "Σ", "sum": "Σ", "dot": "Σ", "prod": "Π"}
+
+Text = tuple[str, int]  # an expression, and its level
+Group = tuple[int, list[tuple[int, Whole]]]  # times, families with positions
+
+
+class LoopProgram(Program):
+    """A `Program` that is printed in loops where it is long and they are few."""
+
+    @classmethod
+    def of(cls, program: Program) -> LoopProgram:
+        """Return a program that is printed so."""
+        made = cls._of_parts(program.inputs, program.steps, program.outputs, program.labels)
+        assert isinstance(made, cls)
+        return made
+
+    def __repr__(self) -> str:
+        if len(self) > SHORT and (listing := Listing(self)).is_short:
+            return listing.text()
+        return super().__repr__()
+
+
+class Listing:
+    """The lines that print a program in loops, and the names in them.
+
+    Args:
+        program: the computation.
+        most_entries: how many entries of a table are written out.
+    """
+
+    def __init__(self, program: Program, most_entries: int = MOST_ENTRIES) -> None:
+        self.program, self.most_entries = program, most_entries
+        first, size = len(program.inputs), len(program.inputs) + len(program.steps)
+        found = find_families(program, Uses([NO_USE] * size, [0] * size, size), (), anyway=True)
+        assert found
+        self.families = {family.number: family for family in found.families}
+        self.constants = [repr(x) for x in found.constants]
+        self.inputs = Names(program.inputs)
+        self.fresh = {letter: self.inputs.make_fresh(letter) for letter in ("v", "t")}
+        self.outer = [*self.inputs.leave_out("jklmnpqr"), *(f"j_{i}" for i in range(9))]
+        self.inner = [*self.inputs.leave_out("iabcdefg"), *(f"i_{i}" for i in range(99))]
+        self.names: dict[int, str] = {}
+        self.tables: dict[tuple[str, ...], str] = {}
+        self.lines: list[str] = []
+        self.home = np.zeros((size, 2), np.int64)  # of each slot: the family, and where in it
+        constants = [op is CONSTANT for op, _ in program.steps]
+        members = [(family.number, np.array(family.slots)) for family in found.families]
+        members += [(COLUMN, np.arange(first)), (CONSTANTS, first + np.flatnonzero(constants))]
+        for number, slots in members:
+            self.home[slots, 0], self.home[slots, 1] = number, np.arange(len(slots))
+        self.given, self.returned = self._divide(range(first)), self._divide(program.outputs)
+        self.readers: dict[int, list[Whole]] = defaultdict(list)
+        for family in found.families:
+            for source, positions in _read(family):
+                self.readers[source].append(positions)
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether there is much less to read than in a listing of steps."""
+        read = sum(map(len, self.readers.values())) + len(self.given) + len(self.returned)
+        steps = [len(operands) for op, operands in self.program.steps if op is not CONSTANT]
+        return LEAST_OPERANDS * read <= sum(steps) + len(self.home)
+
+    def text(self) -> str:
+        """Return the listing."""
+        names = ", ".join(self._write_items(self.given))
+        self._write_families()
+        results = ", ".join(self._write_items(self.returned)) or "nothing"
+        head = f"program({names}):  # {len(self.program)} operations"
+        return "\n    ".join([head, *self.lines, f"return {results}"])
+
+    def _write_families(self) -> None:
+        """Write a line for each family that is not inside another one's."""
+        for family in self.families.values():
+            variables = self.outer[: len(family.counts)]
+            loops = dict(zip(variables, family.counts, strict=True))
+            text, _ = self._express(family, variables, loops)
+            if len(text) <= MOST_WRITTEN and self._has_one_reader(family):
+                continue
+            self.names[family.number] = name = next(self.fresh["v"])
+            index = f"[{', '.join(variables)}]" if variables else ""
+            self.lines.append(f"{name}{index} = {text}{_write_loops(loops)}")
+
+    def _has_one_reader(self, family: Family) -> bool:
+        """Return whether a family is read once, by one other, in the loops that compute it."""
+        readers = self.readers[family.number]
+        return (
+            len(readers) == 1
+            and family.number not in self.home[list(self.program.outputs), 0]
+            and readers[0].shape == family.counts
+            and bool((readers[0].ravel() == np.arange(len(family.slots))).all())
+        )
+
+    def _express(self, family: Family, variables: Sequence[str], loops: dict[str, int]) -> Text:
+        """Return what computes a turn of a family, and enter the loops of its lists."""
+        operands, name = iter(_read(family)), family.op.name
+        terms: list[Text] = []
+        for run in family.runs:
+            within = [x for x in self.inner if x not in loops][: len(run.counts)]
+            loops.update(zip(within, run.counts, strict=True))
+            read = [self._refer(*next(operands), [*variables, *within], loops) for _ in run.label]
+            if not family.is_list:
+                return _apply(family.op, read)
+            is_term = not within and len(read) == 1
+            factors = [_enclose(x, PRODUCT if len(read) == 1 else ATOM) for x in read]
+            folds = "".join(f"{SIGNS.get(name, name)}_{x} " for x in within)
+            terms.append(read[0] if is_term else (folds + "·".join(factors), FOLD))
+        terms += [self._refer(*rest, variables, loops) for rest in operands]
+        if len(terms) == 1:
+            return terms[0]
+        if SIGNS.get(name) == "Σ":
+            return " + ".join(_enclose(term, FOLD) for term in terms), SUM
+        return f"{name}({', '.join(text for text, _ in terms)})", ATOM
+
+    def _refer(
+        self, source: int, positions: Whole, variables: Sequence[str], loops: dict[str, int]
+    ) -> Text:
+        """Return what a reader at these positions of a family reads, turn by turn."""
+        if source == CONSTANTS:
+            text = self._choose([self.constants[k] for k in positions.flat], positions, variables)
+            return text, SUM if text.startswith("-") else ATOM
+        if source == COLUMN:
+            return self._name_inputs(positions, variables), ATOM
+        family = self.families[source]
+        if source not in self.names:
+            return self._express(family, variables, loops)
+        places = np.unravel_index(positions, family.counts) if family.counts else ()
+        index = ", ".join(self._index(place, variables) for place in places)
+        return self.names[source] + (f"[{index}]" if index else ""), ATOM
+
+    def _name_inputs(self, positions: Whole, variables: Sequence[str]) -> str:
+        """Return the names of inputs, of which all but numbers may be the same."""
+        if (name := self.inputs.find_common(positions)) is None:
+            names = [self.inputs.spell(k) for k in positions.ravel().tolist()]
+            return self._choose(names, positions, variables)
+        (text, *others), numbers = name
+        for column, after in zip(numbers, others, strict=True):
+            number = self._index(column, variables)
+            is_index = text.endswith(("[", ", ")) and after.startswith(("]", ", "))
+            text += (number if is_index or number.isdigit() else f"[{number}]") + after
+        return text
+
+    def _index(self, positions: Whole, variables: Sequence[str]) -> str:
+        """Return positions as a formula of the loops' variables, or as a table."""
+        at = access(positions.ravel(), positions.shape)
+        if not isinstance(at, Affine):
+            return self._choose([str(k) for k in positions.flat], positions, variables)
+        moves = [(n, x) for n, x in zip(at.strides, variables, strict=True) if n]
+        terms = [("-" if n < 0 else "+", x if abs(n) == 1 else f"{abs(n)}*{x}") for n, x in moves]
+        if at.base or not terms:  # before what is subtracted, after what is added
+            terms.insert(0 if any(n < 0 for n, _ in moves) else len(terms), ("+", str(at.base)))
+        return " ".join(f"{sign} {term}" for sign, term in terms).removeprefix("+ ")
+
+    def _choose(self, entries: list[str], shape: Whole, variables: Sequence[str]) -> str:
+        """Return which of the entries a turn takes: the only one, or one of a table."""
+        lattice = np.array(entries, object).reshape(shape.shape)
+        for axis in range(lattice.ndim):
+            first = lattice.take([0], axis)
+            lattice = first if (lattice == first).all() else lattice
+        if lattice.size == 1:
+            return str(lattice.flat[0])
+        key = tuple(lattice.flat)
+        if key not in self.tables:
+            self.tables[key] = next(self.fresh["t"])
+            cut = ", …" if len(key) > self.most_entries else ""
+            self.lines.append(f"{self.tables[key]} = ({', '.join(key[: self.most_entries])}{cut})")
+        turns = read_run(lattice.shape, one_by_one(lattice.shape)).reshape(lattice.shape)
+        return f"{self.tables[key]}[{self._index(turns, variables)}]"
+
+    def _divide(self, slots: Sequence[int]) -> list[Group]:
+        """Return inputs or results as runs, of which a few may repeat together."""
+        homes = self.home[list(slots)].reshape(-1, 2)
+        sources, positions = homes.T
+        deepest = max([len(each.counts) for each in self.families.values()], default=0)
+        deepest = max(deepest, self.inputs.numbers.shape[1])
+        labels, places = np.zeros_like(homes), np.zeros((len(homes), 1 + deepest), np.int64)
+        labels[:, 0], places[:, 0] = sources, positions * (sources == CONSTANTS)
+        for source in set(sources.tolist()) - {CONSTANTS}:
+            members = sources == source
+            at = positions[members]
+            if source == COLUMN:
+                labels[members, 1] = self.inputs.patterns[at]
+                columns = list(self.inputs.numbers[at].T)
+            else:
+                columns = list(np.unravel_index(at, self.families[source].counts or (1,)))
+            for axis, column in enumerate(columns, 1):
+                places[members, axis] = column
+        return _find_groups(find_runs(labels, places), homes)
+
+    def _write_items(self, groups: Sequence[Group]) -> Iterator[str]:
+        """Yield the text of each group of inputs or results."""
+        for times, items in groups:
+            loops = {self.outer[0]: times} if times > 1 else {}
+            texts = []
+            for source, positions in items:
+                own = self.outer[len(loops) :][: positions.ndim - len(loops)]
+                text, _ = self._refer(source, positions, [*loops, *own], {})
+                within = dict(zip(own, positions.shape[len(loops) :], strict=True))
+                texts.append(f"({text}{_write_loops(within)})" if within else text)
+            text = ", ".join(texts)
+            yield f"({text}{_write_loops(loops)})" if loops else text
+
+
+def _apply(op: Primitive, operands: Sequence[Text]) -> Text:
+    """Return an operation on expressions, of which some need parentheses."""
+    if op.name == "dot":
+        (left, right), start = lists_of(op, tuple(range(len(operands))))
+        terms = [
+            f"{_enclose(operands[i], ATOM)}·{_enclose(operands[k], ATOM)}"
+            for i, k in zip(left, right, strict=True)
+        ]
+        return " + ".join([*terms, *[_enclose(operands[i], FOLD) for i in start]]), SUM
+    texts = [text for text, _ in operands]
+    if expression(op, ["x"] * len(texts)).startswith(f"{op.name}("):
+        return expression(op, texts), ATOM
+    level, *least = LEVELS.get(op.name, (POWER, ATOM, ATOM))
+    parts = [_enclose(x, at) for x, at in zip(operands, least, strict=False)]
+    return expression(op, parts), level
+
+
+def _find_groups(items: Sequence[Item], homes: Whole) -> list[Group]:
+    """Return items that repeat, a few together and evenly far apart, as groups."""
+    sizes = [prod(run.counts) for run, _ in items]
+    begins = [0, *accumulate(sizes)]
+    groups: list[Group] = []
+    k = 0
+    while k < len(items):
+        times, each = max(
+            [(_count_repeats(items, k, each), each) for each in range(2, MOST_ITEMS + 1)],
+            key=lambda pair: pair[0] * pair[1],
+        )
+        if times < LEAST_TIMES:
+            times, each = 1, 1
+        group, period = [], begins[k + each] - begins[k]
+        for i in range(k, k + each):
+            counts = (*[times] * (times > 1), *items[i][0].counts)
+            at = np.add.outer(period * np.arange(times), begins[i] + np.arange(sizes[i]))
+            found = homes[at.reshape(counts)]
+            group.append((int(found[..., 0].flat[0]), found[..., 1]))
+        groups.append((times, group))
+        k += times * each
+    return groups
+
+
+def _count_repeats(items: Sequence[Item], begin: int, each: int) -> int:
+    """Return how often a few items, from one on, are there in a row, evenly far apart."""
+    times, first = 1, None
+    for k in range(begin + each, len(items) - each + 1, each):
+        pairs = zip(items[k - each : k], items[k : k + each], strict=True)
+        step = [
+            np.subtract(y, x).tolist() if run == other else None for (run, x), (other, y) in pairs
+        ]
+        if None in step or step != (first or step):
+            break
+        times, first = times + 1, step
+    return times
+
+
+def _read(family: Family) -> Iterator[tuple[int, Whole]]:
+    """Yield for each operand its family, and the positions that the turns of all loops read."""
+    operands = iter(zip(family.sources, family.accesses, strict=True))
+    for run in family.runs:
+        strides = zip(*run.strides, strict=True) if run.counts else repeat(())
+        for _, moves in zip(run.label, strides, strict=False):
+            source, at = next(operands)
+            moved = np.add.outer(_read_at(at, family), read_run(run.counts, Affine(0, moves)))
+            yield source, moved.reshape((*family.counts, *run.counts))
+    for source, at in operands:
+        yield source, _read_at(at, family).reshape(family.counts)
+
+
+def _read_at(at: Access, family: Family) -> Whole:
+    return read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
+
+
+def _write_loops(loops: Mapping[str, int]) -> str:
+    return " for " * bool(loops) + ", ".join(f"{x} in {times}" for x, times in loops.items())
+
+
+def _enclose(text: Text, least: int) -> str:
+    return text[0] if text[1] >= least else f"({text[0]})"
