@@ -29,10 +29,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Keep the collected tests out of the garbage collector's walks, and let these be seldom."""
+    """Keep the collected tests out of the garbage collector's walks, which they would make long."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, *gc.get_threshold()[1:])
 
 
 @pytest.hookimpl(wrapper=True)
