@@ -29,6 +29,7 @@ import microgrid
 from microgrid import MLP
 from microgrid.compiler.ir.machine import Code, this_machine
 from microgrid.compiler.native.kernel import ArrayKernel
+from tests.compiler.kernels import straight
 
 from .growth import (
     HIDDEN,
@@ -57,6 +58,7 @@ from .networks import (
     training,
 )
 from .scalars import (
+    STRAIGHT,
     c_rk4,
     compiled,
     convolution,
@@ -65,6 +67,7 @@ from .scalars import (
     integrator_sides,
     loss_sides,
     populations,
+    program_of,
     recurrence,
 )
 from .sides import (
@@ -385,12 +388,17 @@ def scalars(options: argparse.Namespace) -> None:
         if fits(name, operations, options):
             sides = partial(loss_sides, function)
             title = f"loss and gradient of {what}, {options.rows} rows"
-            measure(Row(name, title, sides, "microgrid's kernel"), options)
+            measure(Row(name, title, sides, "microgrid's kernel", [STRAIGHT]), options)
             w, x, target = inputs_of(function, options.rows)
             parts = parts_of(lambda f=function, given=(w, x, target): compiled(f)(*given))
             print(f"  {tell_parts(parts)}")
             if function is convolution:
                 print(f"  target: the first result {verdict(parts['whole'], 0.15, ' s')}")
+            else:
+                given = program_of(function, w, x, target), range(len(w)), "sum"
+                seconds = median_of(partial(straight, *given))
+                share = (parts["loops and text"] + parts["LLVM"]) / seconds
+                print(f"  target: compiling over that without loops {verdict(share, 1 / 3)}")
 
 
 # Pictures

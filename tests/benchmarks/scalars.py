@@ -11,8 +11,11 @@ import numpy as np
 
 import microgrid
 from microgrid import dot, relu, tanh, value_and_grad
+from tests.compiler.kernels import straight
 
-from .sides import Side, c_library, flat, kernel_alone, peer
+from .sides import Side, c_library, code_alone, flat, kernel_alone, peer
+
+STRAIGHT = "without loops"
 
 
 def convolution(w: Sequence[Any], image: Sequence[Any], target: Any) -> Any:
@@ -54,6 +57,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     return microgrid.compile(value_and_grad(function), shared=0, reduce="sum")
 
 
+def program_of(function: Callable[..., Any], *given: Any) -> Any:
+    """Return the program of the compiled loss and its gradient."""
+    return compiled(function).prepare(*given)
+
+
 def loss_sides(function: Callable[..., Any], rows: int) -> Iterator[Side]:
     """Yield the sides of the loss and gradient of a convolution or a recurrence."""
     w, x, target = inputs_of(function, rows)
@@ -61,6 +69,8 @@ def loss_sides(function: Callable[..., Any], rows: int) -> Iterator[Side]:
     step(w, x, target)
     yield Side("microgrid's kernel", kernel_alone(step, w, [*x, target]), np.array)
     yield Side("microgrid, called", lambda: step(w, x, target), flat)
+    whole = straight(step.program, range(len(w)), "sum").kernel
+    yield Side(STRAIGHT, code_alone(whole, w, [*x, target]), None)
     if jax := peer("jax"):
         loss = {convolution: jax_convolution, recurrence: jax_recurrence}[function]
         both = jax.jit(jax.value_and_grad(loss))

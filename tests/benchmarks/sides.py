@@ -163,7 +163,11 @@ def matrix_loss(relu: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def kernel_alone(compiled: Any, parameters: Any, columns: Sequence[Any]) -> Callable[[], Any]:
     """Return the machine code of a compiled mean over rows, without the call around it."""
-    kernel = compiled._latest.kernel.kernel
+    return code_alone(compiled._latest.kernel.kernel, parameters, columns)
+
+
+def code_alone(kernel: Any, parameters: Any, columns: Sequence[Any]) -> Callable[[], Any]:
+    """Return the machine code of a kernel that adds up over rows."""
     numbers = np.zeros(kernel.text.room)
     numbers[: len(parameters)] = parameters
     sums = np.zeros(len(kernel.text.totals))
