@@ -47,9 +47,10 @@ def find_runs(labels: Whole, positions: Whole) -> list[Item]:
 
     A run's entries have one label in common, and are a constant difference apart.
 
-    >>> find_runs(np.zeros((4, 1), int), np.array([[3], [5], [7], [0]]))
-    [(Run(counts=(3,), strides=((2,),), label=(0,)), (3,)),
-     (Run(counts=(), strides=(), label=(0,)), (0,))]
+    >>> for run in find_runs(np.zeros((4, 1), int), np.array([[3], [5], [7], [0]])):
+    ...     print(run)
+    (Run(counts=(3,), strides=((2,),), label=(0,)), (3,))
+    (Run(counts=(), strides=(), label=(0,)), (0,))
     """
     items, count = [], len(positions)
     if count > 1:

@@ -44,7 +44,7 @@ def plot_confusion_matrix(
         TypeError: the matrix holds something that is not a number.
 
     >>> plot_confusion_matrix([[9, 1], [0, 10]], classes=["no", "yes"])
-    Picture(1.7 x 1.7 inches)
+    Picture(1.6 x 1.6 inches)
     """
     counts = _counts(matrix)
     size = len(counts)
