@@ -249,6 +249,8 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     __len__ = __setitem__ = __delitem__ = __reversed__ = __matmul__ = __rmatmul__ = __getitem__
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # which NumPy asks for by the thousand, and nobody reads
+            raise AttributeError(name=name, obj=self)
         why = "" if name.startswith("_") else self.why_single
         raise AttributeError(f"{self!r} has no attribute {name!r}{why}", name=name, obj=self)
 

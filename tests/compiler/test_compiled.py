@@ -1430,3 +1430,17 @@ def test_functions_that_are_gone_keep_no_memory():
     for i in range(100):
         compile_one(i)
     assert resident_bytes() - before < MOST_BYTES_KEPT
+
+
+def test_sums_are_numbers_one_by_one_and_arrays_where_arrays_were():
+    w, x = np.arange(6.0).reshape(2, 3), np.arange(4.0)
+
+    def f(w, x):
+        return w * x, [w[0, 1] * x, w[1, 2] * x, x], w[::-1, ::2] * x
+
+    table, (a, b, c), part = mg.compile(f, shared="w", reduce="sum")(w, x)
+    assert same(table, w * 6.0)
+    assert same(part, w[::-1, ::2] * 6.0)
+    assert [(type(k), k) for k in (a, b, c)] == [(float, 6.0), (float, 30.0), (float, 6.0)]
+    table[...] = -1.0
+    assert part[0, 0] == 18.0

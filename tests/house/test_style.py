@@ -69,9 +69,9 @@ def lines_of(place):
 BUDGET = {
     "the top": 5040,
     "arrays/": 2400,
-    "compiler/": 1810,
+    "compiler/": 1820,
     "compiler/c/": 870,
-    "compiler/calls/": 1700,
+    "compiler/calls/": 1730,
     "compiler/ir/": 1960,
     "compiler/loops/": 1640,
     "compiler/native/": 740,

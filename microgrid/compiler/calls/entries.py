@@ -17,7 +17,7 @@ from ..native.memory import empty
 from ..native.rows import DOUBLE, PIECE
 from ..program import Program
 from .outs import is_ready
-from .results import Fill, Template, filler
+from .results import Fill, Sums, Template, filler
 
 __all__ = ["Direct", "Entry"]
 
@@ -58,10 +58,10 @@ class Entry:
         columns: Sequence[NDArray[Any] | float],
         shape: tuple[int, ...],
         outs: Mapping[int, NDArray[np.float64]] = NO_ARRAYS,
-    ) -> list[Any]:
+    ) -> Sequence[Any]:
         """Return the outputs of the kernel, each an array of a shape or a number."""
         found = self.kernel(shared, columns, shape, outs)
-        return found.tolist() if isinstance(found, np.ndarray) else found
+        return Sums(found) if isinstance(found, np.ndarray) else found
 
 
 class Direct:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...derivatives.trees import Structure, flatten, like
 from ..native.memory import empty
 
-__all__ = ["Fill", "Template", "filler", "template_of"]
+__all__ = ["Fill", "Sums", "Template", "filler", "template_of"]
 
 Fill = Callable[[Sequence[Any]], Any]
 
@@ -22,17 +22,36 @@ Fill = Callable[[Sequence[Any]], Any]
 Template: TypeAlias = "int | Block | Mapping[Any, Template] | Sequence[Template]"
 
 
+class Sums(Sequence[float]):
+    """Outputs that were added up: numbers, which are in an array for those who want an array."""
+
+    def __init__(self, array: NDArray[np.float64]) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.array.item(k)
+
+
 @dataclass(slots=True)
 class Block:
     """An array in a template: which outputs are in it, and for each entry which of these it is."""
 
     outputs: list[int]
     places: NDArray[np.int64]
+    _all: NDArray[np.int64] = field(init=False)  # the output of each entry
+
+    def __post_init__(self) -> None:
+        self._all = np.array(self.outputs, int)[self.places]
 
     def fill(self, outputs: Sequence[Any]) -> NDArray[Any]:
         """Return the array of outputs, with the dimensions of their rows before its own."""
         if not self.outputs:
             return np.empty(self.places.shape)
+        if isinstance(outputs, Sums):
+            return outputs.array.take(self._all)
         entries = [outputs[k] for k in self.outputs]
         shape = np.shape(entries[0])
         if not shape:  # single numbers, which are no arrays to stack
@@ -108,10 +127,15 @@ def _filler_of_numbers(
     seen.update(places)
     get, keys = itemgetter(*places), list(named)
     if type(template) is list:
-        return lambda outputs: list(get(outputs))
+        return lambda outputs: list(get(_numbers(outputs)))
     if type(template) is tuple:
-        return get
-    return lambda outputs: like(template, dict(zip(keys, get(outputs), strict=True)))
+        return lambda outputs: get(_numbers(outputs))
+    return lambda outputs: like(template, dict(zip(keys, get(_numbers(outputs)), strict=True)))
+
+
+def _numbers(outputs: Sequence[Any]) -> Sequence[Any]:
+    """Return outputs as what many of them are quickly taken from."""
+    return outputs.array.tolist() if isinstance(outputs, Sums) else outputs
 
 
 def _copy(output: Any) -> Any:
