@@ -166,8 +166,8 @@ def large(options: argparse.Namespace) -> None:
             f"  {size['operations']:10,}  {size['parameters']:10,}  {length(size['compile'])}"
             f"     {length(cost)}  {size['memory']:4.0f} MB          {length(size['run'])}"
         )
-    spread = verdict(max(costs) / min(costs), MOST_SPREAD)
-    print(f"  target: the greatest time of an operation over the least {spread}")
+    growth = max([cost / min(costs[: i + 1]) for i, cost in enumerate(costs)])
+    print("  target: an operation over one of a smaller program", verdict(growth, MOST_SPREAD))
     for size in found:
         if size["hidden"] == BIG:
             print(f"  target: {size['operations']:,} operations", end=" ")
