@@ -19,10 +19,12 @@ settings.load_profile("short")  # `pytest --hypothesis-profile=thorough` searche
 
 
 def pytest_configure(config):
-    """Keep what is compiled of tests in pytest's cache where Python may write none beside them.
+    """Let Ctrl-C interrupt, and keep what is compiled of tests in pytest's cache if nowhere else.
 
-    Each worker takes seconds to rewrite their assertions.
+    What a shell starts in the background ignores Ctrl-C. Where Python may write no bytecode beside
+    the tests, each worker takes seconds to rewrite their assertions.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cache = getattr(config, "cache", None)
     if sys.dont_write_bytecode and cache:
         sys.pycache_prefix, sys.dont_write_bytecode = str(cache.mkdir("bytecode")), False
