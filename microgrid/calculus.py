@@ -23,7 +23,7 @@ from .core.reals import number, number_of_kind
 from .derivatives.checkpoints import expanding
 from .derivatives.linearization import Linearization, is_closed
 from .derivatives.series import coefficients
-from .derivatives.trees import Structure, flatten, map_values
+from .derivatives.trees import Structure, Tree, flatten, map_values
 from .derivatives.wrapping import Wrapped
 from .engine import Value
 from .functional import Number
@@ -254,7 +254,7 @@ def vjp(
 ) -> tuple[Value, Callable[[Scalar], tuple[Value, ...]]]: ...
 @overload
 def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
-def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[Tree, ...]]]:
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
     That function takes a cotangent of the structure of f's value, and returns a tuple with the
@@ -269,7 +269,7 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[An
         roots, outputs = _roots(call.output, "vjp")
         linear = Linearization(roots, call.nodes)
 
-    def pull(cotangent: object) -> tuple[Any, ...]:
+    def pull(cotangent: object) -> tuple[Tree, ...]:
         given = _scalars_like("the cotangent", cotangent, outputs)
         need, kinds = "a cotangent is a real number", [_kind([root]) for root in roots]
         cotangents = [
@@ -280,7 +280,7 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Any], tuple[An
             require_fresh(topological_order(*roots))  # a leaf may have changed since
         with recording():
             row = linear.pull(cotangents)
-        derivatives: tuple[Any, ...] = call.structure.result(call.release([row])[0])
+        derivatives: tuple[Tree, ...] = call.structure.result(call.release([row])[0])
         return derivatives
 
     return outputs.argument(call.release([roots])[0]), pull
@@ -351,7 +351,7 @@ class Transform(Wrapped, Generic[P]):
 
     def _value_and_gradient(
         self, transform: str, args: Sequence[object], kwargs: Mapping[str, object]
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Tree, Tree]:
         with recording():
             call = self._call(transform, args, kwargs)
             output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
@@ -376,7 +376,7 @@ class Gradient(Transform[P]):
     def __call__(self, x: list[float], /, *args: P.args, **kwargs: P.kwargs) -> list[float]: ...
     @overload
     def __call__(self, x: Inputs, /, *args: P.args, **kwargs: P.kwargs) -> Inputs: ...
-    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         """Return the gradient of the function at the arguments."""
         value, derivative = self._value_and_gradient("grad", args, kwargs)
         return (derivative, value[1]) if self.has_aux else derivative
@@ -403,7 +403,7 @@ class ValueAndGradient(Transform[P]):
     ) -> tuple[Value, list[Value]]: ...
     @overload
     def __call__(self, x: Inputs, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Inputs]: ...
-    def __call__(self, /, *args: Any, **kwargs: Any) -> tuple[object, object]:
+    def __call__(self, /, *args: object, **kwargs: object) -> tuple[object, object]:
         """Return the function's value at the arguments, and its gradient."""
         return self._value_and_gradient("value_and_grad", args, kwargs)
 
@@ -433,7 +433,7 @@ class Jacobian(Transform[P], Generic[P, Output]):
     ) -> list[list[Value]]: ...
     @overload
     def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
-    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         """Return the derivative of each output of the function with respect to each input."""
         with recording():
             call = self._call("jacobian", args, kwargs)
@@ -459,7 +459,7 @@ class Hessian(Transform[P]):
     ) -> list[list[Value]]: ...
     @overload
     def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
-    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         """Return the second derivatives of the function, by each pair of inputs."""
         with recording():
             call = self._call("hessian", args, kwargs)
@@ -487,7 +487,7 @@ class _Call:
         chosen = _positions(argnums, len(args), transform)
         leaves, structure = flatten(tuple([args[i] for i in chosen]))
         self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
-        new: dict[int, Any] = {}
+        new: dict[int, Tree] = {}
         if owns_arguments:
             self.nodes = leaves
         else:

@@ -22,7 +22,7 @@ from itertools import accumulate
 from typing import Any, TypeVar, overload
 
 from .core import primitive
-from .core.array_rules import Array, ArrayType, is_array
+from .core.array_rules import Array, ArrayType, Numeric, is_array
 from .core.operators import method_of
 from .core.primitive import (
     Primitive,
@@ -331,7 +331,7 @@ def where(condition: Value | float, x: Value | float, y: Value | float) -> Value
 def where(
     condition: Array | Value | float, x: Array | Value | float, y: Array | Value | float
 ) -> Any: ...
-def where(condition: object, x: object, y: object) -> Any:
+def where(condition: object, x: object, y: object) -> object:
     """Return x if the condition holds, else y; all the gradient goes to the one chosen.
 
     >>> x = Value(0.0)
@@ -348,7 +348,7 @@ def where(condition: object, x: object, y: object) -> Any:
 def clip(x: Scalar, min: float | None = None, max: float | None = None) -> Scalar: ...
 @overload
 def clip(x: ArrayType, min: float | None = None, max: float | None = None) -> ArrayType: ...
-def clip(x: Any, min: float | None = None, max: float | None = None) -> Any:
+def clip(x: Numeric, min: float | None = None, max: float | None = None) -> Numeric:
     """Return x held between two constants, either of which may be left out.
 
     The derivative is 1 on the closed interval, so a parameter at its bound can leave it; where the
@@ -375,7 +375,7 @@ def clip(x: Any, min: float | None = None, max: float | None = None) -> Any:
 def leaky_relu(x: Scalar, negative_slope: float = 0.01) -> Scalar: ...
 @overload
 def leaky_relu(x: ArrayType, negative_slope: float = 0.01) -> ArrayType: ...
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+def leaky_relu(x: Numeric, negative_slope: float = 0.01) -> Numeric:
     """Return x where it is positive, else `negative_slope * x`; the slope at 0 is the negative one.
 
     >>> leaky_relu(-2.0, 0.1)
@@ -388,7 +388,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 def elu(x: Scalar, alpha: float = 1.0) -> Scalar: ...
 @overload
 def elu(x: ArrayType, alpha: float = 1.0) -> ArrayType: ...
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Numeric, alpha: float = 1.0) -> Numeric:
     """Return x where it is positive, else `alpha * (exp(x) - 1)` (Clevert et al. 2015).
 
     >>> elu(-1000.0)
@@ -401,7 +401,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 def log_sigmoid(x: Scalar) -> Scalar: ...
 @overload
 def log_sigmoid(x: ArrayType) -> ArrayType: ...
-def log_sigmoid(x: Any) -> Any:
+def log_sigmoid(x: Numeric) -> Numeric:
     """Return log(sigmoid(x)), finite for every finite x.
 
     >>> log_sigmoid(-1000.0)
@@ -414,7 +414,7 @@ def log_sigmoid(x: Any) -> Any:
 def silu(x: Scalar) -> Scalar: ...
 @overload
 def silu(x: ArrayType) -> ArrayType: ...
-def silu(x: Any) -> Any:
+def silu(x: Numeric) -> Numeric:
     """Return x * sigmoid(x), also called swish (Elfwing et al. 2017).
 
     >>> silu(0.0)
@@ -427,7 +427,7 @@ def silu(x: Any) -> Any:
 def gelu(x: Scalar) -> Scalar: ...
 @overload
 def gelu(x: ArrayType) -> ArrayType: ...
-def gelu(x: Any) -> Any:
+def gelu(x: Numeric) -> Numeric:
     """Return x times the normal distribution's cumulative probability at x (Hendrycks et al. 2016).
 
     >>> gelu(100.0), gelu(-100.0)
@@ -472,7 +472,7 @@ def minimum(x: Array | Value | float, y: Array | Value | float) -> object:
     return min_(x, y)
 
 
-def _operands(xs: object, function: str, at_least: int = 0) -> tuple[Any, ...]:
+def _operands(xs: object, function: str, at_least: int = 0) -> tuple[Numeric, ...]:
     if is_array(xs) and xs.ndim != 1:
         raise TypeError(
             f"{function} needs a sequence of numbers, got an array of {xs.ndim} dimensions; "
@@ -669,7 +669,7 @@ def softmax(xs: Iterable[object]) -> Sequence[object]:
     return [*map(share, powers, _rests(powers))]
 
 
-def _rests(xs: list[Any]) -> list[Any]:
+def _rests(xs: list[Numeric]) -> list[Numeric]:
     """Return for each number the sum of the others."""
     before = [0.0, *accumulate(xs[:-1])]
     after = [0.0, *accumulate(xs[:0:-1])][::-1]

@@ -19,7 +19,7 @@ from .core.array_rules import is_array
 from .core.graph import order_beyond
 from .core.sequences import entries, is_ordered
 from .derivatives.checkpoints import run_without_graph, values_in
-from .derivatives.trees import like, map_values
+from .derivatives.trees import Tree, like, map_values
 from .engine import Value
 from .guards.checks import LONGEST, quote, require_bools, require_functions, require_whole_numbers
 
@@ -31,7 +31,7 @@ NUMBERS = {float, int, Value}
 FEW = 1000  # steps at most that are traced without a look at their size
 
 Carry = TypeVar("Carry")
-Step = Callable[..., Any]
+Step = Callable[..., Tree]
 
 
 def scan(
@@ -114,8 +114,8 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
 
 
 def _run(
-    f: Any, step: Step, carry: Any, xs: list[Any] | None, count: int, checkpoint: bool
-) -> tuple[Any, list[Any]]:
+    f: Any, step: Step, carry: Tree, xs: list[Tree] | None, count: int, checkpoint: bool
+) -> tuple[Tree, list[Tree]]:
     """Return the last carry, and the ys that are not None, in the order of the steps."""
     if count and _is_compiled(f) and f.function and not f.shared and not f.reduce:
         from .compiler.calls.steps import single_numbers, take_steps
@@ -125,7 +125,7 @@ def _run(
             if taken := take_steps(compiled, partial(step, f), given, count):
                 return taken
     size = isqrt(count - 1) + 1 if checkpoint and count else count
-    ys: list[Any] = []
+    ys: list[Tree] = []
     for begin in range(0, count, size or 1):
         end = min(begin + size, count)
         part = [None] * (end - begin) if xs is None else xs[begin:end]
@@ -140,10 +140,10 @@ def _run(
     return carry, ys
 
 
-def _take_steps(step: Step, carry: Any, xs: list[Any], count: int) -> tuple[Any, list[Any]]:
+def _take_steps(step: Step, carry: Tree, xs: list[Tree], count: int) -> tuple[Tree, list[Tree]]:
     """Take some of a number of steps, likewise."""
     carry = map_values(lambda x: x, carry)  # of which a step may change the lists
-    ys: list[Any] = []
+    ys: list[Tree] = []
     for i, x in enumerate(xs):
         before = carry
         carry, y = step(carry, x)
@@ -154,7 +154,7 @@ def _take_steps(step: Step, carry: Any, xs: list[Any], count: int) -> tuple[Any,
     return carry, ys
 
 
-def _step(f: Step, carry: Any, x: object) -> tuple[Any, Any]:
+def _step(f: Step, carry: Tree, x: object) -> tuple[Tree, Tree]:
     """Take one step, and check what f returns."""
     result = f(carry, x)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -166,7 +166,7 @@ def _step(f: Step, carry: Any, x: object) -> tuple[Any, Any]:
     return result
 
 
-def _step_without_x(f: Callable[[Any], Any], carry: Any, x: object) -> tuple[Any, None]:
+def _step_without_x(f: Step, carry: Tree, x: object) -> tuple[Tree, None]:
     result = f(carry)
     _require_alike(carry, result)
     return result, None
@@ -200,7 +200,7 @@ def _is_compiled(f: object) -> bool:
     return module is not None and isinstance(f, module.Compiled)
 
 
-def _steps_of(xs: object, length: object) -> tuple[list[Any] | None, int]:
+def _steps_of(xs: object, length: object) -> tuple[list[Tree] | None, int]:
     """Return what each step gets, and how many steps there are."""
     if length is not None:
         require_whole_numbers(length=length, least=0, largest=LONGEST)
@@ -214,7 +214,7 @@ def _steps_of(xs: object, length: object) -> tuple[list[Any] | None, int]:
     return steps, len(steps)
 
 
-def _zip(xs: Any, name: str) -> list[Any]:
+def _zip(xs: Tree, name: str) -> list[Tree]:
     """Return the entries of a list, or tuples and dicts with one entry of each of their lists."""
     is_list = isinstance(xs, tuple) and not any(isinstance(x, Mapping) or is_ordered(x) for x in xs)
     if is_list or not isinstance(xs, (tuple, Mapping)):
@@ -231,7 +231,7 @@ def _zip(xs: Any, name: str) -> list[Any]:
     return [like(xs, dict(zip(keys, row, strict=True))) for row in rows]
 
 
-def _unzip(ys: list[Any], name: str = "y") -> Any:
+def _unzip(ys: list[Tree], name: str = "y") -> Tree:
     """Return a list of tuples or dicts as a tuple or dict of lists; any other as it is."""
     first = ys[0] if ys else None
     if not isinstance(first, (tuple, Mapping)):
@@ -246,7 +246,7 @@ def _unzip(ys: list[Any], name: str = "y") -> Any:
     return like(first, {key: _unzip([y[key] for y in ys], f"{name}[{key!r}]") for key in keys})
 
 
-def _are_alike(tree: Any, other: Any) -> bool:
+def _are_alike(tree: Tree, other: Tree) -> bool:
     """Return whether two trees have the same structure; of lists of numbers, without its text."""
     kind = type(tree)
     if kind in NUMBERS and type(other) in NUMBERS:
@@ -256,7 +256,7 @@ def _are_alike(tree: Any, other: Any) -> bool:
     return _structure(tree) == _structure(other)
 
 
-def _structure(tree: Any) -> str:
+def _structure(tree: object) -> str:
     """Return a tree as text, with a star for each number.
 
     >>> _structure({"a": 1.0, "b": [Value(2.0), None]})

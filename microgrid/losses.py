@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, SupportsIndex, overload
+from typing import SupportsIndex, overload
 
+from .core.array_rules import Numeric
 from .core.primitive import as_operand, locate, why_single
 from .core.sequences import (
     entries,
@@ -37,7 +38,7 @@ __all__ = [
 
 Number = float | Value
 Numbers = Number | Iterable[Number]
-OfTwo = Callable[[Any, Any], Number]
+OfTwo = Callable[[Numeric, Numeric], Number]
 
 ROWS = "; a loss is of one row: mean([loss(p, t) for p, t in zip(predictions, targets)])"
 
@@ -48,7 +49,7 @@ def squared_error(
 ) -> Scalar: ...
 @overload
 def squared_error(prediction: Numbers, target: Numbers) -> Value: ...
-def squared_error(prediction: object, target: object) -> Any:
+def squared_error(prediction: object, target: object) -> Number:
     """Return (prediction - target)².
 
     >>> squared_error(3.0, 1.0), squared_error([3.0, 1.0], [1.0, 1.0])
@@ -63,7 +64,7 @@ def absolute_error(
 ) -> Scalar: ...
 @overload
 def absolute_error(prediction: Numbers, target: Numbers) -> Value: ...
-def absolute_error(prediction: object, target: object) -> Any:
+def absolute_error(prediction: object, target: object) -> Number:
     """Return |prediction - target|; the derivative is 0 where they are equal.
 
     >>> absolute_error(3.0, 1.0)
@@ -78,7 +79,7 @@ def huber(
 ) -> Scalar: ...
 @overload
 def huber(prediction: Numbers, target: Numbers, delta: float = 1.0) -> Value: ...
-def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
+def huber(prediction: object, target: object, delta: float = 1.0) -> Number:
     """Return half the squared error up to an error of `delta`, and a line from there (Huber 1964).
 
     Raises:
@@ -89,7 +90,7 @@ def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
     """
     require_numbers(delta=delta, above=0, finite=False)
 
-    def of_two(p: Any, t: Any) -> Any:
+    def of_two(p: Numeric, t: Numeric) -> Numeric:
         error = p - t
         held = clip(error, -delta, delta)
         return held * (error - held / 2)  # error² / 2 inside, delta * (|error| - delta / 2) outside
@@ -101,7 +102,7 @@ def huber(prediction: object, target: object, delta: float = 1.0) -> Any:
 def hinge(prediction: Scalar | Iterable[Scalar], target: float | Iterable[float]) -> Scalar: ...
 @overload
 def hinge(prediction: Numbers, target: Numbers) -> Value: ...
-def hinge(prediction: object, target: object) -> Any:
+def hinge(prediction: object, target: object) -> Number:
     """Return max(0, 1 - target * prediction) for a target of -1 or 1: 0 beyond the margin.
 
     Raises:
@@ -127,7 +128,7 @@ def binary_cross_entropy(
 ) -> Scalar: ...
 @overload
 def binary_cross_entropy(logit: Numbers, target: Numbers) -> Value: ...
-def binary_cross_entropy(logit: object, target: object) -> Any:
+def binary_cross_entropy(logit: object, target: object) -> Number:
     """Return -log(p) of a target 1, -log(1 - p) of a target 0, where p is sigmoid(logit).
 
     A target between 0 and 1 is a probability. Finite for every finite logit.
@@ -154,7 +155,7 @@ def binary_cross_entropy(logit: object, target: object) -> Any:
 def cross_entropy(logits: Scalar | Iterable[Scalar], target: SupportsIndex) -> Scalar: ...
 @overload
 def cross_entropy(logits: Numbers, target: SupportsIndex) -> Value: ...
-def cross_entropy(logits: object, target: SupportsIndex) -> Any:
+def cross_entropy(logits: object, target: SupportsIndex) -> Number:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 
     Finite for all logits whose differences are.
@@ -166,11 +167,11 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     >>> cross_entropy([1000.0, -1000.0], 0), cross_entropy([1000.0, -1000.0], 1)
     (0.0, 2000.0)
     """
-    xs = entries(logits, "cross_entropy needs a list of logits, one for each class")
-    if not xs:
+    given = entries(logits, "cross_entropy needs a list of logits, one for each class")
+    if not given:
         raise ValueError("cross_entropy needs at least one logit, got none")
-    require_all_numbers("cross_entropy: entry {} of the logits", xs, ROWS)
-    xs = [*map(as_operand, xs)]
+    require_all_numbers("cross_entropy: entry {} of the logits", given, ROWS)
+    xs: list[Number] = [*map(as_operand, given)]
     if isinstance(target, Value) and target.is_traced:
         right = _entry_at(target, xs)
         return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
@@ -193,13 +194,13 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Any:
     return logsumexp([0.0 if i == index else x - xs[index] for i, x in enumerate(xs)])
 
 
-def _unless_at(index: Value, i: int, difference: Any) -> Any:
+def _unless_at(index: Value, i: int, difference: Number) -> Number:
     """Return a difference, or 0 if `i` is the traced index."""
     is_there = where(index <= i - 1, 0.0, index <= i)
     return where(is_there, 0.0, difference)
 
 
-def _entry_at(index: Value, xs: Sequence[Any]) -> Any:
+def _entry_at(index: Value, xs: Sequence[Number]) -> Number:
     """Return the entry at a traced index."""
     entry = xs[-1]
     for i in reversed(range(len(xs) - 1)):
@@ -212,7 +213,7 @@ def _elementwise(
     of_two: OfTwo,
     prediction: object,
     target: object,
-) -> Any:
+) -> Number:
     """Return the loss of two numbers, or the mean of those of two sequences of one length."""
     p, t = prediction, target
     if not (is_number(p) and is_number(t)):  # unless they are in arrays of no dimension
@@ -240,7 +241,7 @@ def _of_numbers(name: str, of_two: OfTwo, p: object, t: object) -> Number:
         raise locate(error, name, [p, t]) from None
 
 
-def _advice(prediction: Any, target: object) -> str:
+def _advice(prediction: object, target: object) -> str:
     """Return what to write for a prediction and a target of different shapes, if that is clear."""
     if is_number(target) and is_sequence(prediction):
         alone = len(prediction) == 1

@@ -38,7 +38,7 @@ from .guards.seeding import Seed, generator
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 AnyModule = TypeVar("AnyModule", bound="Module")
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., object])
 Draw = Callable[[int, int, Random], float]
 Activation = str | Callable[[Any], Any]
 Init = str | Draw
@@ -248,7 +248,7 @@ def _walk(module: Module) -> Iterator[tuple[str, Value | Module | Sequence[Value
         stack += [(f"{prefix}{name}", child) for name, child in children][::-1]
 
 
-def _are_parameters(items: Sequence[Any]) -> bool:
+def _are_parameters(items: Sequence[object]) -> bool:
     """Return whether there are parameters alone in a list, each once."""
     if not {Value}.issuperset(map(type, items)) or any(map(attrgetter("op"), items)):
         return False
@@ -467,5 +467,5 @@ def _choose(what: str, choice: str | Function, table: Mapping[str, Function]) ->
     return table[choice]
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def _name_of(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", repr(function))

@@ -237,7 +237,7 @@ def _write(result: object, outs: tuple[NDArray[Any] | None, ...]) -> object:
 
 
 def apply_function(
-    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
     """Return the result of a function of NumPy on arrays and numbers of which some are `Value`s.
 

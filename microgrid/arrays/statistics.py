@@ -397,16 +397,16 @@ def _nanstd(a: Like, *args: Any, **kwargs: Any) -> object:
 
 
 @implements(np.var)
-def _var(a: Like, *args: Any, **kwargs: Any) -> object:
+def _var(a: Like, *args: Any, **kwargs: object) -> object:
     return np.atleast_1d(objects(a)).view(Array).var(*args, **_with_ddof(kwargs))
 
 
 @implements(np.std)
-def _std(a: Like, *args: Any, **kwargs: Any) -> object:
+def _std(a: Like, *args: Any, **kwargs: object) -> object:
     return np.atleast_1d(objects(a)).view(Array).std(*args, **_with_ddof(kwargs))
 
 
-def _with_ddof(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _with_ddof(kwargs: dict[str, object]) -> dict[str, Any]:
     """Return keywords with the array API's `correction` under its older name."""
     return {"ddof" if name == "correction" else name: x for name, x in kwargs.items()}
 

@@ -79,7 +79,7 @@ def _full_like(
     return _full(a, fill_value, dtype, shape)
 
 
-def _full(a: Like, fill: Any, dtype: DTypeLike | None, shape: Shape) -> object:
+def _full(a: Like, fill: object, dtype: DTypeLike | None, shape: Shape) -> object:
     """Return an array of one number that can hold `Value`s, unless a dtype is asked for."""
     full = np.empty(np.shape(a) if shape is None else shape, object if dtype is None else dtype)
     full[...] = objects(fill) if full.dtype == object else fill
@@ -87,7 +87,7 @@ def _full(a: Like, fill: Any, dtype: DTypeLike | None, shape: Shape) -> object:
 
 
 @implements(np.pad)
-def _pad(array: object, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> object:
+def _pad(array: object, pad_width: Any, mode: Any = "constant", **kwargs: object) -> object:
     if mode in ("maximum", "minimum", "median"):
         raise TypeError(f"np.pad of Values cannot take the {mode}; pad with np.concatenate")
     return as_arrays(np.pad(objects(array), pad_width, mode, **kwargs))

@@ -337,7 +337,7 @@ class Draft:
         """Return the slot of a constant, which is written."""
         return self.append(CONSTANT, (x,))
 
-    def append(self, op: Primitive, operands: tuple[Any, ...]) -> int:
+    def append(self, op: Primitive, operands: tuple[object, ...]) -> int:
         """Write a step; return its slot."""
         self.steps.append((op, operands))
         return self.first + len(self.steps) - 1

@@ -55,7 +55,7 @@ class Trace(NamedTuple):
 def trace(
     f: Callable[..., object],
     names: Sequence[str],
-    arguments: Callable[[list[Traced]], tuple[Sequence[Any], Mapping[str, Any]]],
+    arguments: Callable[[list[Traced]], tuple[Sequence[object], Mapping[str, object]]],
     write: Callable[[Sequence[Value], Sequence[Value], Iterable[Value]], Program] = Draft.of_graph,
 ) -> Trace:
     """Run a function once on traced numbers, and return its trace.
@@ -191,7 +191,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
 
     __hash__ = Value.__hash__
 
-    def _compare(self, op: Primitive, left: object, right: object) -> Any:
+    def _compare(self, op: Primitive, left: object, right: object) -> object:
         if all(isinstance(x, (Operand, Number)) for x in (left, right)):
             return self.record(op, (left, right))
         return NotImplemented

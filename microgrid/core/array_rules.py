@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 __all__ = [
-    "Array", "ArrayRules", "ArrayType", "apply_to_arrays", "array_rules", "is_array",
+    "Array", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules", "is_array",
     "provide_array_rules",
 ]  # fmt: skip
 
@@ -34,6 +34,9 @@ class Array(Protocol):
 
 
 ArrayType = TypeVar("ArrayType", bound=Array)
+# What a formula is of: a number, exact or not, an operand, or an array of them. It is written once
+# for all of them, with operators alone; a type checker knows no type that has them all.
+Numeric: TypeAlias = Any
 
 
 class ArrayRules(Protocol):
@@ -43,18 +46,20 @@ class ArrayRules(Protocol):
     def Array(self) -> type:
         """The type of the arrays that follow these rules."""
 
-    def map_elements(self, op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    def map_elements(self, op: Callable[..., object], operands: Sequence[object]) -> Numeric:
         """Apply an operation to each element of arrays, which broadcast."""
 
-    def apply_named(self, ufunc: str, inputs: tuple[Any, ...]) -> Any:
+    def apply_named(self, ufunc: str, inputs: tuple[object, ...]) -> Numeric:
         """Do what the ufunc of that name does."""
 
     def apply_ufunc(
-        self, ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
+        self, ufunc: Any, method: str, inputs: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> Numeric:
         """Do what NumPy asks for by `__array_ufunc__`."""
 
-    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply_function(
+        self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> object:
         """Do what NumPy asks for by `__array_function__`."""
 
 
@@ -72,7 +77,7 @@ def array_rules() -> ArrayRules:
     return _load()
 
 
-def apply_to_arrays(op: Callable[..., Any], operands: Sequence[Any]) -> Any:
+def apply_to_arrays(op: Callable[..., object], operands: Sequence[object]) -> Numeric:
     """Apply an operation to each element of arrays, which broadcast."""
     return array_rules().map_elements(op, operands)
 

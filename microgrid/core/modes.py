@@ -30,6 +30,7 @@ class _Block:
         self.is_on, self.meaning, self.outer = is_on, meaning, outer
 
 
+Steps = Generator[Any, Any, Any]  # of a generator, which may yield and take anything
 Blocks = dict[int, _Block]  # thread -> the innermost block that it has entered
 unrecorded: Blocks = {}  # means True in `no_grad`, False in a `recording` inside of one
 expanded: Blocks = {}  # means True in `expanding`
@@ -61,11 +62,11 @@ class _LockMethod:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, mode: Mode | None, owner: type | None = None) -> Callable[..., Any]:
+    def __get__(self, mode: Mode | None, owner: type | None = None) -> Callable[..., object]:
         if mode is None:  # an `ExitStack` asks the class
             return lambda mode, *error: self.__get__(mode)(*error)
         lock, blocks, thread = mode._lock, mode._blocks, get_ident()
-        method: Callable[..., Any] = getattr(lock, self.name)
+        method: Callable[..., object] = getattr(lock, self.name)
         if not lock.locked():
             meaning = mode._meaning(current(blocks) if blocks else None)
             if meaning is not None:
@@ -132,14 +133,14 @@ class Mode(local):
             return generating  # type: ignore[return-value]
 
         @wraps(function)
-        def inside(*args: object, **options: object) -> Any:
+        def inside(*args: object, **options: object) -> object:
             with type(self)():
                 return function(*args, **options)
 
         return inside  # type: ignore[return-value]
 
 
-def _go_through(generator: Generator[Any, Any, Any], mode: type[Mode]) -> Generator[Any, Any, Any]:
+def _go_through(generator: Steps, mode: type[Mode]) -> Steps:
     """Go through a generator, each step of it in a block of its own."""
     step: Callable[[Any], Any] = generator.send
     given: Any = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from ..guards.checks import is_masked, is_of_dates, quote
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .array_rules import Array, array_rules
+from .array_rules import Array, Numeric, array_rules
 from .primitive import Operand, Primitive
 from .reals import Real, as_constant
 
@@ -24,7 +24,7 @@ __all__ = ["NUMBERS", "Arithmetic", "by_ufunc"]
 
 NUMBERS = (float, int, numbers.Real)  # the last, which is abstract, is slow to ask
 Self = TypeVar("Self", bound="Arithmetic")
-Compare = Callable[[Any, Any], bool]
+Compare = Callable[[object, object], bool]
 Method = Callable[..., object]
 
 
@@ -73,7 +73,7 @@ def _in_place(op: Primitive, plain: Method) -> Method:
     return method
 
 
-def apply_to_one(op: Primitive, operand: Any) -> Any:
+def apply_to_one(op: Primitive, operand: Numeric) -> Numeric:
     """Return `operand.record(op, (operand,))`, sooner for one that holds a number."""
     try:
         data = op.forward(operand._real)
@@ -113,7 +113,7 @@ def _equality(compare: Compare) -> Callable[[Operand, object], object]:
     return method
 
 
-def by_ufunc(ufunc: str) -> Callable[..., Any]:
+def by_ufunc(ufunc: str) -> Callable[..., object]:
     """Return the method that does what a ufunc does."""
 
     def method(self: Operand, *others: object) -> object:
@@ -219,10 +219,10 @@ class Arithmetic(Operand):
             return NotImplemented
         return self.record(primitive.exponential(as_constant(base)), (self,))
 
-    def __divmod__(self: Self, other: Any) -> tuple[Self, Self]:
+    def __divmod__(self: Self, other: Numeric) -> tuple[Self, Self]:
         return self // other, self % other
 
-    def __rdivmod__(self: Self, other: Any) -> tuple[Self, Self]:
+    def __rdivmod__(self: Self, other: Numeric) -> tuple[Self, Self]:
         return other // self, other % self
 
     def __round__(self: Self, digits: int | None = None) -> Self:

@@ -23,7 +23,7 @@ from types import MethodType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
 from ..guards.checks import is_real, quote
-from .array_rules import Array, ArrayType, apply_to_arrays, is_array
+from .array_rules import Array, ArrayType, Numeric, apply_to_arrays, is_array
 from .failures import failure_of, operation_error
 from .modes import current, watched
 from .reals import number, plain_numbers
@@ -31,7 +31,8 @@ from .reals import number, plain_numbers
 __all__ = ["Operand", "Primitive", "family", "is_traced"]
 
 Forward = Callable[..., float]
-Partials = Callable[..., tuple[Any, ...]]
+Slopes = tuple[Numeric, ...]  # for each operand the partial derivative, None for a constant
+Partials = Callable[..., Slopes]
 Row = tuple[str, Forward, Partials]
 Scalar = TypeVar("Scalar")
 Node = TypeVar("Node", bound="Operand")
@@ -143,7 +144,7 @@ class Primitive:
     def __call__(self, *operands: ArrayType | float) -> ArrayType: ...
     @overload
     def __call__(self, *operands: Array | Operand | float) -> Any: ...  # an array of objects
-    def __call__(self, *operands: Any) -> Any:
+    def __call__(self, *operands: Numeric) -> Numeric:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
         as_floats = True
         for operand in operands:
@@ -222,7 +223,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"Primitive({self.name!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return self.made_by or (Primitive.named, (self.name,))
 
     @staticmethod
@@ -253,7 +254,7 @@ def family(maker: Callable[Constants, Row]) -> Callable[Constants, Primitive]:
         raise TypeError(f"a family needs a function with a name, got {quote(maker)}")
 
     @lru_cache(maxsize=1024, typed=True)
-    def member(*constants: Any) -> Primitive:
+    def member(*constants: object) -> Primitive:
         make: Callable[..., object] = maker
         row = make(*constants)
         if not isinstance(row, tuple) or len(row) != 3:
@@ -344,7 +345,7 @@ def as_operand(x: Scalar) -> Scalar:
     if is_array(x):
         floats: Scalar = apply_to_arrays(as_operand, [x])
         return floats
-    exact: Any = number(x, "an operand must be a real number")
+    exact: Numeric = number(x, "an operand must be a real number")
     return exact  # type: ignore[no-any-return]
 
 
@@ -366,20 +367,20 @@ def _pow(x: float, y: float) -> float:
     return out if type(out) is not int else type(y)(out)  # of an int to the power of a Fraction
 
 
-def _where_partials(out: Any, c: Any, x: Any, y: Any) -> tuple[Any, ...]:
+def _where_partials(out: Numeric, c: Numeric, x: Numeric, y: Numeric) -> Slopes:
     if is_traced(c):  # in forms that gates know: 0 times an infinite slope would be nan
         return None, where(c, 1, 0), where(where(c, 0, 1), 1, 0)
     return (None, 1, None) if c else (None, None, 1)
 
 
-def choose(condition: Any, x: Callable[[], Any], y: Callable[[], Any]) -> Any:
+def choose(condition: Numeric, x: Callable[[], Numeric], y: Callable[[], Numeric]) -> Numeric:
     """Return `where` for a rule: if the choice is known, only what is chosen is computed."""
     if is_traced(condition):
         return where(condition, x(), y())
     return x() if condition else y()
 
 
-def _is_at_0(x: Any) -> Any:
+def _is_at_0(x: Numeric) -> Numeric:
     return abs(x) <= 0
 
 
@@ -389,7 +390,7 @@ def _power_slope(x: float, y: float) -> float:
     return y * _pow(x, y - 1) if x or y else 0 * abs(y)
 
 
-def _power_slope_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
+def _power_slope_partials(out: Numeric, x: Numeric, y: Numeric) -> Slopes:
     by_x = choose(_is_at_0(abs(x) + abs(y)), lambda: 0, lambda: y * power_slope(x, y - 1))
     return by_x, _cross_partial(x, y)
 
@@ -398,11 +399,11 @@ def _power_log(x: float, y: float) -> float:
     return _pow(x, y) * (math.log(x) if x else 0)
 
 
-def _power_log_partials(out: Any, x: Any, y: Any) -> tuple[Any, ...]:
+def _power_log_partials(out: Numeric, x: Numeric, y: Numeric) -> Slopes:
     return _cross_partial(x, y), out * log(choose(_is_at_0(x), lambda: 1, lambda: x))
 
 
-def _cross_partial(x: Any, y: Any) -> Any:
+def _cross_partial(x: Numeric, y: Numeric) -> Numeric:
     """Return the mixed derivative of x**y, with respect to x and y."""
     if not (is_traced(x) or is_traced(y)) and _is_at_0(x) and y <= 1:
         raise ZeroDivisionError("at x = 0, x**y has a mixed derivative only if y > 1")
@@ -410,13 +411,13 @@ def _cross_partial(x: Any, y: Any) -> Any:
     return choose(_is_at_0(x), lambda: at_0, lambda: pow_(x, y - 1) * (1 + y * log(x)))
 
 
-def _by_exponent(x: Any, y: Any) -> Any:
+def _by_exponent(x: Numeric, y: Numeric) -> Numeric:
     if not is_traced(x) and x < 0:
         raise ValueError(NO_SLOPE)
     return power_log(x, y)
 
 
-def _exponential_slope(out: Any, base: float) -> Any:
+def _exponential_slope(out: Numeric, base: float) -> Numeric:
     if base < 0:
         raise ValueError(NO_SLOPE)
     return out * log(base) if base else 0
@@ -463,7 +464,7 @@ argument  = Primitive("argument", lambda x: x,    lambda out, x: (1,))  # an inp
 def power(n: float) -> Row:
     """`x**n` by a constant n: exact for a whole n, and flat at 0 for n = 0."""
 
-    def partials(out: Any, x: Any) -> tuple[Any, ...]:
+    def partials(out: Numeric, x: Numeric) -> Slopes:
         if n - 1 + 1 == n:
             return (n * x ** (n - 1) if n else 0,)
         # n - 1 is rounded, as for 1/3: a power so large or small as x is would show it

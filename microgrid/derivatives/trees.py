@@ -17,16 +17,20 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import accumulate, islice, product
 from math import prod
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..core.array_rules import array_rules, is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from ..nn import Module, chooses_parameters, copy_with, find_parameters
 
-__all__ = ["Structure", "flatten", "like", "map_values"]
+__all__ = ["Structure", "Tree", "flatten", "like", "map_values"]
 
-Build = Callable[[Sequence[Any]], Any]
+# Numbers in any structure: a number, a `Value`, an array, a `Module`, or a list, tuple or dict of
+# trees. Which of these one is, only the caller of a transform knows, and a type checker does not.
+Tree: TypeAlias = Any
+Build = Callable[[Sequence[Tree]], Tree]  # of atoms, each of which is a tree
+Flat = tuple[list[Any], "Structure"]  # the scalars of a tree, and what was taken away
 Shape = tuple[int, ...] | None  # of an array; None of a number
 
 
@@ -52,15 +56,15 @@ class Structure(NamedTuple):
         """Whether there is no array."""
         return self.dimensions.count(None) == len(self.dimensions)
 
-    def argument(self, scalars: Sequence[Any]) -> Any:
+    def argument(self, scalars: Sequence[object]) -> Tree:
         """Return the tree with other scalars in their places."""
         return self.as_argument(self._atoms(scalars))
 
-    def result(self, scalars: Sequence[Any]) -> Any:
+    def result(self, scalars: Sequence[object]) -> Tree:
         """Return a tree of derivatives with respect to the scalars."""
         return self.as_result(self._atoms(scalars))
 
-    def table(self, rows: Sequence[Sequence[Any]], columns: Structure) -> Any:
+    def table(self, rows: Sequence[Sequence[object]], columns: Structure) -> Tree:
         """Return the tree that has, for each of its own scalars, a tree of the columns' structure.
 
         Where an array meets an array, a matrix comes out.
@@ -80,7 +84,7 @@ class Structure(NamedTuple):
         ends = list(accumulate(sizes))
         return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
-    def _atoms(self, scalars: Sequence[Any]) -> list[Any]:
+    def _atoms(self, scalars: Sequence[object]) -> list[object]:
         if self.has_only_numbers:  # each is an atom
             return list(scalars[: len(self.dimensions)])
         slices = self._slices()
@@ -89,9 +93,7 @@ class Structure(NamedTuple):
         ]
 
 
-def flatten(
-    tree: object, is_scalar: Callable[[object], bool] = lambda x: False
-) -> tuple[list[Any], Structure]:
+def flatten(tree: object, is_scalar: Callable[[object], bool] = lambda x: False) -> Flat:
     """Return the scalars of a tree, and the structure that puts them together again.
 
     Numbers and `Value`s are scalars, and what `is_scalar` says is one.
@@ -117,7 +119,7 @@ def _too_deep(tree: object) -> ValueError:
     return ValueError(f"{must}, got {quote(tree)}")
 
 
-def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[Any], Structure]:
+def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> Flat:
     if isinstance(tree, (Value, Real)) or is_scalar(tree):
         return [tree], _SCALAR
     if is_array(tree) and not is_of_dates(tree):
@@ -135,7 +137,7 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> tuple[list[An
     )
 
 
-def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
+def _flatten_array(array: Tree) -> Flat:
     if getattr(array, "mask", None) is not None and array.mask.any():
         raise TypeError(
             "an array of arguments must have a number in every place, got one with a mask; "
@@ -151,7 +153,7 @@ def _flatten_array(array: Any) -> tuple[list[Any], Structure]:
     return array.ravel().tolist(), Structure(find_paths, [shape], _only, _only)
 
 
-def _flatten_module(module: Module) -> tuple[list[Any], Structure]:
+def _flatten_module(module: Module) -> Flat:
     names, leaves = find_parameters(module)
     if chooses_parameters(module):
         known = dict(zip(leaves, names, strict=True))
@@ -165,7 +167,7 @@ def _flatten_module(module: Module) -> tuple[list[Any], Structure]:
     )
 
 
-def map_values(function: Callable[[Value], object], tree: object) -> Any:
+def map_values(function: Callable[[Value], object], tree: object) -> Tree:
     """Return a tree with `function` of every `Value` in its place, and all else as it is.
 
     >>> map_values(lambda v: v.data, {"a": [Value(1.0), "text"]})
@@ -191,7 +193,7 @@ def _map(function: Callable[[Value], object], tree: object) -> object:
 
 def _join(
     tree: object, parts: Mapping[object, object], is_scalar: Callable[[object], bool]
-) -> tuple[list[Any], Structure]:
+) -> Flat:
     kinds = set(map(type, parts.values()))
     if all(issubclass(kind, (Value, Real)) for kind in kinds):
         return _join_scalars(tree, parts)
@@ -202,7 +204,7 @@ def _join(
 
     fill = _kind_of(tree)
 
-    def build(atoms: Sequence[Any], builds: Mapping[object, Build]) -> Any:
+    def build(atoms: Sequence[object], builds: Mapping[object, Build]) -> Tree:
         left = iter(atoms)
         return fill(
             {
@@ -222,11 +224,11 @@ def _join(
     )
 
 
-def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[Any], Structure]:
+def _join_scalars(tree: object, parts: Mapping[object, object]) -> Flat:
     """Do the same where no part has parts of its own, without a look at each."""
     keys, fill = list(parts), _kind_of(tree)
 
-    def build(atoms: Sequence[Any]) -> Any:
+    def build(atoms: Sequence[object]) -> Tree:
         return fill(dict(zip(keys, atoms, strict=True)))
 
     scalars = (_SCALAR,) * len(keys)
@@ -235,12 +237,12 @@ def _join_scalars(tree: object, parts: Mapping[object, object]) -> tuple[list[An
     )
 
 
-def like(tree: object, parts: dict[Any, Any]) -> Any:
+def like(tree: object, parts: dict[Any, object]) -> Tree:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
     return _kind_of(tree)(parts)
 
 
-def _kind_of(tree: object) -> Callable[[dict[Any, Any]], Any]:
+def _kind_of(tree: object) -> Callable[[dict[Any, object]], Tree]:
     """Return what makes a tree of this kind of its parts, and does not keep the tree's own."""
     if isinstance(tree, Mapping):
         if type(tree) is dict or not isinstance(tree, MutableMapping):
@@ -252,14 +254,14 @@ def _kind_of(tree: object) -> Callable[[dict[Any, Any]], Any]:
     return lambda parts: kind(*parts.values()) if kind else tuple(parts.values())
 
 
-def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, Any]) -> Any:
+def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, object]) -> Tree:
     filled = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
     for key, part in parts.items():
         filled[key] = part
     return filled
 
 
-def _atom(scalars: Sequence[Any], dimensions: Shape) -> object:
+def _atom(scalars: Sequence[object], dimensions: Shape) -> object:
     if dimensions is None:
         return scalars[0]
     numpy = sys.modules["numpy"]
@@ -271,7 +273,7 @@ def _atom(scalars: Sequence[Any], dimensions: Shape) -> object:
     return array.reshape(dimensions)
 
 
-def _only(atoms: Sequence[Any]) -> object:
+def _only(atoms: Sequence[object]) -> object:
     return atoms[0]
 
 
@@ -282,5 +284,5 @@ def _no_path() -> list[str]:
 _SCALAR = Structure(_no_path, [None], _only, _only)
 
 
-def _item(atoms: Sequence[Any]) -> object:
+def _item(atoms: Sequence[Tree]) -> object:
     return atoms[0].item()

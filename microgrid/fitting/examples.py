@@ -42,7 +42,7 @@ class Examples(NamedTuple):
         return Examples([self.rows[i] for i in chosen], [self.targets[i] for i in chosen])
 
 
-def examples(X: Iterable[Any], y: Iterable[Any], name: str = "") -> Examples:
+def examples(X: Iterable[object], y: Iterable[object], name: str = "") -> Examples:
     """Return the rows of X as lists of floats, and the targets: each a number or a list of them.
 
     X and y are lists, arrays, data frames, tensors or other iterables, and go by position; whole
@@ -83,7 +83,7 @@ def validation_examples(validation: object, width: int) -> Examples | None:
     return held_out
 
 
-def rows_of_numbers(name: str, X: Iterable[Any]) -> list[Row]:
+def rows_of_numbers(name: str, X: Iterable[object]) -> list[Row]:
     """Return rows as lists of floats, all of one width; raises as `examples` does."""
     if (at_once := _rows_of_array(X)) is not None:
         return at_once
@@ -132,7 +132,7 @@ def _floats_at_once(numbers: list[Any]) -> list[float] | None:
     return floats if math.isfinite(sum(floats)) else None
 
 
-def _targets(name: str, y: Iterable[Any]) -> list[Target]:
+def _targets(name: str, y: Iterable[object]) -> list[Target]:
     cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
     targets: list[Target] = []
     for i, target in enumerate(as_list(y, f"`{name}` must be a list or an array of targets")):

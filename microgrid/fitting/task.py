@@ -17,7 +17,7 @@ __all__ = ["Clip", "Loss", "Model", "Task", "require_parts"]
 
 Model = Callable[[list[float]], object]
 Loss = Callable[[Any, Any], object]
-Clip = Callable[[Sequence[Any]], Sequence[Any]]
+Clip = Callable[[Sequence[Any]], Sequence[object]]
 
 
 @dataclass(frozen=True)

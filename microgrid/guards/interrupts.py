@@ -43,7 +43,7 @@ class _Handled:
     numbers: ClassVar[tuple[int, ...]]
 
     def __enter__(self) -> Self:
-        self._handlers: dict[int, Callable[..., Any]] = {}
+        self._handlers: dict[int, Callable[..., object]] = {}
         self.is_open = True
         if current_thread() is main_thread():
             self._thread = get_ident()
@@ -61,7 +61,7 @@ class _Handled:
                 raise
         return self
 
-    def _is_held_by(self, handler: Callable[..., Any]) -> bool:
+    def _is_held_by(self, handler: Callable[..., object]) -> bool:
         return False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -112,7 +112,7 @@ class uninterrupted(_Handled):
         self._came: dict[int, FrameType | None] = {}
         return super().__enter__()
 
-    def _is_held_by(self, handler: Callable[..., Any]) -> bool:
+    def _is_held_by(self, handler: Callable[..., object]) -> bool:
         return isinstance(getattr(handler, "__self__", None), uninterrupted)
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
@@ -241,7 +241,7 @@ def _code(handler: object) -> CodeType | None:
     return code or getattr(type(handler).__call__, "__code__", None)
 
 
-def call_each(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
+def call_each(function: Callable[..., object], *arguments: Iterable[Any]) -> None:
     """Call a function written in C for each set of arguments, in one go.
 
     Python looks for signals, and changes threads, only between its own instructions. There are none

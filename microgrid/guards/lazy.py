@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
 
 from .interrupts import uninterrupted
 from .locks import loading
@@ -18,7 +17,7 @@ __all__ = ["lazy"]
 
 def lazy(
     package: str, places: Mapping[str, str], extras: Mapping[str, str] | None = None
-) -> Callable[[str], Any]:
+) -> Callable[[str], object]:
     """Return a `__getattr__` for a package.
 
     Args:
@@ -31,7 +30,7 @@ def lazy(
     """
     needs = extras or {}
 
-    def attribute(name: str) -> Any:
+    def attribute(name: str) -> object:
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:

@@ -23,8 +23,8 @@ __all__ = ["Arguments", "Call"]
 MOST_NAMED = 3  # lists that an error speaks of
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
-Call = tuple[tuple[Any, ...], dict[str, Any]]  # what a function is called with
-Argument = tuple[str, Any, bool]  # its name, its tree, and whether all rows share it
+Call = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
+Argument = tuple[str, object, bool]  # its name, its tree, and whether all rows share it
 
 
 class Arguments:
@@ -39,12 +39,12 @@ class Arguments:
         TypeError: something is not a number.
     """
 
-    _flat: list[tuple[str, bool, list[Any], Structure]] | None = None  # once it is asked for
+    _flat: list[tuple[str, bool, list[object], Structure]] | None = None  # once it is asked for
 
     def __init__(
         self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
         parameters: Parameters,
         shared: Collection[Place],
     ) -> None:
@@ -156,7 +156,7 @@ class Arguments:
             names += [name + path for path in structure.paths]
         return names, shared
 
-    def _flatten(self) -> list[tuple[str, bool, list[Any], Structure]]:
+    def _flatten(self) -> list[tuple[str, bool, list[object], Structure]]:
         if self._flat is None:
             self._flat = [
                 (name, is_shared, *flatten(tree, _is_number if is_shared else _is_leaf))
@@ -174,7 +174,7 @@ class Arguments:
                     names.append(name + path)
         return names[:MOST_NAMED]
 
-    def rebuild(self, scalars: Sequence[Any]) -> Call:
+    def rebuild(self, scalars: Sequence[object]) -> Call:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
         trees = []
@@ -205,7 +205,7 @@ class Arguments:
 
         return shape, map(row, np.ndindex(shape))
 
-    def _call_with(self, trees: list[Any]) -> Call:
+    def _call_with(self, trees: list[object]) -> Call:
         count = len(self._args)
         return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
 

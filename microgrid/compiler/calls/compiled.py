@@ -40,7 +40,7 @@ REDUCTIONS = (None, "sum", "mean")
 MOST_KERNELS = 64  # of one function: for arguments of so many structures
 MOST_ON_STACK = 256  # inputs and outputs of a direct call: threads may have little stack
 
-Function = Callable[..., Any]
+Function = Callable[..., object]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
 ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
@@ -173,11 +173,11 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     ) -> ForColumns: ...
     @overload
     def __call__(
-        self: Compiled[tuple[Any, Any], object], *args: object, **kwargs: object
+        self: Compiled[tuple[object, object], object], *args: object, **kwargs: object
     ) -> tuple[Any, Any]: ...
     @overload
     def __call__(self, *args: object, **kwargs: object) -> Any: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         """Return what the function does, of numbers or for each row of arrays.
 
         With `out`, which is for an array or for what the function returns with arrays in it, the
@@ -380,7 +380,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             structure = results[0][1]
         else:
             structure = trace(self._python(), call.inputs()[0], call.rebuild).structure
-        outputs: list[Any] = []
+        outputs: list[object] = []
         for k in range(len(structure.paths)):
             column = np.empty(len(results), object)
             column[:] = [scalars[k] for scalars, _ in results]

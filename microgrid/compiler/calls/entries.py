@@ -58,7 +58,7 @@ class Entry:
         columns: Sequence[NDArray[Any] | float],
         shape: tuple[int, ...],
         outs: Mapping[int, NDArray[np.float64]] = NO_ARRAYS,
-    ) -> Sequence[Any]:
+    ) -> Sequence[object]:
         """Return the outputs of the kernel, each an array of a shape or a number."""
         found = self.kernel(shared, columns, shape, outs)
         return Sums(found) if isinstance(found, np.ndarray) else found
@@ -84,7 +84,7 @@ class Direct:
         self._of_floats, self._of_arrays = kernel.of_floats, kernel.of_arrays
         self._has_team = entry.kernel.team is not None
 
-    def __call__(self, args: tuple[Any, ...]) -> Any:
+    def __call__(self, args: tuple[object, ...]) -> object:
         """Return the result; None if it takes a detour."""
         if self.entry.clock != graph.clock and not self.entry.is_current():
             return None
@@ -143,7 +143,7 @@ class Direct:
         return has_run
 
 
-def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[Any]] | None:
+def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[object]] | None:
     """Return the shape that all arrays have, and the arguments; None if it takes a detour."""
     shape: tuple[int, ...] = ()
     columns: list[Any] = []

@@ -72,7 +72,7 @@ class Outs:
                 raise ValueError(f"{name} must have the shape {right}, got {array.shape}")
         return rows
 
-    def ready(self, rows: tuple[int, ...], columns: Sequence[Any]) -> dict[int, NDArray[Any]]:
+    def ready(self, rows: tuple[int, ...], columns: Sequence[object]) -> dict[int, NDArray[Any]]:
         """Return the arrays that a kernel can fill itself while it reads columns, by output."""
         found: dict[int, NDArray[Any]] = {}
         for _, what, array in self.targets:
@@ -80,7 +80,7 @@ class Outs:
                 found.setdefault(what, array)
         return found
 
-    def fill(self, outputs: Sequence[Any], filled: Mapping[int, NDArray[Any]]) -> Any:
+    def fill(self, outputs: Sequence[Any], filled: Mapping[int, NDArray[Any]]) -> object:
         """Write outputs into all arrays that are not filled yet; return what the call returns."""
         for _, what, array in self.targets:
             output = outputs[what] if isinstance(what, int) else what.fill(outputs)
@@ -167,7 +167,7 @@ def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
         return False
 
 
-def _complete(template: Template, out: Any, outputs: Sequence[Any], seen: set[int]) -> object:
+def _complete(template: Template, out: Any, outputs: Sequence[object], seen: set[int]) -> object:
     """Return a tree of arrays as it is; with results of its own where it has None."""
     if out is None:
         return filler(template, seen)(outputs)

@@ -15,7 +15,7 @@ from ..native.memory import empty
 
 __all__ = ["Fill", "Sums", "Template", "filler", "template_of"]
 
-Fill = Callable[[Sequence[Any]], Any]
+Fill = Callable[[Sequence[Any]], object]
 
 # What a function returned, with the position of an output in the place of each number, and a block
 # in that of each array.
@@ -114,7 +114,7 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
 
 
 def _filler_of_numbers(
-    template: Mapping[Any, Template] | Sequence[Template], seen: set[int]
+    template: Mapping[object, Template] | Sequence[Template], seen: set[int]
 ) -> Fill | None:
     """Return the same for different numbers alone, as the gradients of a model's parameters are.
 
@@ -133,12 +133,12 @@ def _filler_of_numbers(
     return lambda outputs: like(template, dict(zip(keys, get(_numbers(outputs)), strict=True)))
 
 
-def _numbers(outputs: Sequence[Any]) -> Sequence[Any]:
+def _numbers(outputs: Sequence[object]) -> Sequence[object]:
     """Return outputs as what many of them are quickly taken from."""
     return outputs.array.tolist() if isinstance(outputs, Sums) else outputs
 
 
-def _copy(output: Any) -> Any:
+def _copy(output: Any) -> object:
     if not _has_doubles(output):
         return output.copy() if isinstance(output, np.ndarray) else output
     twin = empty(output.shape)

@@ -39,7 +39,7 @@ MOST_OPERANDS = 400  # of the steps in one program: beside them, the call of a k
 
 Step = Callable[..., Any]
 Kernel = Callable[[list[float], list[float]], list[float]]
-_loops: WeakKeyDictionary[Compiled[Any, Any], dict[object, Loop]] = WeakKeyDictionary()
+_loops: WeakKeyDictionary[Compiled[object, object], dict[object, Loop]] = WeakKeyDictionary()
 
 
 class Given(NamedTuple):
@@ -55,7 +55,7 @@ class Given(NamedTuple):
     are_alike: bool
 
 
-def single_numbers(carry: object, xs: Sequence[Any] | None) -> Given | None:
+def single_numbers(carry: object, xs: Sequence[object] | None) -> Given | None:
     """Return what a loop is given; None if there are arrays, which stand for rows, or no numbers.
 
     >>> single_numbers([1.0, 2.0], [3.0, 4.0]).inputs, single_numbers(None, [3.0])
@@ -80,8 +80,8 @@ def single_numbers(carry: object, xs: Sequence[Any] | None) -> Given | None:
 
 
 def take_steps(
-    f: Compiled[Any, Any], step: Step, given: Given, count: int
-) -> tuple[Any, list[Any]] | None:
+    f: Compiled[object, object], step: Step, given: Given, count: int
+) -> tuple[object, list[object]] | None:
     """Return the last carry of a loop and its ys; None if kernels must not take its steps.
 
     They must not where each step is looked at, or is a part of what is traced.
@@ -113,7 +113,7 @@ def _has_traced(numbers: Sequence[Number]) -> bool:
 
 
 def _loop_of(
-    f: Compiled[Any, Any], step: Step, of_carry: Structure, of_x: Structure | None
+    f: Compiled[object, object], step: Step, of_carry: Structure, of_x: Structure | None
 ) -> Loop:
     """Return the kernels for trees of these structures, made if there are none."""
     known = _loops.setdefault(f, {})
@@ -163,7 +163,7 @@ class Body:
 
     def take(self, state: Sequence[Number], xs: Sequence[Number], count: int) -> list[Number]:
         """Take steps in Python; return the numbers of the last carry and those of all ys."""
-        carry: Any = self.of_carry.argument(state)
+        carry: object = self.of_carry.argument(state)
         ys: list[Number] = []
         for i in range(count):
             x = self.of_x.argument(self.part_of(xs, i, 1)) if self.of_x else None
@@ -177,18 +177,18 @@ class Body:
         """Return the numbers that some steps get as their xs."""
         return xs[begin * self.width : (begin + count) * self.width]
 
-    def trees_of(self, ys: list[Number]) -> list[Any]:
+    def trees_of(self, ys: list[Number]) -> list[object]:
         """Return the ys that have these numbers."""
         if self.of_y is None:
             return []
         places = range(0, len(ys), self.height)
         return [self.of_y.argument(ys[place : place + self.height]) for place in places]
 
-    def collect(self, state: list[Number], xs: list[Number] | None) -> tuple[Any, Any]:
+    def collect(self, state: list[Number], xs: list[Number] | None) -> tuple[object, object]:
         """Take a step that has the carry that it gets as its y."""
         return self.take(state, xs or [], 1)[: self.size], state
 
-    def go_back(self, sums: list[Number], row: list[Number]) -> tuple[Any, Any]:
+    def go_back(self, sums: list[Number], row: list[Number]) -> tuple[object, object]:
         """From what comes in at the result of a step, return what comes in at its carry and x.
 
         Beside the former are the totals of what comes in at the captured.

@@ -101,7 +101,7 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     return shape
 
 
-def rows_of(column: Column, shape: tuple[int, ...]) -> Any:
+def rows_of(column: Column, shape: tuple[int, ...]) -> object:
     """Return a column as a number for all rows, or as what has the rows as a slice."""
     if isinstance(column, float) or column.size == 1:
         return float(column if isinstance(column, float) else column.item())

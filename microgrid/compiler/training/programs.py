@@ -33,7 +33,7 @@ __all__ = [
 OWN = __name__.removesuffix("compiler.training.programs")  # how this package's modules begin
 
 
-def trace_loss(task: Task, predicts: bool) -> tuple[Program, Any]:
+def trace_loss(task: Task, predicts: bool) -> tuple[Program, object]:
     """Return the program of a row's loss and of the numbers of its prediction.
 
     Besides, return the prediction with their indices for numbers; without any if not `predicts`.
@@ -47,7 +47,7 @@ def trace_loss(task: Task, predicts: bool) -> tuple[Program, Any]:
 
 
 @collects_rarely
-def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Value]]]:
+def _trace_once(task: Task, predicts: bool) -> tuple[Program, object, list[ref[Value]]]:
     """Return what `trace_loss` does, and nodes of which none should be left."""
     parameters, width = task.optimizer.parameters, width_of(task.examples.targets[0])
     row: list[Any] = [Traced(f"x{i}") for i in range(len(task.examples.rows[0]))]
@@ -67,7 +67,7 @@ def _trace_once(task: Task, predicts: bool) -> tuple[Program, Any, list[ref[Valu
     return program, template, [ref(node) for node in [*row, *target, *inner]]
 
 
-def fill(template: Any, numbers: Sequence[float]) -> Any:
+def fill(template: Any, numbers: Sequence[float]) -> object:
     """Return a tree of numbers, in which the template has their places."""
     if type(template) is int:
         return numbers[template]

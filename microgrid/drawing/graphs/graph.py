@@ -65,7 +65,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         self.body += [f"\t{line}\n" for line in lines]
         self.simpler, self._drawn = simpler, len(self.body)
 
-    def _copy_kwargs(self, **kwargs: object) -> dict[str, Any]:
+    def _copy_kwargs(self, **kwargs: object) -> dict[str, object]:
         return {
             **super()._copy_kwargs(**kwargs),
             "values": self.values,

@@ -49,13 +49,13 @@ class ListEmitter(Emitter):
     """
 
     def __init__(self, inputs: int) -> None:
-        self.inputs, self.steps = inputs, list[list[Any]]()
+        self.inputs, self.steps = inputs, list[list[object]]()
 
     def is_condition(self, x: object) -> bool:
         """Return whether x is the result of a comparison."""
         return type(x) is Slot and x.is_condition
 
-    def emit(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def emit(self, operation: str, operands: tuple[object, ...]) -> object:
         """Write an operation down; return where its result will be."""
         slot = Slot(self.inputs + len(self.steps), operation in CONDITIONS)
         self.steps.append([operation, *map(reference, operands)])

@@ -98,7 +98,7 @@ class Steps:
         """
         require_fresh(self.order)
         data = [value.data for value in self.order]
-        gradients: list[Any] = [None] * len(data)
+        gradients: list[object] = [None] * len(data)
         gradients[-1] = type(data[-1])(1)
         partials, shares, sums = [], [], []
         rows: dict[int, tuple[Any, ...]] = {}

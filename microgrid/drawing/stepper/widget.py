@@ -39,7 +39,7 @@ class Widget(anywidget.AnyWidget):
 
     _esm = STATIC / "explore.js"
     _css = STATIC / "explore.css"
-    graph: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    graph: traitlets.Dict[str, object] = traitlets.Dict().tag(sync=True)
     numbers: traitlets.List[Any] = traitlets.List().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
 
@@ -56,7 +56,7 @@ class Widget(anywidget.AnyWidget):
         else:
             self._waiting.append(show)
 
-    def _hear(self, _: object, message: dict[str, Any], __: object) -> None:
+    def _hear(self, _: object, message: dict[str, object], __: object) -> None:
         if "leaf" in message:
             self._edit(message)
         else:

@@ -148,7 +148,7 @@ def _holds(claim: Callable[[float], bool], got: Any) -> bool:
         return False
 
 
-def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> list[Any]:
+def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> list[object]:
     """Run a program and return what it shows; raise what it raises, and `NoEnd` if it hangs."""
     names = {"Value": engine}
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limit_lines_and_calls():

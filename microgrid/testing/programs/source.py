@@ -47,11 +47,11 @@ class Program:
                 f"a Program's source defines `program`, a function, and `point`, a tuple, got\n"
                 f"{self.source}"
             )
-        self.function: Callable[..., Any] = function
+        self.function: Callable[..., object] = function
         self.point: tuple[float, ...] = point
         update_wrapper(self, self.function)  # its name, and those of its inputs
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: object) -> object:
         """Return the output at given inputs."""
         return self.function(*inputs)
 
