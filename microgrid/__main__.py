@@ -10,6 +10,7 @@ from typing import Any
 
 from . import MLP, Value, accuracy, datasets, fit, losses, metrics, no_grad, optim, schedules
 from .files import require_writable
+from .fitting.task import Loss
 from .guards.commands import Parser, exit_code
 from .history import History
 
@@ -188,7 +189,7 @@ def _train(
     name: str,
     model: MLP,
     parts: tuple[Rows, Rows, list[int], list[int]],
-    loss: Callable[[Any, Any], Any],
+    loss: Loss,
     optimizer: optim.Optimizer,
     options: argparse.Namespace,
     decays: bool = False,

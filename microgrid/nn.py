@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Never, Self, TypeVar
 
 from . import functional
+from .core.array_rules import Numeric
 from .core.graph import set_data
 from .core.primitive import why_single
 from .core.reals import number
@@ -40,7 +41,7 @@ __all__ = ["MLP", "Layer", "Module", "Neuron"]
 AnyModule = TypeVar("AnyModule", bound="Module")
 Function = TypeVar("Function", bound=Callable[..., object])
 Draw = Callable[[int, int, Random], float]
-Activation = str | Callable[[Any], Any]
+Activation = str | Callable[[Numeric], Numeric]
 Init = str | Draw
 
 
@@ -49,7 +50,7 @@ def linear(x: Value) -> Value:
     return x
 
 
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+ACTIVATIONS: dict[str, Callable[[Numeric], Numeric]] = {
     "linear": linear,
     "relu": functional.relu,
     "leaky_relu": functional.leaky_relu,
@@ -440,7 +441,7 @@ def _sizes(nin: object, nouts: object, more: Sequence[object]) -> list[Any]:
     return entries(nouts, "`nouts` must be a list")
 
 
-def _inputs(x: object) -> list[Any]:
+def _inputs(x: object) -> list[Value]:
     """Return the inputs as Values; a layer of width 1 passes on a Value that is in no list."""
     if isinstance(x, Value):
         return [x]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.array_rules import Numeric
 from ..core.operators import NUMBERS, Arithmetic
 from ..core.primitive import Operand
 from ..engine import Value
@@ -229,7 +230,7 @@ def map_elements(function: Callable[..., object], operands: Sequence[object]) ->
         return settle(np.frompyfunc(function, len(operands), 1)(*map(objects, operands)))
 
 
-def each(function: Callable[..., object], *operands: object) -> Any:
+def each(function: Callable[..., object], *operands: object) -> Numeric:
     """Do as `map_elements`, with operands that are given one by one."""
     return map_elements(function, operands)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.array_rules import Numeric
 from ..guards.checks import quote
 from .elements import Array, Axis, Like, as_arrays, objects
 from .protocol import as_is, implements, of_parts
@@ -114,7 +115,7 @@ def _gradient(f: object, *varargs: Like, axis: Axis = None, edge_order: int = 1)
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
-def _slopes(y: Any, step: Any, edge_order: int) -> Array:
+def _slopes(y: Numeric, step: Numeric, edge_order: int) -> Array:
     """Return the slopes along the first axis: those of parabolas, at the edges of lines."""
     if len(y) < edge_order + 1:
         raise ValueError(f"np.gradient needs {edge_order + 1} elements or more, got {len(y)}")
@@ -138,7 +139,7 @@ def _slopes(y: Any, step: Any, edge_order: int) -> Array:
     return np.stack([objects(slope) for slope in (first, *inner, last)]).view(Array)
 
 
-def _slope_at_edge(y0: Any, y1: Any, y2: Any, g: Any, h: Any) -> Any:
+def _slope_at_edge(y0: Numeric, y1: Numeric, y2: Numeric, g: Numeric, h: Numeric) -> Numeric:
     """Return the slope at y0 of the parabola through it and the two at distances g and g + h."""
     return (
         y0 * (-(2 * g + h) / (g * (g + h))) + y1 * ((g + h) / (g * h)) + y2 * (-g / (h * (g + h)))
@@ -182,7 +183,7 @@ def _logspace(
     dtype: object = None,
     axis: int = 0,
 ) -> object:
-    exponents: Any = _linspace(start, stop, num, endpoint, axis=axis)
+    exponents: Numeric = _linspace(start, stop, num, endpoint, axis=axis)
     return np.power(base, exponents)
 
 
@@ -197,5 +198,5 @@ def _geomspace(
 ) -> object:
     sign = np.sign(objects(start).view(Array))
     first, last = [np.log10(np.absolute(objects(x).view(Array))) for x in (start, stop)]
-    numbers: Any = _logspace(first, last, num, endpoint, axis=axis)
+    numbers: Numeric = _logspace(first, last, num, endpoint, axis=axis)
     return sign * numbers

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from ..core.array_rules import Numeric
 from ..core.graph import order_beyond
 from ..core.primitive import CONSTANT, Operand, Primitive
 from ..core.reals import number, number_of_kind
@@ -136,7 +137,7 @@ class Program:
     def __call__(self, *numbers: float) -> list[float]: ...
     @overload
     def __call__(self, *numbers: Operand | float) -> list[Any]: ...
-    def __call__(self, *numbers: Operand | float) -> Any:
+    def __call__(self, *numbers: Operand | float) -> list[Numeric]:
         """Compute the outputs in Python: floats from plain numbers, `Value`s from `Value`s.
 
         Raises:
@@ -148,7 +149,7 @@ class Program:
             raise TypeError(
                 f"the program takes {len(self.inputs)} numbers ({names}), got {len(numbers)}"
             )
-        slots: list[Any] = [x if isinstance(x, Operand) else float(number(x)) for x in numbers]
+        slots: list[Numeric] = [x if isinstance(x, Operand) else float(number(x)) for x in numbers]
         for op, operands in self.steps:
             constant = op is CONSTANT
             slots.append(operands[0] if constant else op(*[slots[i] for i in operands]))

@@ -10,11 +10,11 @@ from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Number
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from ..calculus import Transform
 from ..core import graph
-from ..core.array_rules import apply_to_arrays, is_array
+from ..core.array_rules import Numeric, apply_to_arrays, is_array
 from ..core.graph import order_beyond
 from ..core.modes import current, unrecorded
 from ..core.operators import OPERATORS, by_ufunc, set_plain_operators
@@ -129,6 +129,10 @@ def _refuse(use: str, instead: str) -> Callable[..., NoReturn]:
 
 _KEEP = "leave it in the computation, or return it as one more output"
 
+# What comes of comparing traced numbers: another one. Comparisons of a `Value` give a bool, and a
+# type checker wants no less of those of its subclass.
+Condition: TypeAlias = Any
+
 
 class Traced(Value):  # type: ignore[misc]  # the only subclass
     """A number that is known only when the compiled function runs: what a traced function sees."""
@@ -140,10 +144,10 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
         self.op: Primitive | None = None
         self.parents: tuple[Value, ...] = ()
         self._label: str | None = name
-        self._sum: Any = None
+        self._sum: Numeric = None
         self._stamp = graph.clock
 
-    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
+    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Numeric:
         """Return the node of applying `op` to operands, without computing it."""
         if not VALUES.issuperset(map(type, operands)):
             for x in operands:
@@ -164,22 +168,22 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     def _constant(self, x: object) -> Value:
         return _constant(x)
 
-    def __lt__(self, other: object) -> Any:
+    def __lt__(self, other: object) -> Condition:
         return self._compare(less, self, other)
 
-    def __le__(self, other: object) -> Any:
+    def __le__(self, other: object) -> Condition:
         return self._compare(less_equal, self, other)
 
-    def __gt__(self, other: object) -> Any:
+    def __gt__(self, other: object) -> Condition:
         return self._compare(less, other, self)
 
-    def __ge__(self, other: object) -> Any:
+    def __ge__(self, other: object) -> Condition:
         return self._compare(less_equal, other, self)
 
-    def __eq__(self, other: object) -> Any:
+    def __eq__(self, other: object) -> Condition:
         return self._compare(equal, self, other)
 
-    def __ne__(self, other: object) -> Any:
+    def __ne__(self, other: object) -> Condition:
         is_equal = self.__eq__(other)
         return is_equal if is_equal is NotImplemented else where(is_equal, 0, 1)
 

@@ -66,7 +66,7 @@ _FIELDS = ("_real", "grad", "_label", "op", "_stamp")
 
 
 def _restore(
-    kind: type[AnyNode], data: Any, grad: Any, label: str | None, op: Primitive | None, stamp: int
+    kind: type[AnyNode], data: float, grad: Any, label: str | None, op: Primitive | None, stamp: int
 ) -> AnyNode:
     node = kind.__new__(kind)  # without the checks of __init__, which are for the user's data
     node._real, node._grad, node._label, node.op, node._stamp = data, grad, label, op, stamp

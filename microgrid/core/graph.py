@@ -55,8 +55,8 @@ class Walk:
 
     def __init__(self) -> None:
         self.inner: list[Any] = []
-        self.leaves: list[Any] = []
-        self.moved: list[Any] = []  # the leaves whose data has been set since a walk has come by
+        self.leaves: list[Node] = []
+        self.moved: list[Node] = []  # the leaves whose data has been set since a walk has come by
 
     def gather(self, root: Node) -> None:
         """Find what the root depends on, and note the walk down at each node, its sum being None.
@@ -72,7 +72,7 @@ class Walk:
         if is_old:
             require_fresh(topological_order(root))
 
-    def _add_leaf(self, leaf: Any) -> bool:
+    def _add_leaf(self, leaf: Node) -> bool:
         if leaf._walk is MOVED:
             self.moved.append(leaf)
         if leaf.op is None:
@@ -82,7 +82,7 @@ class Walk:
         leaf._walk, leaf._sum = self, None
         return False
 
-    def _gather(self, root: Any) -> bool:
+    def _gather(self, root: Node) -> bool:
         """Do so for an inner node; return whether any of them was there before `clock`."""
         is_old, now = False, clock
         stack: list[Any] = [root]

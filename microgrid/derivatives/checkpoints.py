@@ -20,9 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pickle import PicklingError
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from ..core import graph
+from ..core.array_rules import Numeric
 from ..core.graph import order_beyond, recording
 from ..core.modes import Mode, current, expanded, unrecorded
 from ..core.primitive import Operand, Primitive, add, multiply
@@ -205,7 +206,7 @@ class Stretch:
 def stretch_of(stretch: Stretch) -> Primitive:
     """Return the operation of the node of a stretch."""
 
-    def partials(out: object, *operands: Any) -> tuple[Combination, ...]:
+    def partials(out: object, *operands: Numeric) -> tuple[Combination, ...]:
         nodes = operands if isinstance(operands[0], Value) else None
         return tuple([Combination(stretch, False, i, ONE, nodes) for i in range(len(operands))])
 
@@ -246,7 +247,7 @@ class Combination(Operand):
         self.nodes, self.parts = nodes, parts
         self._product: list[Number] | None = None
 
-    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Any:
+    def record(self, op: Primitive, operands: tuple[Numeric, ...]) -> Numeric:
         """Return a sum, a multiple, or the entry of a product with a single row or column."""
         if op in (add, sum_):
             return Combination(self.stretch, self.is_row, 0, 0, self.nodes, operands)
@@ -279,13 +280,13 @@ class Combination(Operand):
                 weights[one.place] = one.weight if is_zero(own) else own + one.weight
         return weights
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Numeric) -> Numeric:
         return self.record(add, (self, other))
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Numeric) -> Numeric:
         return self.record(multiply, (self, other))
 
-    def __rmul__(self, weight: Any) -> Any:
+    def __rmul__(self, weight: Numeric) -> Numeric:
         return self.record(multiply, (weight, self))
 
     def __repr__(self) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from ...core.array_rules import Numeric
 from ...core.graph import require_fresh, require_leaf
 from ...engine import Value, topological_order
 from ..formulas.notation import POWER
@@ -98,10 +98,10 @@ class Steps:
         """
         require_fresh(self.order)
         data = [value.data for value in self.order]
-        gradients: list[object] = [None] * len(data)
+        gradients: list[Numeric] = [None] * len(data)
         gradients[-1] = type(data[-1])(1)
         partials, shares, sums = [], [], []
-        rows: dict[int, tuple[Any, ...]] = {}
+        rows: dict[int, tuple[float | None, ...]] = {}
         for edge in self.edges:
             g, partial, share = gradients[edge.child], None, None
             if g is not None:  # else nothing asks for the derivative, which may not exist
@@ -207,7 +207,7 @@ class Steps:
         return text if level >= POWER else f"({text})"
 
 
-def _float(x: Any) -> float:
+def _float(x: float) -> float:
     try:
         return float(x)
     except OverflowError:  # a Fraction may be greater than any float

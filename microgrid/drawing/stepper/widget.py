@@ -40,7 +40,7 @@ class Widget(anywidget.AnyWidget):
     _esm = STATIC / "explore.js"
     _css = STATIC / "explore.css"
     graph: traitlets.Dict[str, object] = traitlets.Dict().tag(sync=True)
-    numbers: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    numbers: traitlets.List[float | str | None] = traitlets.List().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
 
     def __init__(self, exploration: Explored) -> None:
