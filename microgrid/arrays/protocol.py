@@ -129,7 +129,7 @@ def _compute(
         return getattr(LOOPS[ufunc], method)(*inputs, **kwargs)
 
 
-def _as_objects(out: NDArray[Any]) -> Objects:
+def _as_objects(out: NDArray[np.generic]) -> Objects:
     return out.view(np.ndarray) if out.dtype == object else out.astype(object)
 
 
@@ -217,7 +217,7 @@ def _at(ufunc: np.ufunc, target: object, index: Any, *operand: object) -> None:
     LOOPS[ufunc].at(target.view(np.ndarray), index, *[objects(x) for x in operand])
 
 
-def _write(result: object, outs: tuple[NDArray[Any] | None, ...]) -> object:
+def _write(result: object, outs: tuple[NDArray[np.generic] | None, ...]) -> object:
     """Write a result into the arrays that the caller gave for it, and return these."""
     results = result if isinstance(result, tuple) else (result,)
     written = []

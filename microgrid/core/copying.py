@@ -47,7 +47,7 @@ class _FlatGraph:
     def __getitem__(self, place: int) -> Node:
         return self.nodes[place]  # a shallow copy of an inner node is that node
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         index = {node: place for place, node in enumerate(self.nodes)}
         outside: list[Node] = []  # what the nodes depend on beside each other
         wiring: list[int] = []
@@ -94,7 +94,7 @@ def _rebuild(
     return nodes
 
 
-def reduce_node(node: Node) -> tuple[Any, ...]:
+def reduce_node(node: Node) -> tuple[object, ...]:
     """Return how to make a node again, as `__reduce__` does."""
     if not node.op:
         return _restore_leaf, (type(node), *[getattr(node, name) for name in _FIELDS])
@@ -108,7 +108,7 @@ def reduce_node(node: Node) -> tuple[Any, ...]:
 class _Copies:
     """The nodes that a deepcopy's memo holds, which it keeps by their identity."""
 
-    def __init__(self, memo: dict[int, Any]) -> None:
+    def __init__(self, memo: dict[int, object]) -> None:
         self.memo = memo
 
     def __contains__(self, node: object) -> bool:

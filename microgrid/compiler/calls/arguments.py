@@ -115,7 +115,7 @@ class Arguments:
     def _append(self, x: object, is_shared: bool) -> None:
         (self.shared_parts if is_shared else self.columns).append(x)
 
-    def _array(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _array(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return an array of real numbers or of Values; raise `TypeError` for any other."""
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(
@@ -138,7 +138,7 @@ class Arguments:
                     return name + path
         return "it"
 
-    def join_shared(self) -> NDArray[Any] | Sequence[float]:
+    def join_shared(self) -> NDArray[np.generic] | Sequence[float]:
         """Return all shared numbers, one after the other."""
         if not any(isinstance(part, (list, np.ndarray)) for part in self.shared_parts):
             return self.shared_parts

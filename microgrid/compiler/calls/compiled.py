@@ -44,7 +44,7 @@ Function = Callable[..., object]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
 ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
-Array = TypeVar("Array", bound=NDArray[Any])
+Array = TypeVar("Array", bound=NDArray[np.generic])
 Shared = int | str | Iterable[int | str]
 
 
@@ -168,8 +168,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     @overload
     def __call__(
         self: Compiled[Scalar, ForColumns],
-        *args: NDArray[Any] | float,
-        **kwargs: NDArray[Any] | float,
+        *args: NDArray[np.generic] | float,
+        **kwargs: NDArray[np.generic] | float,
     ) -> ForColumns: ...
     @overload
     def __call__(

@@ -55,7 +55,7 @@ class Entry:
     def outputs(
         self,
         shared: NDArray[Any] | Sequence[float],
-        columns: Sequence[NDArray[Any] | float],
+        columns: Sequence[NDArray[np.generic] | float],
         shape: tuple[int, ...],
         outs: Mapping[int, NDArray[np.float64]] = NO_ARRAYS,
     ) -> Sequence[object]:
@@ -127,7 +127,7 @@ class Direct:
             self.entry.kernel.compute(shape, NOTHING, None, outs, columns)
         return are_all
 
-    def into(self, out: object, args: tuple[Any, ...]) -> bool:
+    def into(self, out: object, args: tuple[object, ...]) -> bool:
         """Write the only result into an array; return False, with nothing done, for a detour."""
         if type(out) is not np.ndarray or not self._is_alone or not is_ready(out, args):
             return False

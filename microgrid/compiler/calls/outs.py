@@ -21,7 +21,7 @@ class Target(NamedTuple):
 
     name: str
     what: int | Block
-    array: NDArray[Any]
+    array: NDArray[np.generic]
 
     @property
     def dimensions(self) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class Outs:
                 found.setdefault(what, array)
         return found
 
-    def fill(self, outputs: Sequence[Any], filled: Mapping[int, NDArray[Any]]) -> object:
+    def fill(self, outputs: Sequence[Any], filled: Mapping[int, NDArray[np.generic]]) -> object:
         """Write outputs into all arrays that are not filled yet; return what the call returns."""
         for _, what, array in self.targets:
             output = outputs[what] if isinstance(what, int) else what.fill(outputs)
@@ -89,7 +89,7 @@ class Outs:
         return _complete(self._template, self._tree, outputs, set(filled))
 
 
-def is_ready(array: NDArray[Any], arguments: Iterable[object]) -> bool:
+def is_ready(array: NDArray[np.generic], arguments: Iterable[object]) -> bool:
     """Return whether a kernel can fill an array itself while it reads its arguments."""
     if type(array) is not np.ndarray or array.dtype is not DOUBLE or not array.flags.carray:
         return False
@@ -147,7 +147,7 @@ def _require_apart(targets: Sequence[Target]) -> None:
                 )
 
 
-def _span(array: NDArray[Any]) -> tuple[int, int]:
+def _span(array: NDArray[np.generic]) -> tuple[int, int]:
     """Return where an array's memory begins and ends."""
     begin = end = array.__array_interface__["data"][0]
     if array.flags.c_contiguous:

@@ -46,7 +46,7 @@ class Block:
     def __post_init__(self) -> None:
         self._all = np.array(self.outputs, int)[self.places]
 
-    def fill(self, outputs: Sequence[Any]) -> NDArray[Any]:
+    def fill(self, outputs: Sequence[Any]) -> NDArray[np.generic]:
         """Return the array of outputs, with the dimensions of their rows before its own."""
         if not self.outputs:
             return np.empty(self.places.shape)
@@ -79,7 +79,7 @@ def template_of(structure: Structure, positions: Sequence[int]) -> Template:
     return template
 
 
-def _block(positions: NDArray[Any]) -> Block:
+def _block(positions: NDArray[np.generic]) -> Block:
     order = {k: i for i, k in enumerate(dict.fromkeys(positions.ravel().tolist()))}
     places = [order[k] for k in positions.ravel().tolist()]
     return Block(list(order), np.array(places, int).reshape(positions.shape))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,7 @@ def _spell(steps: Steps, of_operands: Integers) -> NDArray[np.uint64]:
     return _mix(sums[steps.starts[1:]] - sums[steps.starts[:-1]] + _mix(steps.kinds))
 
 
-def _mix(words: NDArray[Any]) -> NDArray[np.uint64]:
+def _mix(words: NDArray[np.generic]) -> NDArray[np.uint64]:
     """Return numbers that look random, equal where these are."""
     mixed = words.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))

@@ -6,7 +6,6 @@ import ctypes
 import re
 from importlib.resources import files
 from string import Template
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +31,14 @@ class Record(ctypes.Structure):
     3
     """
 
-    def __init__(self, *kept_alive: object, **values: int | NDArray[Any]) -> None:
+    def __init__(self, *kept_alive: object, **values: int | NDArray[np.generic]) -> None:
         super().__init__()
         self.address = ctypes.addressof(self)
         self._kept_alive = kept_alive
-        self._arrays: dict[str, NDArray[Any]] = {}
+        self._arrays: dict[str, NDArray[np.generic]] = {}
         self.set(**values)
 
-    def set(self, **values: int | NDArray[Any]) -> None:
+    def set(self, **values: int | NDArray[np.generic]) -> None:
         """Set some of the fields."""
         for name, x in values.items():
             if isinstance(x, np.ndarray):

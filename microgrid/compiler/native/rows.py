@@ -20,7 +20,7 @@ PIECE = 1024  # rows that are converted at once, where a column is not of double
 DOUBLE = np.dtype(np.float64)
 
 Floats = NDArray[np.float64]
-Column = NDArray[Any] | float  # of real numbers of any dtype
+Column = NDArray[np.generic] | float  # of real numbers of any dtype
 
 
 def chunk_of(rows: int) -> int:
