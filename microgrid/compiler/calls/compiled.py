@@ -92,7 +92,9 @@ def compile(
         f: a function of numbers, or a `Program`.
         shared: the arguments, by position or name, that are the same for all rows, as a model's
             parameters are. An array there is an array of numbers, not a column.
-        reduce: "sum" or "mean" to add up every result over the rows, always in the same order.
+        reduce: "sum" or "mean" to add up every result over the rows, always in the same order. It
+            is not that of the rows: from another order's sum it differs by rounding alone, at 1,000
+            rows by at most some 1e-14 of the sum of the sizes.
         threads: how many threads share the rows of a call, at most; None for as many as there are
             processors. There are never more than pay: each has 0.12 ms of work at least, such as
             10,000 rows of a formula and its five derivatives. No bit depends on their number.
