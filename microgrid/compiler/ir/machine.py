@@ -180,7 +180,7 @@ class Code:
     Args:
         ir: the IR of its functions.
         machine: what to make code for.
-        effort: LLVM's level of optimisation: from 1 on values stay in registers from block to
+        effort: LLVM's level of optimisation: at 1 and above, values stay in registers from block to
             block, which takes LLVM four times as long as 0.
     """
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 __all__ = ["LARGE", "Pool", "empty"]
 
-LARGE = 2**14  # doubles, 128 KiB: from there on the system maps memory anew for an array
+LARGE = 2**14  # doubles, 128 KiB: beyond that the system maps fresh memory for each array
 LARGEST = 2**21  # doubles, 16 MiB: more is the system's again at once
 MOST = 2**25  # doubles that wait to be used again, 256 MiB
 PARTS = 32  # that wait, and that are noted to be gone
