@@ -72,6 +72,19 @@ class LLVMEmitter(Emitter):
         self.lines.append(f"  {name} = {text}")
         return name
 
+    def broadcast(self, place: str) -> str:
+        """Return the number at an address, in all lanes."""
+        if self.width == 1:
+            return self.line(f"load double, ptr {place}")
+        one = self.line(f"load <1 x double>, ptr {place}, align 8")
+        lanes = f"<{self.width} x i32> zeroinitializer"
+        return self.line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
+
+    def vector(self, x: Result) -> str:
+        """Return a result as IR writes a number, or a vector of them."""
+        number = self.number(x)
+        return self.constant(number) if type(number) is float else str(number)
+
     def constant(self, x: float) -> str:
         """Return a number as IR writes it, bit for bit."""
         return bits_of(x) if self.width == 1 else f"splat (double {bits_of(x)})"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..loops.families import SHARED, Families, families_of
 from ..loops.stages import Stage, find_places, find_stages
 from ..program import Program
 from .emitter import LLVMEmitter
 from .machine import Machine
 from .nests import LoopEmitter, OnceStage, Places, RowStage, SumStage
-from .text import KernelText
+from .text import KernelText, Text
 
 __all__ = ["LoopText", "text_of"]
 
@@ -26,27 +23,22 @@ def text_of(
     written: Sequence[int],
     totals: Sequence[int],
     machine: Machine,
-) -> KernelText | LoopText:
+) -> Text:
     """Return the IR of a kernel: in loops over families where they pay, else step by step.
 
     What recurs is written step by step: there a turn is a stretch of steps, and no family.
 
-    The arguments are those of `KernelText`.
+    The arguments are those of `Text`.
     """
     given = program, shared_inputs, written, totals
     found = families_of(*given)
     return LoopText(*given, machine, found) if found else KernelText(*given, machine)
 
 
-class LoopText:
-    """The IR of a kernel in loops, and what its caller has to know: see `KernelText`.
+class LoopText(Text):
+    """The IR of a kernel's functions in loops.
 
     Args:
-        program: what to compute.
-        shared_inputs: the slots of the inputs that have one number for all rows.
-        written: the positions of the outputs to write for each row.
-        totals: the positions of the outputs to add up over the rows.
-        machine: what to make code for.
         found: the families of the program; found here, even where loops do not pay, if None.
     """
 
@@ -63,20 +55,17 @@ class LoopText:
     ) -> None:
         found = found or families_of(program, shared_inputs, written, totals, anyway=True)
         assert found
-        self.program = program = found.program
-        self.machine = machine
-        self.written, self.totals = list(written), list(totals)
-        shared = set(shared_inputs)
-        self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
+        super().__init__(found.program, shared_inputs, written, totals, machine)
+        shared = sorted(set(shared_inputs))
         # turns of a loop read many columns, which may be anywhere: side by side they are quicker
         self.packs = len(self.columns) >= MANY
         self.stages = find_stages(found.families)
-        bases, self.room = find_places(self.stages, set(program.outputs), True, len(shared))
+        bases, self.room = find_places(self.stages, set(self.program.outputs), True, len(shared))
         scratch, size = find_places(self.stages, set(), False, 0)
         # blocks an even number of lines apart would meet in the same places of a cache
         self.scratch_size = size | 1
         self.places = Places({SHARED: 0, **bases}, scratch, self.scratch_size, found.constants)
-        self.shared_places = {slot: i for i, slot in enumerate(sorted(shared))}
+        self.shared_places = {slot: i for i, slot in enumerate(shared)}
         for family in found.families:
             if family.number in bases:
                 self.shared_places |= {
@@ -84,12 +73,6 @@ class LoopText:
                 }
         self.once = [f"once{i}" for i, stage in enumerate(self.stages) if stage.is_shared]
         self.parts = [f"rows{i}" for i, stage in enumerate(self.stages) if not stage.is_shared]
-
-    def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
-        """Return output k, which all rows share, from the array of shared numbers after a call."""
-        slot = self.program.outputs[k]
-        constant = self.program.constant_at(slot)
-        return float(shared[self.shared_places[slot]]) if constant is None else constant
 
     def ir(self) -> str:
         """Return the IR."""

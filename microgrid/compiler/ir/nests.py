@@ -87,19 +87,6 @@ class LoopEmitter(LLVMEmitter):
         self.lines.append(f"  br label %after{number}")
         self.begin(f"after{number}")
 
-    def broadcast(self, place: str) -> str:
-        """Return the number at an address, in all lanes."""
-        if self.width == 1:
-            return self.line(f"load double, ptr {place}")
-        one = self.line(f"load <1 x double>, ptr {place}, align 8")
-        lanes = f"<{self.width} x i32> zeroinitializer"
-        return self.line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
-
-    def vector(self, x: Result) -> str:
-        """Return a result as a vector of numbers."""
-        number = self.number(x)
-        return self.constant(number) if type(number) is float else str(number)
-
     def add_lanes(self, lanes: str, place: str) -> None:
         """Write that the lanes with rows, which %is.row tells, are added to a number in memory."""
         reduce, zero = f"@llvm.vector.reduce.fadd.v{self.width}f64", self.constant(0.0)

@@ -26,17 +26,18 @@ from .machine import Machine
 from .turns import TurnsWriter
 from .writer import Use, Writer
 
-__all__ = ["KernelText"]
+__all__ = ["KernelText", "Text"]
 
 MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
 
 
-class KernelText:
-    """The IR of a kernel's functions, of bounded size, and what its caller has to know.
+class Text:
+    """What a kernel's caller has to know of its functions, which subclasses write.
 
-    `columns` are the inputs with a number for each row. The array of shared numbers starts with the
-    shared inputs, and has room for `room` numbers: after a call those are in it that
-    `shared_places` lists.
+    `columns` are the inputs with a number for each row, to be put side by side if it `packs` them.
+    The array of shared numbers starts with the shared inputs, and has room for `room` numbers;
+    after a call those are in it that `shared_places` lists. A block of rows has `scratch_size`
+    places for what waits between parts; `lane_totals` of the totals are added up lane by lane.
     `once` and `parts` are the names of the functions, in the order in which they are to be called.
 
     Args:
@@ -45,6 +46,42 @@ class KernelText:
         written: the positions of the outputs to write for each row.
         totals: the positions of the outputs to add up over the rows.
         machine: what to make code for.
+    """
+
+    room: int
+    shared_places: dict[int, int]
+    scratch_size: int
+    lane_totals: int
+    packs: bool
+    once: list[str]
+    parts: list[str]
+
+    def __init__(
+        self,
+        program: Program,
+        shared_inputs: Collection[int],
+        written: Sequence[int],
+        totals: Sequence[int],
+        machine: Machine,
+    ) -> None:
+        self.program, self.machine = program, machine
+        self.written, self.totals = list(written), list(totals)
+        shared = set(shared_inputs)
+        self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
+
+    def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
+        """Return output k, which all rows share, from the array of shared numbers after a call."""
+        slot = self.program.outputs[k]
+        constant = self.program.constant_at(slot)
+        return float(shared[self.shared_places[slot]]) if constant is None else constant
+
+    def ir(self) -> str:
+        """Return the IR."""
+        raise NotImplementedError
+
+
+class KernelText(Text):
+    """The IR of a kernel's functions step by step, each of bounded size.
 
     Raises:
         TypeError: a primitive has no lowering.
@@ -58,15 +95,12 @@ class KernelText:
         totals: Sequence[int],
         machine: Machine,
     ) -> None:
-        self.machine, self.written, self.totals = machine, list(written), list(totals)
         roles = {k: in_total for in_total, ks in ((False, written), (True, totals)) for k in ks}
         self.partition = partition(program, shared_inputs, roles=roles)
-        self.program = self.partition.program
+        super().__init__(self.partition.program, shared_inputs, written, totals, machine)
         self.packs = False  # as each column is read once, or few times
         self.shared_places = self.partition.shared_places
         self.room = len(self.shared_places)
-        shared = set(shared_inputs)
-        self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
         self.uses: dict[int, list[Use]] = defaultdict(list)
         for in_total, positions in ((False, self.written), (True, self.totals)):
             for place, k in enumerate(positions):
@@ -79,12 +113,6 @@ class KernelText:
         count = max(len(self.partition.rows), len(self.loose))
         self.parts = [f"rows{i}" for i in range(count)]
         self.scratch_size, self.lane_totals = self.partition.scratch_size, len(self.totals)
-
-    def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
-        """Return output k, which all rows share, from the array of shared numbers after a call."""
-        slot = self.program.outputs[k]
-        constant = self.program.constant_at(slot)
-        return float(shared[self.shared_places[slot]]) if constant is None else constant
 
     def ir(self) -> str:
         """Return the IR."""

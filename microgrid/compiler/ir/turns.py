@@ -32,7 +32,7 @@ class TurnsWriter(Writer):
         """Write the loop: values that go from turn to turn are in registers."""
         turns, lines, typed = self.turns, self.emitter.lines, self.emitter.type
         first = {
-            (step, lag): self.outside.text_of(self.outside.value(turns.slot_before(step, lag)))
+            (step, lag): self.emitter.vector(self.outside.value(turns.slot_before(step, lag)))
             for step, farthest in turns.carried.items()
             for lag in range(1, farthest + 1)
         }
@@ -41,7 +41,7 @@ class TurnsWriter(Writer):
             self.outside.value(slot)
         begin = len(lines)
         after = [self._write_step(step) for step in range(turns.slots.shape[1])]
-        last = {step: self.text_of(self.local[step]) for step in turns.carried}
+        last = {step: self.emitter.vector(self.local[step]) for step in turns.carried}
         lines += [
             "  %turn.next = add i64 %turn, 1",
             f"  %turn.more = icmp ult i64 %turn.next, {len(turns.slots)}",
@@ -108,7 +108,7 @@ class TurnsWriter(Writer):
         if len(set(slots)) == 1:
             return numbers[0]
         table = self._table("double", [bits_of(x) for x in numbers])
-        return self.spread(self.place(table, "%turn", "double"))
+        return self.emitter.broadcast(self.place(table, "%turn", "double"))
 
     def _index(self, places: Sequence[int]) -> Index:
         """Return what is one of some places in each turn."""

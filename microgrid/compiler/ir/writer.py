@@ -81,19 +81,10 @@ class Writer:
     def load(self, array: str, place: Index) -> str:
         """Return the numbers at a place of an array."""
         if array == "shared":
-            return self.spread(self.place("%shared", place, "double"))
+            return self.emitter.broadcast(self.place("%shared", place, "double"))
         address = self.row_of(array, place) if array == "ins" else self.place("%scratch.now", place)
         align = ", align 8" if array == "ins" else ""
         return self.emitter.line(f"load {self.emitter.type}, ptr {address}{align}")
-
-    def spread(self, address: str) -> str:
-        """Return a single number from memory, in all lanes."""
-        line, width = self.emitter.line, self.emitter.width
-        if width == 1:
-            return line(f"load double, ptr {address}")
-        one = line(f"load <1 x double>, ptr {address}, align 8")
-        lanes = f"<{width} x i32> zeroinitializer"
-        return line(f"shufflevector <1 x double> {one}, <1 x double> poison, {lanes}")
 
     def place(self, array: str, index: Index, kind: str | None = None) -> str:
         """Return the address of an entry of an array."""
@@ -116,13 +107,8 @@ class Writer:
     def store(self, result: Result, address: str, align: int | None = None) -> None:
         """Write a number, or a vector of them, to an address."""
         suffix = f", align {align}" if align else ""
-        typed = f"{self.emitter.type} {self.text_of(result)}"
+        typed = f"{self.emitter.type} {self.emitter.vector(result)}"
         self.emitter.lines.append(f"  store {typed}, ptr {address}{suffix}")
-
-    def text_of(self, result: Result) -> str:
-        """Return a result as IR writes it."""
-        number = self.emitter.number(result)
-        return self.emitter.constant(number) if type(number) is float else str(number)
 
     def keep(self, result: Result, array: str, place: Index) -> None:
         """Leave a result to other parts, at a place of an array; nowhere, if that is missing."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.loops import LoopText, text_of
+from ..ir.loops import text_of
 from ..ir.machine import Code, Machine, this_machine
-from ..ir.text import KernelText
+from ..ir.text import Text
 from ..program import Program, find_shared
 from ..threads import Team
 from .memory import empty
@@ -70,7 +70,7 @@ class Kernel:
     `effort` is that of `Code`, and changes no bit of what is computed.
     """
 
-    def __init__(self, text: KernelText | LoopText, effort: int = 1) -> None:
+    def __init__(self, text: Text, effort: int = 1) -> None:
         self.text = text
         self.code = code = Code(text.ir(), text.machine, effort)
         parts = [code.address(name) for name in text.parts]
@@ -158,7 +158,7 @@ class ArrayKernel:
         reduce: str | None = None,
         machine: Machine | None = None,
         threads: int | None = 1,
-        write: Callable[..., KernelText | LoopText] = text_of,
+        write: Callable[..., Text] = text_of,
     ) -> None:
         self.program, self.reduce = program, reduce
         self.team = None if threads == 1 else Team(threads)
@@ -263,7 +263,7 @@ class ArrayKernel:
         return results
 
 
-def _blocks_of(text: KernelText | LoopText) -> int:
+def _blocks_of(text: Text) -> int:
     """Return for how many blocks a part runs before the next one."""
     numbers = max(text.scratch_size + len(text.columns), 1)
     room = SCRATCH * 4 if text.packs else SCRATCH  # loops read it many times
