@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid import MLP, Value
 from microgrid.compiler import Compiled, Program
+from microgrid.compiler.calls.results import Sums, filler
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
@@ -1444,3 +1445,10 @@ def test_sums_are_numbers_one_by_one_and_arrays_where_arrays_were():
     assert [(type(k), k) for k in (a, b, c)] == [(float, 6.0), (float, 30.0), (float, 6.0)]
     table[...] = -1.0
     assert part[0, 0] == 18.0
+
+
+def test_sums_become_a_list_once_however_many_lists_they_go_into():
+    sums = Sums(np.arange(6.0))
+    nested = filler([[0, 1], [2, 3], (4, 5)])
+    assert nested(sums) == [[0.0, 1.0], [2.0, 3.0], (4.0, 5.0)]
+    assert sums.numbers() is sums.numbers()

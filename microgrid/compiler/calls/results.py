@@ -27,6 +27,13 @@ class Sums(Sequence[float]):
 
     def __init__(self, array: NDArray[np.float64]) -> None:
         self.array = array
+        self._numbers: list[float] | None = None  # once many are asked for
+
+    def numbers(self) -> list[float]:
+        """Return them as a list, which is made once."""
+        if self._numbers is None:
+            self._numbers = self.array.tolist()
+        return self._numbers
 
     def __len__(self) -> int:
         return len(self.array)
@@ -135,7 +142,7 @@ def _filler_of_numbers(
 
 def _numbers(outputs: Sequence[object]) -> Sequence[object]:
     """Return outputs as what many of them are quickly taken from."""
-    return outputs.array.tolist() if isinstance(outputs, Sums) else outputs
+    return outputs.numbers() if isinstance(outputs, Sums) else outputs
 
 
 def _copy(output: Any) -> object:
