@@ -1,7 +1,10 @@
-"""How light a colour is, and how well one is read on another."""
+"""How light a colour is, how well one is read on another, and how many a picture has."""
+
+from io import BytesIO
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
 
 def luminance(colour):
@@ -19,3 +22,9 @@ def contrast(colour, other):
     """Return the contrast ratio of WCAG 2, from 1 to 21; text needs 4.5."""
     below, above = sorted([luminance(colour), luminance(other)])
     return (above + 0.05) / (below + 0.05)
+
+
+def how_many(picture):
+    """Return how many colours the pixels of a picture have."""
+    pixels = imread(BytesIO(picture._repr_png_()))
+    return len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0))

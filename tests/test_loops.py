@@ -26,8 +26,7 @@ from microgrid import (
     value_and_grad,
     vjp,
 )
-
-from .nodes import same
+from tests.nodes import same
 
 Pair = namedtuple("Pair", ["left", "right"])
 

@@ -30,7 +30,7 @@ from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
-from tests.compiler.test_c_source import each_row, library, needs_c
+from tests.compiler.c.test_source import each_row, library, needs_c
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
 from tests.ieee import HERE, MACHINES, by_ieee, cancelling, exact_programs, ieee, same_bits
 from tests.search import usual

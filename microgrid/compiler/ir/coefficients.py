@@ -1,6 +1,6 @@
 """The numbers of `vectors`: constants in parts, and polynomials, the constant coefficient first.
 
-`tests/compiler/coefficients.py` derives them, and prints them.
+`tests/compiler/ir/coefficients.py` derives them, and prints them.
 """
 
 from __future__ import annotations

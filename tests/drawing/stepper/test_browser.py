@@ -15,7 +15,7 @@ from microgrid.drawing import layout
 from microgrid.drawing.labels import number_text
 from tests.browser import browser as a_browser
 from tests.browser import watched
-from tests.drawing.test_exploration import HOSTILE, many_nodes, small
+from tests.drawing.stepper.test_exploration import HOSTILE, many_nodes, small
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
 

@@ -10,12 +10,11 @@ from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize_graph
 from microgrid.compiler.trace import trace
 from microgrid.testing.strategies import programs
+from tests.compiler.kernels import in_families, in_turns, straight
+from tests.compiler.structured import MOST_STAGES, OUTPUTS, STAGES, numbers_for, structured
+from tests.compiler.written import SIZES, written
 from tests.ieee import MACHINES
 from tests.search import LONG, THOROUGH, usual
-
-from .kernels import in_families, in_turns, straight
-from .structured import MOST_STAGES, OUTPUTS, STAGES, numbers_for, structured
-from .written import SIZES, written
 
 # Of the largest number: some hundred operations, each a few units in the last place off.
 AGREEMENT = 1e-12

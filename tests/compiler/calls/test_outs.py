@@ -10,7 +10,7 @@ import pytest
 import microgrid as mg
 from microgrid import Value
 from microgrid.derivatives.trees import flatten
-from tests.compiler.test_compiled import EVERY_ARGUMENT, LAYOUTS, attempt, column
+from tests.compiler.calls.test_compiled import EVERY_ARGUMENT, LAYOUTS, attempt, column
 
 FUNCTIONS = {
     "number": lambda x, y: x * y + 1.0,

@@ -24,15 +24,17 @@ from microgrid.testing import conformance
 from microgrid.testing.conformance import LAWS, MANNERS, Case, book, check
 from microgrid.testing.conformance.cases import meets
 from microgrid.testing.conformance.random_programs import FORMULAS, straight_line
-from tests.testing.broken_engines import (
+from tests.testing.conformance.broken_engines import (
     BROKEN,
     AddsFromTheRightForEver,
     CallsItself,
+    HidesNaN,
     Tiny,
+    VisitsTheNearestFirst,
     of_nodes,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FUNCTIONS = book.FUNCTIONS.split("\n")[1:-1]
 BROKEN_BY_NAME = {engine.__name__: engine for engine in BROKEN}
 BY_NAME = {law.name: law for law in LAWS + MANNERS}
@@ -736,9 +738,9 @@ def test_what_is_no_engine_is_refused(engine):
 
 
 def test_the_command_line_prints_the_report_and_says_by_its_code_whether_a_law_is_broken(capsys):
-    assert conformance.main(["tests.testing.broken_engines:Tiny"]) == 0
-    assert capsys.readouterr().out.startswith("tests.testing.broken_engines.Tiny: 0 laws broken")
-    assert conformance.main(["tests.testing.broken_engines:HidesNaN"]) == 1
+    assert conformance.main([f"{Tiny.__module__}:Tiny"]) == 0
+    assert capsys.readouterr().out.startswith(f"{Tiny.__module__}.Tiny: 0 laws broken")
+    assert conformance.main([f"{HidesNaN.__module__}:HidesNaN"]) == 1
     assert "BROKEN: nan is not hidden" in capsys.readouterr().out
 
 
@@ -767,11 +769,12 @@ def test_the_module_runs_as_a_program():
 
 
 def test_an_engine_is_held_to_the_laws_where_hypothesis_is_missing():
+    engine = VisitsTheNearestFirst
     program = (
         "import sys\n"
         "sys.modules['hypothesis'] = None\n"
         "from microgrid.testing import conformance\n"
-        "sys.exit(conformance.main(['tests.testing.broken_engines:VisitsTheNearestFirst']))\n"
+        f"sys.exit(conformance.main(['{engine.__module__}:{engine.__name__}']))\n"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (run.returncode, run.stderr) == (1, "")

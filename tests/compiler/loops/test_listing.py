@@ -10,9 +10,8 @@ from hypothesis import assume, given
 import microgrid
 from microgrid.compiler import Program
 from microgrid.compiler.loops.listing import Listing
+from tests.compiler.structured import structured
 from tests.search import usual
-
-from .structured import structured
 
 LOOPS = r" for ((?:\w+ in \d+(?:, )?)+)"
 FOLDS = {"Σ": np.sum, "Π": np.prod, "max": np.max, "min": np.min}

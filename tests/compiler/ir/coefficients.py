@@ -1,8 +1,8 @@
 """Where the numbers of `microgrid.compiler.ir.coefficients` come from: fits, by mpmath.
 
-`python -m tests.compiler.coefficients` prints that file's tables. A polynomial is the best one by
-least squares at Chebyshev's points, which is close to the one with the least greatest error; errors
-are weighted by what they do to the function's result.
+`python -m tests.compiler.ir.coefficients` prints that file's tables. A polynomial is the best one
+by least squares at Chebyshev's points, which is close to the one with the least greatest error;
+errors are weighted by what they do to the function's result.
 """
 
 from mpmath import lu_solve, matrix, mp, mpf

@@ -16,7 +16,7 @@ from microgrid.compiler.ir.machine import Machine
 from microgrid.compiler.ir.vectors import FARTHEST, VECTOR_FUNCTIONS
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.trace import trace
-from tests.compiler.coefficients import FITS, derive
+from tests.compiler.ir.coefficients import FITS, derive
 from tests.formulas import FORMULAS
 from tests.ieee import HERE, IS_X86, same_bits
 from tests.search import LONG

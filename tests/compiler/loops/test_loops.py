@@ -15,10 +15,9 @@ from microgrid.compiler.loops.runs import Affine, Table, access, find_runs, one_
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
+from tests.compiler.native.test_kernel import ROWS, same, straight
 from tests.ieee import MACHINES
 from tests.search import usual
-
-from .test_kernel import ROWS, same, straight
 
 
 def traced(f, names):

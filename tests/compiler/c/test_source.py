@@ -35,10 +35,9 @@ from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
 from microgrid.testing.strategies import programs
+from tests.compiler.structured import structured
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
 from tests.search import usual
-
-from .structured import structured
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_c = pytest.mark.skipif(not COMPILER, reason="there is no C compiler")
