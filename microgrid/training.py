@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -56,6 +56,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     compile: bool | None = None,
+    history: History | None = None,
 ) -> History:
     """Train a model on rows `X` and their targets `y`; return what was measured.
 
@@ -83,14 +84,17 @@ def fit(
             and everything can be compiled; True insists, and False stays in Python. Natively the
             schedule is asked for many steps ahead; and for a moment, while model and loss are
             traced, no other thread can compute with the parameters.
+        history: what to write the measurements into; a new `History` if None. One of your own is
+            there whatever ends the training. Of one with records, epochs are counted on from them;
+            the schedule counts from 0 in every call.
 
     Ctrl-C ends the training: the weights are those of the last whole step, and the history of the
     epochs that were finished, and measured, is returned. Ctrl-C again within a second counts as the
     same one; after that, it cuts short what a callback still does as it is left.
 
     An exception that ends the training, from a callback or from a signal such as `SIGALRM` that
-    limits its time, leaves the weights of the last whole step too, and carries the history so far
-    as its `history`.
+    limits its time, leaves the weights of the last whole step too. To keep what was measured until
+    then, pass a `history`.
 
     Raises:
         TypeError, ValueError: an argument is wrong; this is found before the first step.
@@ -106,11 +110,14 @@ def fit(
     ...               batch_size=10, metrics=[accuracy])
     >>> len(history), history[-1]["accuracy"]
     (20, 1.0)
+    >>> len(fit(model, X, y, loss=losses.binary_cross_entropy, optimizer=adam, epochs=5,
+    ...         history=history)), history[-1]["epoch"]
+    (25, 25)
     """
-    history = interrupts = None
+    has_begun, interrupts = False, None
     try:
         with (interrupts := interrupted_once()):
-            history = History(ended=NOT_BEGUN)
+            history = _history_to_fill(history)
             require_parts(model, loss, optimizer, schedule, clip)
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
             named_metrics, random = metrics_by_name(metrics), generator(seed)
@@ -127,28 +134,39 @@ def fit(
                 trainer = _native_trainer(task, notes, epochs, predicts, bool(callbacks), insists)
             else:
                 trainer = Trainer(task, notes)
-            orders = enumerate((order_of_rows(rows, shuffle, random) for _ in range(epochs)), 1)
-            open_bar = partial(_progress_bar, progress, epochs, epochs * task.batches)
+            numbers = range(len(history) + 1, len(history) + epochs + 1)
+            orders = ((number, order_of_rows(rows, shuffle, random)) for number in numbers)
+            open_bar = partial(_progress_bar, progress, numbers, epochs * task.batches)
             train = partial(_train, trainer, orders, open_bar, named_metrics, callbacks, history)
-            _run(train, callbacks, history, epochs, interrupts)
+            history.ended, has_begun = NOT_BEGUN, True
+            _run(train, callbacks, history, numbers, interrupts)
             return history
     except KeyboardInterrupt:
-        return History(ended=NOT_BEGUN) if history is None else history
-    except BaseException as error:
+        kept = history if isinstance(history, History) else History()
+        if not has_begun:
+            kept.ended = NOT_BEGUN
+        return kept
+    except BaseException:
         if interrupts is not None:  # which a signal's handler may have kept from its own end
             interrupts.is_open = False
             interrupts.give_back()
-        if history is not None and history.ended != NOT_BEGUN:
-            with suppress(AttributeError):  # a callback may raise an error of any type
-                error.history = history  # type: ignore[attr-defined]
         raise
+
+
+def _history_to_fill(history: History | None) -> History:
+    """Return the caller's history, or else a new one."""
+    if history is None:
+        return History()
+    if not isinstance(history, History):
+        raise TypeError(f"`history` must be a History to write into, or None, got {quote(history)}")
+    return history
 
 
 def _run(
     train: Callable[[], None],
     callbacks: Sequence[Callback],
     history: History,
-    epochs: int,
+    numbers: range,
     interrupts: interrupted_once,
 ) -> None:
     """Train inside of the callbacks that are context managers; write down what ended it."""
@@ -157,9 +175,9 @@ def _run(
         history.ended = ""
         _call_inside(managers, train, interrupts)
     except KeyboardInterrupt:
-        history.ended = f"interrupted in epoch {min(len(history) + 1, epochs)}"
+        history.ended = f"interrupted in epoch {min(len(history) + 1, numbers[-1])}"
     except BaseException as error:
-        history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, epochs)}"
+        history.ended = f"{type(error).__name__} in epoch {min(len(history) + 1, numbers[-1])}"
         raise
 
 
@@ -255,7 +273,7 @@ class _NoBar:
         """Show nothing."""
 
 
-def _progress_bar(progress: bool, epochs: int, steps: int) -> AbstractContextManager[Bar]:
+def _progress_bar(progress: bool, numbers: range, steps: int) -> AbstractContextManager[Bar]:
     """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
     shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
     seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
@@ -267,5 +285,5 @@ def _progress_bar(progress: bool, epochs: int, steps: int) -> AbstractContextMan
     with loading, uninterrupted():
         from .drawing.training.progress import Bar as ShownBar
 
-        bar: AbstractContextManager[Bar] = ShownBar(epochs, steps)
+        bar: AbstractContextManager[Bar] = ShownBar(numbers, steps)
         return bar

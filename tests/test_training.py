@@ -840,11 +840,11 @@ DISASTERS = {
 def test_where_the_numbers_end_is_said_and_no_such_step_is_taken(disaster, momentum):
     make, loss, lr, message = DISASTERS[disaster]
     model = make()
-    optimizer = Watched(model.parameters(), lr=lr, momentum=momentum)
+    optimizer, history = Watched(model.parameters(), lr=lr, momentum=momentum), History()
     with pytest.raises(FloatingPointError, match=message) as caught:
         trained(
             model, [[1.0], [2.0]], [1, 1], loss=loss, optimizer=optimizer, epochs=50, batch_size=1,
-            shuffle=False,
+            shuffle=False, history=history,
         )  # fmt: skip
     steps = optimizer.steps
     assert steps > 0
@@ -852,8 +852,8 @@ def test_where_the_numbers_end_is_said_and_no_such_step_is_taken(disaster, momen
     place = f"training stopped in epoch {steps // 2 + 1}, batch {steps % 2 + 1}: "
     assert str(caught.value).startswith(place)
     assert "The parameters are as they were before this step." in str(caught.value)
-    assert isinstance(caught.value.history, History)
-    assert caught.value.history["epoch"] == list(range(1, steps // 2 + 1))
+    assert history["epoch"] == list(range(1, steps // 2 + 1))
+    assert history.ended == f"FloatingPointError in epoch {steps // 2 + 1}"
 
 
 def test_gradients_that_are_finite_but_not_their_sum_are_said_to_be():
@@ -904,8 +904,8 @@ def test_a_mistake_in_the_users_model_is_not_taken_for_an_end_of_numbers():
 )
 def test_numbers_that_end_in_the_validation_are_said_to(function, rows, message):
     model = Of(function)
-    optimizer = Watched(model.parameters(), lr=1e-9)
-    with pytest.raises(FloatingPointError, match=f"epoch 1, validation: {message}") as caught:
+    optimizer, history = Watched(model.parameters(), lr=1e-9), History()
+    with pytest.raises(FloatingPointError, match=f"epoch 1, validation: {message}"):
         trained(
             model,
             [[1e-300]],
@@ -913,9 +913,10 @@ def test_numbers_that_end_in_the_validation_are_said_to(function, rows, message)
             loss=itself,
             optimizer=optimizer,
             validation=(rows, [0] * len(rows)),
+            history=history,
         )
     assert state(optimizer) == optimizer.seen[1]
-    assert caught.value.history.records == []
+    assert history.records == []
     assert (Value(2.0) * 3).parents  # recorded again
 
 

@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 import microgrid
-from microgrid import Module, Value, accuracy, fit, losses, optim
+from microgrid import History, Module, Value, accuracy, fit, losses, optim
 from microgrid.guards import interrupts, locks
 from tests.interrupts import (
     ends_of_with,
@@ -373,7 +373,7 @@ def test_a_limit_of_time_is_kept_and_leaves_all_whole(chosen, watchers, monkeypa
     ends = []
     try:
         for point in some(points):
-            training = Training(compile, watchers)
+            training, history = Training(compile, watchers), History(ended="before")
             met = iter(range(point + 1))
 
             def trace(frame, event, _, met=met, point=point):
@@ -386,13 +386,12 @@ def test_a_limit_of_time_is_kept_and_leaves_all_whole(chosen, watchers, monkeypa
 
             sys.settrace(trace)
             try:
-                training(compile=chosen)
-            except TooLong as error:
+                training(compile=chosen, history=history)
+            except TooLong:
                 sys.settrace(None)
-                history = getattr(error, "history", None)
-                assert (history is not None) or training.adam.steps == 0, point
+                assert history.ended != "before" or training.adam.steps == 0, point
                 training.check(history, point)
-                ends.append(history.ended if history is not None else "before")
+                ends.append(history.ended)
             else:
                 assert next(met, None) is not None, f"the limit was lost at {point}"
             finally:
@@ -409,11 +408,25 @@ def test_a_callback_that_fails_leaves_the_history(compile):
         if len(history) == EPOCHS:
             raise OSError("the disk is full")
 
-    training = Training(compile)
+    training, history = Training(compile), History()
     with pytest.raises(OSError, match="full") as caught:
-        training(callbacks=[fail])
-    assert len(caught.value.history) == EPOCHS
-    assert caught.value.history.ended == f"OSError in epoch {EPOCHS}"
+        training(callbacks=[fail], history=history)
+    assert len(history) == EPOCHS
+    assert history.ended == f"OSError in epoch {EPOCHS}"
+    assert vars(caught.value) == {}  # it is the callback's own, and nothing hangs on it
+
+
+@watchers
+@compiled
+def test_a_second_training_goes_on_with_the_history_of_the_first(compile, watchers):
+    training, whole, history = Training(compile, watchers), Training(compile, watchers), History()
+    for _ in range(EPOCHS):
+        assert training(epochs=1, history=history, shuffle=False) is history
+    assert history.records == whole(shuffle=False).records
+    assert (training.state(), history.ended) == (whole.state(), "")
+    with pytest.raises(TypeError, match="`history` must be a History"):
+        training(history=history.records)
+    assert (training.state(), len(history)) == (whole.state(), EPOCHS)
 
 
 class Terminal(io.StringIO):
@@ -429,7 +442,7 @@ def test_ctrl_c_leaves_the_lock_of_all_bars_free(monkeypatch):
     monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
 
     def work():
-        with microgrid.training._progress_bar(True, EPOCHS, STEPS) as bar:
+        with microgrid.training._progress_bar(True, range(1, EPOCHS + 1), STEPS) as bar:
             for epoch in range(EPOCHS):
                 bar.update(BATCHES)
                 bar.show(epoch, {"epoch": epoch, "loss": 1.0})

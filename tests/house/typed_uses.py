@@ -327,6 +327,7 @@ def use_training() -> None:
         clip=mg.optim.clip_norm(1.0),
         callbacks=[lambda model, history: len(history) > 1],
         progress=False,
+        history=mg.History(),
     )
     assert_type(history, mg.History)
     record: mg.history.Record = history[-1]

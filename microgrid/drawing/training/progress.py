@@ -14,18 +14,18 @@ __all__ = ["Bar"]
 
 
 class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
-    """A bar over the steps of a training, which shows the last epoch's loss and metrics.
+    """A bar over the steps of numbered epochs, which shows the last one's loss and metrics.
 
     It is not interrupted: that would leave the lock held that all bars of a process share.
     """
 
-    def __init__(self, epochs: int, steps: int) -> None:
-        self.epochs = epochs
+    def __init__(self, numbers: range, steps: int) -> None:
+        self.last = numbers[-1]
         super().__init__(
             total=steps,
             file=sys.stdout,  # notebooks show tqdm's own choice, stderr, in red
             dynamic_ncols=True,
-            desc=f"epoch 1/{epochs}",
+            desc=f"epoch {numbers[0]}/{self.last}",
             bar_format="{desc}{postfix} |{bar}| {remaining}",
         )
 
@@ -45,7 +45,7 @@ class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
             super().close()
 
     def _show(self, epoch: int, record: Mapping[str, float]) -> None:
-        self.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
+        self.set_description_str(f"epoch {epoch}/{self.last}", refresh=False)
         shown = [f"{name}={x:.3g}" for name, x in record.items() if name not in ("epoch", "lr")]
         room = shutil.get_terminal_size().columns - len(self.desc) - len(" |0123456789| 00:00")
         while len(shown) > 2 and len(", ".join(["", *shown])) > room:

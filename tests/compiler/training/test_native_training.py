@@ -1013,18 +1013,17 @@ class Logarithmic(Line):
 def test_where_the_numbers_end_is_said_as_in_python(disaster, watched):
     def end(compile):
         options = {"shuffle": False, "epochs": 50, "kind": optim.SGD} | given | watched
-        model, kept = options.pop("model")(), Kept(options.pop("kind"))
+        model, kept, history = options.pop("model")(), Kept(options.pop("kind")), History()
         with python_steps() as taken, pytest.raises(ArithmeticError) as caught:
-            trained(compile, model, kind=kept, **options)
+            trained(compile, model, kind=kept, history=history, **options)
         error, parameters = caught.value, model.parameters()
         assert message in str(error)
         assert not compile or len(taken) <= 1  # the step that says what is wrong
         assert {type(parameter) for parameter in parameters} == {Value}
         place, _, what = str(error).partition(": ")
         said = type(error), place, numbers_left_out(what), len(getattr(error, "__notes__", []))
-        history = getattr(error, "history", History()).records
         finite = [math.isfinite(parameter.grad) for parameter in parameters]
-        return [*said, history, finite, *kept.now()]
+        return [*said, history.records, finite, *kept.now()]
 
     given, message = DISASTERS[disaster]
     assert_close(end(True), end(False))
