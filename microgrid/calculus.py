@@ -24,7 +24,7 @@ from .derivatives.checkpoints import expanding
 from .derivatives.linearization import Linearization, is_closed
 from .derivatives.series import coefficients
 from .derivatives.trees import Structure, Tree, flatten, map_values
-from .derivatives.wrapping import Wrapped
+from .derivatives.wrapping import Wrapped, require_picklable
 from .engine import Value
 from .functional import Number
 from .guards.checks import LONGEST, is_bool, quote, require_bools, require_whole_numbers
@@ -264,26 +264,39 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[T
     >>> value, pull([1.0, 0.0]), pull([0.0, 1.0])
     ([6.0, 5.0], (3.0, 2.0), (1.0, 1.0))
     """
-    with recording():
-        call = _Call(f, "vjp", primals, {}, range(len(primals)))
-        roots, outputs = _roots(call.output, "vjp")
-        linear = Linearization(roots, call.nodes)
+    pull = _Pull(f, primals)
+    return pull.value, pull
 
-    def pull(cotangent: object) -> tuple[Tree, ...]:
-        given = _scalars_like("the cotangent", cotangent, outputs)
-        need, kinds = "a cotangent is a real number", [_kind([root]) for root in roots]
+
+class _Pull:
+    """What pulls cotangents back through one call of a function."""
+
+    def __init__(self, f: Function, primals: tuple[object, ...]) -> None:
+        with recording():
+            self._call = call = _Call(f, "vjp", primals, {}, range(len(primals)))
+            roots, self._outputs = _roots(call.output, "vjp")
+            self._linear = Linearization(roots, call.nodes)
+        self._kinds = [_kind([root]) for root in roots]
+        self._made_of = f, primals
+        self.value: Tree = self._outputs.argument(call.release([roots])[0])
+
+    def __call__(self, cotangent: object) -> tuple[Tree, ...]:
+        given = _scalars_like("the cotangent", cotangent, self._outputs)
+        need = "a cotangent is a real number"
         cotangents = [
             x if isinstance(x, Value) else number_of_kind(x, kind, need)
-            for x, kind in zip(given, kinds, strict=True)
+            for x, kind in zip(given, self._kinds, strict=True)
         ]
-        if not linear.numeric:
-            require_fresh(topological_order(*roots))  # a leaf may have changed since
+        if not self._linear.numeric:
+            require_fresh(topological_order(*self._linear.roots))  # a leaf may have changed since
         with recording():
-            row = linear.pull(cotangents)
-        derivatives: tuple[Tree, ...] = call.structure.result(call.release([row])[0])
+            row = self._linear.pull(cotangents)
+        derivatives: tuple[Tree, ...] = self._call.structure.result(self._call.release([row])[0])
         return derivatives
 
-    return outputs.argument(call.release([roots])[0]), pull
+    def __reduce__(self) -> tuple[object, ...]:
+        f, primals = self._made_of
+        return type(self), (require_picklable(f), primals)  # which calls the function again
 
 
 @overload

@@ -512,13 +512,13 @@ def clip_norm(max_norm: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     ([0.6, 0.8], [3.0, 4.0])
     """
     require_numbers(max_norm=max_norm)
+    return partial(_scale_down, max_norm)
 
-    def scale_down(gradients: Sequence[Scalar]) -> list[Scalar]:
-        gradients = as_list(gradients, "`gradients` must be a list of numbers")
-        scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
-        return [g * scale for g in gradients]
 
-    return scale_down
+def _scale_down(max_norm: float, gradients: Sequence[Scalar]) -> list[Scalar]:
+    gradients = as_list(gradients, "`gradients` must be a list of numbers")
+    scale = minimum(max_norm / (norm(gradients) + 1e-6), 1.0)
+    return [g * scale for g in gradients]
 
 
 def clip_value(limit: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
@@ -528,8 +528,12 @@ def clip_value(limit: float) -> Callable[[Sequence[Scalar]], list[Scalar]]:
     [1.0, -0.5]
     """
     require_numbers(limit=limit)
-    must = "`gradients` must be a list of numbers"
-    return lambda gradients: [clip(g, -limit, limit) for g in as_list(gradients, must)]
+    return partial(_hold, limit)
+
+
+def _hold(limit: float, gradients: Sequence[Scalar]) -> list[Scalar]:
+    gradients = as_list(gradients, "`gradients` must be a list of numbers")
+    return [clip(g, -limit, limit) for g in gradients]
 
 
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 from numbers import Real
 
 from .guards.checks import quote, require_functions, require_numbers
@@ -27,7 +27,7 @@ def constant(lr: float) -> Schedule:
     0.1
     """
     require_numbers(lr=lr)
-    return lambda step: lr
+    return partial(_rate_of_all, lr)
 
 
 def linear(start: float, end: float, steps: int) -> Schedule:
@@ -38,7 +38,7 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     """
     require_numbers(start=start, end=end)
     require_numbers(steps=steps, least=1)
-    return _of_steps(lambda step: end if step >= steps else start + (end - start) * (step / steps))
+    return _OfSteps(partial(_linear_rate, start, end, steps))
 
 
 def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
@@ -51,8 +51,7 @@ def cosine(start: float, steps: int, end: float = 0.0) -> Schedule:
     """
     require_numbers(start=start, end=end)
     require_numbers(steps=steps, least=1)
-    rise = start - end
-    return _of_steps(lambda step: end + rise * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2)
+    return _OfSteps(partial(_cosine_rate, start, end, steps))
 
 
 def exponential(start: float, gamma: float) -> Schedule:
@@ -62,7 +61,7 @@ def exponential(start: float, gamma: float) -> Schedule:
     0.125
     """
     require_numbers(start=start, gamma=gamma)
-    return _of_steps(lambda step: start * gamma**step)
+    return _OfSteps(partial(_exponential_rate, start, gamma))
 
 
 def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
@@ -79,22 +78,43 @@ def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     require_functions(schedule=schedule, takes="of the step", count=1)
     require_numbers(start=start)
     require_numbers(steps=steps, least=1)
-    rise = linear(start, 1.0, steps)
-    return _of_steps(
-        lambda step: schedule(0) * rise(step) if step < steps else schedule(step - steps)
-    )
+    return _OfSteps(partial(_warmup_rate, schedule, linear(start, 1.0, steps), steps))
 
 
-def _of_steps(rate: Schedule) -> Schedule:
-    """Return a schedule that says what it takes where it is given something else."""
+# Functions in a module go through any pickle, to other processes too, as those in functions do not.
 
-    @wraps(rate)
-    def schedule(step: int) -> float:
+
+def _rate_of_all(lr: float, step: int) -> float:
+    return lr
+
+
+def _linear_rate(start: float, end: float, steps: int, step: int) -> float:
+    return end if step >= steps else start + (end - start) * (step / steps)
+
+
+def _cosine_rate(start: float, end: float, steps: int, step: int) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
+
+
+def _exponential_rate(start: float, gamma: float, step: int) -> float:
+    rate: float = start * gamma**step
+    return rate
+
+
+def _warmup_rate(schedule: Schedule, rise: Schedule, steps: int, step: int) -> float:
+    return schedule(0) * rise(step) if step < steps else schedule(step - steps)
+
+
+class _OfSteps:
+    """A schedule that says what it takes where it is given something else."""
+
+    def __init__(self, rate: Schedule) -> None:
+        self.rate = rate
+
+    def __call__(self, step: int) -> float:
         try:
-            return rate(step)
+            return self.rate(step)
         except (OverflowError, TypeError, ValueError) as error:
             raise TypeError(
                 f"a schedule takes the number of a step, counted from 0, got {quote(step)}: {error}"
             ) from error
-
-    return schedule

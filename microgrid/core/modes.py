@@ -104,6 +104,9 @@ class Mode(local):
     else:
         __enter__, __exit__ = _LockMethod(), _LockMethod()
 
+    def __reduce__(self) -> tuple[type[Mode], tuple[()]]:
+        return type(self), ()  # none is on elsewhere; what it decorates takes it along
+
     def _meaning(self, outer: Any) -> object:
         """Return what the block means inside of one that means `outer`; None if it is the same."""
         raise NotImplementedError

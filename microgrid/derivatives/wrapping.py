@@ -76,6 +76,8 @@ def require_picklable(f: Callable[..., Any]) -> Callable[..., Any] | _Dumped:
     except Exception as error:  # which a part of a model may raise of any type
         if cloudpickle := _by_value():
             return _Dumped(cloudpickle.dumps(f))
+        if isinstance(f, Wrapped):  # which has said so of its own function
+            raise
         inner = f
         while hasattr(inner, "__wrapped__"):
             inner = inner.__wrapped__

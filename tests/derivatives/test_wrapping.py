@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import pytest
 
 import microgrid as mg
-from microgrid import MLP, Value
+from microgrid import MLP, Value, optim, schedules
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
 
@@ -111,6 +111,47 @@ def test_what_stands_in_a_class_is_a_method_and_comes_back_as_one():
     assert pickle.loads(pickle.dumps(Spring.fast_force)) is Spring.fast_force
 
 
+# All other functions that the library makes, each with what it is called with.
+MADE = {
+    "constant": (schedules.constant(0.1), 3),
+    "linear": (schedules.linear(1.0, 0.5, 4), 3),
+    "cosine": (schedules.cosine(1.0, 4), 3),
+    "exponential": (schedules.exponential(1.0, 0.5), 3),
+    "warmup": (schedules.warmup(schedules.constant(0.1), 4), 3),
+    "clip_norm": (optim.clip_norm(1.0), [3.0, 4.0]),
+    "clip_value": (optim.clip_value(1.0), [3.0, 4.0]),
+    "vjp": (mg.vjp(wave, 0.5)[1], 2.0),
+    "vjp of a model": (mg.vjp(lambda m: m([0.5]), MLP(1, [2, 1], seed=0))[1], 1.0),
+    "no_grad": (mg.no_grad()(lambda x: mg.sin(Value(x))), 2.0),
+    "detect_anomaly": (mg.detect_anomaly()(lambda x: mg.sin(Value(x))), 2.0),
+}
+
+
+@pytest.mark.parametrize(("made", "argument"), MADE.values(), ids=MADE)
+def test_each_function_that_the_library_makes_goes_through_a_pickle(made, argument):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    picklers = [cloudpickle] if "lambda" in getattr(made, "__qualname__", "") else [pickle]
+    for pickler in [*picklers, cloudpickle]:
+        twin = pickle.loads(pickler.dumps(made))
+        assert numbers(twin(argument)) == numbers(made(argument))
+
+
+def test_the_other_functions_that_the_library_makes_are_found_by_name():
+    """None of them is missing above: what is public and returns a function says so."""
+    hints = {
+        name: inspect.signature(getattr(module, name)).return_annotation
+        for module in (mg.calculus, optim, schedules)
+        for name in module.__all__
+        if inspect.isfunction(getattr(module, name))
+    }
+    makers = {name for name, hint in hints.items() if "Callable" in hint or "Schedule" in hint}
+    assert makers - TRANSFORMS.keys() == MADE.keys() - {
+        "vjp of a model",
+        "no_grad",
+        "detect_anomaly",
+    }
+
+
 @each_transform
 def test_what_is_made_of_a_function_has_its_name_text_and_signature(transform):
     made = transform(wave)
@@ -163,7 +204,8 @@ def cube(x):
 
 
 FUNCTIONS = [slope, bend, mg.grad(cube), mg.compile(cube), mg.grad(mg.compile(cube))]
-EXPECTED = [12.0, 12.0, 12.0, 8.0, 12.0]
+FUNCTIONS += [mg.vjp(cube, 2.0)[1], mg.schedules.warmup(mg.schedules.linear(1.0, 0.5, 4), 1)]
+EXPECTED = [12.0, 12.0, 12.0, 8.0, 12.0, (24.0,), 0.875]
 
 
 def of_two(f):

@@ -312,7 +312,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         if self.function is None:
             raise RuntimeError(
                 "this compiled function was pickled without its Python function, and takes only "
-                "arguments of the structures that it was compiled for before"
+                "arguments of the structures that it was compiled for before; define that function "
+                "at the top level of a module, or pickle with cloudpickle"
             )
         function: Function = self.function
         return function
