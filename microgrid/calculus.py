@@ -274,9 +274,8 @@ class _Pull:
     def __init__(self, f: Function, primals: tuple[object, ...]) -> None:
         with recording():
             self._call = call = _Call(f, "vjp", primals, {}, range(len(primals)))
-            roots, self._outputs = _roots(call.output, "vjp")
+            self._roots, self._outputs = roots, _ = _roots(call.output, "vjp")
             self._linear = Linearization(roots, call.nodes)
-        self._kinds = [_kind([root]) for root in roots]
         self._made_of = f, primals
         self.value: Tree = self._outputs.argument(call.release([roots])[0])
 
@@ -284,11 +283,11 @@ class _Pull:
         given = _scalars_like("the cotangent", cotangent, self._outputs)
         need = "a cotangent is a real number"
         cotangents = [
-            x if isinstance(x, Value) else number_of_kind(x, kind, need)
-            for x, kind in zip(given, self._kinds, strict=True)
+            x if isinstance(x, Value) else number_of_kind(x, _kind([root]), need)
+            for x, root in zip(given, self._roots, strict=True)
         ]
         if not self._linear.numeric:
-            require_fresh(topological_order(*self._linear.roots))  # a leaf may have changed since
+            require_fresh(topological_order(*self._roots))  # a leaf may have changed since
         with recording():
             row = self._linear.pull(cotangents)
         derivatives: tuple[Tree, ...] = self._call.structure.result(self._call.release([row])[0])
