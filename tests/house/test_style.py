@@ -68,7 +68,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 5060,
+    "the top": 5110,
     "arrays/": 2400,
     "compiler/": 1820,
     "compiler/c/": 870,
