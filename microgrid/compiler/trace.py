@@ -28,6 +28,7 @@ from ..core.primitive import (
     where,
 )
 from ..core.reals import number_of_kind
+from ..derivatives.checkpoints import require_whole
 from ..derivatives.trees import Structure, flatten
 from ..engine import Value
 from ..guards.checks import quote
@@ -89,7 +90,13 @@ def trace(
         ) from None
     roots = as_values(outputs)
     order = order_beyond(set(inputs), *roots)
-    captured = tuple([x for x in order if not x.parents and not x.is_constant])
+    outside = [x for x in order if not x.is_traced]
+    require_whole(
+        outside,
+        "a compiled function that uses a Value from outside",
+        "pass it as an argument, or use its data",
+    )
+    captured = tuple([x for x in outside if not x.parents and not x.is_constant])
     return Trace(write(roots, inputs, order), structure, captured)
 
 

@@ -16,7 +16,7 @@ Derivatives*, chapter 12).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pickle import PicklingError
 from types import MappingProxyType
@@ -34,7 +34,7 @@ from ..guards.locks import compiling, is_held
 from .linearization import Linearization, is_zero
 from .trees import map_values
 
-__all__ = ["Stretch", "expanding", "frontier", "run_without_graph", "values_in"]
+__all__ = ["Stretch", "expanding", "frontier", "require_whole", "run_without_graph", "values_in"]
 
 NOTHING: Mapping[Value, Value] = MappingProxyType({})
 ONE = 1
@@ -221,7 +221,23 @@ def result_of(stretch: Stretch, place: int) -> Primitive:
 
 
 def _refuse_to_refresh(*numbers: float) -> NoReturn:
-    raise RuntimeError("refresh() needs the whole graph, got one with checkpoints: build it again")
+    raise _incomplete("refresh()", "build it again")
+
+
+def _incomplete(reader: str, instead: str) -> RuntimeError:
+    return RuntimeError(f"{reader} needs the whole graph, got one with checkpoints: {instead}")
+
+
+def require_whole(nodes: Iterable[Value], reader: str, instead: str) -> None:
+    """Raise `RuntimeError` if a stretch is among the nodes of a graph that is not differentiated.
+
+    >>> y = run_without_graph(lambda x=Value(2.0): x * x)
+    >>> require_whole(graph.topological_order(y), "a poem", "leave them out")
+    Traceback (most recent call last):
+    RuntimeError: a poem needs the whole graph, got one with checkpoints: leave them out
+    """
+    if any(node.op and node.op.forward is _refuse_to_refresh for node in nodes):
+        raise _incomplete(reader, instead)
 
 
 class Combination(Operand):

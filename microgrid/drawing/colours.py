@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from math import inf, isfinite, isnan, nan, sqrt
+from numbers import Real
 
 __all__ = ["ABOVE", "BELOW", "Scale", "largest_size"]
 
@@ -66,8 +67,8 @@ def largest_size(gradients: Iterable[Gradient]) -> float:
 
 
 def _number(x: Gradient) -> float:
-    """Return a gradient as a float: nan if there is none, infinity of a large `Fraction`."""
-    if x is None:
+    """Return a gradient as a float: nan if it is no number, infinity of a large `Fraction`."""
+    if not isinstance(x, Real):  # None, or the rows of numbers of steps whose graph was not kept
         return nan
     try:
         return float(x)

@@ -108,6 +108,7 @@ def compile(
         TypeError: f branches on a number or reads it, a primitive has no lowering, or an argument
             does not consist of real numbers.
         ValueError: the columns have shapes that do not broadcast.
+        RuntimeError: the graph of a `Value` from outside has checkpoints.
 
     >>> import microgrid, numpy as np
     >>> f = microgrid.compile(lambda x, y: microgrid.log(x) * y)

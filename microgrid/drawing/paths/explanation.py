@@ -10,6 +10,7 @@ from typing import Any
 
 from ...core.graph import topological_order
 from ...core.reals import number
+from ...derivatives.checkpoints import require_whole
 from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
 from ...guards.checks import quote, require_whole_numbers
@@ -52,7 +53,7 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
         TypeError: the output or the input is not a `Value`, or `names` is neither a mapping nor a
             model.
         ValueError: the input is a constant, or `most` is less than 1.
-        RuntimeError: a leaf has changed since it was used.
+        RuntimeError: a leaf has changed since it was used, or a path has checkpoints.
         ArithmeticError, ValueError: a partial does not exist, as that of sqrt at 0.
 
     >>> w, x = Value(0.5), Value(2.0)
@@ -74,6 +75,7 @@ def explain(output: Value, input: Value, names: Names = None, most: int = 10) ->
         )
     require_whole_numbers(most=most)
     edges = edges_between(output, input)
+    require_whole(edges, "explain", "build it without them")
     gradient, total = all_paths(edges, output, input)
     paths = largest_paths(edges, output, input, int(most))
     order = [*dict.fromkeys([*topological_order(output), input])]

@@ -54,7 +54,8 @@ def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) ->
     Raises:
         TypeError: the root is no `Value`.
         ValueError: the graph has too many values, or a derivative does not exist.
-        RuntimeError: a leaf has changed since it was used, or there is no leaf.
+        RuntimeError: a leaf has changed since it was used, there is no leaf, or the graph has
+            checkpoints.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> print(explore(a * b))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...core.array_rules import Numeric
 from ...core.graph import require_fresh, require_leaf
+from ...derivatives.checkpoints import require_whole
 from ...engine import Value, topological_order
 from ..formulas.notation import POWER
 from ..formulas.partials import Spaced, write_partials
@@ -50,7 +51,8 @@ class Steps:
     the steps' texts are places in `numbers()`.
 
     Raises:
-        RuntimeError: there is no leaf to differentiate with respect to.
+        RuntimeError: there is no leaf to differentiate with respect to, or the graph has
+            checkpoints.
 
     >>> a = Value(3.0, label="a")
     >>> print("\n".join(Steps(a * a).lines()))
@@ -64,6 +66,7 @@ class Steps:
     def __init__(self, root: Value, names: Names = None) -> None:
         self.order = topological_order(root)
         require_leaf(self.order)
+        require_whole(self.order, "explore", "build it without them")
         self.place = {value: i for i, value in enumerate(self.order)}
         self.unnumbered = Unnumbered(self.order)
         self.edges = self._edges(root)

@@ -670,6 +670,16 @@ def test_a_model_from_outside_computes_with_its_weights_of_the_moment():
         assert slope(0.25, 0.5) == pytest.approx(eager.data, rel=SLOPE_ERROR)
 
 
+def test_a_value_from_outside_with_checkpoints_is_an_argument_or_a_number():
+    x = Value(0.5)
+    y = mg.repeat(lambda state: state * x, x, 9, checkpoint=True)
+    with pytest.raises(RuntimeError, match="with checkpoints: pass it as an argument, or use its"):
+        mg.compile(lambda z: y * z)(2.0)
+    assert mg.compile(lambda z: y.data * z)(2.0) == y.data * 2.0
+    mg.compile(lambda y, z: y * z)(y, 2.0).backward()
+    assert x.grad == pytest.approx(20.0 * 0.5**9, rel=SLOPE_ERROR)
+
+
 def test_an_old_listing_is_not_shown():
     w = Value(3.0)
     f = mg.compile(lambda x: w * x)
