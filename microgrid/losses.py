@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import SupportsIndex, overload
 
 from .core.array_rules import Numeric
@@ -172,9 +173,20 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Number:
         raise ValueError("cross_entropy needs at least one logit, got none")
     require_all_numbers("cross_entropy: entry {} of the logits", given, ROWS)
     xs: list[Number] = [*map(as_operand, given)]
-    if isinstance(target, Value) and target.is_traced:
-        right = _entry_at(target, xs)
-        return logsumexp([_unless_at(target, i, x - right) for i, x in enumerate(xs)])
+    if not (isinstance(target, Value) and target.is_traced):
+        target = _require_class(target, len(xs))
+    if len(xs) == 1:
+        return xs[0] - xs[0]
+    if isinstance(target, Value):
+        return _cross_entropy_at(target, xs)
+    right = xs[operator.index(target)]
+    # of differences, as -log(softmax) would lose the last digits of a small loss at large logits;
+    # the right one's is 0, and has no slope, beside whose 1 the others' digits would be lost
+    return logsumexp([0.0 if i == target else x - right for i, x in enumerate(xs)])
+
+
+def _require_class(target: SupportsIndex, count: int) -> int:
+    """Return a target as the index of one of so many classes."""
     try:
         index = operator.index(target)
     except TypeError:
@@ -182,30 +194,22 @@ def cross_entropy(logits: object, target: SupportsIndex) -> Number:
             "cross_entropy needs an integer target, the index of the right class, "
             f"got {quote(target)}{instead_of(target)}"
         ) from None
-    if not 0 <= index < len(xs):
+    if not 0 <= index < count:
         raise ValueError(
-            f"cross_entropy needs a target from 0 to {len(xs) - 1}, got {index}"
-            + "; classes count from 0" * (index == len(xs))
+            f"cross_entropy needs a target from 0 to {count - 1}, got {index}"
+            + "; classes count from 0" * (index == count)
         )
-    if len(xs) == 1:
-        return xs[0] - xs[0]
-    # of differences, as -log(softmax) would lose the last digits of a small loss at large logits;
-    # the right one's is 0, and has no slope, beside whose 1 the others' digits would be lost
-    return logsumexp([0.0 if i == index else x - xs[index] for i, x in enumerate(xs)])
+    return index
 
 
-def _unless_at(index: Value, i: int, difference: Number) -> Number:
-    """Return a difference, or 0 if `i` is the traced index."""
-    is_there = where(index <= i - 1, 0.0, index <= i)
-    return where(is_there, 0.0, difference)
-
-
-def _entry_at(index: Value, xs: Sequence[Number]) -> Number:
-    """Return the entry at a traced index."""
-    entry = xs[-1]
-    for i in reversed(range(len(xs) - 1)):
-        entry = where(index <= i, xs[i], entry)
-    return entry
+def _cross_entropy_at(index: Value, xs: Sequence[Number]) -> Number:
+    """Return the cross-entropy of logits, of which the right one has a traced index."""
+    ends = [*[index <= i for i in range(len(xs) - 1)], 1.0]  # whether it is none of the later ones
+    right = xs[-1]
+    for end, x in [*zip(ends, xs, strict=True)][-2::-1]:
+        right = where(end, x, right)
+    is_right = [ends[0], *[where(before, 0.0, end) for before, end in pairwise(ends)]]
+    return logsumexp([where(c, 0.0, x - right) for c, x in zip(is_right, xs, strict=True)])
 
 
 def _elementwise(

@@ -113,17 +113,18 @@ def gate_factors(program: Program) -> Program:
 
 def _find_gated_products(program: Program) -> dict[int, Slots]:
     """Return the slots of all where(c, x * y, 0), with c, x and y, if nothing else uses x * y."""
-    uses = Counter(program.outputs)
-    products: dict[int, Slots] = {}
+    steps, first = program.steps, len(program.inputs)
     gates: dict[int, Slots] = {}
-    for slot, op, operands in program.walk():
-        if op is multiply:
-            products[slot] = operands
-        if op is not CONSTANT:
+    products: dict[int, Slots] = {}
+    for slot, (op, operands) in enumerate(steps, start=first):
+        if op is where and _is_zero(program.constant_at(operands[2]), sign=1):
+            inner, factors = program.step_at(operands[1]) or (None, ())
+            if inner is multiply:
+                gates[slot], products[operands[1]] = operands, factors
+    uses = Counter(program.outputs)
+    for op, operands in steps if products else ():
+        if op is not CONSTANT and not products.keys().isdisjoint(operands):
             uses.update(operands)
-        is_gate = op is where and _is_zero(program.constant_at(operands[2]), sign=1)
-        if is_gate and operands[1] in products:
-            gates[slot] = operands
     return {
         slot: (condition, *products[product])
         for slot, (condition, product, _) in gates.items()

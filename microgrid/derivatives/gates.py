@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from ..core.primitive import where
 from ..engine import Value
 from ..functional import Number, sum_
+from .conditions import always_one_holds, are_opposite, implies, same
 
 __all__ = ["is_gated", "multiply_gated", "sum_gated"]
 
@@ -42,26 +43,25 @@ def multiply_gated(x: Number, y: Number) -> Value:
 
 
 def sum_gated(terms: Sequence[Value]) -> Value:
-    """Return the sum of gated terms, gated by whether any of their conditions holds."""
-    conditions = dict.fromkeys([term.parents[0] for term in terms])
-    if len(conditions) == 1:
-        return _gate(next(iter(conditions)), sum_(*map(_behind, terms)))
-    if any(_opposite(condition) in conditions for condition in conditions):
-        return sum_(*terms)  # one of the two always holds
-    return _gate(reduce(_either, conditions), sum_(*terms))
+    """Return the sum of gated terms, gated by whether any of their conditions holds.
+
+    If one of these always does there is no gate, and whatever is further back is as it was computed
+    without a choice: so is what comes of choosing one of many by an index.
+    """
+    first, *others = [term.parents[0] for term in terms]
+    if all(same(first, other) for other in others):
+        return _gate(first, sum_(*map(_behind, terms)))
+    if len(terms) == 2 and are_opposite(first, others[0]):
+        return where(first, *map(_behind, terms))
+    if always_one_holds([first, *others]):
+        return sum_(*terms)
+    return _gate(reduce(_either, dict.fromkeys(others), first), sum_(*terms))
 
 
 def _gate(condition: Value, share: Number) -> Value:
     gate = where(condition, share, 0)
     _gates[id(gate)] = gate
     return gate
-
-
-def _opposite(condition: Value) -> Value | None:
-    """Return c if the condition is `where(c, 0, 1)`, which holds where c does not; else None."""
-    branches = condition.parents[1:] if condition.op is where else ()
-    is_opposite = [x.data for x in branches if x.is_constant] == [0, 1]
-    return condition.parents[0] if is_opposite else None
 
 
 def _behind(x: Number) -> Number:
@@ -79,8 +79,12 @@ def _product(x: Number, y: Number) -> Number:
 
 
 def _both(one: Value, other: Value) -> Value:
-    return one if one is other else where(one, other, 0)
+    if implies(one, other):
+        return one
+    return other if implies(other, one) else where(one, other, 0)
 
 
 def _either(one: Value, other: Value) -> Value:
-    return where(one, 1, other)
+    if implies(one, other):
+        return other
+    return one if implies(other, one) else where(one, 1, other)

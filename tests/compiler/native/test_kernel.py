@@ -481,6 +481,26 @@ def test_a_branch_that_is_not_taken_has_no_part_in_derivatives_of_any_order(f, b
             assert flat(own(x)) == pytest.approx(right, rel=1e-14, abs=1e-14), x
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_cross_entropy_of_a_class_that_is_an_argument_is_python_s(count):
+    """Infinities and nans too; of finite logits the second derivatives as well."""
+    orders = mg.value_and_grad, mg.hessian
+    compiled = [mg.compile(order(mg.losses.cross_entropy)) for order in orders]
+    special = st.sampled_from([0.0, -0.0, 1e3, -1e3, 1e308, -1e308, math.inf, -math.inf, math.nan])
+
+    @usual(100)
+    @given(st.lists(st.floats(-30, 30) | special, min_size=count, max_size=count), st.data())
+    def law(logits, data):
+        target = data.draw(st.integers(0, count - 1))
+        for order, own in zip(orders, compiled, strict=True):
+            right = flat(order(lambda xs: mg.losses.cross_entropy(xs, target))(logits))
+            if order is mg.value_and_grad or max(map(abs, logits)) <= 30:
+                got = flat(own(logits, float(target)))
+                assert got == pytest.approx(right, rel=1e-12, abs=0, nan_ok=True)
+
+    law()
+
+
 def test_a_gate_hides_no_nan_but_the_one_of_the_branch_that_is_not_taken():
     def loss(u, x, target):
         return (u * mg.where(x > 0, x, 0.0) - target) ** 2
