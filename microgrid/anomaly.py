@@ -99,11 +99,10 @@ class _Watch:
                     known = advice(node.op, node.parents, of_derivative=True)
                     raise self._error(node, f"with respect to operand {i} is {partial!r}", known)
 
-    def check_sums(self, order: Sequence[Value]) -> None:
+    def check_sums(self, sums: Mapping[Value, Number | None]) -> None:
         """Raise if a sum of `backward` is not finite, of finite ones, at what depends on a leaf."""
-        sums: dict[Value, Number | None] = {node: node._sum for node in order}
-        needed = dependents(order, [node for node in order if node.op is None])
-        passed = [n for n in reversed(order) if n.parents and sums[n] is not None]
+        needed = dependents(sums, [node for node in sums if node.op is None])
+        passed = [n for n in reversed([*sums]) if n.parents and sums[n] is not None]
         self.check_pull([(n, n.parents, n.partials()) for n in passed if n in needed], sums)
 
     def check_pull(self, links: Links, adjoint: Mapping[Value, Number | None]) -> None:

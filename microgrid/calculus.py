@@ -635,7 +635,8 @@ def _fresh_node(leaf: Number) -> Value:
     if not isinstance(leaf, Value):
         return Value(leaf)
     node = leaf.record(argument, (leaf,))
-    node._label = leaf._label  # which was checked there
+    if leaf.label is not None:
+        node.label = leaf.label
     return node
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, final
 from .core import graph
 from .core.array_rules import apply_to_arrays, is_array
 from .core.copying import deepcopy_node, reduce_node, walk_over_copy
-from .core.graph import MOVED, NONE, Walk, no_grad, topological_order, zero_grad
+from .core.graph import MOVED, NONE, Node, Walk, no_grad, topological_order, zero_grad
 from .core.modes import current, unrecorded, watched
 from .core.operators import Arithmetic, set_quick_operators
 from .core.primitive import CONSTANT, Operand, Primitive, family, locate
@@ -33,7 +33,7 @@ Share = TypeVar("Share", float, Arithmetic)
 
 
 @final
-class Value(Arithmetic):
+class Value(Node):
     """A real number that remembers how it was computed.
 
     `data` is the number: a float, or a `Fraction`, which stays exact. `op` is the `Primitive` that
@@ -55,8 +55,7 @@ class Value(Arithmetic):
     (5.0, True)
     """
 
-    __slots__ = (*("__weakref__", "_grad", "_label", "_real", "_stamp", "_sum", "_walk"),
-                 *("op", "parents"))  # fmt: skip
+    __slots__ = ()
     label: Checked[str | None] = guard("_label", mistakes.require_label, "A name, or None.")
 
     __reduce__, __deepcopy__ = reduce_node, deepcopy_node
@@ -212,7 +211,7 @@ class Value(Arithmetic):
             try:
                 walk.gather(self)
                 self._pass_back(total, walk)
-                mistakes.warn_of_stale(walk.moved)
+                mistakes.warn_of_stale(walk.stale(), len(walk.moved))
                 walk.finish()
             except BaseException:
                 walk.abandon()
@@ -252,7 +251,7 @@ class Value(Arithmetic):
                     total = parent._sum
                     parent._sum = share if total is None else total + share
         if watched and (watch := current(watched)):
-            watch.check_sums(topological_order(self))
+            watch.check_sums({node: node._sum for node in topological_order(self)})
         if graph.clock != now:  # a signal's handler, or a rule, has set a leaf
             graph.require_fresh(topological_order(self))
 

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, ClassVar
 
-from .core.graph import changing, set_data, set_gradients
+from .core.graph import changing, set_data, set_gradients, was_passed
 from .core.reals import number
 from .core.sequences import as_list, is_number, is_ordered, is_sequence
 from .engine import Value, zero_grad
@@ -161,7 +161,7 @@ class Optimizer:
         before = [parameter.data for parameter in self.parameters]
         if not is_sequence(self.state) or len(self.state) != len(before):
             self.require_state()
-        if not any(p.grad or p._walk.done < math.inf for p in self.parameters):
+        if not any(p.grad or was_passed(p) for p in self.parameters):
             warn_of_no_backward()
         updates = [self._compute_update(i) for i in range(len(before))]
         for i, update in enumerate(updates):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import primitive
+from ..core.primitive import data_of
 from ..functional import sin
 from .elements import (
     Array,
@@ -32,7 +33,6 @@ from .rules import (
     all_of,
     both,
     clip,
-    data_of,
     either,
     is_finite,
     is_nan,

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.array_rules import Numeric
 from ..core.operators import NUMBERS, Arithmetic
-from ..core.primitive import Operand
+from ..core.primitive import Operand, data_of
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
-from .rules import Number, data_of, is_traced
+from .rules import Number, is_traced
 
 __all__ = [
     "Array", "Axis", "Floats", "Like", "Objects", "any_traced", "array", "as_arrays", "axes_of",

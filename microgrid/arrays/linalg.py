@@ -15,13 +15,13 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from ..core.primitive import where
+from ..core.primitive import data_of, where
 from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..guards.checks import quote
 from .elements import Array, Axis, Like, Objects, axes_of, lanes, objects, settle
 from .products import sum_of_products
 from .protocol import implements
-from .rules import Number, data_of, is_traced, magnitude
+from .rules import Number, is_traced, magnitude
 
 __all__: list[str] = []
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..core.operators import Arithmetic
+from ..core.operators import Arithmetic, constant_beside
 from ..core.primitive import why_single
 from ..functional import dot_
 from .elements import Like, Objects, objects, settle, store
@@ -60,8 +61,8 @@ def _constants_once(factor: Objects, other: Objects, times: int) -> Objects:
     node = next((x for x in other.ravel().tolist() if isinstance(x, Arithmetic)), None)
     if node is None or times == 1:
         return factor
-    as_node = np.frompyfunc(lambda x: x if isinstance(x, Arithmetic) else node._constant(x), 1, 1)
-    nodes: Objects = as_node(factor)
+    as_nodes: Any = np.frompyfunc(partial(constant_beside, node), 1, 1)
+    nodes: Objects = as_nodes(factor)
     return nodes
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import functional
 from ..core import primitive
-from ..core.primitive import Operand, is_traced, where
+from ..core.primitive import Operand, data_of, is_traced, where
 from ..engine import Value
 from ..guards.checks import quote
 
@@ -25,7 +25,6 @@ __all__ = [
     "any_of",
     "both",
     "clip",
-    "data_of",
     "either",
     "is_finite",
     "is_nan",
@@ -39,11 +38,6 @@ Number = Value | float
 
 LN2 = math.log(2.0)
 TRUTHS = frozenset(["<", "<=", "=="])  # the names of primitives that give 1 or 0
-
-
-def data_of(x: Number) -> float:
-    """Return the number itself of a `Value`, and a plain number as it is."""
-    return x._real if isinstance(x, Operand) else x
 
 
 def pick(condition: Number, x: Number, y: Number) -> Number:

@@ -120,14 +120,19 @@ class Program:
         return Draft.of_graph(roots, inputs, order_beyond(set(inputs), *roots))
 
     @classmethod
-    def _of_parts(
+    def of_parts(
         cls,
         inputs: Iterable[str],
         steps: Iterable[Step],
         outputs: Iterable[int],
         labels: dict[int, str],
     ) -> Program:
-        """Return a program of parts that need no check: they are those of a graph or a program."""
+        """Return a program of parts that need no check: they are those of a graph or a program.
+
+        >>> Program.of_parts(["x"], [], [0, 0], {})
+        program(x):  # 0 operations
+            return x, x
+        """
         program = cls.__new__(cls)
         program.inputs, program.steps, program.outputs = tuple(inputs), tuple(steps), tuple(outputs)
         program.labels, program._known_key = labels, None
@@ -306,7 +311,7 @@ class Draft:
             v1 = x * x
             return v1, x
         """
-        labels = [x._label for x in inputs]
+        labels = [x.label for x in inputs]
         names = [(label and _in_one_line(label)) or f"x{i}" for i, label in enumerate(labels)]
         draft = cls(_make_distinct(names))
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
@@ -319,7 +324,7 @@ class Draft:
                 if not node.is_traced:  # or it was asked when that was recorded
                     op.require_operands(len(parents))
                 slots[node] = slot = step(op, tuple(map(slot_of, parents)))
-                if (label := node._label) and slot >= draft.first:
+                if (label := node.label) and slot >= draft.first:
                     draft.labels[slot] = _in_one_line(label)
             else:
                 data = number_of_kind(node.data, float, "a constant is a real number")
@@ -328,7 +333,7 @@ class Draft:
 
     def program(self, outputs: Iterable[int]) -> Program:
         """Return what was written, with these slots as its outputs."""
-        return Program._of_parts(self.inputs, self.steps, outputs, self.labels)
+        return Program.of_parts(self.inputs, self.steps, outputs, self.labels)
 
     def step(self, op: Primitive, operands: tuple[int, ...]) -> int:
         """Return the slot of a step of a graph, which is written."""

@@ -163,8 +163,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
                 if is_array(x):
                     return apply_to_arrays(op, operands)
             operands = tuple([x if isinstance(x, Value) else _constant(x) for x in operands])
-        if len(operands) not in op._taken:
-            op.require_operands(len(operands))  # which nothing else does, as nothing is computed
+        op.require_operands(len(operands))  # which nothing else does, as nothing is computed
         node = _node(op, operands)
         return node.detach() if unrecorded and current(unrecorded) else node
 

@@ -266,6 +266,16 @@ OPERATORS = {
 }
 
 
+def constant_beside(node: Arithmetic, x: object) -> object:
+    """Return what a plain number becomes beside a node; an operand is returned as it is.
+
+    >>> from microgrid import Value
+    >>> constant_beside(Value(2.0), 3.0).is_constant
+    True
+    """
+    return x if isinstance(x, Arithmetic) else node._constant(x)
+
+
 def set_quick_operators(kind: type[Arithmetic]) -> None:
     """Give a class of operands that have `_real` and `_node` quick methods of these operators."""
     for name, op in OPERATORS.items():

@@ -35,7 +35,7 @@ Slopes = tuple[Numeric, ...]  # for each operand the partial derivative, None fo
 Partials = Callable[..., Slopes]
 Row = tuple[str, Forward, Partials]
 Scalar = TypeVar("Scalar")
-Node = TypeVar("Node", bound="Operand")
+AnyOperand = TypeVar("AnyOperand", bound="Operand")
 Constants = ParamSpec("Constants")
 
 CO_VARARGS = 0x04  # as in `inspect`, which takes long to load
@@ -47,8 +47,8 @@ class Operand:
     A `Value` computes what it records and remembers its parents, a traced number remembers them and
     computes nothing, a power series makes another one. `operators` adds Python's operators.
 
-    `_real` is the number to compare by. Nothing else may have a `_real`, as operands are known by
-    it: `_data` is what masked arrays hide.
+    `_real` is the number to compare by, which `data_of` returns. Nothing else may have a `_real`,
+    as operands are known by it: `_data` is what masked arrays hide.
     """
 
     __slots__ = ()
@@ -79,6 +79,16 @@ class Operand:
 def why_single(x: object) -> str:
     """Return what an error adds of a number that stands in the place of a sequence."""
     return x.why_single if isinstance(x, Operand) else ""
+
+
+def data_of(x: Operand | float) -> float:
+    """Return the number that an operand is compared by, and a plain number as it is.
+
+    >>> from microgrid import Value
+    >>> data_of(Value(2.0)), data_of(3.0)
+    (2.0, 3.0)
+    """
+    return x._real if isinstance(x, Operand) else x
 
 
 def is_traced(x: object) -> bool:
@@ -139,7 +149,7 @@ class Primitive:
     @overload
     def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, *operands: Node | float) -> Node: ...  # type: ignore[overload-overlap]
+    def __call__(self, *operands: AnyOperand | float) -> AnyOperand: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, *operands: ArrayType | float) -> ArrayType: ...
     @overload

@@ -79,7 +79,7 @@ def run_without_graph(run: Callable[[], Tree], instead: Mapping[Value, Value] = 
     values = values_in(tree)
     if any(x.is_traced for x in values):  # a compiled function has no graph when it runs
         return tree
-    made = [x for x in dict.fromkeys(values) if x.parents and x._stamp >= start]
+    made = [x for x in dict.fromkeys(values) if x.parents and not graph.is_older(x, start)]
     operands = frontier(made, start)
     new: dict[Value, Value] = {x: x.detach() for x in made}
     if operands:
@@ -110,14 +110,14 @@ class _Older:
         self.time = time
 
     def __contains__(self, node: object) -> bool:
-        return isinstance(node, Value) and node._stamp < self.time
+        return isinstance(node, Value) and graph.is_older(node, self.time)
 
 
 def frontier(made: Sequence[Value], start: int) -> list[Value]:
     """Return the nodes from before that others were made of, but for constants."""
     order = order_beyond(set(), *made, known=_Older(start))
     parents = dict.fromkeys([parent for node in order for parent in node.parents])
-    return [x for x in parents if x._stamp < start and not x.is_constant]
+    return [x for x in parents if graph.is_older(x, start) and not x.is_constant]
 
 
 def _run_again(
@@ -170,10 +170,10 @@ class Stretch:
 
     def results(self, instead: Mapping[Value, Value] = NOTHING) -> list[Value]:
         """Return the nodes of the results, over that of the stretch."""
-        first = self.operands[0]
         operands = tuple([instead.get(x, x) for x in self.operands])
-        whole = first._node(stretch_of(self), operands, type(self.numbers[0])())
-        return [first._node(result_of(self, j), (whole,), x) for j, x in enumerate(self.numbers)]
+        whole = graph.node_of(stretch_of(self), operands, type(self.numbers[0])())
+        numbered = enumerate(self.numbers)
+        return [graph.node_of(result_of(self, j), (whole,), x) for j, x in numbered]
 
     def multiply(
         self, is_row: bool, weights: Sequence[Number], nodes: Sequence[Value] | None

@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 from weakref import ref
 
-from ..core.graph import dependents, order_beyond, require_fresh
+from ..core.graph import dependents, has_mark, mark, order_beyond, require_fresh
 from ..core.modes import current, watched
 from ..core.primitive import CONSTANT, argument, locate, where
 from ..engine import Value
@@ -305,12 +305,12 @@ def _identity(node: Value) -> Hashable:
 
 def _is_own(node: Value) -> bool:
     if node.is_traced and node.parents:
-        return node._sum is OWN
+        return has_mark(node, OWN)
     return id(node) in _own
 
 
 def _make_own(node: Value) -> None:
     if node.is_traced:
-        node._sum = OWN  # which no walk needs there
+        mark(node, OWN)
     else:
         _own[id(node)] = ref(node, functools.partial(_own.pop, id(node)))

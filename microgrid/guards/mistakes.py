@@ -26,11 +26,10 @@ class GradientWarning(UserWarning):
     """
 
 
-def warn_of_stale(moved: Sequence[Any]) -> None:
-    """Warn that `backward` adds to gradients that were collected before their leaves moved."""
-    stale = [leaf for leaf in moved if leaf._grad]
+def warn_of_stale(stale: Sequence[Any], moved: int) -> None:
+    """Warn that `backward` adds to gradients collected before their leaves, some of many, moved."""
     # Whoever sets most gradients to 0 knows: the others are of inputs, or are not trained.
-    if len(stale) <= len(moved) - len(stale):
+    if len(stale) <= moved - len(stale):
         return
     it, s = ("it", "") if len(stale) == 1 else ("they", "s")
     more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""

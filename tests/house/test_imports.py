@@ -229,7 +229,7 @@ def core(*names):
         (
             "core.graph",
             {f"guards.{name}" for name in ("checks", "interrupts", "locks", "mistakes")}
-            | core("modes", "primitive", "reals"),
+            | core("modes", "operators", "primitive", "reals"),
         ),
         ("core.copying", {"guards.interrupts"} | core("graph", "primitive")),
         ("core.sequences", {"guards.checks"} | core("array_rules", "primitive")),

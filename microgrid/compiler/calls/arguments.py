@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.graph import numbers_of
 from ...derivatives.trees import Structure, flatten
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
@@ -96,7 +97,7 @@ class Arguments:
             parameters = tree.parameters()
             self.has_values |= Traced in set(map(type, parameters))
             if not self.has_values:
-                self.shared_parts.append([parameter._real for parameter in parameters])
+                self.shared_parts.append(numbers_of(parameters))
             return tree, len(parameters)  # what it does with them is known of itself alone
         elif isinstance(tree, Mapping):
             return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]

@@ -450,5 +450,5 @@ def _add_up(column: NDArray[np.object_], reduce: str) -> Value | float:
 def _merge_outputs(program: Program) -> tuple[Program, list[int]]:
     """Return the program with equal outputs once, and the position of each output among them."""
     position = {slot: i for i, slot in enumerate(dict.fromkeys(program.outputs))}
-    merged = Program._of_parts(program.inputs, program.steps, position, program.labels)
+    merged = Program.of_parts(program.inputs, program.steps, position, program.labels)
     return merged, [position[slot] for slot in program.outputs]

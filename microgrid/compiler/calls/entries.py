@@ -47,7 +47,7 @@ class Entry:
     def is_current(self) -> bool:
         """Return whether no captured leaf has changed."""
         if self.clock != graph.clock:
-            if any(leaf._stamp > self.clock for leaf in self.captured):
+            if not all(graph.is_older(leaf, self.clock + 1) for leaf in self.captured):
                 return False
             self.clock = graph.clock
         return True

@@ -147,7 +147,7 @@ class Body:
         self.size, self.width = len(of_carry.paths), len(of_x.paths) if of_x else 0
         start = graph.advance_clock()
         inputs, roots = self.trace(1)
-        old = [x for x in roots if x._stamp < start and not x.is_constant]
+        old = [x for x in roots if graph.is_older(x, start) and not x.is_constant]
         self.captured = [*dict.fromkeys([*old, *frontier(roots, start)])]
         self.height = len(roots) - self.size
         made = order_beyond({*inputs, *self.captured}, *roots)

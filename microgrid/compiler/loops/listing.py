@@ -47,7 +47,7 @@ class LoopProgram(Program):
     @classmethod
     def of(cls, program: Program) -> LoopProgram:
         """Return a program that is printed so."""
-        made = cls._of_parts(program.inputs, program.steps, program.outputs, program.labels)
+        made = cls.of_parts(program.inputs, program.steps, program.outputs, program.labels)
         assert isinstance(made, cls)
         return made
 

@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
-from operator import attrgetter
 
+from ...core.graph import numbers_of
 from ...core.modes import current, unrecorded, watched
 from ...engine import Value
 from ...fitting.finiteness import name_place
@@ -210,7 +210,7 @@ def _require_plain(optimizer: Optimizer) -> None:
     parameters = optimizer.parameters
     if not (
         {Value}.issuperset(map(type, parameters))
-        and {float}.issuperset(map(type, map(attrgetter("_real"), parameters)))
+        and {float}.issuperset(map(type, numbers_of(parameters)))
     ):
         raise TypeError("a kernel computes with floats, and not every parameter is one")
     if current(watched) or current(unrecorded):
