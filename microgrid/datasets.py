@@ -17,7 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
-from .core.sequences import as_lists, instead_of, is_number, is_ordered, single
+from .core.sequences import (
+    as_lists,
+    entries,
+    instead_of,
+    is_missing,
+    is_number,
+    is_ordered,
+    single,
+)
 from .fitting.examples import rows_of_numbers
 from .guards.checks import LONGEST, quote, require_bools, require_numbers, require_whole_numbers
 from .guards.seeding import Seed, generator
@@ -29,6 +37,7 @@ __all__ = [
     "blobs",
     "circles",
     "digits",
+    "encode",
     "moons",
     "penguins",
     "spirals",
@@ -40,6 +49,8 @@ Labelled: TypeAlias = tuple[list[list[float]], list[int]]
 Matrix: TypeAlias = Iterable[Iterable[float]]
 T = TypeVar("T")
 U = TypeVar("U")
+
+MUST_BE_CLASSES = "`classes` must be a list of labels"
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Labelled:
@@ -213,6 +224,43 @@ def _lines_of(name: str) -> list[str]:
 
         content = decompress(content)
     return content.decode().splitlines()
+
+
+def encode(y: Iterable[T], classes: Iterable[T] | None = None) -> tuple[list[int], list[T]]:
+    """Number the classes in `y`, as `fit` needs them: return their numbers and the classes.
+
+    `y` holds strings or any other labels, as a list, a column of a frame or another iterable. The
+    classes are sorted; `classes` gives them in an order of your own, such as that of the training
+    rows when others are encoded. `classes[number]` is the label again.
+
+    Raises:
+        ValueError: a label is missing, or not in `classes`, which has each once.
+        TypeError: labels cannot be sorted, or have no hash.
+
+    >>> y, classes = encode(["cat", "dog", "cat"])
+    >>> y, classes, encode(["dog"], classes)[0]
+    ([0, 1, 0], ['cat', 'dog'], [1])
+    """
+    labels = entries(y, "`y` must be a list or an array of labels")
+    for row, label in enumerate(labels):
+        if is_missing(label) or (is_number(label) and label != label):
+            must = f"row {row} of `y` must be a label"
+            raise ValueError(f"{must}, got {quote(label)}; drop or fill what is missing")
+    try:
+        order = sorted({*labels}) if classes is None else entries(classes, MUST_BE_CLASSES)
+        numbers = {label: number for number, label in enumerate(order)}
+        if len(numbers) < len(order):
+            raise ValueError(f"{MUST_BE_CLASSES}, each once, got {quote(order)}")
+        return [numbers[label] for label in labels], order
+    except KeyError as unknown:
+        (label,) = unknown.args
+        raise ValueError(
+            f"row {labels.index(label)} of `y` must be one of `classes`, {quote(order)}, "
+            f"got {quote(label)}"
+        ) from None
+    except TypeError:
+        must = "labels must be of one kind that can be sorted, such as strings"
+        raise TypeError(f"{must}, got {quote(labels)}") from None
 
 
 def split(

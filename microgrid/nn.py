@@ -123,6 +123,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set all parameters to a `state_dict`'s numbers, or none if it does not fit.
 
+        Arrays and tensors without dimensions, as safetensors has them, are numbers too.
+
         Raises:
             ValueError: a parameter is missing from the state, or the state names one too many.
             TypeError: the state holds something other than numbers.
@@ -133,7 +135,9 @@ class Module:
             )
         own = self._by_path()
         _require_paths(self, own.keys(), state.keys())
-        numbers = {name: number(data, f"{name} must be a number") for name, data in state.items()}
+        numbers = {
+            name: number(single(data), f"{name} must be a number") for name, data in state.items()
+        }
         set_data(own.values(), [numbers[name] for name in own])
 
     def with_parameters(

@@ -1,6 +1,7 @@
 """The laws of the data sets: repeatable, balanced, on their curves; and of what prepares them."""
 
 import csv
+import functools
 import hashlib
 import math
 import random
@@ -12,11 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgrid import datasets
+from microgrid import MLP, datasets, fit, losses, optim
 from microgrid.datasets import (
     StandardScaler,
     batches,
@@ -492,3 +494,54 @@ def test_a_small_column_is_not_taken_for_a_constant():
     assert StandardScaler().fit([[-1e-200], [1e-200]]).scale == pytest.approx(
         [1e-200], rel=ROUNDING, abs=0
     )
+
+
+# ---- labels
+
+
+@given(st.lists(st.text(max_size=2) | st.sampled_from(["cat", "dog"]), max_size=12))
+def test_labels_are_numbered_in_order_and_come_back(labels):
+    numbers, classes = datasets.encode(labels)
+    assert [classes[number] for number in numbers] == labels
+    assert classes == sorted({*labels})
+    assert datasets.encode(iter(labels), classes) == (numbers, classes)
+    mirrored, _ = datasets.encode(labels, classes[::-1])
+    assert [len(classes) - 1 - number for number in mirrored] == numbers
+    assert datasets.encode(np.array(labels, object)) == (numbers, classes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (lambda: datasets.encode(["a", None]), "row 1 of `y` must be a label, got None; drop or"),
+        (lambda: datasets.encode([1.0, math.nan]), "row 1 of `y` must be a label, got nan"),
+        (
+            lambda: datasets.encode(["a", "c"], ["a", "b"]),
+            r"row 1 of `y` must be one of .* got 'c'",
+        ),
+        (
+            lambda: datasets.encode(["a"], ["a", "a"]),
+            "`classes` must be a list of labels, each once",
+        ),
+        (
+            lambda: datasets.encode(["a", 1]),
+            "labels must be of one kind that can be sorted, such as strings, got",
+        ),
+        (lambda: datasets.encode([["a"]]), "labels must be of one kind"),
+        (lambda: datasets.encode("ab"), "`y` must be a list or an array of labels, got 'ab'"),
+    ],
+)
+def test_what_is_no_label_is_refused(wrong, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        wrong()
+
+
+def test_fit_says_how_to_number_labels_and_takes_them_numbered():
+    model = MLP(1, [2], seed=0)
+    X, words = [[0.0], [1.0]], ["no", "yes"]
+    train = functools.partial(
+        fit, model, X, loss=losses.cross_entropy, optimizer=optim.SGD(model.parameters()), epochs=1
+    )
+    with pytest.raises(TypeError, match=r"number the classes: y, classes = datasets\.encode\(y\)"):
+        train(words)
+    assert len(train(datasets.encode(words)[0])) == 1

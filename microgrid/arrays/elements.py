@@ -17,8 +17,8 @@ from ..guards.checks import is_of_dates, quote
 from .rules import Number, is_traced
 
 __all__ = [
-    "Array", "Axis", "Floats", "Like", "Objects", "any_traced", "array", "as_arrays", "axes_of",
-    "each", "floats_of", "lanes", "map_elements", "objects", "rows", "settle", "store",
+    "Array", "Axis", "Floats", "Like", "Objects", "any_traced", "array", "as_arrays", "as_numpy",
+    "axes_of", "each", "floats_of", "lanes", "map_elements", "objects", "rows", "settle", "store",
 ]  # fmt: skip
 
 
@@ -147,6 +147,17 @@ def array(numbers: object) -> Array:
                 f"an array is of numbers and Values, got {quote(x)} ({type(x).__name__})"
             )
     return made.view(Array)
+
+
+def as_numpy(x: Any) -> Any:
+    """Return an array of another library as NumPy's; NumPy's own, and its numbers, as it is."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x
+    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+        return np.from_dlpack(x)
+    made = np.asarray(x) if hasattr(x, "__array__") else x.to_numpy()
+    # pandas' numbers that may be missing become objects, unless one asks for floats
+    return np.asarray(x, float) if made.dtype == object and hasattr(x, "__array__") else made
 
 
 def objects(x: object) -> Objects:

@@ -5,9 +5,10 @@ from . import linalg as linalg
 from . import products as products
 from . import statistics as statistics
 from . import structure as structure
-from .elements import Array, array, as_arrays, map_elements
+from .elements import Array, array, as_arrays, as_numpy, map_elements
 from .protocol import apply_function, apply_named, apply_ufunc
 
 __all__ = [
-    "Array", "apply_function", "apply_named", "apply_ufunc", "array", "as_arrays", "map_elements",
+    "Array", "apply_function", "apply_named", "apply_ufunc", "array", "as_arrays", "as_numpy",
+    "map_elements",
 ]  # fmt: skip

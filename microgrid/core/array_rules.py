@@ -46,6 +46,9 @@ class ArrayRules(Protocol):
     def Array(self) -> type:
         """The type of the arrays that follow these rules."""
 
+    def as_numpy(self, x: Any) -> Any:
+        """Return an array of another library as NumPy's; NumPy's own, and its numbers, as it is."""
+
     def map_elements(self, op: Callable[..., object], operands: Sequence[object]) -> Numeric:
         """Apply an operation to each element of arrays, which broadcast."""
 

@@ -13,12 +13,13 @@ from types import GeneratorType
 from typing import Any, TypeGuard
 
 from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, quote
-from .array_rules import is_array
+from .array_rules import array_rules, is_array
 from .primitive import Operand, why_single
 
 __all__ = [
-    "as_list", "as_lists", "entries", "instead_of", "is_missing", "is_number", "is_ordered",
-    "is_sequence", "names_of_columns", "require_all_numbers", "require_one_length", "single",
+    "as_array", "as_list", "as_lists", "entries", "instead_of", "is_missing", "is_number",
+    "is_ordered", "is_sequence", "names_of_columns", "require_all_numbers", "require_one_length",
+    "single",
 ]  # fmt: skip
 
 # How a frame of polars and one of pandas gives its rows; by iteration they would give columns.
@@ -26,6 +27,7 @@ BY_ROWS: dict[str, dict[str, Any]] = {"iter_rows": {}, "itertuples": {"index": F
 # How arrays, columns and tensors give Python's numbers by position, whatever their index: those of
 # NumPy, pandas, PyTorch and Python; of polars; SciPy's sparse ones; all that NumPy understands.
 BY_POSITION = ("tolist", "to_list", "toarray", "__array__", "to_numpy")
+OF_ARRAYS = ("__array__", "__dlpack__", "to_numpy")  # how arrays and frames become NumPy's
 PLAIN = (list, tuple, range, GeneratorType, map, zip)  # Python's own, which need no second look
 MISSING = ("NAType", "NaTType")  # pandas' own, which are of no abstract class
 
@@ -55,10 +57,34 @@ def as_list(data: Any, need: str) -> list[Any]:
         if way := _way(data, BY_POSITION):
             found = getattr(data, way)()
             return found if isinstance(found, list) else as_list(found, need)
+        if _way(data, OF_ARRAYS):
+            return as_list(array_rules().as_numpy(data), need)
     except Exception as error:  # a tensor that is elsewhere, or has no numbers
         name = type(data).__name__
         raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
     return list(data) if _way(data, ["__iter__"]) else [data[i] for i in range(len(data))]
+
+
+def as_array(x: Any, need: str) -> Any:
+    """Return an array, a column or a frame of any library as NumPy's array; all else as it is.
+
+    `need` says what x must be, and begins the error.
+
+    Raises:
+        TypeError: it is not computed yet, remembers how it was computed, or cannot be read.
+
+    >>> as_array([1.0], "it must be an array"), as_array(memoryview(b""), "it must be an array")
+    ([1.0], <memory at ...>)
+    """
+    if isinstance(x, (Operand, Real)) or is_array(x) or not _way(x, OF_ARRAYS):
+        return x
+    if why := _why_lost(x):
+        raise TypeError(f"{need}, got {quote(x)}{why}")
+    try:
+        return array_rules().as_numpy(x)
+    except Exception as error:  # it is elsewhere, or holds something else than numbers
+        name = type(x).__name__
+        raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
 
 
 def entries(data: object, need: str) -> list[Any]:
@@ -82,7 +108,9 @@ def _way(data: object, ways: Iterable[str]) -> str | None:
 
 def names_of_columns(data: object) -> list[Any]:
     """Return the names of a frame's columns; [] of other data."""
-    return as_list(getattr(data, "columns", ()), "it must be a list") if _way(data, BY_ROWS) else []
+    # as pandas and Polars call them, and as Arrow does
+    way = "columns" if _way(data, BY_ROWS) else _way(data, ["column_names"])
+    return as_list(getattr(data, way), "it must be a list") if way else []
 
 
 def is_ordered(x: object) -> bool:
@@ -116,15 +144,22 @@ def _why_not(x: object) -> str | None:
         return "; a set has no order"
     if isinstance(x, (str, bytes, bytearray)):
         return ""
-    if _way(x, ["collect"]):
-        return "; it has no rows yet: write x.collect()"
-    if getattr(x, "requires_grad", False):
-        return "; its gradient would get lost here: write x.detach()"
+    if why := _why_lost(x):
+        return why
     if isinstance(x, Operand) or getattr(x, "ndim", 1) == 0:
         return why_single(x)
-    if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION)):
+    if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION, *OF_ARRAYS)):
         return None
     return None if _way(x, ["__getitem__"]) and _way(x, ["__len__"]) else ""
+
+
+def _why_lost(x: object) -> str:
+    """Return what an error adds of what cannot be read without a loss."""
+    if _way(x, ["collect"]):
+        return "; it has no rows yet: write x.collect()"
+    return "; its gradient would get lost here: write x.detach()" * bool(
+        getattr(x, "requires_grad", False)
+    )
 
 
 def as_lists(name: str, data: object, other: str, others: object) -> tuple[list[Any], list[Any]]:
@@ -190,10 +225,10 @@ def single(x: object) -> Any:
     """
     if isinstance(x, (float, int, Operand)):
         return x
-    if getattr(x, "ndim", None) != 0 or not hasattr(x, "item"):
+    if getattr(x, "ndim", None) != 0 or not _way(x, ("item", *OF_ARRAYS)):
         return x
     is_none = is_missing(x) or is_of_dates(x) or getattr(x, "requires_grad", False)
-    return x if is_none else x.item()
+    return x if is_none else as_array(x, "a number must be one that can be read").item()
 
 
 def is_missing(x: object) -> bool:

@@ -20,11 +20,17 @@ from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
 from ..core.array_rules import array_rules, is_array
+from ..core.sequences import as_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from ..nn import Module, chooses_parameters, copy_with, find_parameters
 
-__all__ = ["Structure", "Tree", "flatten", "like", "map_values"]
+__all__ = ["Structure", "Tree", "flatten", "like", "map_values", "with_numpy"]
+
+MUST = (
+    "an argument to differentiate with respect to must be a number, a Value, an array of numbers, "
+    "a Module, or a list, tuple or dict of these"
+)
 
 # Numbers in any structure: a number, a `Value`, an array, a `Module`, or a list, tuple or dict of
 # trees. Which of these one is, only the caller of a transform knows, and a type checker does not.
@@ -130,11 +136,24 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> Flat:
         return _join(tree, tree, is_scalar)
     if isinstance(tree, (list, tuple)):
         return _join(tree, dict(enumerate(tree)), is_scalar)
-    raise TypeError(
-        "an argument to differentiate with respect to must be a number, a Value, an array of "
-        "numbers, a Module, or a list, tuple or dict of these, "
-        f"got {quote(tree)} ({type(tree).__name__})"
-    )
+    array = as_array(tree, MUST)
+    if is_array(array) and not is_of_dates(array):
+        return _flatten_array(array)
+    raise TypeError(f"{MUST}, got {quote(tree)} ({type(tree).__name__})")
+
+
+def with_numpy(tree: object, need: str) -> Tree:
+    """Return a tree with NumPy's arrays in the places of those of other libraries.
+
+    `need` begins the error if one cannot be read.
+    """
+    if isinstance(tree, Module):
+        return tree
+    if isinstance(tree, Mapping):
+        return like(tree, {key: with_numpy(part, need) for key, part in tree.items()})
+    if isinstance(tree, (list, tuple)):
+        return like(tree, dict(enumerate([with_numpy(part, need) for part in tree])))
+    return as_array(tree, need)
 
 
 def _flatten_array(array: Tree) -> Flat:

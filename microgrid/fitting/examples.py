@@ -133,7 +133,7 @@ def _floats_at_once(numbers: list[Any]) -> list[float] | None:
 
 
 def _targets(name: str, y: Iterable[object]) -> list[Target]:
-    cells = _Cells(name, y, f"number the classes: [classes.index(label) for label in {name}]")
+    cells = _Cells(name, y, "number the classes: y, classes = datasets.encode(y)")
     targets: list[Target] = []
     for i, target in enumerate(as_list(y, f"`{name}` must be a list or an array of targets")):
         if type(target) not in (int, float) and is_ordered(target):

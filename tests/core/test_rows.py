@@ -20,7 +20,7 @@ import microgrid as mg
 from microgrid import MLP, Layer, Neuron, Value, accuracy, fit, losses, metrics, optim
 from microgrid.core.primitive import Primitive
 from microgrid.core.sequences import is_number, single
-from microgrid.datasets import StandardScaler, batches, blobs, split
+from microgrid.datasets import StandardScaler, batches, blobs, encode, split
 from microgrid.drawing import (
     BoundaryMovie,
     LivePlot,
@@ -37,7 +37,7 @@ Z = [2.0, 0.5, 1.0, 4.0, 3.0, 8.0]
 REDUCTIONS = [
     *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "softmax", "log_softmax"),
 ]
-EXTRA = "is not installed: the extra `frames` brings it"
+EXTRA = "is not installed: the extra `interop` brings it"
 
 
 def trained(of):
@@ -68,6 +68,11 @@ def loss_of(loss):
     return lambda of: loss(of(Z), of(Y))
 
 
+def seen_by(watcher):
+    """Return what is drawn, but for the names of columns, which are a frame's own."""
+    return {name: part for name, part in vars(watcher.boundary).items() if name != "names"}
+
+
 # What takes rows, or a row: with data in a form, all that comes out.
 CALLS = {
     "fit": trained,
@@ -81,6 +86,7 @@ CALLS = {
         *split(of(X), of(Y), seed=1, stratify=True),
     ),
     "datasets.batches": in_batches,
+    "datasets.encode": lambda of: encode(of(Y)),
     "datasets.blobs": lambda of: blobs(6, centers=of(X)),
     "datasets.StandardScaler.fit": lambda of: vars(StandardScaler().fit(of(X))),
     "datasets.StandardScaler.fit_transform": lambda of: StandardScaler().fit_transform(of(X)),
@@ -91,8 +97,8 @@ CALLS = {
     "drawing.plot_decision_boundary": drawn,
     "drawing.plot_images": lambda of: images_of(plot_images(of(X[:2]), width=1)),
     "drawing.plot_confusion_matrix": lambda of: confusion._counts(of(X[:2])).tolist(),
-    "drawing.BoundaryMovie": lambda of: vars(BoundaryMovie(of(X), of(Y)).boundary),
-    "drawing.LivePlot": lambda of: vars(LivePlot(of(X), of(Y)).boundary),
+    "drawing.BoundaryMovie": lambda of: seen_by(BoundaryMovie(of(X), of(Y))),
+    "drawing.LivePlot": lambda of: seen_by(LivePlot(of(X), of(Y))),
     **{f"losses.{name}": loss_of(getattr(losses, name)) for name in losses.__all__},
     "losses.hinge": lambda of: losses.hinge(of(Z), of([2 * y - 1 for y in Y])),
     "losses.cross_entropy": lambda of: losses.cross_entropy(of(Z), 3),
@@ -105,7 +111,8 @@ CALLS = {
     "dot": lambda of: mg.dot(of(Z), of(Y)),
 }
 OF_ROWS = [name for name in CALLS if name == "fit" or name.startswith(("datasets", "drawing"))]
-OF_NUMBERS = [name for name in OF_ROWS if name not in ("datasets.split", "datasets.batches")]
+OF_ANYTHING = ("datasets.split", "datasets.batches", "datasets.encode")
+OF_NUMBERS = [name for name in OF_ROWS if name not in OF_ANYTHING]
 
 # Names of rows and of what is in them; and what else is a sequence, so that someone looked at it.
 NAMES = {
@@ -536,6 +543,7 @@ EMPTY = {"no entries", "a frame of no rows"}
 RIGHT = {
     "datasets.split": ANYTHING,
     "datasets.batches": ANYTHING | EMPTY,
+    "datasets.encode": ANYTHING | EMPTY,
     **dict.fromkeys(("sum", "prod", "norm", "dot"), EMPTY),
     **{f"losses.{name}": SINGLE for name in losses.__all__},
     "losses.cross_entropy": set(),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import INTEROP, package
 from tests.pictures import FOLDER, pictures
 
 ROOT = Path(__file__).parents[2]
@@ -59,14 +60,23 @@ def run_as_cell(block):
     return names
 
 
+def require_packages(block):
+    """Skip a test of a block that imports a package of the extra `interop` that is not there."""
+    for name in re.findall(r"^(?:import|from) (\w+)", block, re.MULTILINE):
+        if name in INTEROP:
+            package(name)
+
+
 @each_block
 def test_a_block_pasted_into_a_cell_prints_what_it_says(block, capsys):
+    require_packages(block)
     run_as_cell(block)
     assert capsys.readouterr().out == promised(block)
 
 
 @each_block
 def test_a_block_pasted_into_an_interpreter_prints_what_it_says(block, capsys):
+    require_packages(block)
     console = code.InteractiveConsole({"__name__": "__main__"})
     for line in [*block.splitlines(), ""]:
         console.push(line)

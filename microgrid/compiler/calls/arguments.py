@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.graph import numbers_of
-from ...derivatives.trees import Structure, flatten
+from ...core.sequences import as_array
+from ...derivatives.trees import Structure, flatten, with_numpy
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
 from ...nn import Module
@@ -21,6 +22,7 @@ from .parameters import Parameters, Place
 
 __all__ = ["Arguments", "Call"]
 
+TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
@@ -49,18 +51,18 @@ class Arguments:
         parameters: Parameters,
         shared: Collection[Place],
     ) -> None:
-        self.shared_parts: list[Any] = []
-        self.columns: list[Any] = []
-        self.has_values = False
         self.names = tuple(kwargs)
         self._args, self._kwargs, self._parameters = args, kwargs, parameters
         self._shared = [False] * (len(args) + len(kwargs))
         if shared:
             places = (*range(len(args)), *kwargs)
             self._shared = [parameters.is_shared(place, shared) for place in places]
-        trees = (*args, *kwargs.values()) if kwargs else args
+        self._trees = (*args, *kwargs.values()) if kwargs else args
         try:
-            self.key: tuple[object, ...] = (self.names, *map(self._take, trees, self._shared))
+            self._take_all()
+        except _OtherArray:
+            self._trees = with_numpy(self._trees, TAKES)
+            self._take_all()
         except RecursionError:
             raise ValueError(
                 "arguments must not be nested so deeply, nor in themselves, got "
@@ -69,7 +71,13 @@ class Arguments:
 
     def _arguments(self) -> Iterator[Argument]:
         names = [*map(self._parameters.name, range(len(self._args))), *self._kwargs]
-        return zip(names, (*self._args, *self._kwargs.values()), self._shared, strict=True)
+        return zip(names, self._trees, self._shared, strict=True)
+
+    def _take_all(self) -> None:
+        self.shared_parts: list[Any] = []
+        self.columns: list[Any] = []
+        self.has_values = False
+        self.key: tuple[object, ...] = (self.names, *map(self._take, self._trees, self._shared))
 
     def _take(self, tree: Any, is_shared: bool) -> object:
         """Append what a tree holds; return what distinguishes it from other trees."""
@@ -103,14 +111,11 @@ class Arguments:
             return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]
         elif isinstance(tree, (list, tuple)):
             return kind, *[self._take(part, is_shared) for part in tree]
+        elif as_array(tree, TAKES) is not tree:
+            raise _OtherArray
         else:
             name = self._name_of(tree)
-            raise TypeError(
-                f"a compiled function takes numbers, arrays, models, and lists, tuples and dicts "
-                f"of these, got {name} = {quote(tree)} ({type(tree).__name__})"
-                + f"; write {name}.to_numpy()"
-                * hasattr(type(tree), "to_numpy")
-            )
+            raise TypeError(f"{TAKES}, got {name} = {quote(tree)} ({type(tree).__name__})")
         return None
 
     def _append(self, x: object, is_shared: bool) -> None:
@@ -209,6 +214,10 @@ class Arguments:
     def _call_with(self, trees: list[object]) -> Call:
         count = len(self._args)
         return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
+
+
+class _OtherArray(Exception):
+    """There is an array of another library than NumPy."""
 
 
 def _fits_an_array(x: object) -> bool:

@@ -27,7 +27,7 @@ from ...fitting.task import Model
 from ...guards.checks import LONGEST, quote, require_functions, require_whole_numbers
 from ...guards.interrupts import comes_from_handler
 from ...nn import Module
-from ..picture import Picture
+from ..picture import Picture, plottable_labels
 from .curves import COLOURS
 
 __all__ = [
@@ -57,9 +57,10 @@ def plot_decision_boundary(
     """Return a picture of the regions in which a classifier of two inputs sees each class.
 
     The rows `X` are drawn as points, marked by their labels `y`, which are 0, 1, …; of two classes
-    also -1 and 1. `model([x1, x2])` returns a number, whose sign tells class 1 from class 0, or a
-    list of logits, one for each class. It is asked at `resolution` x `resolution` points, under
-    `no_grad()`; a `Module` that can be compiled is asked natively, with the extra `compile`.
+    also -1 and 1. A frame's columns give the axes their names. `model([x1, x2])` returns a number,
+    whose sign tells class 1 from class 0, or a list of logits, one for each class. It is asked at
+    `resolution` x `resolution` points, under `no_grad()`; a `Module` that can be compiled is asked
+    natively, with the extra `compile`.
 
     Raises:
         ValueError: a row does not have 2 inputs, X and y differ in length or are empty, a number is
@@ -81,10 +82,11 @@ class Boundary:
     """The data that a classifier is drawn with, and the points at which it is asked."""
 
     def __init__(self, X: Iterable[Iterable[object]], y: Iterable[object], resolution: int) -> None:
+        names = names_of_columns(X) or ["x₁", "x₂"]
         points, labels = drawable_rows(X, y)
         if len(points[0]) != 2:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
-        self.points = points
+        self.points, self.names = points, plottable_labels("columns", names, 2)
         self.labels = [_label(label, i) for i, label in enumerate(labels)]
         require_whole_numbers(resolution=resolution, least=2, largest=LONGEST)
         self.classes = sorted(set(self.labels))
@@ -126,7 +128,9 @@ class Boundary:
 
     def draw_on(self, figure: FigureBase, logits: Array) -> Axes:
         """Draw the regions and the data on a figure."""
-        axes = figure.add_subplot(xlabel="x₁", ylabel="x₂")
+        axes = figure.add_subplot()
+        axes.set_xlabel(self.names[0], parse_math=False)
+        axes.set_ylabel(self.names[1], parse_math=False)
         _plot_regions(axes, self.across, self.down, logits)
         for label in self.classes:
             place = int(label > 0) if self.signed else label

@@ -1,0 +1,185 @@
+"""Arrays, columns and frames of other libraries are NumPy's arrays wherever numbers go in."""
+
+import numpy as np
+import pytest
+
+import microgrid as mg
+from microgrid import MLP, Value, datasets, losses, optim
+from tests.packages import package
+
+X = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.5], [-2.0, 3.0, 0.25], [0.0, 1.0, 4.0]])
+Y = np.array([0, 1, 1, 0])
+
+
+class Lent:
+    """What has nothing but DLPack's two methods, by which libraries lend each other memory."""
+
+    def __init__(self, data):
+        self.array = np.array(data)
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def pandas(x):
+    pd = package("pandas")
+    return pd.DataFrame(x, columns=list("abc")) if x.ndim == 2 else pd.Series(x)
+
+
+def pandas_of_nullables(x):
+    made = pandas(x)
+    return made.astype("Float64" if x.dtype == float else "Int64")
+
+
+def polars(x):
+    pl = package("polars")
+    return pl.DataFrame(x, schema=list("abc")) if x.ndim == 2 else pl.Series(x)
+
+
+def arrow(x):
+    pa = package("pyarrow")
+    return pa.table(dict(zip("abc", x.T, strict=True))) if x.ndim == 2 else pa.array(x)
+
+
+def torch(x):
+    return package("torch").tensor(x)
+
+
+def jax(x):
+    with package("jax").enable_x64(True):
+        return package("jax").numpy.asarray(x)
+
+
+def dask(x):
+    package("dask")
+    import dask.array
+
+    return dask.array.from_array(x, chunks=2)
+
+
+LIBRARIES = [Lent, pandas, pandas_of_nullables, polars, arrow, torch, jax, dask]
+library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+
+
+def scale(w, x):
+    return mg.dot(w, x)
+
+
+def energy(x):
+    return mg.sum([mg.sin(item) * item for item in np.ravel(x)])
+
+
+def wave(x):
+    return x * mg.sin(x)
+
+
+# Calls with an array in the place of another, which must give what they give for NumPy's.
+CALLS = {
+    "grad": mg.grad(energy),
+    "grad of a matrix": lambda x: mg.grad(energy)(x),
+    "grad of a part": lambda x: mg.grad(lambda p: energy(p["w"][0]))({"w": [x, 1.0]}),
+    "value_and_grad": mg.value_and_grad(energy),
+    "hessian": mg.hessian(energy),
+    "jacobian": mg.jacobian(wave),
+    "jvp": lambda x: mg.jvp(energy, (x,), (x,)),
+    "hvp": lambda x: mg.hvp(energy, (x,), (x,)),
+    "vjp": lambda x: mg.vjp(wave, x)[1](x),
+    "compile": lambda x: mg.compile(wave)(x),
+    "compile beside a number": lambda x: mg.compile(lambda x, y: [x * y])(x, 2.0),
+    "compile in a list": lambda x: mg.compile(lambda xs: xs[0] * xs[1])([x, 2.0]),
+    "compile, by name": lambda x: mg.compile(wave)(x=x),
+    "compile with the sum": lambda x: mg.compile(wave, reduce="sum")(x),
+    "compile of grad": lambda x: mg.compile(mg.grad(wave))(x),
+    "compile with Values": lambda x: mg.compile(lambda a, x: a * x)(Value(2.0), x),
+}
+# Of one dimension only.
+SHARED = {
+    "shared": lambda x: mg.compile(scale, shared="w")(x, [1.0, 2.0, 3.0]),
+    "dot": lambda x: mg.dot(x, x),
+    "a model": MLP(3, [1], seed=0),
+}
+
+
+def parts(result):
+    """Return what is in a result, to compare: the types, and the numbers."""
+    if isinstance(result, dict):
+        return {key: parts(part) for key, part in result.items()}
+    if isinstance(result, (list, tuple)):
+        return [parts(part) for part in result]
+    if isinstance(result, np.ndarray) and result.dtype == object:
+        return [type(result), [parts(x) for x in result.ravel().tolist()]]
+    if isinstance(result, np.ndarray):
+        return [type(result), result.shape, result.tobytes()]
+    return result.data if isinstance(result, Value) else result
+
+
+@library
+def test_they_go_where_numpys_go_and_numpys_come_back(library):
+    for name, call in (CALLS | SHARED).items():
+        assert parts(call(library(X[0]))) == parts(call(X[0])), name
+    for name, call in CALLS.items():
+        assert parts(call(library(X))) == parts(call(X)), name
+
+
+@pytest.mark.parametrize("library", [Lent, torch, jax, dask], ids=lambda each: each.__name__)
+def test_those_without_dimensions_are_numbers(library):
+    number = library(np.array(1.5))
+    assert parts(mg.grad(wave)(number)) == parts(mg.grad(wave)(np.array(1.5)))
+    assert mg.compile(wave)(number) == mg.compile(wave)(1.5)
+    if library is not Lent:  # which does not say that it has none
+        state = dict.fromkeys(MLP(1, [1]).state_dict(), number)
+        model = MLP(1, [1])
+        model.load_state_dict(state)
+        assert {*model.state_dict().values()} == {1.5}
+
+
+@library
+def test_they_are_rows_and_targets_of_a_training(library):
+    def train(X, y):
+        model = MLP(3, [2, 1], activation="tanh", seed=0)
+        options = {"loss": losses.binary_cross_entropy, "epochs": 2, "compile": False}
+        history = mg.fit(model, X, y, optimizer=optim.SGD(model.parameters(), 0.1), **options)
+        return history["loss"], model.state_dict()
+
+    assert train(library(X), library(Y)) == train(X.tolist(), Y.tolist())
+    assert datasets.split(library(X), library(Y)) == datasets.split(X.tolist(), Y.tolist())
+
+
+@pytest.mark.parametrize("frame", [pandas, polars, arrow], ids=lambda each: each.__name__)
+def test_errors_and_pictures_have_the_names_of_columns(frame):
+    holed = X.copy()
+    holed[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"row 2, column 1 \('b'\) of `X` must be a finite number"):
+        datasets.StandardScaler().fit(frame(holed))
+    from microgrid.drawing import plot_decision_boundary
+
+    two = frame(X)[["a", "b"]] if frame is not arrow else frame(X).select(["a", "b"])
+    (axes, *_) = plot_decision_boundary(lambda x: x[0] - x[1], two, Y, resolution=3).figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("a", "b")
+
+
+def test_a_gradient_of_another_library_is_not_dropped():
+    weights = package("torch").ones(3, requires_grad=True)
+    calls = [mg.grad(energy), mg.compile(wave), lambda x: mg.fit(MLP(3, [1]), x, Y, **FIT)]
+    for call in calls:
+        with pytest.raises(
+            TypeError, match=r"its gradient would get lost here: write x.detach\(\)"
+        ):
+            call(weights)
+
+
+FIT = {"loss": losses.squared_error, "optimizer": optim.SGD([Value(1.0)], 0.1), "epochs": 1}
+
+
+def test_what_is_missing_is_nan_and_words_are_refused():
+    pd, pl = package("pandas"), package("polars")
+    for column in (pd.array([1, None], "Int64"), pl.Series([1, None])):
+        assert np.isnan(mg.compile(wave)(column)).tolist() == [False, True]
+        assert np.isnan(mg.grad(lambda x: wave(x[1]))(column)).tolist() == [False, True]
+    for words in (pd.Series(["a", "b"]), pl.Series(["a", "b"])):
+        for call in [mg.grad(energy), mg.compile(wave)]:
+            with pytest.raises(TypeError, match=r"real numbers?, got|got a Series that cannot be"):
+                call(words)
