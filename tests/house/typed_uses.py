@@ -373,6 +373,7 @@ def use_datasets() -> None:
     assert_type(
         datasets.split(X, y), tuple[list[list[float]], list[list[float]], list[int], list[int]]
     )
+    assert_type(datasets.encode(["a", "b"]), tuple[list[int], list[str]])
     for rows, targets in datasets.batches(X, y, 2):
         assert_type(rows, list[list[float]])
         assert_type(targets, list[int])
