@@ -33,7 +33,7 @@ def cross_entropy(model: Any, x: Sequence[Any], y: Sequence[Any]) -> Any:
 def program_of(*arguments: Any) -> Program:
     """Return the program of the loss and its gradient, as a call with these arguments makes it."""
     function = value_and_grad(cross_entropy)
-    call = Arguments(arguments, {}, Parameters(function), frozenset([0]))
+    call = Arguments(arguments, {}, Parameters(function, 0))
     names, _ = call.inputs()
     return trace(function, names, call.rebuild, optimize_graph).program
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Real
 from typing import Any
@@ -18,12 +18,13 @@ from ...guards.checks import is_of_dates, quote
 from ...nn import Module
 from ..native.rows import DOUBLE
 from ..trace import Traced
-from .parameters import Parameters, Place
+from .parameters import Parameters
 
 __all__ = ["Arguments", "Call"]
 
 TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
+FLOAT = {float}
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 Call = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
@@ -49,14 +50,10 @@ class Arguments:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         parameters: Parameters,
-        shared: Collection[Place],
     ) -> None:
         self.names = tuple(kwargs)
         self._args, self._kwargs, self._parameters = args, kwargs, parameters
-        self._shared = [False] * (len(args) + len(kwargs))
-        if shared:
-            places = (*range(len(args)), *kwargs)
-            self._shared = [parameters.is_shared(place, shared) for place in places]
+        self._shared = parameters.are_shared(len(args), kwargs)
         self._trees = (*args, *kwargs.values()) if kwargs else args
         try:
             self._take_all()
@@ -81,23 +78,24 @@ class Arguments:
 
     def _take(self, tree: Any, is_shared: bool) -> object:
         """Append what a tree holds; return what distinguishes it from other trees."""
-        kind = type(tree)
-        if kind is float or (kind is np.ndarray and tree.dtype is DOUBLE and not is_shared):
-            (self.shared_parts if is_shared else self.columns).append(tree)  # no need to look
+        kind, numbers = type(tree), self.shared_parts if is_shared else self.columns
+        if kind is float:
+            numbers.append(tree)
         elif isinstance(tree, np.ndarray):
-            if tree.dtype.kind == "O" and any(isinstance(part, Value) for part in tree.flat):
-                self.has_values = True
+            is_plain = kind is np.ndarray and tree.dtype is DOUBLE
+            numbers.append(tree if is_plain else self._array(tree))
             if is_shared and tree.ndim:
-                self.shared_parts.append(self._array(tree))
                 return np.ndarray, tree.shape
-            self._append(self._array(tree), is_shared)
         elif kind is list or kind is tuple:
+            if FLOAT.issuperset(map(type, tree)):  # no need to look at each
+                numbers += tree
+                return kind, *[None] * len(tree)
             return kind, *[self._take(part, is_shared) for part in tree]
         elif _is_number(tree):
             is_value = isinstance(tree, Value)
             self.has_values |= is_value
             try:
-                self._append(tree if is_value else float(tree), is_shared)  # a Fraction too
+                numbers.append(tree if is_value else float(tree))  # a Fraction too
             except OverflowError:
                 name = self._name_of(tree)
                 raise OverflowError(f"{name} is too large for a float") from None
@@ -118,11 +116,10 @@ class Arguments:
             raise TypeError(f"{TAKES}, got {name} = {quote(tree)} ({type(tree).__name__})")
         return None
 
-    def _append(self, x: object, is_shared: bool) -> None:
-        (self.shared_parts if is_shared else self.columns).append(x)
-
     def _array(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return an array of real numbers or of Values; raise `TypeError` for any other."""
+        if x.dtype.kind == "O" and any(isinstance(part, Value) for part in x.flat):
+            self.has_values = True
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(
                 f"a column must have a number in every row, got {self._name_of(x)} with a mask; "
@@ -146,7 +143,7 @@ class Arguments:
 
     def join_shared(self) -> NDArray[np.generic] | Sequence[float]:
         """Return all shared numbers, one after the other."""
-        if not any(isinstance(part, (list, np.ndarray)) for part in self.shared_parts):
+        if FLOAT.issuperset(map(type, self.shared_parts)):
             return self.shared_parts
         parts = [np.ravel(part) for part in self.shared_parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()

@@ -151,8 +151,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         self, f: Function, shared: object, reduce: str | None, threads: int | None = 1
     ) -> None:
         super().__init__(f)
-        self.parameters = Parameters(f)
-        self.shared, self.reduce = self.parameters.require_places(shared), reduce
+        self.parameters = Parameters(f, shared)
+        self.shared, self.reduce = self.parameters.shared, reduce
         self.threads = threads
         self._entries: dict[tuple[object, ...], Entry] = {}
         self._latest: Entry | None = None
@@ -212,7 +212,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             if direct and direct.into(out, (*args, *kwargs.values())):
                 self._latest = direct.entry
                 return out
-        call = Arguments(args, kwargs, self.parameters, self.shared)
+        call = Arguments(args, kwargs, self.parameters)
         if call.has_values:
             if out is not None:
                 raise TypeError("`out` is for numbers, got Values, whose results are Values")
@@ -247,7 +247,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             v2 = v1 + xs[1]
             return v2
         """
-        call = Arguments(args, kwargs, self.parameters, self.shared)
+        call = Arguments(args, kwargs, self.parameters)
         if call.has_values:
             raise TypeError("prepare needs plain numbers or arrays, got Values")
         self._latest = self._compile(call)

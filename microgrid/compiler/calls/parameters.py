@@ -15,13 +15,18 @@ Place = int | str  # the position of an argument, or its name
 
 
 class Parameters:
-    """The names of a function's parameters, as far as they are known.
+    """The names of a function's parameters, as far as they are known, and which are `shared`.
 
     `names` are those of the positional ones. `is_open` says that it takes others as well.
+
+    Raises:
+        TypeError: what is to be shared are not positions or names of arguments.
     """
 
-    def __init__(self, f: Callable[..., object]) -> None:
+    def __init__(self, f: Callable[..., object], shared: object = ()) -> None:
         self.names, self._by_name, self.is_open = _parameters_of(f)
+        self.shared = self._require_places(shared)
+        self._are_shared = [*map(self._is_shared, range(len(self.names)))]
 
     def name(self, position: int) -> str:
         """Return the name of a positional argument."""
@@ -31,16 +36,20 @@ class Parameters:
         """Return whether a name is free: no parameter has it."""
         return name not in self.names and name not in self._by_name
 
-    def is_shared(self, argument: Place, shared: Collection[Place]) -> bool:
-        """Return whether an argument, by position or name, is among the shared ones."""
-        if isinstance(argument, str):
-            if argument in shared or argument not in self.names:
-                return argument in shared
-            return self.names.index(argument) in shared
-        return argument in shared or self.name(argument) in shared
+    def are_shared(self, count: int, names: Collection[str]) -> list[bool]:
+        """Return for each argument of a call whether it is shared: first those without names."""
+        if count <= len(self.names) and not names:
+            return self._are_shared[:count]
+        return [*map(self._is_shared, (*range(count), *names))]
 
-    def require_places(self, shared: object) -> frozenset[Place]:
-        """Return the places that `shared` names; raise `TypeError` if it names no arguments."""
+    def _is_shared(self, argument: Place) -> bool:
+        if isinstance(argument, str):
+            if argument in self.shared or argument not in self.names:
+                return argument in self.shared
+            return self.names.index(argument) in self.shared
+        return argument in self.shared or self.name(argument) in self.shared
+
+    def _require_places(self, shared: object) -> frozenset[Place]:
         places: Iterable[object] = [shared]
         if isinstance(shared, Iterable) and not isinstance(shared, str):
             places = shared if getattr(shared, "ndim", 1) else places  # NumPy's scalars are one

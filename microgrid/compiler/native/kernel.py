@@ -194,17 +194,20 @@ class ArrayKernel:
         shape = common_shape(columns) if shape is None else shape
         rows = prod(shape)
         numbers = NOTHING
-        if self.text.room:
-            numbers = np.empty(self.text.room)
-            numbers[: len(shared)] = shared
+        if room := self.text.room:
+            numbers = np.array(shared, float)  # of a list, the quickest way
+            if len(numbers) < room:
+                numbers.resize(room, refcheck=False)
         sums = np.empty((chunks_of(rows), len(self.text.totals))) if self.reduce else None
         written = [outs[k] if k in outs else empty(shape) for k in self.text.written]
         self.compute(shape, numbers, sums, written, columns)
         if sums is not None:
             return self._total(rows, sums, numbers)
-        filled = iter(written)
-        results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
-        return [out if shape else float(out) for out in results]
+        results: list[Floats | float] = [*written]
+        if len(written) < len(self.constants):
+            filled = iter(written)
+            results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
+        return results if shape else [*map(float, results)]
 
     def team_for(self, rows: int) -> Team | None:
         """Return the threads that share so many rows; None if one computes them."""
@@ -229,7 +232,7 @@ class ArrayKernel:
             columns: all columns.
         """
         rows, run = prod(shape), self.kernel.of_arrays
-        chunk, team = chunk_of(rows), self.team_for(rows)
+        chunk, team = chunk_of(rows), self.team and self.team_for(rows)
         if not team and run(rows, chunk, numbers, sums, None, *outs, *columns):
             return
         if rows <= chunk <= PIECE:

@@ -29,8 +29,10 @@ def chunk_of(rows: int) -> int:
     That depends on the number of rows alone: so the bits of a sum do not depend on who computes
     which chunks.
     """
-    count = min(rows // LEAST, MOST) or 1
-    return (-(-rows // (count * WHOLE)) or 1) * WHOLE
+    if rows < 2 * LEAST:
+        return 2 * LEAST
+    count = min(rows // LEAST, MOST)
+    return -(-rows // (count * WHOLE)) * WHOLE
 
 
 def chunks_of(rows: int) -> int:
