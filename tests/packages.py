@@ -11,7 +11,8 @@ INTEROP = ("dask", "jax", "numba", "pandas", "polars", "pyarrow", "safetensors",
 
 
 def package(name):
-    """Return a package; skip the test that asks for one that is not there."""
+    """Return a package; skip the test, or the file of tests, that asks for one that is missing."""
     if not find_spec(name):
-        pytest.skip(f"{name} is not installed: the extra `interop` brings it")
+        reason = f"{name} is not installed: the extra `interop` brings it"
+        pytest.skip(reason, allow_module_level=True)
     return pytest.importorskip(name)

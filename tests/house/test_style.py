@@ -155,6 +155,7 @@ BUDGET = {
     "drawing/training/": 1325,
     "fitting/": 630,
     "guards/": 920,
+    "interop/": 200,
     "testing/": 400,
     "testing/conformance/": 1350,
     "testing/gradients/": 1950,

@@ -1,0 +1,1 @@
+"""Other people's packages, as they are: what the extra `interop` brings."""
