@@ -19,7 +19,7 @@ def straight(*arguments: Any, **options: Any) -> ArrayKernel:
 
 def in_turns(*arguments: Any, **options: Any) -> ArrayKernel:
     """Return a kernel in which what repeats is a loop, however little that saves."""
-    with patch.multiple(repeats, LEAST=8, MANY_TURNS=6):
+    with patch.object(repeats, "SCALE", repeats.SCALE._replace(least=8, many=6)):
         return ArrayKernel(*arguments, write=KernelText, **options)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.primitive import CONSTANT
 from ..loops.families import COLUMN, CONSTANTS, SHARED, SUMMED, WRITTEN, Families, Family
 from ..loops.runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
-from ..loops.stages import Stage, find_places, find_stages
+from ..loops.stages import Stage, find_places, find_sizes, find_stages, group_turns
 from ..lowering import START, Result, lower, lower_term
 from .comments import comment
 from .operations import CEmitter, Variable, mark_used, text
@@ -69,7 +69,7 @@ class LoopBody:
         ]
         self.arrays = {SHARED: "shared", COLUMN: "in", CONSTANTS: "constants"}
         self.arrays |= {number: f"v{i}" for i, number in enumerate(sorted(stored), start=1)}
-        self.sizes = {family.number: len(family.slots) for family in found.families}
+        self.sizes = find_sizes(found.families)
         self.places: dict[tuple[int, ...], str] = {}
         self.read = set[str]()  # the arrays that are read
         self.numbers = count(1)
@@ -78,11 +78,11 @@ class LoopBody:
 
     def once(self) -> list[str]:
         """Return what is computed once, before all rows."""
-        return [line for stage in self.stages if stage.is_shared for line in self._stage(stage)]
+        return self._write(is_shared=True)
 
     def of_row(self) -> list[str]:
         """Return what is computed for each row, and what is done with the outputs."""
-        return [line for stage in self.stages if not stage.is_shared for line in self._stage(stage)]
+        return self._write(is_shared=False)
 
     def reads(self, array: str) -> bool:
         """Return whether what has been written reads an array."""
@@ -128,47 +128,67 @@ class LoopBody:
         where |= {slot: (CONSTANTS, i) for i, slot in enumerate(constants)}
         for family in self.found.families:
             if family.is_shared:
-                where |= {slot: (family.number, i) for i, slot in enumerate(family.slots)}
+                places = zip(family.slots, family.positions.tolist(), strict=True)
+                where |= {slot: (family.number, i) for slot, i in places}
         return where
 
     # ---- a stage
 
-    def _stage(self, stage: Stage) -> list[str]:
-        """Return the loops of a stage, under a comment and after its arrays."""
-        emitter, indices = CEmitter(), _indices(0, len(stage.counts))
-        lists: list[str] = []
-        made: dict[int, Result] = {}
+    def _write(self, is_shared: bool) -> list[str]:
+        """Return the loops of stages, after the arrays that they write into."""
+        lines, declared = list[str](), set[int]()
+        for stages in group_turns([x for x in self.stages if x.is_shared == is_shared]):
+            numbers = [x.number for stage in stages for x in stage.families]
+            fresh = [x for x in dict.fromkeys(numbers) if x in self.arrays and x not in declared]
+            arrays = [f"double {self._entry(x, str(self.sizes[x]))};" for x in fresh]
+            declared.update(fresh)
+            if stages[0].repeat is None:
+                told, loops = self._stage(stages[0], _indices(0, len(stages[0].counts)))
+                lines += [*told, *arrays, *loops]
+                continue
+            turns, within = stages[0].counts[0], []
+            for stage in stages:
+                told, loops = self._stage(stage, ["t", *_indices(0, len(stage.counts) - 1)])
+                within += [*told, *loops]
+            told = [comment(f"{turns} turns, one after another")]
+            lines += [*told, *arrays, *_nest(within, [turns], ["t"])]
+        return lines
+
+    def _stage(self, stage: Stage, indices: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return a comment on a stage, and its loops, but for the one over time."""
+        inside = stage.repeat is not None
+        emitter, lists, depth = CEmitter(), list[str](), len(indices) - inside
+        made: dict[tuple[int, Access], Result] = {}
         for family in stage.families:
             begins = [self._index(at, stage.counts, indices) for at in family.accesses]
             if family.is_list:
-                made[family.number] = self._fold(family, begins, len(indices), lists)
+                made[family.number, family.own] = self._fold(family, begins, depth, lists)
                 continue
-            operands = [
-                made[source] if source in made else self._load(source, begin)
-                for source, begin in zip(family.sources, begins, strict=True)
-            ]
-            made[family.number] = lower(emitter, family.op, operands)
+            reads = zip(family.sources, family.accesses, begins, strict=True)
+            made[family.number, family.own] = lower(
+                emitter,
+                family.op,
+                [
+                    made[source, at] if (source, at) in made else self._load(source, begin)
+                    for source, at, begin in reads
+                ],
+            )
         stores = []
         for family in stage.families:
             for target in self._targets(family, stage.counts, indices):
-                stores.append((target, emitter.number(made[family.number])))
+                stores.append((target, emitter.number(made[family.number, family.own])))
         mark_used(emitter.pending, [x for _, x in stores])
         lines = [*lists, *self._define(emitter), *[f"{to} {text(x)};" for to, x in stores]]
-        arrays = [
-            f"double {self._entry(family.number, str(len(family.slots)))};"
-            for family in stage.families
-            if family.number in self.arrays
-        ]
         names = ", ".join(dict.fromkeys([family.op.name for family in stage.families]))
-        turns = " x ".join(map(str, stage.counts))
-        told = comment(f"{names}: {turns} turns" if turns else names)
-        return [*told.splitlines(), *arrays, *_nest(lines, stage.counts, indices)]
+        counts = stage.counts[inside:]
+        told = comment(f"{names}: {' x '.join(map(str, counts))} turns" if counts else names)
+        return told.splitlines(), _nest(lines, counts, indices[inside:])
 
     def _targets(self, family: Family, counts: Sequence[int], indices: Sequence[str]) -> list[str]:
         """Return what the members are assigned to, or added to, with the sign that does so."""
         targets = []
         if family.number in self.arrays:
-            own = str(self._index(one_by_one(counts), counts, indices))
+            own = str(self._index(family.own, counts, indices))
             targets.append(f"{self._entry(family.number, own)} =")
         if family.use == WRITTEN:
             targets.append(f"out[{self._index(family.places, counts, indices)}] =")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ...core.primitive import CONSTANT
-from ..loops.families import families_of
+from ..loops.rolling import families_of
 from ..lowering import Result, lower
 from ..passes import drop_unused
 from ..program import Program, find_shared

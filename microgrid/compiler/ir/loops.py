@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from ..loops.families import SHARED, Families, families_of
-from ..loops.stages import Stage, find_places, find_stages
+from ..loops.families import SHARED, Families
+from ..loops.rolling import families_of
+from ..loops.stages import find_places, find_stages, group_turns
 from ..program import Program
 from .emitter import LLVMEmitter
 from .machine import Machine
-from .nests import LoopEmitter, OnceStage, Places, RowStage, SumStage
+from .nests import Places, write_stages
 from .text import KernelText, Text
 
 __all__ = ["LoopText", "text_of"]
@@ -69,27 +70,28 @@ class LoopText(Text):
         for family in found.families:
             if family.number in bases:
                 self.shared_places |= {
-                    slot: bases[family.number] + i for i, slot in enumerate(family.slots)
+                    slot: bases[family.number] + i
+                    for slot, i in zip(family.slots, family.positions.tolist(), strict=True)
                 }
-        self.once = [f"once{i}" for i, stage in enumerate(self.stages) if stage.is_shared]
-        self.parts = [f"rows{i}" for i, stage in enumerate(self.stages) if not stage.is_shared]
+        groups = group_turns(self.stages)
+        self.functions = {
+            f"{'once' if x[0].is_shared else 'rows'}{i}": x for i, x in enumerate(groups)
+        }
+        self.once, self.parts = [
+            [name for name, (stage, *_) in self.functions.items() if stage.is_shared == is_shared]
+            for is_shared in (True, False)
+        ]
 
     def ir(self) -> str:
         """Return the IR."""
         declared: dict[str, str] = {}
-        functions = [self._function(i, stage, declared) for i, stage in enumerate(self.stages)]
+        functions = [
+            write_stages(name, stages, self.places, self.machine, declared)
+            for name, stages in self.functions.items()
+        ]
         if any("@constants" in function for function in functions):
             constant = LLVMEmitter(self.machine, 1, {}).constant
             numbers = [f"double {constant(x)}" for x in self.places.constants]
             array = f"[{len(numbers)} x double] [{', '.join(numbers)}]"
             functions.insert(0, f"@constants = internal constant {array}")
         return "\n".join([*declared.values(), *functions])
-
-    def _function(self, number: int, stage: Stage, declared: dict[str, str]) -> str:
-        """Return the function of a stage."""
-        if stage.is_shared:
-            emitter = LoopEmitter(self.machine, 1, declared)
-            return OnceStage(self.places, stage, emitter, f"once{number}").function()
-        emitter = LoopEmitter(self.machine, self.machine.width, declared)
-        kind = SumStage if stage.is_sum else RowStage
-        return kind(self.places, stage, emitter, f"rows{number}").function()

@@ -20,8 +20,9 @@ from ..loops.runs import Access, Affine, Run, one_by_one
 from ..loops.stages import Stage
 from ..lowering import START, Result, lower, lower_term
 from .emitter import LLVMEmitter
+from .machine import Machine
 
-__all__ = ["LoopEmitter", "OnceStage", "Places", "RowStage", "SumStage"]
+__all__ = ["LoopEmitter", "Places", "write_stages"]
 
 TURNS = 6  # of a loop that a tile has
 
@@ -128,14 +129,14 @@ class Tile:
         turns: how far each turn is from the first one.
         blocks: the blocks.
         scope: what has been computed that all may use.
-        made: the numbers of families, by their turn and block.
+        made: the numbers of families, by how they are accessed, and by turn and block.
     """
 
     indices: Sequence[str]
     turns: Sequence[Offsets]
     blocks: Sequence[Index]
     scope: Scope = field(default_factory=dict)
-    made: dict[tuple[int, Offsets, Index], Result] = field(default_factory=dict)
+    made: dict[tuple[int, Access, Offsets, Index], Result] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[tuple[Offsets, Index]]:
@@ -264,7 +265,8 @@ class _StageWriter(_Reader):
     def function(self) -> str:
         """Return the function, after its tables."""
         self.write()
-        head = f"define void @{self.HEAD.format(self.name)} {{"
+        turn = ", i64 %turn" * (self.stage.repeat is not None)
+        head = f"define void @{self.HEAD.format(self.name)[:-1]}{turn}) {{"
         lines = [*self.opening(), *self.emitter.lines]
         return "\n".join([*self.table_lines(), head, "entry:", *lines, "  ret void", "}"])
 
@@ -287,7 +289,12 @@ class _StageWriter(_Reader):
         indices: tuple[str, ...] = (),
         shape: tuple[int, ...] = (),
     ) -> None:
-        """Write the loops over all turns, in tiles of these sizes, and smaller ones at the ends."""
+        """Write the loops over all turns, in tiles of these sizes, and smaller ones at the ends.
+
+        A loop over time, if there is one, is around the function: see `write_stages`.
+        """
+        if not indices and self.stage.repeat is not None:
+            indices, shape = ("%turn",), (1,)
         depth = len(indices)
         if depth == len(self.stage.counts):
             body(indices, list(product(*map(range, shape))))
@@ -316,7 +323,9 @@ class _StageWriter(_Reader):
                 continue
             for turn, block in tile.keys:
                 operands = self.operands(family, tile, begins[turn], turn, block)
-                tile.made[family.number, turn, block] = lower(self.emitter, family.op, operands)
+                tile.made[family.number, family.own, turn, block] = lower(
+                    self.emitter, family.op, operands
+                )
         for family in self.stage.families:
             self.keep(family, tile)
 
@@ -331,10 +340,10 @@ class _StageWriter(_Reader):
     ) -> list[Result]:
         """Return the operands of a plain step: just made, or loaded."""
         return [
-            tile.made[source, turn, block]
-            if (source, turn, block) in tile.made
+            tile.made[source, at, turn, block]
+            if (source, at, turn, block) in tile.made
             else self.load(source, place, block, tile.scope)
-            for source, place in zip(family.sources, places, strict=True)
+            for source, at, place in zip(family.sources, family.accesses, places, strict=True)
         ]
 
     def go_through(
@@ -356,7 +365,7 @@ class _StageWriter(_Reader):
             totals = self.fold_run(family.op, run, tile, here, totals, scope)
             first = last
         for (turn, block), total in zip(tile.keys, totals, strict=True):
-            tile.made[family.number, turn, block] = total
+            tile.made[family.number, family.own, turn, block] = total
 
     def fold_run(
         self,
@@ -389,11 +398,10 @@ class _StageWriter(_Reader):
     def keep(self, family: Family, tile: Tile) -> None:
         """Write the stores of what other stages or the caller need."""
         number, is_shared = family.number, family.number in self.places.shared
-        own = one_by_one(self.stage.counts)
         for turn, block in tile.keys:
             places = []
             if is_shared or number in self.places.scratch:
-                place = self.pointer(number, self.position(own, tile, turn), tile.scope)
+                place = self.pointer(number, self.position(family.own, tile, turn), tile.scope)
                 if not is_shared:
                     place = self.of_block(place, False, block, tile.scope)
                 places.append(place)
@@ -402,7 +410,7 @@ class _StageWriter(_Reader):
                 out = self.column("%outs", index, tile.scope)
                 places.append(self.of_block(out, True, block, tile.scope))
             for place in places:
-                numbers = self.emitter.vector(tile.made[number, turn, block])
+                numbers = self.emitter.vector(tile.made[number, family.own, turn, block])
                 text = f"  store {self.emitter.type} {numbers}, ptr {place}, align 8"
                 self.emitter.lines.append(text)
 
@@ -516,9 +524,43 @@ class SumStage(_StageWriter):
             m.primitive = family.op.name
             operands = self.operands(family, tile, places, turn, block)
             if family.use == NO_USE:
-                tile.made[family.number, turn, block] = lower(m, family.op, operands)
+                tile.made[family.number, family.own, turn, block] = lower(m, family.op, operands)
             elif family.op is multiply:
                 made = m.vector(m.fma(*[m.number(x) for x in operands], total))
             else:
                 made = m.vector(m.add(total, m.number(lower(m, family.op, operands))))
         return made
+
+
+def write_stages(
+    name: str, stages: Sequence[Stage], places: Places, machine: Machine, declared: dict[str, str]
+) -> str:
+    """Return the function of a stage, or of all stages of a loop over time, which calls theirs.
+
+    Args:
+        name: that of the function.
+        stages: one stage, or those of one loop.
+        places: where the kernel's numbers are.
+        machine: what to make code for.
+        declared: what the text declares, to which this adds.
+    """
+    kinds = [OnceStage if x.is_shared else SumStage if x.is_sum else RowStage for x in stages]
+    width = 1 if stages[0].is_shared else machine.width
+    writers = [
+        kind(places, stage, LoopEmitter(machine, width, declared), f"{name}.of{k}")
+        for k, (kind, stage) in enumerate(zip(kinds, stages, strict=True))
+    ]
+    if stages[0].repeat is None:
+        writers[0].name = name
+        return writers[0].function()
+    caller, head = LoopEmitter(machine, 1, declared), writers[0].HEAD
+
+    def call_all(turn: str, _: list[str]) -> list[str]:
+        caller.lines += [
+            f"  call void @{head.format(writer.name)[:-1]}, i64 {turn})" for writer in writers
+        ]
+        return []
+
+    caller.loop(0, stages[0].counts[0], 1, call_all)
+    lines = [f"define void @{head.format(name)} {{", "entry:", *caller.lines, "  ret void", "}"]
+    return "\n".join([*[writer.function() for writer in writers], *lines])

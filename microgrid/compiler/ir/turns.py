@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..loops.turns import Turns
+from ..loops.repeats import Turns
 from ..lowering import Result
 from ..program import Step
 from .emitter import bits_of

@@ -18,21 +18,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.primitive import CONSTANT, Primitive, add, multiply
-from ..passes import COMMUTATIVE, divide, lists_of
-from ..program import Draft, Program, find_shared
-from .partition import recurs
-from .runs import Access, Run, Whole, access, find_runs
+from ..passes import COMMUTATIVE, lists_of
+from ..program import Program
+from .runs import Access, Affine, Run, Whole, access, find_runs, one_by_one, read_run
 
 __all__ = [
-    "COLUMN", "CONSTANTS", "NO_USE", "SHARED", "SUMMED", "WRITTEN",
-    "Families", "Family", "Uses", "families_of", "find_families",
+    "COLUMN", "CONSTANTS", "COPY", "LEAST_OPERANDS", "NO_USE", "SHARED", "SUMMED", "WRITTEN",
+    "Families", "Family", "Uses", "count_operands", "find_families",
 ]  # fmt: skip
 
 SHARED, COLUMN, CONSTANTS = range(3)  # the families that are there before the first step
 NO_USE, WRITTEN, SUMMED, COPIED = range(4)  # COPIED is added to the others
 COPY = Primitive.named("argument")  # what makes a slot of its own for an output
 LEAST_OPERANDS = 64  # for each family: its loops take as long to compile as so many written out
-LONG = 20_000  # operands: a straight-line form takes a second to compile
 LEAST_TERMS = 4  # of a list that a loop goes through
 MOST_PIECES = 4  # that the members of what could be one family are divided into
 
@@ -42,7 +40,7 @@ class Family:
     """Steps that the turns of a few loops compute.
 
     Args:
-        number: the place among all families, by which operands tell whose members they are.
+        number: that of all members of an array, by which operands tell whose members they are.
         op: the primitive.
         slots: the members, in the order of the turns.
         counts: the number of turns of each loop, the outermost first.
@@ -55,6 +53,10 @@ class Family:
             (SUMMED), or are operands alone (NO_USE).
         places: where among the results, or the sums, they stand, turn by turn.
         is_shared: whether all rows have the same numbers.
+        first: the position of the first member in the array, which may be of several families:
+            each a nest of loops, or of some of the turns of a loop over time.
+        repeat: the loop over time that the first of the loops is a part of, if any is.
+        turn_size: how many members of the array each of its turns has.
     """
 
     number: int
@@ -68,6 +70,9 @@ class Family:
     use: int
     places: Access
     is_shared: bool
+    first: int = 0
+    repeat: int | None = None
+    turn_size: int = 0
 
     @property
     def is_list(self) -> bool:
@@ -83,6 +88,17 @@ class Family:
     def reads(self) -> set[int]:
         """Return the numbers of the families that operands are from."""
         return set(self.sources)
+
+    @property
+    def own(self) -> Affine:
+        """Return how the loops get at the members."""
+        strides = one_by_one(self.counts).strides
+        return Affine(self.first, (self.turn_size, *strides[1:]) if self.turn_size else strides)
+
+    @property
+    def positions(self) -> Whole:
+        """Return where in the array the members are, in their order."""
+        return read_run(self.counts, self.own)
 
 
 class Families(NamedTuple):
@@ -104,76 +120,20 @@ class Uses(NamedTuple):
     first_copy: int
 
 
-def families_of(
-    program: Program,
-    shared_inputs: Collection[int],
-    written: Sequence[int],
-    totals: Sequence[int],
-    anyway: bool = False,
-) -> Families | None:
-    """Return the families of what a kernel, or a function in C, computes.
-
-    Args:
-        program: what to compute.
-        shared_inputs: the slots of the inputs that have one number for all rows.
-        written: the positions of the outputs to write for each row.
-        totals: the positions of the outputs to add up over the rows.
-        anyway: whether to return them even where loops do not pay, for which there is None else.
-    """
-    if not anyway and recurs(program, shared_inputs):
-        return None
-    program = divide(program, trees_alone=True)
-    is_shared = find_shared(program, shared_inputs)
-    whole, uses = _copy_outputs(program, is_shared, written, totals)
-    return find_families(whole, uses, shared_inputs, anyway)
-
-
-def _copy_outputs(
-    program: Program, is_shared: Sequence[bool], written: Sequence[int], totals: Sequence[int]
-) -> tuple[Program, Uses]:
-    """Return a program of which no slot is two of the outputs asked for, and what slots are.
-
-    What is written or added up for each row must be a step of rows. What is added up is computed
-    for that alone, as its loop goes through all rows before the next turn.
-    """
-    draft = Draft(program.inputs)
-    draft.steps += program.steps
-    read = Counter([program.outputs[k] for k in (*written, *totals)])
-    if totals:
-        read.update(chain.from_iterable([xs for op, xs in draft.steps if op is not CONSTANT]))
-    kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
-    places = [0] * len(kinds)
-    for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
-        for place, k in enumerate(positions):
-            slot = program.outputs[k]
-            is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
-            if kind == SUMMED and is_free:
-                is_free = read[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
-            if not is_free:
-                slot = draft.append(COPY, (slot,))
-            kinds[slot], places[slot] = kind, place
-    return draft.program(program.outputs), Uses(kinds, places, len(is_shared))
-
-
 def find_families(
     program: Program, uses: Uses, shared_inputs: Collection[int], anyway: bool = False
 ) -> Families | None:
-    """Return the families of a program; None if loops do not pay.
-
-    They do not where families are small. Where few operands are in lists or sums, loops are quicker
-    to compile, but take longer to run, as straight-line code keeps more in registers: they pay only
-    where that is very long.
+    """Return the families of a program; None if there are so many that loops cannot pay.
 
     Args:
         program: the computation.
         uses: what becomes of slots.
         shared_inputs: the slots of the inputs that have one number for all rows.
-        anyway: whether to return them even where loops do not pay.
+        anyway: whether to return them even then.
     """
     search = _Search(program, uses, shared_inputs)
-    operands = sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
     groups = search.group()
-    if not anyway and sum(map(len, groups.values())) * LEAST_OPERANDS > operands:
+    if not anyway and sum(map(len, groups.values())) * LEAST_OPERANDS > count_operands(program):
         return None
     for level in sorted(groups):
         for (op, count), slots in groups[level].items():
@@ -181,11 +141,12 @@ def find_families(
                 search.add_plain(op, slots)
             else:
                 search.add_lists(op, slots)
-    plain = sum([family.count_plain() for family in search.families])
-    are_small = len(search.families) * LEAST_OPERANDS > operands
-    if not anyway and (are_small or (2 * plain > operands and operands < LONG)):
-        return None
     return Families(program, search.families, search.constants)
+
+
+def count_operands(program: Program) -> int:
+    """Return how many operands the steps of a program have."""
+    return sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
 
 
 class _Search:
@@ -283,26 +244,25 @@ class _Search:
         members: Whole,
         positions: Whole,
     ) -> None:
-        """Enter steps as a family, or as a few, of which each is a nest of loops."""
+        """Enter steps as an array, of a family or of a few, each of which is a nest of loops."""
         order = np.lexsort(positions.T[::-1])
         members, positions = members[order], positions[order]
         items = find_runs(np.zeros((len(members), 1), int), positions)
         nests = [run.counts for run, _ in items]
         if len(items) > MOST_PIECES:
             nests = [(len(members),)]
-        begin = 0
+        number, begin = CONSTANTS + 1 + len(self.families), 0
+        self.family[members], self.position[members] = number, np.arange(len(members))
         for counts in nests:
             part = slice(begin, begin + int(np.prod(counts)))
-            begin = part.stop
             slots = members[part].tolist()
-            number = CONSTANTS + 1 + len(self.families)
             is_shared = self.shared.issuperset(sources) and slots[0] < self.uses.first_copy
             family = Family(
                 number, op, slots, counts, runs, has_start, sources,
                 tuple([access(column, counts) for column in positions[part].T]),
-                self.uses.kinds[slots[0]], access(self.place[slots], counts), is_shared,
+                self.uses.kinds[slots[0]], access(self.place[slots], counts), is_shared, begin,
             )  # fmt: skip
-            self.family[slots], self.position[slots] = number, np.arange(len(slots))
+            begin = part.stop
             if is_shared:
                 self.shared.add(number)
             self.families.append(family)

@@ -2,14 +2,18 @@
 
     v1[j] = relu(Σ_i w[j][i]·x[i] + b[j]) for j in 64, i in 784
 
-A family that one other alone reads, turn by turn, is written inside that one's line.
+A family that one other alone reads, turn by turn, is written inside that one's line. What goes on
+from turn to turn over time is below a line of its own:
+
+    for t in 998:
+        v1[t + 1] = v1[t] + 0.01·v2[t]
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, repeat
+from itertools import accumulate, groupby, repeat
 from math import prod
 
 import numpy as np
@@ -19,6 +23,7 @@ from ..names import Names
 from ..passes import lists_of
 from ..program import Program, expression
 from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, find_families
+from .rolling import join_turns
 from .runs import Access, Affine, Item, Whole, access, find_runs, one_by_one, read_run
 
 __all__ = ["Listing", "LoopProgram"]
@@ -70,26 +75,34 @@ class Listing:
         first, size = len(program.inputs), len(program.inputs) + len(program.steps)
         found = find_families(program, Uses([NO_USE] * size, [0] * size, size), (), anyway=True)
         assert found
-        self.families = {family.number: family for family in found.families}
+        self.families = join_turns(found.families)
+        self.arrays: dict[int, list[Family]] = defaultdict(list)
+        for family in self.families:
+            self.arrays[family.number].append(family)
+        self.shapes = {number: _shape_of(members) for number, members in self.arrays.items()}
         self.constants = [repr(x) for x in found.constants]
         self.inputs = Names(program.inputs)
         self.fresh = {letter: self.inputs.make_fresh(letter) for letter in ("v", "t")}
+        self.time = [*self.inputs.leave_out("ts"), next(self.inputs.make_fresh("t_"))][0]
         self.outer = [*self.inputs.leave_out("jklmnpqr"), *(f"j_{i}" for i in range(9))]
         self.inner = [*self.inputs.leave_out("iabcdefg"), *(f"i_{i}" for i in range(99))]
         self.names: dict[int, str] = {}
+        self.inside = set[Family]()  # that are written inside another one's line
         self.tables: dict[tuple[str, ...], str] = {}
         self.lines: list[str] = []
         self.home = np.zeros((size, 2), np.int64)  # of each slot: the family, and where in it
         constants = [op is CONSTANT for op, _ in program.steps]
-        members = [(family.number, np.array(family.slots)) for family in found.families]
-        members += [(COLUMN, np.arange(first)), (CONSTANTS, first + np.flatnonzero(constants))]
-        for number, slots in members:
-            self.home[slots, 0], self.home[slots, 1] = number, np.arange(len(slots))
+        members = [(x.number, np.array(x.slots), x.positions) for x in self.families]
+        of_constants = first + np.flatnonzero(constants)
+        members += [(COLUMN, np.arange(first), np.arange(first))]
+        members += [(CONSTANTS, of_constants, np.arange(len(of_constants)))]
+        for number, slots, positions in members:
+            self.home[slots, 0], self.home[slots, 1] = number, positions
         self.given, self.returned = self._divide(range(first)), self._divide(program.outputs)
-        self.readers: dict[int, list[Whole]] = defaultdict(list)
-        for family in found.families:
+        self.readers: dict[int, list[tuple[Family, Whole]]] = defaultdict(list)
+        for family in self.families:
             for source, positions in _read(family):
-                self.readers[source].append(positions)
+                self.readers[source].append((family, positions))
 
     @property
     def is_short(self) -> bool:
@@ -108,24 +121,44 @@ class Listing:
 
     def _write_families(self) -> None:
         """Write a line for each family that is not inside another one's."""
-        for family in self.families.values():
-            variables = self.outer[: len(family.counts)]
-            loops = dict(zip(variables, family.counts, strict=True))
-            text, _ = self._express(family, variables, loops)
-            if len(text) <= MOST_WRITTEN and self._has_one_reader(family):
+        for number, group in groupby(self.families, key=lambda family: family.repeat):
+            families = list(group)
+            if number is None:
+                for family in families:
+                    self.lines += self._define(family)
                 continue
-            self.names[family.number] = name = next(self.fresh["v"])
-            index = f"[{', '.join(variables)}]" if variables else ""
-            self.lines.append(f"{name}{index} = {text}{_write_loops(loops)}")
+            lines = [line for family in families for line in self._define(family)]
+            self.lines.append(f"for {self.time} in {families[0].counts[0]}:")
+            self.lines += [f"    {line}" for line in lines]
+
+    def _define(self, family: Family) -> list[str]:
+        """Return the line that computes a family; none if it is inside another one's."""
+        depth = len(family.counts) - (family.repeat is not None)
+        variables = [*[self.time] * (family.repeat is not None), *self.outer[:depth]]
+        loops = dict(zip(self.outer, family.counts[-depth:] if depth else (), strict=False))
+        text, _ = self._express(family, variables, loops)
+        if len(text) <= MOST_WRITTEN and self._has_one_reader(family):
+            self.inside.add(family)
+            return []
+        if family.number not in self.names:
+            self.names[family.number] = next(self.fresh["v"])
+        index = self._index_of(family.number, family.positions.reshape(family.counts), variables)
+        return [f"{self.names[family.number]}{index} = {text}{_write_loops(loops)}"]
 
     def _has_one_reader(self, family: Family) -> bool:
         """Return whether a family is read once, by one other, in the loops that compute it."""
-        readers = self.readers[family.number]
+        own = family.positions
+        readers = [
+            (reader, positions)
+            for reader, positions in self.readers[family.number]
+            if len(self.arrays[family.number]) == 1 or np.isin(positions, own).any()
+        ]
         return (
             len(readers) == 1
             and family.number not in self.home[list(self.program.outputs), 0]
-            and readers[0].shape == family.counts
-            and bool((readers[0].ravel() == np.arange(len(family.slots))).all())
+            and readers[0][0].repeat == family.repeat
+            and readers[0][1].shape == family.counts
+            and bool((readers[0][1].ravel() == own).all())
         )
 
     def _express(self, family: Family, variables: Sequence[str], loops: dict[str, int]) -> Text:
@@ -158,12 +191,17 @@ class Listing:
             return text, SUM if text.startswith("-") else ATOM
         if source == COLUMN:
             return self._name_inputs(positions, variables), ATOM
-        family = self.families[source]
-        if source not in self.names:
-            return self._express(family, variables, loops)
-        places = np.unravel_index(positions, family.counts) if family.counts else ()
-        index = ", ".join(self._index(place, variables) for place in places)
-        return self.names[source] + (f"[{index}]" if index else ""), ATOM
+        for family in self.arrays[source]:
+            if family in self.inside and np.array_equal(positions.ravel(), family.positions):
+                return self._express(family, variables, loops)
+        return self.names[source] + self._index_of(source, positions, variables), ATOM
+
+    def _index_of(self, number: int, positions: Whole, variables: Sequence[str]) -> str:
+        """Return the index by which turns get at positions of an array."""
+        if not (shape := self.shapes[number]):
+            return ""
+        places = np.unravel_index(positions, shape)
+        return f"[{', '.join(self._index(place, variables) for place in places)}]"
 
     def _name_inputs(self, positions: Whole, variables: Sequence[str]) -> str:
         """Return the names of inputs, of which all but numbers may be the same."""
@@ -208,7 +246,7 @@ class Listing:
         """Return inputs or results as runs, of which a few may repeat together."""
         homes = self.home[list(slots)].reshape(-1, 2)
         sources, positions = homes.T
-        deepest = max([len(each.counts) for each in self.families.values()], default=0)
+        deepest = max(map(len, self.shapes.values()), default=0)
         deepest = max(deepest, self.inputs.numbers.shape[1])
         labels, places = np.zeros_like(homes), np.zeros((len(homes), 1 + deepest), np.int64)
         labels[:, 0], places[:, 0] = sources, positions * (sources == CONSTANTS)
@@ -219,7 +257,7 @@ class Listing:
                 labels[members, 1] = self.inputs.patterns[at]
                 columns = list(self.inputs.numbers[at].T)
             else:
-                columns = list(np.unravel_index(at, self.families[source].counts or (1,)))
+                columns = list(np.unravel_index(at, self.shapes[source] or (1,)))
             for axis, column in enumerate(columns, 1):
                 places[members, axis] = column
         return _find_groups(find_runs(labels, places), homes)
@@ -291,6 +329,18 @@ def _count_repeats(items: Sequence[Item], begin: int, each: int) -> int:
             break
         times, first = times + 1, step
     return times
+
+
+def _shape_of(families: Sequence[Family]) -> tuple[int, ...]:
+    """Return the counts of the loops that go through an array; its size where it is no lattice."""
+    size = sum([len(family.slots) for family in families])
+    if len(families) == 1:
+        return families[0].counts
+    for family in families:
+        if family.repeat is not None:
+            inner, each = family.counts[1:], family.turn_size
+            return (size // each, *(inner if prod(inner) == each else (each,)))
+    return (size,)
 
 
 def _read(family: Family) -> Iterator[tuple[int, Whole]]:

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from ..passes import MOST_TERMS, divide
 from ..program import Draft, Program, find_shared
 from .chains import cut_chains
-from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, find_repeats, is_recurrence
+from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, Turns, find_repeats, is_recurrence
 from .steps import Integers, Steps
-from .turns import Turns
 
 __all__ = ["Part", "Partition", "partition", "recurs"]
 

@@ -21,21 +21,40 @@ __all__ = [
     "COLUMNS",
     "CONSTANTS",
     "FEWEST_TURNS",
+    "SCALE",
     "SHARED",
     "STEPS",
     "Repeat",
+    "Scale",
+    "Turns",
     "find_repeats",
     "is_recurrence",
 ]
 
 # kinds of operands: plain numbers, inputs, what all rows share, and what steps in the order compute
 CONSTANTS, COLUMNS, SHARED, STEPS = range(4)
-NEAR = 64  # steps: operands from so far back move along with a turn, or it is found without them
-GRAM = 8  # steps that are compared at a time where periods are guessed
 GUESSES = 8  # periods to try
 FEWEST_TURNS = 4
-MANY_TURNS = 100
-LEAST = 500  # operands that are not written down again: measured, as are many turns
+FARTHEST = 2  # turns back, from where numbers stay in registers
+
+
+class Scale(NamedTuple):
+    """How much there must be of what repeats.
+
+    Args:
+        gram: how many steps are compared at a time where periods are guessed.
+        near: operands from fewer steps back move along with a turn, or it is found without them.
+        least: how many operands are not written down again, for a loop to pay.
+        many: how many turns pay even where they do not have to wait for one another.
+    """
+
+    gram: int
+    near: int
+    least: int
+    many: int
+
+
+SCALE = Scale(gram=8, near=64, least=500, many=100)  # of steps: measured
 
 
 class Repeat(NamedTuple):
@@ -51,7 +70,9 @@ class Repeat(NamedTuple):
         return self.begin + self.period * self.turns
 
 
-def find_repeats(steps: Steps, space: Integers, number: Integers) -> list[Repeat]:
+def find_repeats(
+    steps: Steps, space: Integers, number: Integers, scale: Scale | None = None
+) -> list[Repeat]:
     """Find what repeats, in the order of the steps: where stretches overlap, the longest.
 
     The time it takes is that of sorting the steps.
@@ -61,14 +82,16 @@ def find_repeats(steps: Steps, space: Integers, number: Integers) -> list[Repeat
         space: for each slot, what kind of number it holds: `CONSTANTS`, `STEPS`, or any other that
             an operand must keep.
         number: for each slot, its number among those of its kind.
+        scale: how much must repeat; `SCALE` if None.
     """
-    if len(steps) < GRAM or len(steps.operands) < LEAST:
+    scale = scale or SCALE
+    if len(steps) < scale.gram or len(steps.operands) < scale.least:
         return []
     kind, place = space[steps.operands], number[steps.operands]
     place[kind == CONSTANTS] = 0  # which may be any
     stretches = [
         (int(steps.starts[end] - steps.starts[begin]), begin, end, period)
-        for period in _guess_periods(steps, kind, place)
+        for period in _guess_periods(steps, kind, place, scale)
         for begin, end in _stretches(steps, kind, place, period)
     ]
     free = np.ones(len(steps), bool)
@@ -77,20 +100,20 @@ def find_repeats(steps: Steps, space: Integers, number: Integers) -> list[Repeat
         runs = [(begin + b, begin + e) for b, e in _runs(free[begin:end])]
         begin, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
         repeat = Repeat(begin, period, (end - begin) // period)
-        if repeat.turns >= FEWEST_TURNS and _pays(repeat, steps, kind, place):
+        if repeat.turns >= FEWEST_TURNS and _pays(repeat, steps, kind, place, scale):
             repeats.append(repeat)
             free[begin : repeat.end] = False
     return sorted(repeats)
 
 
-def _pays(repeat: Repeat, steps: Steps, kind: Integers, place: Integers) -> bool:
+def _pays(repeat: Repeat, steps: Steps, kind: Integers, place: Integers, scale: Scale) -> bool:
     """Return whether a loop is better than straight code, which is as fast and slow to compile.
 
     A few turns are better left to run side by side, unless they have to wait for one another.
     """
     saved = steps.starts[repeat.end - repeat.period] - steps.starts[repeat.begin]
-    if saved < LEAST or repeat.turns >= MANY_TURNS:
-        return bool(saved >= LEAST)
+    if saved < scale.least or repeat.turns >= scale.many:
+        return bool(saved >= scale.least)
     return is_recurrence(repeat, steps, kind, place)
 
 
@@ -120,27 +143,27 @@ def is_recurrence(repeat: Repeat, steps: Steps, kind: Integers, place: Integers)
     return False
 
 
-def _guess_periods(steps: Steps, kind: Integers, place: Integers) -> list[int]:
+def _guess_periods(steps: Steps, kind: Integers, place: Integers, scale: Scale) -> list[int]:
     """Return the commonest distances between pieces of a few steps that look the same."""
     owners = steps.owners()
     back = owners - place
-    letters = _spell(steps, np.where((kind == STEPS) & (back < NEAR), back, -1 - kind))
+    letters = _spell(steps, np.where((kind == STEPS) & (back < scale.near), back, -1 - kind))
     # in a row of the same, what tells turns apart is how far their operands are from each other
     is_row = np.concatenate(([False], letters[1:] == letters[:-1]))
     operands = np.flatnonzero(is_row[owners])
     moves = np.zeros_like(place)
     moves[operands] = place[operands] - place[operands - steps.counts[owners[operands]]]
     letters = _mix(letters + _spell(steps, moves))
-    size = len(steps) - GRAM + 1
+    size = len(steps) - scale.gram + 1
     grams = np.zeros(size, np.uint64)
-    for i in range(GRAM):
+    for i in range(scale.gram):
         grams = _mix(grams + letters[i : i + size])
     order = np.argsort(grams, kind="stable")
     same = np.flatnonzero(grams[order[1:]] == grams[order[:-1]])
     gaps = order[same + 1] - order[same]
     saved = np.bincount(gaps, weights=steps.counts[order[same]], minlength=1)
     likely = np.argsort(-saved, kind="stable")[:GUESSES]
-    return [int(period) for period in likely if saved[period] >= LEAST // 2]
+    return [int(period) for period in likely if saved[period] >= scale.least // 2]
 
 
 def _spell(steps: Steps, of_operands: Integers) -> NDArray[np.uint64]:
@@ -185,3 +208,50 @@ def _runs(holds: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return where something begins to hold, and where it ends."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], holds, [False]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+class Turns:
+    """What repeats, as tables with a line for each turn: `slots` of its steps and `operands`.
+
+    Args:
+        repeat: which stretch of the steps it is.
+        steps: all steps in order.
+        order: their slots.
+        space: for each slot, what kind of number it holds, as `find_repeats` takes it.
+        number: for each slot, its number among those of its kind.
+
+    An operand, which is a column of `operands`, comes from the step `sources` of as many turns
+    earlier as `lags` says, if all turns agree on that. If they do not, or no step of this order
+    computes it, its lag is -1, and it is in memory.
+    """
+
+    def __init__(
+        self, repeat: Repeat, steps: Steps, order: Integers, space: Integers, number: Integers
+    ) -> None:
+        begin, period, count = repeat
+        self.repeat = repeat
+        self.slots = order[begin : repeat.end].reshape(count, period)
+        self.starts = steps.starts[begin : begin + period + 1] - steps.starts[begin]
+        self.operands = steps.operands[steps.starts[begin] : steps.starts[repeat.end]]
+        self.operands = self.operands.reshape(count, -1)
+        at = number[self.operands] - begin - period * np.arange(count)[:, None]
+        is_step = space[self.operands[0]] == STEPS
+        is_near = is_step & (at == at[0]).all(axis=0) & (at[0] >= -FARTHEST * period)
+        self.lags = np.where(is_near, -(at[0] // period), -1)
+        self.sources = at[0] % period
+        # the positions of steps that are found in memory, whoever computed them
+        self.from_memory = number[self.operands[:, is_step & ~is_near]].ravel()
+        self.order = order
+
+    @property
+    def carried(self) -> dict[int, int]:
+        """The steps that later turns use, and how many turns later at most."""
+        carried: dict[int, int] = {}
+        for source, lag in zip(self.sources.tolist(), self.lags.tolist(), strict=True):
+            if lag > 0:
+                carried[source] = max(lag, carried.get(source, 0))
+        return carried
+
+    def slot_before(self, step: int, lag: int) -> int:
+        """Return the slot of a step as many turns before the first one."""
+        return int(self.order[self.repeat.begin + step - lag * self.repeat.period])

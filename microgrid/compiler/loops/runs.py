@@ -18,6 +18,7 @@ __all__ = [
     "Whole",
     "access",
     "find_runs",
+    "nest_runs",
     "one_by_one",
     "read_run",
 ]
@@ -58,6 +59,8 @@ def find_runs(labels: Whole, positions: Whole) -> list[Item]:
         is_same = (labels[1:] == labels[:-1]).all(1)
         turns = (~is_same[1:] | (steps[1:] != steps[:-1]).any(1)).nonzero()[0] + 1
         ends = [*turns.tolist(), count - 1]
+        if ends[0] == 1 and count > 3 and 2 not in ends[:2]:
+            is_same[0] = False  # the first one is odd, and no beginning of what follows
     begin = 0
     while begin < count:
         label, base = tuple(labels[begin].tolist()), tuple(positions[begin].tolist())
@@ -68,10 +71,10 @@ def find_runs(labels: Whole, positions: Whole) -> list[Item]:
             end, run = begin + 1, Run((), (), label)
         items.append((run, base))
         begin = end
-    return _nest(items)
+    return nest_runs(items)
 
 
-def _nest(items: list[Item]) -> list[Item]:
+def nest_runs(items: list[Item]) -> list[Item]:
     """Join neighbours that are alike and a constant difference apart, until none are left."""
     joined: list[Item] = []
     begin = 0
@@ -85,7 +88,7 @@ def _nest(items: list[Item]) -> list[Item]:
             run = Run((end - begin, *run.counts), (step, *run.strides), run.label)
         joined.append((run, base))
         begin = end
-    return joined if len(joined) == len(items) else _nest(joined)
+    return joined if len(joined) == len(items) else nest_runs(joined)
 
 
 def _difference(items: list[Item], i: int) -> tuple[int, ...]:

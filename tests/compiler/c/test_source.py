@@ -35,6 +35,7 @@ from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
 from microgrid.testing.strategies import programs
+from tests.compiler.sequences import sequences
 from tests.compiler.structured import structured
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
 from tests.search import usual
@@ -420,7 +421,7 @@ def test_a_dot_in_c_is_fused_as_a_kernel_s_where_the_processor_does_it_fast(tmp_
 
 # ---- loops
 
-STRUCTURED = 8  # programs: the C compiler takes the time
+STRUCTURED, SEQUENCES = 6, 2  # programs: the C compiler takes the time
 NETWORK = 8, 24, 10  # inputs, hidden units, and outputs
 
 
@@ -464,7 +465,8 @@ def straight_line(tmp_path_factory):
     random = np.random.default_rng(5)
     drawn = [
         Written(each.program(), range(each.weights), random.normal(size=(4, n)) / 2, None, {})
-        for each in drawn_from(structured(6, 2), STRUCTURED)
+        for strategy, count in ((structured(6, 2), STRUCTURED), (sequences(), SEQUENCES))
+        for each in drawn_from(strategy, count)
         for n in (each.weights + each.inputs,)
     ]
     texts, flags = in_each_way(drawn, False), ["-O0", *WITH_LOOPS]

@@ -9,7 +9,8 @@ from hypothesis import assume, given
 
 import microgrid
 from microgrid.compiler import Program
-from microgrid.compiler.loops.listing import Listing
+from microgrid.compiler.loops.listing import Listing, LoopProgram
+from tests.compiler.sequences import elman, gradients, sequences
 from tests.compiler.structured import structured
 from tests.search import usual
 
@@ -114,17 +115,49 @@ def expand(text, names):
 
 def run(listing, names):
     """Return what a listing computes."""
-    _, *lines, last = [line.strip() for line in listing.splitlines()]
+    _, *lines, last = [line[4:] for line in listing.splitlines()]
     names = dict(names)
-    for line in lines:
-        target, text = line.split(" = ", 1)
-        name, _, index = target.rstrip("]").partition("[")
-        if re.fullmatch(r"t_*\d+", name):
-            names[name] = np.array(eval(text, {}, names))
+    while lines:
+        line = lines.pop(0)
+        if not (head := re.fullmatch(r"for (\w+) in (\d+):", line)):
+            execute(line, names, names)
             continue
-        text, loops, *_ = [*re.split(LOOPS + "$", text), ""]
-        names[name] = compute(text, names, counts_of(loops), index.split(", ") if index else [])
+        block = []
+        while lines and lines[0].startswith("    "):
+            block.append(lines.pop(0).strip())
+        for turn in range(int(head[2])):
+            for line in block:
+                execute(line, names | {head[1]: turn}, names)
     return expand(last.removeprefix("return "), names)
+
+
+class Places(dict):
+    """An array of which a line writes some places: by tuples of numbers, and read by arrays."""
+
+    def __getitem__(self, index):
+        places = np.broadcast_arrays(*(index if isinstance(index, tuple) else (index,)))
+        entries = zip(*[place.ravel().tolist() for place in places], strict=True)
+        return np.reshape([self.get(entry) for entry in entries], places[0].shape)
+
+
+def execute(line, known, names):
+    """Write what a line of a listing computes of what is known among the names."""
+    target, text = line.split(" = ", 1)
+    name, _, index = target.removesuffix("]").partition("[")
+    if re.fullmatch(r"t_*\d+", name):
+        names[name] = np.array(eval(text, {}, known))
+        return
+    text, loops, *_ = [*re.split(LOOPS + "$", text), ""]
+    counts = counts_of(loops)
+    outer = [variable for variable in counts if re.search(rf"\b{variable}\b", index)]
+    numbers = compute(text, known, counts, outer)
+    if not index:
+        names[name] = numbers
+        return
+    turns = dict(zip(outer, np.indices(numbers.shape), strict=True))
+    places = np.broadcast_arrays(numbers, *eval(f"[{index}]", {**known, **turns}))[1:]
+    entries = zip(*[place.ravel().tolist() for place in places], strict=True)
+    names.setdefault(name, Places()).update(zip(entries, numbers.ravel().tolist(), strict=True))
 
 
 def names_of(program, numbers):
@@ -146,7 +179,7 @@ def numbers_for(program):
 
 
 @usual(60)
-@given(structured())
+@given(structured() | sequences())
 def test_a_listing_computes_what_its_program_does(drawn):
     program = drawn.program()
     numbers = numbers_for(program)
@@ -180,6 +213,12 @@ def test_a_network_is_a_few_lines_whatever_its_width_and_neurons_are_named_as_in
     neuron = "model.layers[0].neurons[j]"
     assert f"v1[j] = relu(Σ_i {neuron}.w[i]·x[i] + {neuron}.b) for j in 12, i in 10" in small[1]
     assert len(small) < 15
+
+
+def test_a_recurrence_is_a_few_lines_whatever_its_turns():
+    few, many = (str(LoopProgram.of(gradients(elman, 6, n).program())) for n in (20, 40))
+    assert len(few.splitlines()) == len(many.splitlines()) < 25
+    assert "v3[t + 1, j] = tanh(v2[t + 1, j]) for j in 6" in many.split("for t in 38:")[1]
 
 
 def test_a_listing_is_the_same_every_time_and_outlives_a_pickle():

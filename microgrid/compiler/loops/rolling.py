@@ -1,0 +1,287 @@
+"""Programs rolled up: their families, those that repeat turn after turn as one, where loops pay.
+
+A network that goes through a sequence has the same families in each of its turns. In the order in
+which they were written, they repeat like the steps of any loop over time: what reads a family of
+the turn before does so in each turn. Then they are one family, whose outermost loop is the time;
+and lists that go through the families of all turns go through the one in a loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+
+from ...core.primitive import CONSTANT
+from ..passes import divide, lists_of
+from ..program import Draft, Program, find_shared
+from .families import (
+    CONSTANTS,
+    COPY,
+    LEAST_OPERANDS,
+    NO_USE,
+    SUMMED,
+    WRITTEN,
+    Families,
+    Family,
+    Uses,
+    count_operands,
+    find_families,
+)
+from .partition import recurs
+from .repeats import COLUMNS as POSITIONS
+from .repeats import CONSTANTS as ANY
+from .repeats import FEWEST_TURNS, STEPS, Repeat, Scale, find_repeats
+from .runs import Access, Affine, Table, access, nest_runs, read_run
+from .steps import Steps
+
+__all__ = ["families_of", "join_turns"]
+
+LONG = 20_000  # operands: a straight-line form takes a second to compile
+# Of families, each as long as many steps; what is before all turns is near to the first ones.
+SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
+
+
+def families_of(
+    program: Program,
+    shared_inputs: Collection[int],
+    written: Sequence[int],
+    totals: Sequence[int],
+    anyway: bool = False,
+) -> Families | None:
+    """Return the families of what a kernel, or a function in C, computes.
+
+    Args:
+        program: what to compute.
+        shared_inputs: the slots of the inputs that have one number for all rows.
+        written: the positions of the outputs to write for each row.
+        totals: the positions of the outputs to add up over the rows.
+        anyway: whether to return them even where loops do not pay, for which there is None else.
+    """
+    program = divide(program, trees_alone=True)
+    is_shared = find_shared(program, shared_inputs)
+    whole, uses = _copy_outputs(program, is_shared, written, totals)
+    found = find_families(whole, uses, shared_inputs, anyway)
+    if not found:
+        return None
+    rolled = found._replace(families=join_turns(found.families))
+    has_turns = rolled.families is not found.families
+    if anyway or (_pay(rolled) and (has_turns or not recurs(program, shared_inputs))):
+        return rolled
+    return None
+
+
+def _pay(found: Families) -> bool:
+    """Return whether loops over families pay.
+
+    They do not where families are small. Where few operands are in lists or sums, loops are quicker
+    to compile, but take longer to run, as straight-line code keeps more in registers: they pay only
+    where that is very long.
+    """
+    operands = count_operands(found.program)
+    plain = sum([family.count_plain() for family in found.families])
+    are_small = len(found.families) * LEAST_OPERANDS > operands
+    return not are_small and (2 * plain <= operands or operands >= LONG)
+
+
+def _copy_outputs(
+    program: Program, is_shared: Sequence[bool], written: Sequence[int], totals: Sequence[int]
+) -> tuple[Program, Uses]:
+    """Return a program of which no slot is two of the outputs asked for, and what slots are.
+
+    What is written or added up for each row must be a step of rows. What is added up is computed
+    for that alone, as its loop goes through all rows before the next turn.
+    """
+    draft = Draft(program.inputs)
+    draft.steps += program.steps
+    read = Counter([program.outputs[k] for k in (*written, *totals)])
+    if totals:
+        read.update(chain.from_iterable([xs for op, xs in draft.steps if op is not CONSTANT]))
+    kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
+    places = [0] * len(kinds)
+    for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
+        for place, k in enumerate(positions):
+            slot = program.outputs[k]
+            is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
+            if kind == SUMMED and is_free:
+                is_free = read[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
+            if not is_free:
+                slot = draft.append(COPY, (slot,))
+            kinds[slot], places[slot] = kind, place
+    return draft.program(program.outputs), Uses(kinds, places, len(is_shared))
+
+
+# ---- turns of families
+
+
+def join_turns(families: list[Family]) -> list[Family]:
+    """Return families, those of the turns of loops over time as one; the same if there are none.
+
+    They are in an order in which they can be computed, turn by turn.
+    """
+    begins = dict[int, int]()
+    for family in families:
+        begins[family.number] = min(*family.slots, begins.get(family.number, family.slots[0]))
+    order = sorted(families, key=lambda family: (begins[family.number], family.first))
+    loops = _Loops(order)
+    return loops.join() if loops.repeats else families
+
+
+class _Loops:
+    """Families in their order, and the loops over time that were found in it.
+
+    Args:
+        order: the families. A member has operands in all arrays that the others' operands are in,
+            so that with the first members in order each array comes after those that it reads.
+
+    `repeats` are stretches whose turns are alike, and `turns` those of each that are in a loop:
+    what they read can be said for all of them at once.
+    """
+
+    def __init__(self, order: list[Family]) -> None:
+        self.order = order
+        self.index = {x.number: i for i, x in reversed(list(enumerate(order)))}
+        self.sizes = Counter[int]()
+        for family in order:
+            self.sizes[family.number] += len(family.slots)
+        kinds = dict[object, int]()
+        counts, spaces, numbers = [], [], []
+        for family in order:
+            own = family.number, Affine(family.first, ())
+            reads = *zip(family.sources, family.accesses, strict=True), own, (-1, family.places)
+            looks = _look(family), *[_shape(at) for _, at in reads]
+            counts.append((kinds.setdefault(looks, len(kinds)), 2 * len(reads)))
+            for source, at in reads:
+                index = self.index.get(source)
+                spaces += [-1 - source if index is None else STEPS]
+                spaces += [ANY if source == CONSTANTS else POSITIONS]
+                numbers += [index or 0, _base(at)]
+        kinds_of, sizes = np.array(counts, np.int64).reshape(-1, 2).T
+        steps = Steps(kinds_of, sizes, np.arange(len(spaces)))
+        self.repeats = find_repeats(steps, np.array(spaces), np.array(numbers), SCALE)
+        self.turns: list[range] = []
+        while self.repeats:
+            self.turns = [self._turns_together(repeat) for repeat in self.repeats]
+            good = [len(turns) >= FEWEST_TURNS for turns in self.turns]
+            if all(good):
+                break
+            self.repeats = [x for x, is_good in zip(self.repeats, good, strict=True) if is_good]
+
+    def _turns_together(self, repeat: Repeat) -> range:
+        """Return the turns that read from one and the same array, wherever what they read moves."""
+        turns = np.arange(repeat.turns)
+        are_good = np.ones(len(turns), bool)
+        for i in range(repeat.begin, repeat.begin + repeat.period):
+            pairs = zip(self.order[i].sources, self.order[i + repeat.period].sources, strict=True)
+            for first, second in pairs:
+                if first == second:
+                    continue
+                begin, step = self.index[first], self.index[second] - self.index[first]
+                read = begin + step * turns
+                middle = read[len(turns) // 2]
+                homes = [x for x in self.repeats if x.begin <= middle < x.end]
+                if not homes or step % homes[0].period:
+                    return range(0)
+                are_good &= (read >= homes[0].begin) & (read < homes[0].end)
+        good = np.flatnonzero(are_good)
+        return range(int(good[0]), int(good[-1]) + 1) if len(good) else range(0)
+
+    def join(self) -> list[Family]:
+        """Return the families, with one for all turns of a loop."""
+        arrays: dict[int, tuple[int, int]] = {}  # of each family of turns, and where it begins
+        inside: dict[int, tuple[int, range]] = {}  # at the first turn of a loop: its number, and it
+        for number, (repeat, turns) in enumerate(zip(self.repeats, self.turns, strict=True)):
+            for i in range(repeat.begin, repeat.end):
+                turn, step = divmod(i - repeat.begin, repeat.period)
+                array = self.order[repeat.begin + step].number
+                arrays[self.order[i].number] = array, turn * self.sizes[array]
+            begin, end = [repeat.begin + repeat.period * x for x in (turns.start, turns.stop)]
+            inside[begin] = number, range(begin, end)
+        joined: list[Family] = []
+        i = 0
+        while i < len(self.order):
+            if i not in inside:
+                joined.append(_rename(self.order[i], arrays))
+                i += 1
+                continue
+            number, places = inside[i]
+            period = self.repeats[number].period
+            for step in range(period):
+                each = [_rename(self.order[k], arrays) for k in places[step::period]]
+                joined.append(_join(each, number, self.sizes[each[0].number]))
+            i = places.stop
+        return [_nest_lists(family) for family in joined]
+
+
+def _look(family: Family) -> object:
+    """Return what the families of all turns have in common."""
+    runs = tuple([(run.counts, run.strides, len(run.label)) for run in family.runs])
+    return family.op, family.counts, runs, family.has_start, family.use, family.is_shared
+
+
+def _base(at: Access) -> int:
+    return at.base if isinstance(at, Affine) else at.positions[0]
+
+
+def _shape(at: Access) -> Access:
+    """Return an access as if it began at 0."""
+    return _move(at, -_base(at))
+
+
+def _move(at: Access, by: int) -> Access:
+    if isinstance(at, Affine):
+        return Affine(at.base + by, at.strides)
+    return Table(tuple([x + by for x in at.positions]))
+
+
+def _rename(family: Family, arrays: dict[int, tuple[int, int]]) -> Family:
+    """Return a family that is in an array, and reads from arrays."""
+    homes = [arrays.get(source, (source, 0)) for source in family.sources]
+    names = iter(homes)
+    runs = [run._replace(label=tuple([next(names)[0] for _ in run.label])) for run in family.runs]
+    number, before = arrays.get(family.number, (family.number, 0))
+    return replace(
+        family, number=number, first=before + family.first, runs=tuple(runs),
+        sources=tuple([source for source, _ in homes]),
+        accesses=[_move(at, by) for at, (_, by) in zip(family.accesses, homes, strict=True)],
+    )  # fmt: skip
+
+
+def _join(turns: Sequence[Family], repeat: int, size: int) -> Family:
+    """Return the family of all turns of a loop, of the families of each."""
+    family = turns[0]
+    counts = (len(turns), *family.counts)
+
+    def over_time(accesses: Sequence[Access]) -> Access:
+        at = _shape(accesses[0])
+        within = read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
+        return access(np.add.outer([_base(x) for x in accesses], within).ravel(), counts)
+
+    return replace(
+        family, repeat=repeat, turn_size=size, counts=counts,
+        slots=[slot for each in turns for slot in each.slots],
+        accesses=[over_time(x) for x in zip(*[each.accesses for each in turns], strict=True)],
+        places=over_time([each.places for each in turns]),
+    )  # fmt: skip
+
+
+def _nest_lists(family: Family) -> Family:
+    """Return a family whose lists go through arrays in as few runs as there are."""
+    if len(family.runs) < 2:
+        return family
+    accesses = iter(family.accesses)
+    items = []
+    for run in family.runs:
+        ats = [next(accesses) for _ in run.label]
+        label = tuple(zip(run.label, map(_shape, ats), strict=True))
+        items.append((run._replace(label=label), tuple(map(_base, ats))))
+    runs, found = [], []
+    for run, base in nest_runs(items):
+        runs.append(run._replace(label=tuple([source for source, _ in run.label])))
+        found += [(source, _move(at, by)) for (source, at), by in zip(run.label, base, strict=True)]
+    found += zip(family.sources[-1:], accesses, strict=False)  # what the list starts from
+    sources, moved = zip(*found, strict=True)
+    return replace(family, runs=tuple(runs), sources=sources, accesses=moved)

@@ -1,0 +1,57 @@
+"""Turns of families: what goes through a sequence with many units is loops inside of a loop."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from microgrid.compiler.ir.loops import LoopText, text_of
+from microgrid.compiler.ir.machine import this_machine
+from microgrid.compiler.loops.rolling import families_of
+from tests.compiler.sequences import elman, gradients, integrators, lstm, sequences
+from tests.compiler.structured import numbers_for
+from tests.search import usual
+
+from .test_structured import assert_is_python_s, kernels_of, results_of
+
+
+@usual(15)
+@given(sequences(), st.booleans())
+def test_what_goes_through_a_sequence_has_the_bits_of_its_straight_line_form(drawn, is_shared):
+    weights, columns = numbers_for(drawn, 9)
+    shared = range(drawn.weights if is_shared else len(columns) + drawn.weights)
+    numbers = weights if is_shared else [*weights, *[column[0] for column in columns]]
+    kernels = kernels_of(drawn.program(), shared)
+    found = results_of(kernels, numbers, columns if is_shared else [])
+    if is_shared:
+        assert_is_python_s(drawn, found, weights, columns, [0, 8])
+
+
+def families(drawn):
+    """Return the families that a kernel of a drawn function has, even if these are small."""
+    given = drawn.program(), range(drawn.weights), (), range(1 + drawn.weights)
+    return families_of(*given, anyway=True).families
+
+
+@pytest.mark.parametrize("returned", ["last", "each turn"])
+@pytest.mark.parametrize("cell", [elman, lstm, integrators])
+def test_as_many_families_go_through_a_sequence_whatever_its_turns_and_its_units(cell, returned):
+    sizes = [(5, 10), (5, 14), (8, 10)]
+    counts = {len(families(gradients(cell, *size, returned=returned))) for size in sizes}
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize("planted", [{}, {"odd_turn": 15}, {"odd_unit": 3}], ids=str)
+def test_turns_are_loops_around_what_is_between_irregularities(planted):
+    found = families(gradients(elman, 6, 30, **planted))
+    loops = {family.repeat for family in found} - {None}
+    assert len(loops) == (4 if "odd_turn" in planted else 2)  # there and back
+    assert all(family.counts[0] >= 10 for family in found if family.repeat is not None)
+
+
+@pytest.mark.parametrize(("units", "is_wide"), [(16, True), (4, False)])
+def test_a_wide_network_goes_through_a_sequence_in_families_and_a_narrow_one_does_not(
+    units, is_wide
+):
+    drawn = gradients(elman, units, 15)
+    given = drawn.program(), range(drawn.weights), (), range(1 + drawn.weights)
+    assert isinstance(text_of(*given, this_machine()), LoopText) == is_wide
