@@ -26,6 +26,7 @@ from microgrid.datasets import (
     circles,
     digits,
     moons,
+    order_of_rows,
     penguins,
     spirals,
     split,
@@ -339,6 +340,13 @@ def test_two_readings_share_nothing(read):
 
 sizes = st.integers(min_value=4, max_value=60)
 shares = st.floats(min_value=0.05, max_value=0.7)
+
+
+def test_an_order_is_the_sample_of_all_rows():
+    for n in [*range(20), 100, 127, 128, 129, 1000]:
+        ours, pythons = random.Random(n), random.Random(n)
+        assert order_of_rows(n, True, ours) == pythons.sample(range(n), n)
+        assert ours.getstate() == pythons.getstate()
 
 
 @given(n=sizes, test=shares, seed=st.integers(0, 99))
