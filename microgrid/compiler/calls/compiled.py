@@ -21,7 +21,6 @@ from ...guards.checks import quote, require_whole_numbers
 from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
-from ..c.source import c_source
 from ..loops.listing import LoopProgram
 from ..native.kernel import ArrayKernel
 from ..native.rows import common_shape
@@ -281,6 +280,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         >>> print(microgrid.compile(lambda x: x * x).source("c").splitlines()[-2])
             out[0] = v1;
         """
+        from ..c.source import c_source  # 2 ms, which a first call need not wait for
+
         if not isinstance(language, str) or language not in ("c", "llvm"):
             raise ValueError(f'the source is in "c" or in "llvm", got {quote(language)}')
         entry = self._current()
