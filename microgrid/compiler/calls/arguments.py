@@ -87,10 +87,7 @@ class Arguments:
             if is_shared and tree.ndim:
                 return np.ndarray, tree.shape
         elif kind is list or kind is tuple:
-            if FLOAT.issuperset(map(type, tree)):  # no need to look at each
-                numbers += tree
-                return kind, *[None] * len(tree)
-            return kind, *[self._take(part, is_shared) for part in tree]
+            return kind, *self._take_list(tree, is_shared)
         elif _is_number(tree):
             is_value = isinstance(tree, Value)
             self.has_values |= is_value
@@ -108,13 +105,25 @@ class Arguments:
         elif isinstance(tree, Mapping):
             return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]
         elif isinstance(tree, (list, tuple)):
-            return kind, *[self._take(part, is_shared) for part in tree]
+            return kind, *self._take_list(tree, is_shared)
         elif as_array(tree, TAKES) is not tree:
             raise _OtherArray
         else:
             name = self._name_of(tree)
             raise TypeError(f"{TAKES}, got {name} = {quote(tree)} ({type(tree).__name__})")
         return None
+
+    def _take_list(self, parts: Sequence[Any], is_shared: bool) -> Sequence[object]:
+        """Do so for the parts of a list, which are quickly told where they are numbers alone."""
+        kinds = {*map(type, parts)}
+        if kinds == FLOAT or (
+            kinds == {np.ndarray} and not is_shared and {part.dtype for part in parts} == {DOUBLE}
+        ):
+            numbers = self.shared_parts if is_shared else self.columns
+            numbers += parts
+            return (len(parts),)
+        keys = [self._take(part, is_shared) for part in parts]
+        return keys if any(keys) else (len(keys),)
 
     def _array(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return an array of real numbers or of Values; raise `TypeError` for any other."""
@@ -145,7 +154,10 @@ class Arguments:
         """Return all shared numbers, one after the other."""
         if FLOAT.issuperset(map(type, self.shared_parts)):
             return self.shared_parts
-        parts = [np.ravel(part) for part in self.shared_parts]
+        parts = [
+            np.fromiter(part, float) if type(part) is list else np.ravel(part)
+            for part in self.shared_parts
+        ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
 
     def inputs(self) -> tuple[list[str], list[int]]:

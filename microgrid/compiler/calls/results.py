@@ -58,7 +58,8 @@ class Block:
         if not self.outputs:
             return np.empty(self.places.shape)
         if isinstance(outputs, Sums):
-            return outputs.array.take(self._all)
+            sums = empty(self.places.shape)
+            return outputs.array.take(self._all, out=sums, mode="clip")  # or it makes a copy first
         entries = [outputs[k] for k in self.outputs]
         shape = np.shape(entries[0])
         if not shape:  # single numbers, which are no arrays to stack

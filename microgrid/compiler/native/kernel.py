@@ -19,6 +19,7 @@ from .memory import empty
 from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, Record, ir_of
 from .rows import (
+    DOUBLE,
     PIECE,
     Column,
     Floats,
@@ -193,12 +194,8 @@ class ArrayKernel:
         """
         shape = common_shape(columns) if shape is None else shape
         rows = prod(shape)
-        numbers = NOTHING
-        if room := self.text.room:
-            numbers = np.array(shared, float)  # of a list, the quickest way
-            if len(numbers) < room:
-                numbers.resize(room, refcheck=False)
-        sums = np.empty((chunks_of(rows), len(self.text.totals))) if self.reduce else None
+        numbers = self._numbers(shared, is_safe=not outs)
+        sums = empty((chunks_of(rows), len(self.text.totals))) if self.reduce else None
         written = [outs[k] if k in outs else empty(shape) for k in self.text.written]
         self.compute(shape, numbers, sums, written, columns)
         if sums is not None:
@@ -208,6 +205,22 @@ class ArrayKernel:
             filled = iter(written)
             results = [next(filled) if c is None else _full(shape, c) for c in self.constants]
         return results if shape else [*map(float, results)]
+
+    def _numbers(self, shared: Floats | Sequence[float], is_safe: bool) -> Floats:
+        """Return the numbers that all rows share, with room for all that are kept.
+
+        It is safe to take an array as it is if no results go into arrays that the caller has.
+        """
+        if not (room := self.text.room):
+            return NOTHING
+        if is_safe and type(shared) is np.ndarray and shared.dtype is DOUBLE:
+            flags = shared.flags
+            if len(shared) == room and flags.c_contiguous and flags.aligned:
+                return shared
+        numbers = np.array(shared, float)  # of a list, the quickest way
+        if len(numbers) < room:
+            numbers.resize(room, refcheck=False)
+        return numbers
 
     def team_for(self, rows: int) -> Team | None:
         """Return the threads that share so many rows; None if one computes them."""
@@ -254,9 +267,11 @@ class ArrayKernel:
         is_mean = self.reduce == "mean"
         if not rows:
             return np.full(len(self.program.outputs), np.nan if is_mean else 0.0)
-        # chunk after chunk: a sum along an axis may take another order
-        total: Floats = np.add.accumulate(sums)[-1] if len(sums) > 1 else sums[0]
-        totals = total / rows if is_mean else total
+        totals: Floats = sums[0]
+        for chunk in sums[1:]:  # a sum along an axis may take another order
+            totals += chunk
+        if is_mean:
+            totals /= rows
         if len(totals) == len(self.program.outputs):
             return totals
         results = np.empty(len(self.program.outputs))

@@ -743,11 +743,24 @@ def test_shared_numbers_may_be_lists_tuples_arrays_and_columns_take_any_rows():
         assert line(w, 4.0) == 11.0
 
 
+def test_shared_numbers_are_left_alone_in_whatever_layout_they_are():
+    x = np.arange(2.0)
+    for layout in LAYOUTS.values():
+        w = layout(np.array([2.0, 3.0]))
+        before = w.copy()
+        assert same(line(w, x), np.array([3.0, 5.0]))
+        assert w.tolist() == before.tolist()
+    ends = mg.compile(lambda w, x: w[0] * x + w[-1], shared="w")
+    w = np.arange(100.0, 140.0)  # into which results go, while later rows need it
+    assert same(ends(w, np.arange(40.0), out=w), 100.0 * np.arange(40.0) + 139.0)
+
+
 def test_calls_of_one_structure_are_traced_once():
     calls = []
     f = mg.compile(lambda w, x: calls.append(1) or w[0] * x, shared="w")
     for x in [1.0, 2, np.arange(3.0), np.zeros((2, 2)), np.float32(1), Fraction(1)]:
-        f([2.0], x)
+        for weights in [[2.0], [2], [np.float64(2.0)]]:
+            f(weights, x)
     assert len(calls) == 1
 
 
