@@ -4,13 +4,14 @@ import os
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from microgrid.__main__ import main
 from microgrid.guards.commands import exit_code
 from microgrid.testing import conformance
+from microgrid.testing.conformance import Report
+from microgrid.testing.conformance.stages import command as command_line
 from tests.disks import limited, posix
 
 
@@ -195,9 +196,7 @@ def test_what_cannot_be_printed_is_one_line_and_exit_code_2(
     assert (done.returncode, done.stderr) == (code, told("microgrid"))
     with os.fdopen(stdout, "w") as file:
         monkeypatch.setattr(sys, "stdout", file)
-        monkeypatch.setattr(
-            conformance.command, "check", lambda engine: SimpleNamespace(failures={})
-        )
+        monkeypatch.setattr(command_line, "check", lambda engine: Report("", {}, {}, (), ()))
         assert conformance.main(["microgrid:Value"]) == code
     assert capsys.readouterr().err == told("microgrid.testing.conformance")
 

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from . import strategies as strategies
     from .gradients.checking import GradientReport as GradientReport
     from .gradients.checking import check_gradients as check_gradients
+    from .lessons import check as check
 
-__all__ = ["GradientReport", "check_gradients", "conformance", "strategies"]
+__all__ = ["GradientReport", "check", "check_gradients", "conformance", "strategies"]
 
 __getattr__ = lazy(
     __name__,
     {
         **dict.fromkeys(["GradientReport", "check_gradients"], "gradients.checking"),
+        "check": "lessons",
         "conformance": "conformance",
         "strategies": "strategies",
     },

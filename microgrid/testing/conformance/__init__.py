@@ -8,11 +8,32 @@ each law is a test:
     @pytest.mark.parametrize("law", conformance.LAWS, ids=str)
     def test_law(law):
         law.check(Value)
+
+A class that is being written is held against the eight stages of `STAGES` by `check_stage`, or by
+`python -m microgrid.testing.conformance --stage 4 student:Value`: what holds, what to write next,
+and for what is wrong the smallest program and a hint. `--json FOLDER` grades a folder of files.
 """
 
 from .cases import Case
-from .command import main
 from .laws import LAWS, MANNERS, Failure, Law
 from .report import Report, check
+from .stages.command import main
+from .stages.grading import StageReport, Verdict, check_stage
+from .stages.tasks import STAGES, Stage, Task
 
-__all__ = ["LAWS", "MANNERS", "Case", "Failure", "Law", "Report", "check", "main"]
+__all__ = [
+    "LAWS",
+    "MANNERS",
+    "STAGES",
+    "Case",
+    "Failure",
+    "Law",
+    "Report",
+    "Stage",
+    "StageReport",
+    "Task",
+    "Verdict",
+    "check",
+    "check_stage",
+    "main",
+]

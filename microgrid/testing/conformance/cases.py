@@ -7,16 +7,19 @@ import io
 import math
 import re
 import sys
+import sysconfig
 import textwrap
+import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
 
-__all__ = ["ERRORS", "Case", "Engine", "error_text", "evaluate", "meets", "run"]
+__all__ = ["ERRORS", "Case", "Engine", "Respelled", "error_text", "evaluate", "meets", "run"]
 
 Engine = Callable[..., Any]
 Warn = Literal["error", "ignore"]
@@ -24,6 +27,11 @@ Warn = Literal["error", "ignore"]
 # An engine may compose an operation of a few others, each rounded; a wrong derivative is far off.
 RELATIVE, ABSOLUTE = 1e-9, 1e-12
 LINES = 2_000_000  # that an engine may run for one program: one of Fractions needs 1.3 million
+# The files of this package, of Python, and of other packages that are installed.
+NOT_THE_USERS = (
+    *(str(Path(__file__).parents[2]), str(Path(traceback.__file__).parent)),
+    *(sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), "<"),
+)
 NESTED = 1000  # calls, as Python allows by itself
 
 
@@ -32,6 +40,26 @@ class NoEnd(BaseException):
 
 
 ERRORS = (Exception, SystemExit, NoEnd)
+
+
+@dataclass(frozen=True)
+class Respelled:
+    """An engine whose attributes have names of their own: `names` has them by the usual ones.
+
+    >>> Respelled(float, {"data": "real"}).spell("x.data + 1")
+    'x.real + 1'
+    """
+
+    engine: Engine
+    names: Mapping[str, str]
+
+    def __call__(self, data: float) -> object:
+        """Return a node of a number."""
+        return self.engine(data)
+
+    def spell(self, text: str) -> str:
+        """Return a program or an expression with the engine's own names."""
+        return re.sub(r"\.(\w+)\b", lambda found: f".{self.names.get(found[1], found[1])}", text)
 
 
 @dataclass(frozen=True)
@@ -81,7 +109,8 @@ class Case:
             got = run(engine, self.program, *[shown for shown, _ in self.claims], warn=warn)
         except ERRORS as error:
             clear = isinstance(error, Exception) and not isinstance(error, RecursionError)
-            return None if clear and may_raise else (*self.claims[0], error_text(error))
+            said = f"{error_text(error)}{_place_of(error)}"
+            return None if clear and may_raise else (*self.claims[0], said)
         for (shown, wanted), value in zip(self.claims, got, strict=True):
             if not any(meets(option, value) for option in wanted.split(" or ")):
                 return shown, wanted, _text_of(value)
@@ -150,12 +179,16 @@ def _holds(claim: Callable[[float], bool], got: Any) -> bool:
 
 def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> list[object]:
     """Run a program and return what it shows; raise what it raises, and `NoEnd` if it hangs."""
-    names = {"Value": engine}
+    names: dict[str, object] = {"Value": engine}
+    data = "data"
+    if isinstance(engine, Respelled):
+        program, *shown = map(engine.spell, (program, *shown))  # type: ignore[assignment]
+        names["Value"], data = engine.engine, engine.names.get("data", "data")
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limit_lines_and_calls():
         warnings.simplefilter(warn)
         kind = type(engine(1.0))
         exec(_compile(program, "exec"), names)
-        return [_number_in(eval(_compile(text, "eval"), names), kind) for text in shown]
+        return [_number_in(eval(_compile(text, "eval"), names), kind, data) for text in shown]
 
 
 @lru_cache(maxsize=4096)  # every engine runs the same programs, but for the random ones
@@ -163,11 +196,11 @@ def _compile(text: str, mode: str) -> CodeType:
     return compile(text, "<program>", mode)
 
 
-def _number_in(got: object, kind: type[Any]) -> object:
+def _number_in(got: object, kind: type, data: str) -> object:
     """Return the number that is shown: a gradient may be a `Value`, to be differentiated again."""
     if isinstance(got, tuple):
-        return tuple([_number_in(item, kind) for item in got])
-    return got.data if isinstance(got, kind) else got
+        return tuple([_number_in(item, kind, data) for item in got])
+    return getattr(got, data) if isinstance(got, kind) else got
 
 
 @contextmanager
@@ -207,6 +240,16 @@ def error_text(error: BaseException) -> str:
     """
     kind = "" if isinstance(error, NoEnd) else f"{type(error).__name__}: "
     return textwrap.shorten(f"{kind}{error}", 90, placeholder=" …").removesuffix(":")
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the line of the user's own code that an error comes from, in parentheses."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.line and not f.filename.startswith(NOT_THE_USERS)]
+    if not own:
+        return ""
+    code = textwrap.shorten(own[-1].line or "", 60, placeholder=" …")
+    return f" (in line {own[-1].lineno}, `{code}`)"
 
 
 def _text_of(got: object) -> str:

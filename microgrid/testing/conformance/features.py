@@ -17,6 +17,7 @@ METHODS: dict[type[ast.AST], str] = {
     **{ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv"},
     **{ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.Pow: "pow", ast.USub: "neg", ast.UAdd: "pos"},
 }
+NOT_OFFERED = ("backward", "parameters")  # which are asked for otherwise, or are not of a node
 BUILTINS = {"abs": "abs(x)", "max": "x > y", "sum": "0 + x"}  # and what they call
 
 
@@ -45,7 +46,7 @@ def features(case: Case) -> frozenset[str]:
             case ast.Call(ast.Name(function)) if function in BUILTINS:
                 found.add(BUILTINS[function])
             case ast.Call(ast.Attribute(ast.Name(owner), method), arguments):
-                if owner not in modules and method != "backward":
+                if owner not in modules and method not in NOT_OFFERED:
                     found.add(f"x.{method}({', '.join(map(ast.unparse, arguments))})")
     return frozenset(found)
 

@@ -93,6 +93,15 @@ class Failure:
         result = f"print({self.shown})  # wanted {wanted}, got {self.got}"
         return "\n".join(filter(None, [self.case.program, result]))
 
+    def as_dict(self) -> dict[str, str]:
+        """Return the sentence and the program, as JSON has them.
+
+        >>> case = Case.parse("x = 3: y = x + x -> x' = 2")
+        >>> Failure(LAWS[0], case, "x.grad", wanted="2", got="1.0").as_dict()["hint"][:12]
+        'Each use of '
+        """
+        return {"hint": self.law.explanation, "program": self.reproducer}
+
     def __str__(self) -> str:
         sentence = textwrap.fill(self.law.explanation, 96)
         return f"{self.law.name}\n{sentence}\n\n{textwrap.indent(self.reproducer, '    ')}"

@@ -32,6 +32,21 @@ class Report:
     holds: tuple[str, ...]
     not_offered: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, object]:
+        """Return the report in lists, dicts and texts, as JSON has them.
+
+        >>> from microgrid import Value
+        >>> check(Value).as_dict()["broken"]
+        {}
+        """
+        groups = {"broken": self.failures, "remarks": self.remarks}
+        shown = {
+            group: {name: failure.as_dict() for name, failure in failures.items()}
+            for group, failures in groups.items()
+        }
+        kept = {"holds": list(self.holds), "not_offered": list(self.not_offered)}
+        return {"engine": self.engine, **shown, **kept}
+
     def __str__(self) -> str:
         parts = [
             f"{self.engine}: {_count(self.failures, 'law')} broken, {len(self.holds)} kept, "

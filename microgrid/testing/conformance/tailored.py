@@ -52,7 +52,8 @@ def edges(engine: Engine) -> Iterator[Case]:
 
 def seeds(engine: Engine) -> Iterator[Case]:
     """Yield what a seed does, if `backward` takes one."""
-    with suppress(TypeError, ValueError):  # of a method that does not say what it takes
+    # there may be no such method yet, or one that does not say what it takes
+    with suppress(AttributeError, TypeError, ValueError):
         names = list(inspect.signature(engine(1.0).backward).parameters)
         if names and names[0] in SEEDS:
             for formula, slope in (("x + x", 10), ("x * x", 30)):

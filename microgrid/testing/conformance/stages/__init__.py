@@ -1,0 +1,1 @@
+"""The stages of writing an engine: a half-written class is told what holds, and what is next."""

@@ -1,0 +1,121 @@
+"""The command line, which names a class or a folder of them and prints what they make of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ....guards.commands import Parser, exit_code
+from ..cases import Engine
+from ..report import Report, check
+from .grading import StageReport, check_stage
+from .loading import load
+from .submissions import Limits, grade, limit_memory, table
+from .tasks import STAGES
+
+__all__ = ["main"]
+
+PROGRAM = "python -m microgrid.testing.conformance"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: print the report on a class; return 1 if anything is wrong, else 0.
+
+    With `--stage N` the class may be half written, and is asked for the stages up to N. A folder in
+    the place of a class is one of submissions, each a file: the table of them is printed at the
+    end. `--json` prints a line of JSON for each; then the table goes to stderr.
+
+    >>> main(["micrograd"])
+    Traceback (most recent call last):
+    SystemExit: 2
+    """
+    return exit_code(PROGRAM, lambda: _report(arguments))
+
+
+def _report(arguments: Sequence[str] | None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if Path(options.engine).is_dir():
+        return _report_on_folder(parser, options)
+    if options.megabytes:
+        limit_memory(options.megabytes)
+    with _silent(options.json):
+        try:
+            engine = load(options.engine)
+            report = _check(engine, options.stage)
+        except (TypeError, ValueError) as error:
+            parser.error(str(error))
+    if options.json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False))
+    else:
+        print(report)
+    return 1 if _is_wrong(report) else 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=PROGRAM,
+        description="Say which laws of automatic differentiation a class keeps, and which not.",
+    )
+    parser.add_argument(
+        "engine",
+        metavar="MODULE:CLASS",
+        help="as in student:Value, or student.py:Value; or a folder of such files",
+    )
+    parser.add_argument(
+        "--stage",
+        type=int,
+        choices=range(1, len(STAGES) + 1),
+        help="grade a class that is being written, up to this stage; a folder up to the last",
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each class")
+    parser.add_argument("--class", dest="name", default="Value", help="its name in the files")
+    parser.add_argument("--seconds", type=float, default=60.0, help="the time that each may take")
+    parser.add_argument("--megabytes", type=int, help="the memory that each may take")
+    return parser
+
+
+def _check(engine: Engine, stage: int | None) -> Report | StageReport:
+    return check(engine) if stage is None else check_stage(stage, engine)
+
+
+def _is_wrong(report: Report | StageReport) -> bool:
+    return bool(report.failures) if isinstance(report, Report) else not report
+
+
+def _report_on_folder(parser: Parser, options: argparse.Namespace) -> int:
+    stage = options.stage or len(STAGES)
+    limits = Limits(options.seconds, options.megabytes or Limits.mebibytes)
+    found = []
+    try:
+        for each in grade(Path(options.engine), options.name, stage, limits):
+            found.append(each)
+            if options.json:
+                print(json.dumps(each.as_dict(), ensure_ascii=False), flush=True)
+    except ValueError as error:
+        parser.error(str(error))
+    print(table(found, stage), file=sys.stderr if options.json else sys.stdout)
+    return 0
+
+
+@contextmanager
+def _silent(wanted: bool) -> Iterator[None]:
+    """Discard what a student's program prints, by whatever way: stdout is for the report."""
+    if not wanted:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -1,0 +1,46 @@
+"""A student's class, loaded from a module or from a file, with the errors that come of it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import operator
+import sys
+from pathlib import Path
+
+from ..cases import ERRORS, Engine, error_text
+
+__all__ = ["load"]
+
+
+def load(text: str) -> Engine:
+    """Return the class that `MODULE:CLASS` or `FILE.py:CLASS` names.
+
+    Raises:
+        ValueError: it is not named so, or cannot be loaded.
+
+    >>> load("fractions:Fraction").__name__
+    'Fraction'
+    """
+    module, _, name = text.rpartition(":")
+    if not (module and name):
+        raise ValueError(f"the class is named as MODULE:CLASS, as in student:Value, got {text!r}")
+    try:
+        engine: Engine = operator.attrgetter(name)(_module(module))
+    except ERRORS as error:  # the module is someone's program: anything can go wrong in it
+        raise ValueError(f"cannot load {text}: {error_text(error)}") from None
+    return engine
+
+
+def _module(name: str) -> object:
+    path = Path(name)
+    if path.suffix != ".py":
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no program of Python: {name}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # so that its classes know where they are from
+    sys.path.insert(0, str(path.parent))
+    spec.loader.exec_module(module)
+    return module
