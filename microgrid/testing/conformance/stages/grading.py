@@ -265,17 +265,24 @@ class _Grader:
 
 def _spelling(engine: Engine, given: dict[str, str | None]) -> Spelling:
     """Return how nodes spell their attributes; a leaf may have fewer than a result."""
-    [[leaf]] = run(engine, "x = Value(2.0)", "[x]")  # in a list, where no number is looked for
+    leaf = _node(engine, "x")
     nodes = [leaf]
     for operation in ("x + y", "x * y"):
         with suppress(*ERRORS):
-            nodes += run(engine, "x, y = Value(2.0), Value(3.0)", f"[{operation}]")[0]
+            nodes.append(_node(engine, operation))
     found = [spelling_of(node) for node in nodes if isinstance(node, type(leaf))]
     first = spelling_of(nodes[-1] if len(found) == len(nodes) else leaf, **given)
     for other in found:
         roles = {role: name for role, name in vars(first).items() if name is None}
         first = replace(first, **{role: getattr(other, role) for role in roles})
     return first if _takes_nothing(leaf, first.step) else replace(first, step=None)
+
+
+def _node(engine: Engine, expression: str) -> object:
+    """Return what an expression in two leaves gives."""
+    [shown] = run(engine, "x, y = Value(2.0), Value(3.0)", f"[{expression}]")
+    assert isinstance(shown, list)  # in which no number is looked for
+    return shown[0]
 
 
 def _takes_nothing(node: object, method: str | None) -> bool:
