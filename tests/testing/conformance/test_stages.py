@@ -13,8 +13,17 @@ from microgrid import Value
 from microgrid.testing import check, conformance
 from microgrid.testing.conformance import LAWS, STAGES, cases
 from microgrid.testing.conformance.stages import submissions
-from tests.testing.broken_engines import Tiny
-from tests.testing.students import RIGHT, WRONG, Empty, Five, One, Six, Two, WithOtherNames
+from tests.testing.conformance.broken_engines import Tiny
+from tests.testing.conformance.students import (
+    RIGHT,
+    WRONG,
+    Empty,
+    Five,
+    One,
+    Six,
+    Two,
+    WithOtherNames,
+)
 
 
 def named(table):
