@@ -14,7 +14,7 @@ from microgrid.testing import check, conformance
 from microgrid.testing.conformance import LAWS, STAGES, cases
 from microgrid.testing.conformance.stages import submissions
 from tests.testing.conformance.broken_engines import Tiny
-from tests.testing.conformance.students import (
+from tests.testing.conformance.stages.students import (
     RIGHT,
     WRONG,
     Empty,
