@@ -264,11 +264,11 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[T
     >>> value, pull([1.0, 0.0]), pull([0.0, 1.0])
     ([6.0, 5.0], (3.0, 2.0), (1.0, 1.0))
     """
-    pull = _Pull(f, primals)
+    pull = _PullBack(f, primals)
     return pull.value, pull
 
 
-class _Pull:
+class _PullBack:
     """What pulls cotangents back through one call of a function."""
 
     def __init__(self, f: Function, primals: tuple[object, ...]) -> None:

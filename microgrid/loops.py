@@ -31,7 +31,7 @@ NUMBERS = {float, int, Value}
 FEW = 1000  # steps at most that are traced without a look at their size
 
 Carry = TypeVar("Carry")
-Step = Callable[..., Tree]
+StepFunction = Callable[..., Tree]
 
 
 def scan(
@@ -114,7 +114,7 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
 
 
 def _run(
-    f: Any, step: Step, carry: Tree, xs: list[Tree] | None, count: int, checkpoint: bool
+    f: Any, step: StepFunction, carry: Tree, xs: list[Tree] | None, count: int, checkpoint: bool
 ) -> tuple[Tree, list[Tree]]:
     """Return the last carry, and the ys that are not None, in the order of the steps."""
     if count and _is_compiled(f) and f.function and not f.shared and not f.reduce:
@@ -140,7 +140,9 @@ def _run(
     return carry, ys
 
 
-def _take_steps(step: Step, carry: Tree, xs: list[Tree], count: int) -> tuple[Tree, list[Tree]]:
+def _take_steps(
+    step: StepFunction, carry: Tree, xs: list[Tree], count: int
+) -> tuple[Tree, list[Tree]]:
     """Take some of a number of steps, likewise."""
     carry = map_values(lambda x: x, carry)  # of which a step may change the lists
     ys: list[Tree] = []
@@ -154,7 +156,7 @@ def _take_steps(step: Step, carry: Tree, xs: list[Tree], count: int) -> tuple[Tr
     return carry, ys
 
 
-def _step(f: Step, carry: Tree, x: object) -> tuple[Tree, Tree]:
+def _step(f: StepFunction, carry: Tree, x: object) -> tuple[Tree, Tree]:
     """Take one step, and check what f returns."""
     result = f(carry, x)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -166,7 +168,7 @@ def _step(f: Step, carry: Tree, x: object) -> tuple[Tree, Tree]:
     return result
 
 
-def _step_without_x(f: Step, carry: Tree, x: object) -> tuple[Tree, None]:
+def _step_without_x(f: StepFunction, carry: Tree, x: object) -> tuple[Tree, None]:
     result = f(carry)
     _require_alike(carry, result)
     return result, None

@@ -11,7 +11,7 @@ from typing import Any
 
 from .datasets import order_of_rows
 from .fitting.examples import examples, validation_examples
-from .fitting.task import Clip, Loss, Model, Task, require_parts
+from .fitting.task import Clip, Loss, Model, TrainingTask, require_parts
 from .fitting.trainer import Bar, Trainer
 from .fitting.trial import try_out
 from .guards.checks import (
@@ -125,7 +125,7 @@ def fit(
             held_out = validation_examples(validation, width=len(data.rows[0]))
             rows = len(data.rows)
             size = rows if batch_size is None else batch_size
-            task = Task(model, loss, optimizer, data, size, held_out, schedule, clip)
+            task = TrainingTask(model, loss, optimizer, data, size, held_out, schedule, clip)
             try_out(task, named_metrics)
             # what more is measured of an epoch, `_train` writes down with all the rest
             notes = None if named_metrics or held_out else history
@@ -242,7 +242,7 @@ def _require_options(
 
 
 def _native_trainer(
-    task: Task,
+    task: TrainingTask,
     history: History | None,
     epochs: int,
     predicts: bool,
@@ -283,7 +283,7 @@ def _progress_bar(progress: bool, numbers: range, steps: int) -> AbstractContext
         print("(for a progress bar: pip install 'microgrid-autodiff[train]')")
         return nullcontext(_NoBar())
     with loading, uninterrupted():
-        from .drawing.training.progress import Bar as ShownBar
+        from .drawing.training.progress import ProgressBar
 
-        bar: AbstractContextManager[Bar] = ShownBar(numbers, steps)
+        bar: AbstractContextManager[Bar] = ProgressBar(numbers, steps)
         return bar

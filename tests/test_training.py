@@ -40,7 +40,7 @@ from microgrid import (
 )
 from microgrid import sum as mg_sum
 from microgrid.fitting.examples import examples
-from microgrid.fitting.task import Task
+from microgrid.fitting.task import TrainingTask
 from microgrid.fitting.trial import try_out
 from microgrid.metrics import confusion_matrix
 
@@ -1055,7 +1055,9 @@ def test_the_loss_is_tried_on_every_target_that_differs_and_on_equal_ones_once(g
         tried, model = [], Line()
         targets = [good] * 1000
         targets[at:] = [bad if refused else good] * (1000 - at)
-        task = Task(model, loss, optim.SGD([model.w]), examples([[1.0]] * 1000, targets), 1000)
+        task = TrainingTask(
+            model, loss, optim.SGD([model.w]), examples([[1.0]] * 1000, targets), 1000
+        )
         expected = pytest.raises(ValueError, match=f"^row {at} of")
         with expected if refused else contextlib.nullcontext():
             try_out(task, {})
@@ -1065,7 +1067,7 @@ def test_the_loss_is_tried_on_every_target_that_differs_and_on_equal_ones_once(g
 def trial_of(model, loss, targets):
     """Return what trying a loss on targets says is wrong; None if nothing is."""
     sgd = optim.SGD([Value(0.0)])
-    task = Task(model, loss, sgd, examples([[1.0]] * len(targets), targets), len(targets))
+    task = TrainingTask(model, loss, sgd, examples([[1.0]] * len(targets), targets), len(targets))
     try:
         try_out(task, {})
     except (TypeError, ValueError) as error:

@@ -138,7 +138,7 @@ _KEEP = "leave it in the computation, or return it as one more output"
 
 # What comes of comparing traced numbers: another one. Comparisons of a `Value` give a bool, and a
 # type checker wants no less of those of its subclass.
-Condition: TypeAlias = Any
+Comparison: TypeAlias = Any
 
 
 class Traced(Value):  # type: ignore[misc]  # the only subclass
@@ -174,22 +174,22 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     def _constant(self, x: object) -> Value:
         return _constant(x)
 
-    def __lt__(self, other: object) -> Condition:
+    def __lt__(self, other: object) -> Comparison:
         return self._compare(less, self, other)
 
-    def __le__(self, other: object) -> Condition:
+    def __le__(self, other: object) -> Comparison:
         return self._compare(less_equal, self, other)
 
-    def __gt__(self, other: object) -> Condition:
+    def __gt__(self, other: object) -> Comparison:
         return self._compare(less, other, self)
 
-    def __ge__(self, other: object) -> Condition:
+    def __ge__(self, other: object) -> Comparison:
         return self._compare(less_equal, other, self)
 
-    def __eq__(self, other: object) -> Condition:
+    def __eq__(self, other: object) -> Comparison:
         return self._compare(equal, self, other)
 
-    def __ne__(self, other: object) -> Condition:
+    def __ne__(self, other: object) -> Comparison:
         is_equal = self.__eq__(other)
         return is_equal if is_equal is NotImplemented else where(is_equal, 0, 1)
 

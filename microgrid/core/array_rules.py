@@ -14,12 +14,12 @@ from functools import cache
 from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 __all__ = [
-    "Array", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules", "is_array",
+    "AnyArray", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules", "is_array",
     "provide_array_rules",
 ]  # fmt: skip
 
 
-class Array(Protocol):
+class AnyArray(Protocol):
     """A NumPy array, as a type checker knows it without NumPy."""
 
     @property
@@ -33,7 +33,7 @@ class Array(Protocol):
     def __len__(self) -> int: ...
 
 
-ArrayType = TypeVar("ArrayType", bound=Array)
+ArrayType = TypeVar("ArrayType", bound=AnyArray)
 # What a formula is of: a number, exact or not, an operand, or an array of them. It is written once
 # for all of them, with operators alone; a type checker knows no type that has them all.
 Numeric: TypeAlias = Any

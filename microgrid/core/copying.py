@@ -20,14 +20,14 @@ from .primitive import Primitive
 __all__ = ["deepcopy_node", "reduce_node", "walk_over_copy"]
 
 
-class _Places(threading.local):
+class _KnownPlaces(threading.local):
     """Where this thread's flat lists that are alive hold which node."""
 
     def __init__(self) -> None:
         self.of: dict[Node, tuple[ref[_FlatGraph], int]] = {}
 
 
-_places = _Places()
+_places = _KnownPlaces()
 
 
 class _FlatGraph:

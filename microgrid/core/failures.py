@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import Self
 
-__all__ = ["Failure", "failure_of", "operation_error"]
+__all__ = ["FailureMessage", "failure_of", "operation_error"]
 
 KINDS = (ZeroDivisionError, OverflowError, FloatingPointError, ArithmeticError, ValueError)
 
 
-class Failure(str):
+class FailureMessage(str):
     """The message of an operation, or of its derivative, that does not exist at its operands.
 
     `finding` is its first line, `advice` the lines that say what to do.
 
-    >>> Failure("log of -1.0: math domain error", "write log(where(x > 0, x, 1))").finding
+    >>> FailureMessage("log of -1.0: math domain error", "write log(where(x > 0, x, 1))").finding
     'log of -1.0: math domain error'
     """
 
@@ -43,13 +43,13 @@ def operation_error(kind: type[Exception], finding: str, advice: str = "") -> Ex
     ValueError('log of -1.0: math domain error')
     """
     builtin = next(builtin for builtin in KINDS if issubclass(kind, builtin))
-    return builtin(Failure(finding, advice))
+    return builtin(FailureMessage(finding, advice))
 
 
-def failure_of(error: BaseException) -> Failure | None:
+def failure_of(error: BaseException) -> FailureMessage | None:
     """Return what an error says if an operation raised it, None if anything else did.
 
     >>> failure_of(operation_error(ValueError, "log of -1.0")), failure_of(ValueError("wrong"))
     ('log of -1.0', None)
     """
-    return next((part for part in error.args if isinstance(part, Failure)), None)
+    return next((part for part in error.args if isinstance(part, FailureMessage)), None)

@@ -21,17 +21,17 @@ CO_GENERATOR, CO_ASYNC = 0x20, 0x80 | 0x200  # as in `inspect`, which takes long
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class _Block:
+class _Entered:
     """A block that a thread has entered, and may have left: `is_on` tells."""
 
     __slots__ = ("is_on", "meaning", "outer")
 
-    def __init__(self, is_on: Callable[[], bool], meaning: object, outer: _Block | None) -> None:
+    def __init__(self, is_on: Callable[[], bool], meaning: object, outer: _Entered | None) -> None:
         self.is_on, self.meaning, self.outer = is_on, meaning, outer
 
 
-Steps = Generator[Any, Any, Any]  # of a generator, which may yield and take anything
-Blocks = dict[int, _Block]  # thread -> the innermost block that it has entered
+GeneratorSteps = Generator[Any, Any, Any]  # of a generator, which may yield and take anything
+Blocks = dict[int, _Entered]  # thread -> the innermost block that it has entered
 unrecorded: Blocks = {}  # means True in `no_grad`, False in a `recording` inside of one
 expanded: Blocks = {}  # means True in `expanding`
 watched: Blocks = {}  # means the watch of `detect_anomaly`
@@ -72,7 +72,7 @@ class _LockMethod:
             if meaning is not None:
                 # This stands last: before the lock is taken nobody else runs, to find a block that
                 # is not on and forget it. Both methods do it, as either may be looked up first.
-                blocks[thread] = _Block(lock.locked, meaning, blocks.get(thread))
+                blocks[thread] = _Entered(lock.locked, meaning, blocks.get(thread))
         elif self.name == "__enter__":
             name = f"{type(mode).__name__}()"
             raise RuntimeError(f"this {name} is entered already: write {name} again inside of it")
@@ -143,7 +143,7 @@ class Mode(local):
         return inside  # type: ignore[return-value]
 
 
-def _go_through(generator: Steps, mode: type[Mode]) -> Steps:
+def _go_through(generator: GeneratorSteps, mode: type[Mode]) -> GeneratorSteps:
     """Go through a generator, each step of it in a block of its own."""
     step: Callable[[Any], Any] = generator.send
     given: Any = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from ..guards.checks import is_masked, is_of_dates, quote
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .array_rules import Array, Numeric, array_rules
+from .array_rules import AnyArray, Numeric, array_rules
 from .primitive import Operand, Primitive
 from .reals import Real, as_constant
 
@@ -134,7 +134,7 @@ class Arithmetic(Operand):
     if TYPE_CHECKING:  # what the operators below take and return
 
         @overload
-        def __add__(self, other: Array) -> Any: ...  # an array of objects
+        def __add__(self, other: AnyArray) -> Any: ...  # an array of objects
         @overload
         def __add__(self: Self, other: Operand | Real) -> Self: ...
         def __add__(self: Self, other: object) -> object: ...
@@ -143,7 +143,7 @@ class Arithmetic(Operand):
         __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __add__
 
         @overload
-        def __lt__(self, other: Array) -> Any: ...  # an array of bools
+        def __lt__(self, other: AnyArray) -> Any: ...  # an array of bools
         @overload
         def __lt__(self, other: Operand | Real) -> bool: ...
         def __lt__(self, other: object) -> object: ...
@@ -198,7 +198,7 @@ class Arithmetic(Operand):
         return self
 
     @overload
-    def __pow__(self, exponent: Array) -> Any: ...
+    def __pow__(self, exponent: AnyArray) -> Any: ...
     @overload
     def __pow__(self: Self, exponent: Operand | Real) -> Self: ...
     def __pow__(self: Self, exponent: object) -> object:
@@ -211,7 +211,7 @@ class Arithmetic(Operand):
         return apply_to_one(primitive.power(as_constant(exponent)), self)
 
     @overload
-    def __rpow__(self, base: Array) -> Any: ...
+    def __rpow__(self, base: AnyArray) -> Any: ...
     @overload
     def __rpow__(self: Self, base: Operand | Real) -> Self: ...
     def __rpow__(self: Self, base: object) -> object:

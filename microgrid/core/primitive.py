@@ -23,7 +23,7 @@ from types import MethodType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
 from ..guards.checks import is_real, quote
-from .array_rules import Array, ArrayType, Numeric, apply_to_arrays, is_array
+from .array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, is_array
 from .failures import failure_of, operation_error
 from .modes import current, watched
 from .reals import number, plain_numbers
@@ -153,7 +153,7 @@ class Primitive:
     @overload
     def __call__(self, *operands: ArrayType | float) -> ArrayType: ...
     @overload
-    def __call__(self, *operands: Array | Operand | float) -> Any: ...  # an array of objects
+    def __call__(self, *operands: AnyArray | Operand | float) -> Any: ...  # an array of objects
     def __call__(self, *operands: Numeric) -> Numeric:
         """Return a number if every operand is one, else a `Value` that has them as its parents."""
         as_floats = True

@@ -29,11 +29,11 @@ __all__ = ["always_one_holds", "are_opposite", "implies", "same"]
 
 # A set is the places at which it begins and ends, on a line that nan comes first on: (x, 0) is just
 # before x, and (x, 1) just after it.
-Places = frozenset[tuple[float, int]]
+Bounds = frozenset[tuple[float, int]]
 START, LEAST, END = (-math.inf, -1), (-math.inf, 0), (math.inf, 1)
-NOTHING: Places = frozenset()
-EVERYTHING: Places = frozenset([START])
-NOT_ZERO: Places = frozenset([START, (0.0, 0), (0.0, 1)])  # nan holds, in Python as in C
+NOTHING: Bounds = frozenset()
+EVERYTHING: Bounds = frozenset([START])
+NOT_ZERO: Bounds = frozenset([START, (0.0, 0), (0.0, 1)])  # nan holds, in Python as in C
 DEEPEST = 100  # conditions in conditions that are looked through
 
 
@@ -41,12 +41,12 @@ class Region(NamedTuple):
     """A number, and where it must be for a condition to hold."""
 
     number: Value
-    places: Places
+    places: Bounds
 
 
 def always_one_holds(conditions: Iterable[Value]) -> bool:
     """Return whether it is sure that one of some conditions holds."""
-    unions: dict[Value, Places] = {}
+    unions: dict[Value, Bounds] = {}
     for number, places in map(_region, conditions):
         unions[number] = _combine(unions.get(number, NOTHING), places, bool.__or__)
     return EVERYTHING in unions.values()
@@ -113,7 +113,7 @@ def _of_choice(choice: Value, depth: int) -> Region | None:
     """Return where a `where` of constants and conditions on one number is not 0."""
     condition, *parts = choice.parents
     number, inside = _region(condition, depth)
-    branches: list[Places] = []
+    branches: list[Bounds] = []
     for branch in parts:
         if branch.is_constant:
             branches.append(NOTHING if branch.data == 0 else EVERYTHING)
@@ -127,7 +127,7 @@ def _of_choice(choice: Value, depth: int) -> Region | None:
     return Region(number, chosen ^ others)
 
 
-def _combine(one: Places, other: Places, op: Callable[[bool, bool], bool]) -> Places:
+def _combine(one: Bounds, other: Bounds, op: Callable[[bool, bool], bool]) -> Bounds:
     """Return the set of what is in both sets, or in one of them, as the operation says."""
     places, is_in_one, is_in_other, is_in = set(), False, False, False
     for place in sorted(one | other):

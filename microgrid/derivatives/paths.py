@@ -25,9 +25,9 @@ from ..core.reals import number
 from ..engine import Value
 from .linearization import links_between
 
-__all__ = ["Edge", "Path", "all_paths", "edges_between", "largest_paths"]
+__all__ = ["Link", "Path", "all_paths", "edges_between", "largest_paths"]
 
-Edge = tuple[Value, float, int]  # a parent, its partial, and its place among the operands
+Link = tuple[Value, float, int]  # a parent, its partial, and its place among the operands
 
 PLAIN = {float, int, Fraction, type(None)}  # types of partials that need no second look
 # Products of a thousand factors leave a float's range, and must not for that be taken for 0 or inf.
@@ -59,7 +59,7 @@ class Path:
         return f"Path({len(self.nodes):,} nodes, gradient={self.gradient!r})"
 
 
-def edges_between(output: Value, input: Value) -> dict[Value, list[Edge]]:
+def edges_between(output: Value, input: Value) -> dict[Value, list[Link]]:
     """Return the edges on the paths from an output back to an input, for each node, output first.
 
     A node is asked for its partials only if it depends on the input, and if partials that are not
@@ -93,7 +93,7 @@ def _numeric_partials(node: Value) -> tuple[float | None, ...]:
     return partials
 
 
-def all_paths(edges: dict[Value, list[Edge]], output: Value, input: Value) -> tuple[float, int]:
+def all_paths(edges: dict[Value, list[Link]], output: Value, input: Value) -> tuple[float, int]:
     """Return the gradient, to the last bit as `backward` computes it, and the number of paths.
 
     >>> x = Value(3.0)
@@ -113,7 +113,7 @@ def all_paths(edges: dict[Value, list[Edge]], output: Value, input: Value) -> tu
 
 
 def largest_paths(
-    edges: dict[Value, list[Edge]], output: Value, input: Value, most: int
+    edges: dict[Value, list[Link]], output: Value, input: Value, most: int
 ) -> list[Path]:
     """Return at most so many paths, those with the largest gradients by absolute value, in order.
 
@@ -131,7 +131,7 @@ def largest_paths(
         # bound is the product of exactly that path. When its turn comes, the next best way of each
         # node that it passes is a new candidate.
         turn = count(0, -1)  # of equal candidates the newest is first: its ways differ last
-        candidates: list[tuple[Decimal, int, Value, int, Decimal, Steps]] = []
+        candidates: list[tuple[Decimal, int, Value, int, Decimal, Trail]] = []
         if output in ways:
             candidates.append((Decimal(0), next(turn), output, 0, Decimal(1), None))
         paths: list[Path] = []
@@ -154,24 +154,24 @@ def largest_paths(
 
 
 # The edges that a path has taken from the output on, the last one first: node, edge, those before.
-Steps = tuple[Value, Edge, "Steps"] | None
+Trail = tuple[Value, Link, "Trail"] | None
 
 
-class _Way(NamedTuple):
+class _Track(NamedTuple):
     largest: Decimal  # the largest product of absolute partials on a path that begins with the edge
     size: Decimal  # its first factor: that of the edge
-    edge: Edge
+    edge: Link
 
 
-def _ways(edges: dict[Value, list[Edge]], input: Value) -> dict[Value, list[_Way]]:
+def _ways(edges: dict[Value, list[Link]], input: Value) -> dict[Value, list[_Track]]:
     """Return the edges of each node from which a path leads to the input, the best one first."""
-    ways = {input: [_Way(Decimal(1), Decimal(1), (input, 1, 0))]}  # it is there, by a factor of 1
+    ways = {input: [_Track(Decimal(1), Decimal(1), (input, 1, 0))]}  # it is there, by a factor of 1
     for node in reversed(edges):
         found = []
         for edge in edges[node]:
             if edge[0] in ways:
                 size = _size(edge[1])
-                found.append(_Way(_times(size, ways[edge[0]][0].largest), size, edge))
+                found.append(_Track(_times(size, ways[edge[0]][0].largest), size, edge))
         if found:
             ways[node] = sorted(found, key=lambda way: way.largest, reverse=True)
     return ways
@@ -191,7 +191,7 @@ def _times(x: Decimal, y: Decimal) -> Decimal:
     return INFINITY if product.is_nan() else product  # 0 times infinity
 
 
-def _path(input: Value, steps: Steps, one: float) -> Path:
+def _path(input: Value, steps: Trail, one: float) -> Path:
     nodes, factors, places = [input], [], []
     while steps is not None:
         node, (_, factor, place), steps = steps

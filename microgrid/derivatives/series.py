@@ -39,7 +39,7 @@ def coefficients(
     >>> coefficients([x, y], y, x, order=3, closed=True)
     [4.0, 4.0, 1.0, 0]
     """
-    table: Table = {}
+    table: SeriesTable = {}
     streams: dict[Value, Series] = {}
     for node in nodes:
         start = node.data if closed else node
@@ -71,7 +71,7 @@ def _all_behind(root: Series, streams: list[Series]) -> list[Series]:
 
 
 Operands = tuple["Series | Number", ...]
-Table = dict[tuple[Primitive | None, tuple[object, ...]], "Series"]
+SeriesTable = dict[tuple[Primitive | None, tuple[object, ...]], "Series"]
 
 
 class Series(Arithmetic):
@@ -83,7 +83,7 @@ class Series(Arithmetic):
 
     def __init__(
         self,
-        table: Table,
+        table: SeriesTable,
         start: Number,
         op: Primitive | None = None,
         operands: Operands = (),

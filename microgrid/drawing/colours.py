@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import inf, isfinite, isnan, nan, sqrt
 from numbers import Real
 
-__all__ = ["ABOVE", "BELOW", "Scale", "largest_size"]
+__all__ = ["ABOVE", "BELOW", "ColourScale", "largest_size"]
 
 # Brewer's orange and purple; in grey the purple is darker, and its lines are dashed.
 GROUND = {1: ("#fff1de", "#f7ab52"), -1: ("#efecf6", "#a692d4")}  # of numbers, in black
@@ -16,18 +16,18 @@ LINE = {1: "#b35806", -1: "#542788"}
 # other, so that in grey one sees how large a number is.
 BELOW, ABOVE = ("#512684", "#9778c9"), ("#cf6d1f", "#742100")
 
-Gradient = float | Fraction | None
+Derivative = float | Fraction | None
 
 
-class Scale:
+class ColourScale:
     """Colours of gradients, from 0 to the largest; there are none where all are 0.
 
-    >>> scale = Scale([4.0, -1.0])
+    >>> scale = ColourScale([4.0, -1.0])
     >>> scale.ground(4.0), scale.ground(-1.0), scale.ground(0.0)
     ('#f7ab52', '#cabfe5', None)
     """
 
-    def __init__(self, gradients: Iterable[Gradient]) -> None:
+    def __init__(self, gradients: Iterable[Derivative]) -> None:
         self.largest = largest_size(gradients)
 
     def _strength(self, x: float) -> float:
@@ -35,7 +35,7 @@ class Scale:
             return 0.0
         return sqrt(min(abs(x) / self.largest, 1.0))  # what is 100 times smaller shows as a tenth
 
-    def ground(self, gradient: Gradient) -> str | None:
+    def ground(self, gradient: Derivative) -> str | None:
         """Return the colour behind a gradient's number, None for one of 0."""
         x = _number(gradient)
         if not (strength := self._strength(x)):
@@ -44,7 +44,7 @@ class Scale:
         mixed = (round(p + (f - p) * strength) for p, f in zip(pale, full, strict=True))
         return "#" + "".join(f"{part:02x}" for part in mixed)
 
-    def line(self, share: Gradient) -> dict[str, str]:
+    def line(self, share: Derivative) -> dict[str, str]:
         """Return the look of an edge that brings back a share of a gradient."""
         x = _number(share)
         if not self.largest or isnan(x):
@@ -56,7 +56,7 @@ class Scale:
         return {"color": LINE[1 if x > 0 else -1], "penwidth": width, **style}
 
 
-def largest_size(gradients: Iterable[Gradient]) -> float:
+def largest_size(gradients: Iterable[Derivative]) -> float:
     """Return the largest size of a finite gradient, 0 if there is none.
 
     >>> largest_size([1.0, -2.0, None, float("inf")])
@@ -66,7 +66,7 @@ def largest_size(gradients: Iterable[Gradient]) -> float:
     return max((size for size in sizes if isfinite(size)), default=0.0)
 
 
-def _number(x: Gradient) -> float:
+def _number(x: Derivative) -> float:
     """Return a gradient as a float: nan if it is no number, infinity of a large `Fraction`."""
     if not isinstance(x, Real):  # None, or the rows of numbers of steps whose graph was not kept
         return nan

@@ -26,16 +26,16 @@ from ..guards.checks import quote
 from ..nn import Module
 from .labels import abridge, number_text, printable
 
-__all__ = ["LONGEST", "Distinct", "Names", "all_names", "models_of", "names_of"]
+__all__ = ["LONGEST", "Distinct", "GivenNames", "all_names", "models_of", "names_of"]
 
-Names = Mapping[str, object] | Module | None
+GivenNames = Mapping[str, object] | Module | None
 
 LONGEST = 32  # letters of a name: a path such as layers.0.neurons.15.w.15 has 24
 
 
 def all_names(
     order: Sequence[Value],
-    names: Names = None,
+    names: GivenNames = None,
     *,
     root: Value | None = None,
     most: int | None = LONGEST,
@@ -98,7 +98,7 @@ class Distinct:
         return candidate
 
 
-def models_of(names: Names) -> dict[str, Module]:
+def models_of(names: GivenNames) -> dict[str, Module]:
     """Return the models among names, by their names: a model by itself has the name "".
 
     A part of another of them is left out, and so is what begins with an underscore.
@@ -114,7 +114,7 @@ def models_of(names: Names) -> dict[str, Module]:
     return {name: model for name, model in found.items() if whole.get(id(model)) == name}
 
 
-def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
+def names_of(values: Iterable[Value], names: GivenNames = None) -> dict[Value, str]:
     """Return the names that were given to those values that have one.
 
     A value's own label comes first. Then `names` are asked: a model, whose parameters have their
@@ -138,7 +138,7 @@ def names_of(values: Iterable[Value], names: Names = None) -> dict[Value, str]:
     return {value: name for value, name in found.items() if name}
 
 
-def paths_of(names: Names) -> dict[Value, str]:
+def paths_of(names: GivenNames) -> dict[Value, str]:
     """Return the paths of the parameters of the models among names.
 
     If there are several models, and none is a part of another, they begin with a model's name.

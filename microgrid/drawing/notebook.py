@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["Output", "kernel_shell"]
+__all__ = ["NotebookOutput", "kernel_shell"]
 
 
-class Output:
+class NotebookOutput:
     """An output of a notebook that is changed in place."""
 
     def __init__(self) -> None:

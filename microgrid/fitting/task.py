@@ -13,7 +13,7 @@ from ..optim import Optimizer
 from ..schedules import Schedule
 from .examples import Examples
 
-__all__ = ["Clip", "Loss", "Model", "Task", "require_parts"]
+__all__ = ["Clip", "Loss", "Model", "TrainingTask", "require_parts"]
 
 Model = Callable[[list[float]], object]
 Loss = Callable[[Any, Any], object]
@@ -21,7 +21,7 @@ Clip = Callable[[Sequence[Any]], Sequence[object]]
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """A model and its loss, what they are trained on, and how each step moves the parameters.
 
     `held_out` is measured after every epoch, if there is any; `fit` explains the rest. The parts

@@ -15,7 +15,7 @@ from ..guards.interrupts import uninterrupted
 from ..history import History, Record
 from .examples import Examples, Target
 from .finiteness import name_place, origin
-from .task import Task
+from .task import TrainingTask
 
 __all__ = [
     "Bar",
@@ -73,7 +73,7 @@ class Trainer:
     both, or after both. Where more is to be measured of an epoch, that is None.
     """
 
-    def __init__(self, task: Task, history: History | None = None) -> None:
+    def __init__(self, task: TrainingTask, history: History | None = None) -> None:
         self.task, self.history = task, history
         self.steps = 0  # that were taken
 

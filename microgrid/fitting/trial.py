@@ -10,7 +10,7 @@ from ..guards.interrupts import comes_from_handler
 from ..metrics import Metric, measure
 from .examples import Examples, Target
 from .finiteness import is_of_numbers
-from .task import Task
+from .task import TrainingTask
 from .trainer import Trainer, require_value
 
 __all__ = ["try_out"]
@@ -19,7 +19,7 @@ __all__ = ["try_out"]
 OF_ANY_NUMBERS = (losses.squared_error, losses.absolute_error, losses.huber)
 
 
-def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
+def try_out(task: TrainingTask, metrics: Mapping[str, Metric]) -> None:
     """Raise an error for rows that do not suit the model, and targets that loss or metrics refuse.
 
     Raises:
@@ -33,7 +33,7 @@ def try_out(task: Task, metrics: Mapping[str, Metric]) -> None:
         _try_metrics(task, metrics)
 
 
-def _try_loss(task: Task, examples: Examples, name: str) -> None:
+def _try_loss(task: TrainingTask, examples: Examples, name: str) -> None:
     """Ask the loss about every target that it may tell apart, beside the first row's prediction."""
     try:
         prediction = task.model(list(task.examples.rows[0]))
@@ -63,7 +63,7 @@ def _form(target: Target) -> str:
     return f"{len(target)} numbers" if isinstance(target, list) else "a number"
 
 
-def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
+def _try_metrics(task: TrainingTask, metrics: Mapping[str, Metric]) -> None:
     """Ask the metrics about every target, beside the prediction of the first row.
 
     That is quick; only if one refuses it, beside each row's own.
@@ -79,7 +79,7 @@ def _try_metrics(task: Task, metrics: Mapping[str, Metric]) -> None:
                 measure(metrics, predictions, examples.targets)
 
 
-def _predictions(task: Task, examples: Examples) -> Sequence[object]:
+def _predictions(task: TrainingTask, examples: Examples) -> Sequence[object]:
     """Return predictions; none if there is an error, of which the training will say where."""
     try:
         return Trainer(task).measure(examples).predictions

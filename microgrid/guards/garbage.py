@@ -13,11 +13,11 @@ __all__ = ["collects_rarely"]
 
 RARE = 1_000_000  # new objects; usual are some hundreds
 
-Given = ParamSpec("Given")
+Passed = ParamSpec("Passed")
 Result = TypeVar("Result")
 
 
-def collects_rarely(function: Callable[Given, Result]) -> Callable[Given, Result]:
+def collects_rarely(function: Callable[Passed, Result]) -> Callable[Passed, Result]:
     """Return a function during which the collector looks a thousand times less often for cycles.
 
     A graph has none, and the collector would go through all of it time and again: that takes half
@@ -32,7 +32,7 @@ def collects_rarely(function: Callable[Given, Result]) -> Callable[Given, Result
     """
 
     @wraps(function)
-    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+    def call(*args: Passed.args, **kwargs: Passed.kwargs) -> Result:
         with compiling:
             usual = gc.get_threshold()
             if not 0 < usual[0] < RARE:  # it never looks, or this is a block inside of another

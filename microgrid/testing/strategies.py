@@ -37,15 +37,15 @@ from .programs.domains import (
     POSITIVE,
     REAL,
     Domain,
-    Family,
+    FamilyDomain,
     Interval,
     at,
     declare_domain,
     domain_of,
     family_name,
 )
-from .programs.sketch import MOST_OPERANDS, Options, draw_program
-from .programs.source import Program
+from .programs.sketch import MOST_OPERANDS, Recipe, draw_program
+from .programs.source import SourceProgram
 
 __all__ = [
     "CONDITION",
@@ -56,9 +56,9 @@ __all__ = [
     "RATIONAL",
     "REAL",
     "Domain",
-    "Family",
+    "FamilyDomain",
     "Interval",
-    "Program",
+    "SourceProgram",
     "at",
     "declare_domain",
     "domain_of",
@@ -259,7 +259,7 @@ def programs(
     constants: bool = True,
     exact: bool = False,
     smooth: bool = True,
-) -> SearchStrategy[Program]:
+) -> SearchStrategy[SourceProgram]:
     """Return a strategy for random programs, each with a point at which it is smooth.
 
     A program has shared nodes, operators with a constant on either side, and nodes with any number
@@ -305,7 +305,7 @@ def programs(
     if not any(groups):
         raise ValueError("programs needs primitives to draw from, got none that has a derivative")
     return draw_program(
-        Options(_from(groups), min_inputs, max_inputs, max_size, constants, exact, smooth)
+        Recipe(_from(groups), min_inputs, max_inputs, max_size, constants, exact, smooth)
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import microgrid
 from microgrid import MLP, fit, hessian, losses, optim, schedules, value_and_grad
 from microgrid.fitting.examples import Examples
-from microgrid.fitting.task import Task
+from microgrid.fitting.task import TrainingTask
 
 from .growth import growth, large, pictures, threads
 from .sides import (
@@ -136,7 +136,7 @@ def training_alone(
     steps_type = import_module("microgrid.compiler.training.steps").NativeSteps
     sgd = optim.SGD(model.parameters(), lr=1.0, weight_decay=DECAY)
     examples = Examples(rows, targets)
-    steps = steps_type(Task(model, losses.hinge, sgd, examples, len(rows)), predicts=False)
+    steps = steps_type(TrainingTask(model, losses.hinge, sgd, examples, len(rows)), predicts=False)
     columns, places = steps.columns(examples), np.arange(len(rows))
     start = steps.parameters.copy()
 

@@ -14,7 +14,7 @@ import pytest
 import microgrid as mg
 from microgrid import Module, Value, losses, no_grad, optim
 from microgrid.fitting.examples import Examples
-from microgrid.fitting.task import Task
+from microgrid.fitting.task import TrainingTask
 from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
 from tests.threads import PATIENCE, all_at_once, in_a_thread
@@ -125,7 +125,7 @@ ROWS, TARGETS = [[1.0], [2.0], [-1.0]], [1.0, 0.0, 0.5]
 
 def steps_of(model):
     adam = optim.Adam(model.parameters(), lr=0.1)
-    task = Task(model, losses.squared_error, adam, Examples(ROWS, TARGETS), len(ROWS))
+    task = TrainingTask(model, losses.squared_error, adam, Examples(ROWS, TARGETS), len(ROWS))
     return NativeSteps(task, predicts=False)
 
 

@@ -64,6 +64,24 @@ def test_a_function_fits_a_page():
     assert long == {}
 
 
+def test_the_name_of_a_class_means_one_thing():
+    """No two classes share a name, nor does a type that is written otherwise have one of theirs."""
+    classes, types = {}, {}
+    for file in FILES:
+        for node in nodes(file):
+            match node:
+                case ast.ClassDef(name=name):
+                    classes.setdefault(name.strip("_"), []).append(plan.name_of(file))
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)])
+                    | ast.AnnAssign(target=ast.Name(id=name))
+                ):
+                    if re.fullmatch("(_?[A-Z][a-z]+)+", name):
+                        types.setdefault(name, []).append(plan.name_of(file))
+    places = {name: [*found, *types.get(name, ())] for name, found in classes.items()}
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 # ---- what is private
 
 # Attributes that begin with an underscore, but are public where they come from.

@@ -27,9 +27,9 @@ from microgrid.testing.strategies import (
     RATIONAL,
     REAL,
     Domain,
-    Family,
+    FamilyDomain,
     Interval,
-    Program,
+    SourceProgram,
     at,
     declare_domain,
     domain_of,
@@ -532,7 +532,7 @@ def test_a_failing_example_prints_a_program_to_paste(planted):
     script = re.search(r'"""\n(.*)\n"""', call, flags=re.DOTALL)[1]
     exec(script, pasted := {})
     assert pasted["program"](*pasted["point"]) == math.tanh(0.75)
-    assert eval(call.replace("test(", "dict(", 1)) == {"program": Program(script)}
+    assert eval(call.replace("test(", "dict(", 1)) == {"program": SourceProgram(script)}
 
 
 @each_of([p for p in LIBRARY_PRIMITIVES if p.name != "where"])
@@ -548,10 +548,10 @@ def test_a_call_is_written_as_python_that_computes_it(primitive):
 
 
 def test_a_programs_source_defines_the_program_and_its_point():
-    assert Program("def program(x0): return x0\npoint = (1.0,)")(2.0) == 2.0
+    assert SourceProgram("def program(x0): return x0\npoint = (1.0,)")(2.0) == 2.0
     for source in ["point = (1.0,)", "def program(x0): return x0", "program = 3; point = (1.0,)"]:
         with pytest.raises(ValueError, match="defines `program`, a function, and `point`, a tuple"):
-            Program(source)
+            SourceProgram(source)
 
 
 # ---- primitives of one's own
@@ -577,7 +577,7 @@ def test_a_family_of_ones_own_is_drawn_too():
 
     with pytest.raises(ValueError, match="families with a declared domain"):
         programs(primitives=[shifted])
-    declare_domain(shifted, Family(lambda by: Domain(REAL), [(2,), (0.5,)]))
+    declare_domain(shifted, FamilyDomain(lambda by: Domain(REAL), [(2,), (0.5,)]))
     program = find(programs(primitives=[shifted]), lambda program: "0.5" in str(program))
     assert "t0 = mg.Primitive.families['shifted'](0.5)(x0)" in str(program)
     assert program(1.0) == 1.5
@@ -586,9 +586,9 @@ def test_a_family_of_ones_own_is_drawn_too():
 @pytest.mark.parametrize(
     ("primitive", "domain"),
     [
-        (Primitive.named("tanh"), Family(lambda: Domain(REAL), [])),
+        (Primitive.named("tanh"), FamilyDomain(lambda: Domain(REAL), [])),
         (power, Domain(REAL)),
-        (math.tanh, Family(lambda: Domain(REAL), [])),
+        (math.tanh, FamilyDomain(lambda: Domain(REAL), [])),
     ],
 )
 def test_a_domain_is_declared_for_a_primitive_or_a_family(primitive, domain):

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.primitive import CONSTANT
 from ..loops.families import COLUMN, CONSTANTS, SHARED, SUMMED, WRITTEN, Families, Family
 from ..loops.runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
-from ..loops.stages import Stage, find_places, find_sizes, find_stages, group_turns
+from ..loops.stages import LoopStage, find_places, find_sizes, find_stages, group_turns
 from ..lowering import START, Result, lower, lower_term
 from .comments import comment
 from .operations import CEmitter, Variable, mark_used, text
@@ -22,16 +22,16 @@ __all__ = ["LoopBody"]
 OWN = -1  # in the place of a family, that of the outputs that are added up over the rows
 
 
-class Index(NamedTuple):
+class CIndex(NamedTuple):
     """A position in an array: a whole number, and terms that are added to it."""
 
     base: int
     terms: tuple[tuple[int, str], ...] = ()  # what a term is multiplied with, and the term
 
-    def plus(self, strides: Sequence[int], indices: Sequence[str]) -> Index:
+    def plus(self, strides: Sequence[int], indices: Sequence[str]) -> CIndex:
         """Return the position so many strides further."""
         more = [(stride, i) for stride, i in zip(strides, indices, strict=True) if stride]
-        return Index(self.base, (*self.terms, *more))
+        return CIndex(self.base, (*self.terms, *more))
 
     def __str__(self) -> str:
         signed = [(k > 0, i if abs(k) == 1 else f"{abs(k)} * {i}") for k, i in self.terms]
@@ -109,7 +109,7 @@ class LoopBody:
         for run, begin in find_runs(table[:, :1], table[:, 1:]):
             indices = _indices(0, len(run.counts))
             at, place = [
-                Index(base).plus([each[axis] for each in run.strides], indices)
+                CIndex(base).plus([each[axis] for each in run.strides], indices)
                 for axis, base in enumerate(begin)
             ]
             if run.label[0] == OWN:
@@ -154,7 +154,7 @@ class LoopBody:
             lines += [*told, *arrays, *_nest(within, [turns], ["t"])]
         return lines
 
-    def _stage(self, stage: Stage, indices: Sequence[str]) -> tuple[list[str], list[str]]:
+    def _stage(self, stage: LoopStage, indices: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return a comment on a stage, and its loops, but for the one over time."""
         inside = stage.repeat is not None
         emitter, lists, depth = CEmitter(), list[str](), len(indices) - inside
@@ -200,7 +200,7 @@ class LoopBody:
         return targets
 
     def _fold(
-        self, family: Family, begins: Sequence[Index], depth: int, lines: list[str]
+        self, family: Family, begins: Sequence[CIndex], depth: int, lines: list[str]
     ) -> Variable:
         """Write the loops over lists; return what they come to."""
         total = Variable("")
@@ -217,7 +217,7 @@ class LoopBody:
         return total
 
     def _fold_run(
-        self, family: Family, run: Run, begins: Sequence[Index], total: Variable, depth: int
+        self, family: Family, run: Run, begins: Sequence[CIndex], total: Variable, depth: int
     ) -> list[str]:
         """Return the loops of a run."""
         emitter, indices = CEmitter(), _indices(depth, len(run.counts))
@@ -242,16 +242,16 @@ class LoopBody:
             variable.name = f"t{next(self.numbers)}"
         return [variable.definition() for variable in used]
 
-    def _index(self, at: Access, counts: Sequence[int], indices: Sequence[str]) -> Index:
+    def _index(self, at: Access, counts: Sequence[int], indices: Sequence[str]) -> CIndex:
         """Return the position that an access leads to."""
         even = at if isinstance(at, Affine) else one_by_one(counts)
-        index = Index(even.base).plus(even.strides, indices)
+        index = CIndex(even.base).plus(even.strides, indices)
         if isinstance(at, Affine):
             return index
         name = self.places.setdefault(at.positions, f"places{len(self.places) + 1}")
-        return Index(0, ((1, f"{name}[{index}]"),))
+        return CIndex(0, ((1, f"{name}[{index}]"),))
 
-    def _load(self, family: int, index: Index) -> Result:
+    def _load(self, family: int, index: CIndex) -> Result:
         """Return a number of a family."""
         if family == CONSTANTS and not index.terms:
             return self.found.constants[index.base]

@@ -101,7 +101,7 @@ def c_source(
     return "\n".join([head_comment, *function.includes, "", *rounding, "", *body])
 
 
-class _Function(NamedTuple):
+class _Signature(NamedTuple):
     """What distinguishes a function of one row from one over rows.
 
     `arrays` has the slots that are in each array of inputs, `out` says what comes out, and
@@ -116,9 +116,9 @@ class _Function(NamedTuple):
     in_loops: bool
 
 
-def _of_one_row(program: Program, in_loops: bool | None) -> _Function:
+def _of_one_row(program: Program, in_loops: bool | None) -> _Signature:
     inputs, outputs = range(len(program.inputs)), range(len(program.outputs))
-    body = _loops(program, (), outputs, (), in_loops) or _Body(
+    body = _loops(program, (), outputs, (), in_loops) or _Statements(
         program, {"in": inputs}, [False] * (len(inputs) + len(program.steps)), "="
     )
     statements = [*body.once(), *body.of_row()]
@@ -127,7 +127,7 @@ def _of_one_row(program: Program, in_loops: bool | None) -> _Function:
         _declare("const double", "in", len(inputs)),
         _declare("double", "out", len(outputs)),
     ]
-    return _Function(
+    return _Signature(
         ", ".join(parameters),
         ["#include <math.h>"],
         {"in": inputs},
@@ -139,15 +139,15 @@ def _of_one_row(program: Program, in_loops: bool | None) -> _Function:
 
 def _over_rows(
     program: Program, shared_inputs: Collection[int], reduce: str, in_loops: bool | None
-) -> _Function:
+) -> _Signature:
     shared = sorted(shared_inputs)
     columns = sorted(set(range(len(program.inputs))).difference(shared))
     is_shared = find_shared(program, shared)
     totals = [k for k, slot in enumerate(program.outputs) if not is_shared[slot]]
-    body = _loops(program, shared, (), totals, in_loops) or _Body(
+    body = _loops(program, shared, (), totals, in_loops) or _Statements(
         program, {"shared": shared, "in": columns}, is_shared, "+="
     )
-    return _Function(
+    return _Signature(
         "size_t rows, const double *shared, const double *data, double *out",
         ["#include <math.h>", "#include <stddef.h>"],
         {"shared": shared, "data": columns},
@@ -172,7 +172,7 @@ def _loops(
 
 
 def _reduce(
-    body: _Body | LoopBody, columns: int, has_totals: bool, has_outputs: bool, reduce: str
+    body: _Statements | LoopBody, columns: int, has_totals: bool, has_outputs: bool, reduce: str
 ) -> list[str]:
     """Return the statements that add the outputs up over the rows."""
     lines = body.once()
@@ -231,7 +231,7 @@ _MULTIPLY_ADD = """\
 # ---- the function's body
 
 
-class _Body:
+class _Statements:
     """The operations of a program, those that all rows share apart from the others.
 
     Args:

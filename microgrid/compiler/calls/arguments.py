@@ -20,14 +20,14 @@ from ..native.rows import DOUBLE
 from ..trace import Traced
 from .parameters import Parameters
 
-__all__ = ["Arguments", "Call"]
+__all__ = ["Arguments", "CallArguments"]
 
 TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
 FLOAT = {float}
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
-Call = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
+CallArguments = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
 Argument = tuple[str, object, bool]  # its name, its tree, and whether all rows share it
 
 
@@ -189,7 +189,7 @@ class Arguments:
                     names.append(name + path)
         return names[:MOST_NAMED]
 
-    def rebuild(self, scalars: Sequence[object]) -> Call:
+    def rebuild(self, scalars: Sequence[object]) -> CallArguments:
         """Return the arguments with a scalar in the place of every single number."""
         left = iter(scalars)
         trees = []
@@ -197,7 +197,7 @@ class Arguments:
             trees.append(structure.argument(list(islice(left, len(old)))))
         return self._call_with(trees)
 
-    def by_rows(self) -> tuple[tuple[int, ...], Iterator[Call]]:
+    def by_rows(self) -> tuple[tuple[int, ...], Iterator[CallArguments]]:
         """Return the shape that the columns broadcast to, and the arguments of each row."""
         from ...arrays.tables import as_arrays
 
@@ -209,7 +209,7 @@ class Arguments:
         shape = np.broadcast_shapes(*[column.shape for column in columns])
         spread = {id(column): np.broadcast_to(column, shape) for column in columns}
 
-        def row(place: tuple[int, ...]) -> Call:
+        def row(place: tuple[int, ...]) -> CallArguments:
             trees = []
             for is_shared, parts, structure in flat:
                 if not is_shared:
@@ -220,7 +220,7 @@ class Arguments:
 
         return shape, map(row, np.ndindex(shape))
 
-    def _call_with(self, trees: list[object]) -> Call:
+    def _call_with(self, trees: list[object]) -> CallArguments:
         count = len(self._args)
         return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
 

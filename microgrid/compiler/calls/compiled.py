@@ -43,7 +43,7 @@ Function = Callable[..., object]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
 ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
-Array = TypeVar("Array", bound=NDArray[np.generic])
+AnyColumn = TypeVar("AnyColumn", bound=NDArray[np.generic])
 Shared = int | str | Iterable[int | str]
 
 
@@ -159,8 +159,8 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
 
     @overload
     def __call__(
-        self: Compiled[Scalar, object], *args: object, out: Array, **kwargs: object
-    ) -> Array: ...
+        self: Compiled[Scalar, object], *args: object, out: AnyColumn, **kwargs: object
+    ) -> AnyColumn: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a float is a `Scalar` too
         self: Compiled[Scalar, object], *args: float, **kwargs: float

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from ...derivatives.trees import like
 from ...guards.checks import quote
 from ..native.rows import DOUBLE
-from .results import Block, Template, filler
+from .results import ArrayTemplate, Template, filler
 
 __all__ = ["Outs", "is_ready"]
 
 
-class Target(NamedTuple):
+class OutArray(NamedTuple):
     """An array to write into: its name in errors, and what goes into it."""
 
     name: str
-    what: int | Block
+    what: int | ArrayTemplate
     array: NDArray[np.generic]
 
     @property
@@ -43,7 +43,7 @@ class Outs:
     """
 
     def __init__(self, template: Template, out: object) -> None:
-        if isinstance(template, (int, Block)) and isinstance(out, tuple) and len(out) == 1:
+        if isinstance(template, (int, ArrayTemplate)) and isinstance(out, tuple) and len(out) == 1:
             out = out[0]
         self._template, self._tree = template, out
         self.targets = list(_match(template, out, "out"))
@@ -97,17 +97,17 @@ def is_ready(array: NDArray[np.generic], arguments: Iterable[object]) -> bool:
     return not any(np.may_share_memory(array, x) for x in arrays)
 
 
-def _match(template: Template, out: object, name: str) -> Iterator[Target]:
+def _match(template: Template, out: object, name: str) -> Iterator[OutArray]:
     """Yield the arrays of a tree, each with what goes into it."""
     if out is None:
         return
-    if isinstance(template, (int, Block)):
+    if isinstance(template, (int, ArrayTemplate)):
         if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
             raise TypeError(
                 f"{name} must be an array without a mask, or None, got {quote(out)} "
                 f"({type(out).__name__})"
             )
-        yield Target(name, template, out)
+        yield OutArray(name, template, out)
     elif isinstance(template, Mapping):
         if not isinstance(out, Mapping) or out.keys() != template.keys():
             keys = ", ".join(map(repr, template))
@@ -124,7 +124,7 @@ def _match(template: Template, out: object, name: str) -> Iterator[Target]:
             yield from _match(part, out[i], f"{name}[{i}]")
 
 
-def _require_numbers(target: Target) -> None:
+def _require_numbers(target: OutArray) -> None:
     name, array = target.name, target.array
     if array.dtype is not DOUBLE and not np.can_cast(DOUBLE, array.dtype, "same_kind"):
         raise TypeError(f"{name} must hold floating-point numbers, got dtype {array.dtype}")
@@ -132,7 +132,7 @@ def _require_numbers(target: Target) -> None:
         raise ValueError(f"{name} must be writable, got a read-only array")
 
 
-def _require_apart(targets: Sequence[Target]) -> None:
+def _require_apart(targets: Sequence[OutArray]) -> None:
     """Raise `ValueError` if two arrays have memory in common."""
     spans = sorted((*_span(target.array), i) for i, target in enumerate(targets))
     for k, (_, end, i) in enumerate(spans):
@@ -171,7 +171,7 @@ def _complete(template: Template, out: Any, outputs: Sequence[object], seen: set
     """Return a tree of arrays as it is; with results of its own where it has None."""
     if out is None:
         return filler(template, seen)(outputs)
-    if isinstance(template, (int, Block)):
+    if isinstance(template, (int, ArrayTemplate)):
         return out
     keys = list(template) if isinstance(template, Mapping) else range(len(template))
     parts = {key: _complete(template[key], out[key], outputs, seen) for key in keys}

@@ -17,9 +17,9 @@ __all__ = ["Fill", "Sums", "Template", "filler", "template_of"]
 
 Fill = Callable[[Sequence[Any]], object]
 
-# What a function returned, with the position of an output in the place of each number, and a block
-# in that of each array.
-Template: TypeAlias = "int | Block | Mapping[Any, Template] | Sequence[Template]"
+# What a function returned, with the position of an output in the place of each number, and an
+# `ArrayTemplate` in that of each array.
+Template: TypeAlias = "int | ArrayTemplate | Mapping[Any, Template] | Sequence[Template]"
 
 
 class Sums(Sequence[float]):
@@ -43,7 +43,7 @@ class Sums(Sequence[float]):
 
 
 @dataclass(slots=True)
-class Block:
+class ArrayTemplate:
     """An array in a template: which outputs are in it, and for each entry which of these it is."""
 
     outputs: list[int]
@@ -87,10 +87,10 @@ def template_of(structure: Structure, positions: Sequence[int]) -> Template:
     return template
 
 
-def _block(positions: NDArray[np.generic]) -> Block:
+def _block(positions: NDArray[np.generic]) -> ArrayTemplate:
     order = {k: i for i, k in enumerate(dict.fromkeys(positions.ravel().tolist()))}
     places = [order[k] for k in positions.ravel().tolist()]
-    return Block(list(order), np.array(places, int).reshape(positions.shape))
+    return ArrayTemplate(list(order), np.array(places, int).reshape(positions.shape))
 
 
 def filler(template: Template, seen: set[int] | None = None) -> Fill:
@@ -106,7 +106,7 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
             return lambda outputs: _copy(get(outputs))
         seen.add(template)
         return get
-    if isinstance(template, Block):
+    if isinstance(template, ArrayTemplate):
         return template.fill
     if (whole := _filler_of_numbers(template, seen)) is not None:
         return whole

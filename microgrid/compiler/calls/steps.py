@@ -37,8 +37,8 @@ __all__ = ["Loop", "single_numbers", "take_steps"]
 
 MOST_OPERANDS = 400  # of the steps in one program: beside them, the call of a kernel costs little
 
-Step = Callable[..., Any]
-Kernel = Callable[[list[float], list[float]], list[float]]
+StepFunction = Callable[..., Any]
+KernelCall = Callable[[list[float], list[float]], list[float]]
 _loops: WeakKeyDictionary[Compiled[object, object], dict[object, Loop]] = WeakKeyDictionary()
 
 
@@ -80,7 +80,7 @@ def single_numbers(carry: object, xs: Sequence[object] | None) -> Given | None:
 
 
 def take_steps(
-    f: Compiled[object, object], step: Step, given: Given, count: int
+    f: Compiled[object, object], step: StepFunction, given: Given, count: int
 ) -> tuple[object, list[object]] | None:
     """Return the last carry of a loop and its ys; None if kernels must not take its steps.
 
@@ -113,7 +113,7 @@ def _has_traced(numbers: Sequence[Number]) -> bool:
 
 
 def _loop_of(
-    f: Compiled[object, object], step: Step, of_carry: Structure, of_x: Structure | None
+    f: Compiled[object, object], step: StepFunction, of_carry: Structure, of_x: Structure | None
 ) -> Loop:
     """Return the kernels for trees of these structures, made if there are none."""
     known = _loops.setdefault(f, {})
@@ -141,7 +141,7 @@ class Body:
         of_x: the structure of an x; None if there is none.
     """
 
-    def __init__(self, step: Step, of_carry: Structure, of_x: Structure | None) -> None:
+    def __init__(self, step: StepFunction, of_carry: Structure, of_x: Structure | None) -> None:
         self.step, self.of_carry, self.of_x = step, of_carry, of_x
         self.of_y: Structure | None = None
         self.size, self.width = len(of_carry.paths), len(of_x.paths) if of_x else 0
@@ -212,7 +212,7 @@ class Loop:
         self.body = body
         room = MOST_ON_STACK - 3 * body.size - len(body.captured)
         most = min(MOST_OPERANDS // body.operands, room // (2 * body.width + body.height or 1))
-        self.one, self.many = Steps(body, 1), Steps(body, max(most, 1))
+        self.one, self.many = StepKernels(body, 1), StepKernels(body, max(most, 1))
         self._derivative: tuple[Loop, Loop] | None = None
 
     def run(
@@ -227,7 +227,8 @@ class Loop:
             size = self.many.count * (isqrt(count // self.many.count) + 1)
         ys: list[Number] = []
         for begin in range(0, count, size):
-            part = Part(self, state, body.part_of(inputs, begin, size), min(size, count - begin))
+            inside = body.part_of(inputs, begin, size)
+            part = LoopPart(self, state, inside, min(size, count - begin))
             results = part.results(is_recorded)
             state = results[: body.size]
             ys += results[body.size :]
@@ -235,7 +236,7 @@ class Loop:
             state, ys = as_values(state), [*as_values(ys)]
         return state, ys
 
-    def pieces(self, count: int) -> Iterator[tuple[Steps, int]]:
+    def pieces(self, count: int) -> Iterator[tuple[StepKernels, int]]:
         """Yield the kernels that take so many steps, each with the number of its first step."""
         whole = count - count % self.many.count
         for begin in range(0, whole, self.many.count):
@@ -259,7 +260,7 @@ def _of_list(count: int) -> Structure:
     return flatten([0.0] * count)[1]
 
 
-class Part:
+class LoopPart:
     """A part of a loop, from one checkpoint to the next one.
 
     Args:
@@ -313,7 +314,7 @@ class Part:
             ys += results[size:]
         return [*state, *ys]
 
-    def pieces(self) -> Iterator[tuple[Steps, list[float], slice]]:
+    def pieces(self) -> Iterator[tuple[StepKernels, list[float], slice]]:
         """Yield the kernels that take the steps, the numbers in their xs, and the place of ys."""
         width, height = self.loop.body.width, self.loop.body.height
         for steps, begin in self.loop.pieces(self.count):
@@ -333,7 +334,7 @@ class Part:
             state = steps.forward([*state, *xs], self.captured)[:size]
         g, by_ys = cotangents[:size], cotangents[size:]
         by_xs: list[list[float]] = []
-        rows: dict[Steps, list[list[float]]] = {}
+        rows: dict[StepKernels, list[list[float]]] = {}
         for steps, xs, place, state in reversed(under_way):
             row = [*state, *xs, *g, *by_ys[place]]
             rows.setdefault(steps, []).append(row)
@@ -365,7 +366,7 @@ def _numbers(given: Sequence[Number]) -> list[float]:
     return [float(x.data) if isinstance(x, Value) else float(x) for x in given]
 
 
-class Steps:
+class StepKernels:
     """The kernels of some steps of a loop, which follow each other.
 
     `forward` takes the numbers in a carry and in xs, and those of what is captured; it returns the
@@ -375,11 +376,11 @@ class Steps:
 
     def __init__(self, body: Body, count: int) -> None:
         self.body, self.count = body, count
-        self._forward: Kernel | None = None
-        self._back: tuple[Kernel, ArrayKernel] | None = None
+        self._forward: KernelCall | None = None
+        self._back: tuple[KernelCall, ArrayKernel] | None = None
 
     @property
-    def forward(self) -> Kernel:
+    def forward(self) -> KernelCall:
         """The kernel that takes the steps."""
         if self._forward is None:
             captured = self.body.captured
@@ -389,7 +390,7 @@ class Steps:
         return self._forward
 
     @property
-    def backward(self) -> Kernel:
+    def backward(self) -> KernelCall:
         """The kernel that goes back through them."""
         return self._kernels()[0]
 
@@ -398,7 +399,7 @@ class Steps:
         columns = np.array(rows).T.copy()
         return np.asarray(self._kernels()[1](captured, [*columns], (len(rows),)))
 
-    def _kernels(self) -> tuple[Kernel, ArrayKernel]:
+    def _kernels(self) -> tuple[KernelCall, ArrayKernel]:
         if self._back is None:
             captured = self.body.captured
             with unknown(captured), recording():
@@ -417,7 +418,7 @@ def _program(roots: Sequence[Value], inputs: Sequence[Value]) -> Program:
     return optimize_graph(roots, inputs, order_beyond(set(inputs), *roots))
 
 
-def _kernel(program: Program, captured: int) -> Kernel:
+def _kernel(program: Program, captured: int) -> KernelCall:
     """Return what computes a program: by a kernel, each number once that is not a constant."""
     constants = [program.constant_at(slot) or 0.0 for slot in program.outputs]
     varying = dict.fromkeys(x for x in program.outputs if program.constant_at(x) is None)
@@ -435,7 +436,7 @@ def _kernel(program: Program, captured: int) -> Kernel:
     return fill
 
 
-def _computation(program: Program, captured: int) -> Kernel:
+def _computation(program: Program, captured: int) -> KernelCall:
     count = len(program.inputs)
     if count + len(program.outputs) <= MOST_ON_STACK:
         direct = compile(program)

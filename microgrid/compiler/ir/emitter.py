@@ -140,7 +140,7 @@ class LLVMEmitter(Emitter):
             return self.call_beside(f"@vectors.{function}", partial(_vector_function, function), xs)
         return self.call_beside(f"@lanes.{function}", partial(_lane_by_lane, function), xs)
 
-    def call_beside(self, name: str, body: Body, xs: Sequence[Result]) -> str:
+    def call_beside(self, name: str, body: VectorBody, xs: Sequence[Result]) -> str:
         """Write a call of a function of vectors that is defined, once, in the same text."""
         if name not in self.declared:
             self.declared[name] = _FunctionEmitter(self, name).define(body, len(xs))
@@ -173,7 +173,7 @@ class _FunctionEmitter(LLVMEmitter):
             self.loaded[bits] = self.line(f"load {self.type}, ptr {place}")
         return self.loaded[bits]
 
-    def define(self, body: Body, arity: int) -> str:
+    def define(self, body: VectorBody, arity: int) -> str:
         """Return the function, after its table."""
         names = [f"%x{i}" for i in range(arity)]
         result = body(self, names)
@@ -189,7 +189,8 @@ class _FunctionEmitter(LLVMEmitter):
         return "\n".join(lines)
 
 
-Body = Callable[[LLVMEmitter, Sequence[str]], str]  # writes a function's body; returns its result
+# writes a function's body; returns its result
+VectorBody = Callable[[LLVMEmitter, Sequence[str]], str]
 
 
 def _lane_by_lane(function: str, m: LLVMEmitter, xs: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from ..program import Program
 from .emitter import LLVMEmitter
 from .machine import Machine
 from .nests import Places, write_stages
-from .text import KernelText, Text
+from .text import FunctionsText, KernelText
 
 __all__ = ["LoopText", "text_of"]
 
@@ -24,19 +24,19 @@ def text_of(
     written: Sequence[int],
     totals: Sequence[int],
     machine: Machine,
-) -> Text:
+) -> FunctionsText:
     """Return the IR of a kernel: in loops over families where they pay, else step by step.
 
     What recurs is written step by step: there a turn is a stretch of steps, and no family.
 
-    The arguments are those of `Text`.
+    The arguments are those of `FunctionsText`.
     """
     given = program, shared_inputs, written, totals
     found = families_of(*given)
     return LoopText(*given, machine, found) if found else KernelText(*given, machine)
 
 
-class LoopText(Text):
+class LoopText(FunctionsText):
     """The IR of a kernel's functions in loops.
 
     Args:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ...core.primitive import Primitive, multiply
 from ..loops.families import COLUMN, CONSTANTS, NO_USE, WRITTEN, Family
 from ..loops.runs import Access, Affine, Run, one_by_one
-from ..loops.stages import Stage
+from ..loops.stages import LoopStage
 from ..lowering import START, Result, lower, lower_term
 from .emitter import LLVMEmitter
 from .machine import Machine
@@ -147,7 +147,7 @@ class Tile:
 class _Reader:
     """Writes where numbers are, and loads them: each once in a scope."""
 
-    def __init__(self, places: Places, stage: Stage, emitter: LoopEmitter, name: str) -> None:
+    def __init__(self, places: Places, stage: LoopStage, emitter: LoopEmitter, name: str) -> None:
         self.places, self.stage, self.emitter, self.name = places, stage, emitter, name
         self.tables: dict[tuple[int, ...], str] = {}
 
@@ -533,7 +533,11 @@ class SumStage(_StageWriter):
 
 
 def write_stages(
-    name: str, stages: Sequence[Stage], places: Places, machine: Machine, declared: dict[str, str]
+    name: str,
+    stages: Sequence[LoopStage],
+    places: Places,
+    machine: Machine,
+    declared: dict[str, str],
 ) -> str:
     """Return the function of a stage, or of all stages of a loop over time, which calls theirs.
 

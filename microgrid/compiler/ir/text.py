@@ -26,12 +26,12 @@ from .machine import Machine
 from .turns import TurnsWriter
 from .writer import Use, Writer
 
-__all__ = ["KernelText", "Text"]
+__all__ = ["FunctionsText", "KernelText"]
 
 MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
 
 
-class Text:
+class FunctionsText:
     """What a kernel's caller has to know of its functions, which subclasses write.
 
     `columns` are the inputs with a number for each row, to be put side by side if it `packs` them.
@@ -80,7 +80,7 @@ class Text:
         raise NotImplementedError
 
 
-class KernelText(Text):
+class KernelText(FunctionsText):
     """The IR of a kernel's functions step by step, each of bounded size.
 
     Raises:

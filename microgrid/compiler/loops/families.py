@@ -131,7 +131,7 @@ def find_families(
         shared_inputs: the slots of the inputs that have one number for all rows.
         anyway: whether to return them even then.
     """
-    search = _Search(program, uses, shared_inputs)
+    search = _Finder(program, uses, shared_inputs)
     groups = search.group()
     if not anyway and sum(map(len, groups.values())) * LEAST_OPERANDS > count_operands(program):
         return None
@@ -149,7 +149,7 @@ def count_operands(program: Program) -> int:
     return sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
 
 
-class _Search:
+class _Finder:
     """The state of a search: which slots are members of which families, and where in these."""
 
     def __init__(self, program: Program, uses: Uses, shared_inputs: Collection[int]) -> None:

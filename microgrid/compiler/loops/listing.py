@@ -42,7 +42,7 @@ LEVELS = {  # of the result, and the least ones of its operands
 }
 SIGNS = {"+": "Σ", "sum": "Σ", "dot": "Σ", "prod": "Π"}
 
-Text = tuple[str, int]  # an expression, and its level
+Written = tuple[str, int]  # an expression, and its level
 Group = tuple[int, list[tuple[int, Whole]]]  # times, families with positions
 
 
@@ -161,10 +161,10 @@ class Listing:
             and bool((readers[0][1].ravel() == own).all())
         )
 
-    def _express(self, family: Family, variables: Sequence[str], loops: dict[str, int]) -> Text:
+    def _express(self, family: Family, variables: Sequence[str], loops: dict[str, int]) -> Written:
         """Return what computes a turn of a family, and enter the loops of its lists."""
         operands, name = iter(_read(family)), family.op.name
-        terms: list[Text] = []
+        terms: list[Written] = []
         for run in family.runs:
             within = [x for x in self.inner if x not in loops][: len(run.counts)]
             loops.update(zip(within, run.counts, strict=True))
@@ -184,7 +184,7 @@ class Listing:
 
     def _refer(
         self, source: int, positions: Whole, variables: Sequence[str], loops: dict[str, int]
-    ) -> Text:
+    ) -> Written:
         """Return what a reader at these positions of a family reads, turn by turn."""
         if source == CONSTANTS:
             text = self._choose([self.constants[k] for k in positions.flat], positions, variables)
@@ -276,7 +276,7 @@ class Listing:
             yield f"({text}{_write_loops(loops)})" if loops else text
 
 
-def _apply(op: Primitive, operands: Sequence[Text]) -> Text:
+def _apply(op: Primitive, operands: Sequence[Written]) -> Written:
     """Return an operation on expressions, of which some need parentheses."""
     if op.name == "dot":
         (left, right), start = lists_of(op, tuple(range(len(operands))))
@@ -364,5 +364,5 @@ def _write_loops(loops: Mapping[str, int]) -> str:
     return " for " * bool(loops) + ", ".join(f"{x} in {times}" for x, times in loops.items())
 
 
-def _enclose(text: Text, least: int) -> str:
+def _enclose(text: Written, least: int) -> str:
     return text[0] if text[1] >= least else f"({text[0]})"

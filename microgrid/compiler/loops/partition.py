@@ -136,7 +136,7 @@ def recurs(program: Program, shared_inputs: Collection[int]) -> bool:
     return bool(2 * sum(inside) > len(operands))
 
 
-class _Stage:
+class _Phase:
     """Steps that run one after another: once per call, or for every block of rows."""
 
     def __init__(self, slots: Integers, steps: Steps, space: Integers, number: Integers) -> None:
@@ -188,7 +188,7 @@ def _stages(
     roles: Roles,
     steps: Steps,
     orders: Sequence[Integers],
-) -> tuple[_Stage, _Stage]:
+) -> tuple[_Phase, _Phase]:
     """Return the steps that run once, and those that run for rows, in the given orders."""
     first = len(program.inputs)
     space = np.full(first + len(steps), CONSTANTS)
@@ -197,9 +197,9 @@ def _stages(
     number = np.cumsum(space == COLUMNS)
     number[list(shared)] = np.arange(len(shared))
     steps = Steps(steps.kinds + _roles_of_steps(program, roles), steps.counts, steps.operands)
-    once = _Stage(orders[0], steps.take(orders[0] - first), space, number)
+    once = _Phase(orders[0], steps.take(orders[0] - first), space, number)
     space[orders[0]], number[orders[0]] = SHARED, len(shared) + np.arange(len(orders[0]))
-    return once, _Stage(orders[1], steps.take(orders[1] - first), space, number)
+    return once, _Phase(orders[1], steps.take(orders[1] - first), space, number)
 
 
 def _roles_of_steps(program: Program, roles: Roles) -> Integers:
@@ -236,7 +236,7 @@ def _order(program: Program, shared: Sequence[int], steps: Steps) -> list[Intege
     return [order[is_shared[order]], order[~is_shared[order]]]
 
 
-def _allocate_scratch(rows: _Stage, parts: Sequence[Part]) -> tuple[dict[int, int], int]:
+def _allocate_scratch(rows: _Phase, parts: Sequence[Part]) -> tuple[dict[int, int], int]:
     """Return a place for each slot that a later part uses, and how many places there are.
 
     The turns of a step have places at equal distances.

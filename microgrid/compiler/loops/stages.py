@@ -11,13 +11,13 @@ from math import prod
 from .families import NO_USE, SUMMED, Family
 from .runs import Access, Affine, access, one_by_one, read_run
 
-__all__ = ["Stage", "find_places", "find_sizes", "find_stages", "group_turns"]
+__all__ = ["LoopStage", "find_places", "find_sizes", "find_stages", "group_turns"]
 
 MOST_OPERANDS = 500  # of the families of a stage: a compiler's time grows faster than a loop's body
 
 
 @dataclass(eq=False)
-class Stage:
+class LoopStage:
     """Families whose loops are the same: a turn computes a member of each, one after another.
 
     If it has a `repeat`, the first of the loops is one over time, and goes around all stages of it.
@@ -99,13 +99,13 @@ def _loop_through(family: Family, counts: tuple[int, ...]) -> list[Access] | Non
     return found
 
 
-def find_stages(families: Sequence[Family]) -> list[Stage]:
+def find_stages(families: Sequence[Family]) -> list[LoopStage]:
     """Return the stages that compute families, in an order in which they can run.
 
     A plain family joins the first stage that takes it and does not need a later one. A list begins
     a stage, and so does what is added up over the rows, with all that is computed for it alone.
     """
-    stages: list[Stage] = []
+    stages: list[LoopStage] = []
     home: dict[int, int] = {}
     by_size: dict[int, list[int]] = {}
     alone = _find_alone(families)
@@ -121,7 +121,7 @@ def find_stages(families: Sequence[Family]) -> list[Stage]:
                 break
         else:
             i = len(stages)
-            stages.append(Stage(max([each.counts for each in group], key=len)))
+            stages.append(LoopStage(max([each.counts for each in group], key=len)))
             alike.append(i)
             for each in group:
                 stages[i].add(each, _loop_through(each, stages[i].counts) or [])
@@ -129,10 +129,10 @@ def find_stages(families: Sequence[Family]) -> list[Stage]:
     return stages
 
 
-def group_turns(stages: Sequence[Stage]) -> list[list[Stage]]:
+def group_turns(stages: Sequence[LoopStage]) -> list[list[LoopStage]]:
     """Return stages in their order, those of a loop over time together, what is shared first."""
 
-    def kind(stage: Stage) -> tuple[bool, object]:
+    def kind(stage: LoopStage) -> tuple[bool, object]:
         return not stage.is_shared, stage if stage.repeat is None else stage.repeat
 
     in_order = sorted(stages, key=lambda stage: not stage.is_shared)
@@ -173,7 +173,7 @@ def _is_plain(family: Family) -> bool:
 
 
 def find_places(
-    stages: Sequence[Stage], also: set[int], is_shared: bool, first: int
+    stages: Sequence[LoopStage], also: set[int], is_shared: bool, first: int
 ) -> tuple[dict[int, int], int]:
     """Return where the members of families wait for other stages: each family from a place on.
 

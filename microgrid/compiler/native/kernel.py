@@ -12,18 +12,18 @@ import numpy as np
 
 from ..ir.loops import text_of
 from ..ir.machine import Code, Machine, this_machine
-from ..ir.text import Text
+from ..ir.text import FunctionsText
 from ..program import Program, find_shared
 from ..threads import Team
 from .memory import empty
 from .objects import LAYOUT, builtin
-from .records import ADDRESS, COUNT, Record, ir_of
+from .records import ADDRESS, COUNT, NativeRecord, ir_of
 from .rows import (
     DOUBLE,
     PIECE,
+    CallRows,
     Column,
     Floats,
-    Rows,
     chunk_of,
     chunks_of,
     common_shape,
@@ -41,7 +41,7 @@ NO_ARRAYS: Mapping[int, Floats] = {}
 Strided = tuple[int, int]  # the address of a column's first row, and the bytes to the next one
 
 
-class KernelRecord(Record):
+class KernelRecord(NativeRecord):
     """What the driver is told of a kernel, as driver.ll reads it."""
 
     _fields_ = (
@@ -71,7 +71,7 @@ class Kernel:
     `effort` is that of `Code`, and changes no bit of what is computed.
     """
 
-    def __init__(self, text: Text, effort: int = 1) -> None:
+    def __init__(self, text: FunctionsText, effort: int = 1) -> None:
         self.text = text
         self.code = code = Code(text.ir(), text.machine, effort)
         parts = [code.address(name) for name in text.parts]
@@ -159,7 +159,7 @@ class ArrayKernel:
         reduce: str | None = None,
         machine: Machine | None = None,
         threads: int | None = 1,
-        write: Callable[..., Text] = text_of,
+        write: Callable[..., FunctionsText] = text_of,
     ) -> None:
         self.program, self.reduce = program, reduce
         self.team = None if threads == 1 else Team(threads)
@@ -256,7 +256,7 @@ class ArrayKernel:
         lanes = self.text.lane_totals, self.text.machine.width
         flat = [out.reshape(-1) for out in outs]
         parts = [rows_of(column, shape) for column in columns]
-        call = Rows(run, chunk, numbers, lanes, sums, flat, parts)
+        call = CallRows(run, chunk, numbers, lanes, sums, flat, parts)
         if team:
             team.run(call.compute, rows, chunk)
         else:
@@ -281,7 +281,7 @@ class ArrayKernel:
         return results
 
 
-def _blocks_of(text: Text) -> int:
+def _blocks_of(text: FunctionsText) -> int:
     """Return for how many blocks a part runs before the next one."""
     numbers = max(text.scratch_size + len(text.columns), 1)
     room = SCRATCH * 4 if text.packs else SCRATCH  # loops read it many times

@@ -10,7 +10,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ADDRESS", "COUNT", "Record", "ir_of"]
+__all__ = ["ADDRESS", "COUNT", "NativeRecord", "ir_of"]
 
 # The kinds of fields: both have 8 bytes.
 COUNT = ctypes.c_int64
@@ -19,13 +19,13 @@ _IR_TYPES = {COUNT: "i64", ADDRESS: "ptr"}
 _REPEATS = re.compile(r"; (\d+) times:\n(.*?); so often\.\n", re.DOTALL)
 
 
-class Record(ctypes.Structure):
+class NativeRecord(ctypes.Structure):
     """Named counts and addresses, for machine code that `ir_of` made for the same type of record.
 
     An array in the place of an address is the address of its data. The record keeps it alive, and
     what else it is given to keep.
 
-    >>> class Pair(Record):
+    >>> class Pair(NativeRecord):
     ...     _fields_ = (("count", COUNT), ("numbers", ADDRESS))
     >>> Pair(count=3).count
     3
@@ -47,7 +47,7 @@ class Record(ctypes.Structure):
             setattr(self, name, x)
 
 
-def ir_of(room: str, file: str, record: type[Record], **values: object) -> str:
+def ir_of(room: str, file: str, record: type[NativeRecord], **values: object) -> str:
     """Return the IR of a file in a room, with `$LOADS` where a function loads its record.
 
     The record's address is %record, and its field `column_count` is loaded into %column.count.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    *("DOUBLE", "PIECE", "Column", "Floats", "Rows"),
+    *("DOUBLE", "PIECE", "Column", "Floats", "CallRows"),
     *("chunk_of", "chunks_of", "common_shape", "rows_of", "spread"),
 ]
 
@@ -42,7 +42,7 @@ def chunks_of(rows: int) -> int:
     return max(-(-rows // chunk_of(rows)), 1)
 
 
-class Rows(NamedTuple):
+class CallRows(NamedTuple):
     """The rows of a call, any chunks of which can be computed alone.
 
     Args:

@@ -16,7 +16,7 @@ from ...core.graph import order_beyond
 from ...derivatives.trees import flatten
 from ...engine import Value
 from ...fitting.examples import Target
-from ...fitting.task import Task
+from ...fitting.task import TrainingTask
 from ...fitting.trainer import require_dependence, require_value
 from ...functional import sum as sum_
 from ...guards.garbage import collects_rarely
@@ -33,7 +33,7 @@ __all__ = [
 OWN = __name__.removesuffix("compiler.training.programs")  # how this package's modules begin
 
 
-def trace_loss(task: Task, predicts: bool) -> tuple[Program, object]:
+def trace_loss(task: TrainingTask, predicts: bool) -> tuple[Program, object]:
     """Return the program of a row's loss and of the numbers of its prediction.
 
     Besides, return the prediction with their indices for numbers; without any if not `predicts`.
@@ -47,7 +47,7 @@ def trace_loss(task: Task, predicts: bool) -> tuple[Program, object]:
 
 
 @collects_rarely
-def _trace_once(task: Task, predicts: bool) -> tuple[Program, object, list[ref[Value]]]:
+def _trace_once(task: TrainingTask, predicts: bool) -> tuple[Program, object, list[ref[Value]]]:
     """Return what `trace_loss` does, and nodes of which none should be left."""
     parameters, width = task.optimizer.parameters, width_of(task.examples.targets[0])
     row: list[Any] = [Traced(f"x{i}") for i in range(len(task.examples.rows[0]))]
@@ -112,7 +112,7 @@ def derivation_of(forward: Program, parameters: int) -> Derivation:
 _latest_derivations = lru_cache(maxsize=16)(Derivation)
 
 
-def trace_clip(task: Task) -> Program | None:
+def trace_clip(task: TrainingTask) -> Program | None:
     """Return the program of the clipping, if there is any."""
     if not task.clip:
         return None

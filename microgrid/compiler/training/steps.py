@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...core.graph import set_data, set_gradients
 from ...fitting.examples import Examples
-from ...fitting.task import Task
+from ...fitting.task import TrainingTask
 from ...guards.interrupts import uninterrupted
 from ..ir.loops import LoopText, text_of
 from ..ir.machine import this_machine
@@ -27,14 +27,14 @@ from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, w
 
 __all__ = ["Effort", "NativeSteps"]
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 class Batch(NamedTuple):
     """Arrays for so many rows, with a line for each column, and the call that goes through them."""
 
-    columns: Array
-    predictions: Array
+    columns: Floats
+    predictions: Floats
     compute: Callable[[], None]
 
 
@@ -64,7 +64,7 @@ class NativeSteps:
         Unmoved: the loss does not depend on the parameters.
     """
 
-    def __init__(self, task: Task, predicts: bool, effort: Effort = OPTIMISED) -> None:
+    def __init__(self, task: TrainingTask, predicts: bool, effort: Effort = OPTIMISED) -> None:
         self.task, self.predicts, self.optimizer = task, predicts, task.optimizer
         self.target_width = width_of(task.examples.targets[0])
         count, slots = len(self.optimizer.parameters), self.optimizer.slots
@@ -90,14 +90,14 @@ class NativeSteps:
         self._bind_rule(slots, effort)
         self.read()
 
-    def columns(self, examples: Examples) -> Array:
+    def columns(self, examples: Examples) -> Floats:
         """Return rows and targets as an array with a line for each column."""
         if any(width_of(target) != self.target_width for target in examples.targets):
             raise TypeError("to be compiled, all targets must be of one length")
         flat = [t if isinstance(t, list) else [t] for t in examples.targets]
         return np.ascontiguousarray(np.hstack([np.array(examples.rows), np.array(flat, float)]).T)
 
-    def take(self, columns: Array, places: NDArray[np.int64], rate: float) -> float | None:
+    def take(self, columns: Floats, places: NDArray[np.int64], rate: float) -> float | None:
         """Take a step on the rows in some places of the columns; return their mean loss.
 
         If it would leave a number that is not finite, it is not taken, and None is returned.
@@ -118,18 +118,18 @@ class NativeSteps:
         self.taken += 1
         return loss
 
-    def predictions_of(self, rows: int) -> Array:
+    def predictions_of(self, rows: int) -> Floats:
         """Return the numbers of the predictions in the last step, which took so many rows."""
         return self._batches[rows].predictions
 
-    def measure(self, columns: Array) -> tuple[float, Array]:
+    def measure(self, columns: Floats) -> tuple[float, Floats]:
         """Return the mean loss of all rows of the columns, and the predictions, without a step."""
         rows = columns.shape[1]
         outs = np.empty((self.outs, rows))
         self._call(columns, outs)()
         return self._sums.data[0] / rows, outs
 
-    def predictions(self, outs: Array) -> list[object]:
+    def predictions(self, outs: Floats) -> list[object]:
         """Return the predictions of rows as the model gave them, of plain numbers."""
         if not self.outs:
             return []
@@ -184,7 +184,7 @@ class NativeSteps:
         self._batches[rows] = batch
         return batch
 
-    def _call(self, columns: Array, outs: Array) -> Callable[[], None]:
+    def _call(self, columns: Floats, outs: Floats) -> Callable[[], None]:
         """Return the call that computes the sums, and the predictions, of rows in an array."""
         places = [(address, 8) for address in _addresses(columns)]
         rows = columns.shape[1]
@@ -221,14 +221,14 @@ class Clipping:
         self.given, self.clipped = self.numbers[:count], np.zeros(count)
         self.compute = self.kernel.bind(0, [], [], self.numbers, np.zeros(0))
 
-    def __call__(self, sums: Array, rows: int) -> None:
+    def __call__(self, sums: Floats, rows: int) -> None:
         """Clip the mean gradients of so many rows, of which the sums are given."""
         np.divide(sums, rows, self.given)
         self.compute()
         self.numbers.take(self.places, 0, self.clipped, "clip")
 
 
-def _addresses(lines: Array) -> list[int]:
+def _addresses(lines: Floats) -> list[int]:
     """Return the addresses of the lines of an array, which must be kept alive besides."""
     return [lines.ctypes.data + k * lines.strides[0] for k in range(len(lines))]
 

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from ...derivatives.trees import flatten
 from ...fitting.examples import Examples
-from ...fitting.task import Task
+from ...fitting.task import TrainingTask
 from ...fitting.trainer import Epoch
 from .steps import NativeSteps
 
-__all__ = ["Stretch"]
+__all__ = ["EpochStretch"]
 
 
-class Stretch:
+class EpochStretch:
     """Epochs in a row, of which as many steps are taken at once as are asked for."""
 
     def __init__(
         self,
-        task: Task,
+        task: TrainingTask,
         steps: NativeSteps,
         columns: NDArray[np.float64],
         orders: Sequence[tuple[int, Sequence[int]]],

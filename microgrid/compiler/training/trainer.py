@@ -11,13 +11,13 @@ from ...core.graph import numbers_of
 from ...core.modes import current, unrecorded, watched
 from ...engine import Value
 from ...fitting.finiteness import name_place
-from ...fitting.task import Task
+from ...fitting.task import TrainingTask
 from ...fitting.trainer import STEP_UNDONE, Bar, Epoch, Measurement, Trainer, Unmoved
 from ...guards.interrupts import comes_from_handler, uninterrupted
 from ...history import History
 from ...optim import Optimizer
 from .steps import Effort, NativeSteps
-from .stretch import Stretch
+from .stretch import EpochStretch
 
 __all__ = ["NativeTrainer"]
 
@@ -47,7 +47,7 @@ class NativeTrainer(Trainer):
 
     def __init__(
         self,
-        task: Task,
+        task: TrainingTask,
         history: History | None,
         epochs: int,
         predicts: bool,
@@ -68,7 +68,7 @@ class NativeTrainer(Trainer):
     ) -> Generator[Epoch, None, None]:
         """Go through all rows in each of the numbered orders; yield what each epoch came to."""
         while self.native and (some := list(islice(orders, self._epochs_at_once()))):
-            stretch = Stretch(self.task, self.native, self.columns, some)
+            stretch = EpochStretch(self.task, self.native, self.columns, some)
             for e in range(len(some)):
                 while len(stretch.epochs) <= e:
                     self._take(stretch, bar)
@@ -147,7 +147,7 @@ class NativeTrainer(Trainer):
         most_epochs = MOST_ROWS // len(self.task.examples.rows)
         return max(1, min(self.most_steps // self.task.batches, most_epochs))
 
-    def _take(self, stretch: Stretch, bar: Bar) -> None:
+    def _take(self, stretch: EpochStretch, bar: Bar) -> None:
         """Take steps natively; if not one can be taken, take it in Python."""
         optimizer, rates, done = self.task.optimizer, stretch.rates, stretch.done
         if len(rates) == done:
@@ -171,7 +171,7 @@ class NativeTrainer(Trainer):
         else:
             self._take_in_python(stretch, bar)
 
-    def _take_in_python(self, stretch: Stretch, bar: Bar) -> None:
+    def _take_in_python(self, stretch: EpochStretch, bar: Bar) -> None:
         """Take a step in Python: it raises an error that names the operation, if it fails there."""
         k = stretch.done
         epoch, place, batch = stretch.batch(k)
@@ -184,7 +184,7 @@ class NativeTrainer(Trainer):
                 self._finish(stretch)
         bar.update(1)
 
-    def _finish(self, stretch: Stretch) -> None:
+    def _finish(self, stretch: EpochStretch) -> None:
         """Write down the epochs whose last step was taken."""
         for epoch in stretch.finish():
             self.write_down(epoch)

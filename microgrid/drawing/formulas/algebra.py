@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["COMPARISONS", "HALF", "MINUS", "SHORT", "UNIT", "Algebra", "Expression", "Number"]
+__all__ = ["COMPARISONS", "HALF", "MINUS", "SHORT", "UNIT", "Algebra", "ExactNumber", "Expression"]
 
 COMPARISONS = ("<", "<=", ">", ">=")
 SHORT = 5  # symbols, numbers and calls: what has at most so many is written out wherever it is
@@ -20,18 +20,18 @@ MOST_POWER = 64  # a number to a higher power is not multiplied out: it has too 
 MOST_SIZE = 10**9  # sizes count no further: a graph of n nodes can have 2**n symbols
 
 
-class Number(NamedTuple):
+class ExactNumber(NamedTuple):
     """A rational number, and whether it is written as a decimal, 0.5, or as a fraction, 1/2."""
 
     value: Fraction
     is_decimal: bool = False
 
     @classmethod
-    def of(cls, x: float | Fraction) -> Number:
+    def of(cls, x: float | Fraction) -> ExactNumber:
         """Return the number that x prints as.
 
-        >>> Number.of(0.1)
-        Number(value=Fraction(1, 10), is_decimal=True)
+        >>> ExactNumber.of(0.1)
+        ExactNumber(value=Fraction(1, 10), is_decimal=True)
         """
         is_float = isinstance(x, float)
         return _number(Fraction(repr(x) if is_float else x), is_float)
@@ -56,27 +56,27 @@ class Number(NamedTuple):
         except (OverflowError, ValueError):  # it is too large, and would be inf
             return False
 
-    def plus(self, other: Number) -> Number:
+    def plus(self, other: ExactNumber) -> ExactNumber:
         """Return the sum."""
         return _number(self.value + other.value, self.is_decimal or other.is_decimal)
 
-    def times(self, other: Number) -> Number:
+    def times(self, other: ExactNumber) -> ExactNumber:
         """Return the product."""
         return _number(self.value * other.value, self.is_decimal or other.is_decimal)
 
-    def to_the(self, exponent: int) -> Number:
+    def to_the(self, exponent: int) -> ExactNumber:
         """Return the power."""
         return _number(self.value**exponent, self.is_decimal)
 
 
-def _number(value: Fraction, is_decimal: bool) -> Number:
+def _number(value: Fraction, is_decimal: bool) -> ExactNumber:
     is_plain = value.denominator == 1 and abs(value) < 2**53  # 0.5 * 2 is 1, whoever asks
-    return Number(value, is_decimal and not is_plain)
+    return ExactNumber(value, is_decimal and not is_plain)
 
 
-UNIT = Number(Fraction(1))
-MINUS = Number(Fraction(-1))
-HALF = Number(Fraction(1, 2))
+UNIT = ExactNumber(Fraction(1))
+MINUS = ExactNumber(Fraction(-1))
+HALF = ExactNumber(Fraction(1, 2))
 
 
 class Expression:
@@ -95,7 +95,7 @@ class Expression:
         kind: str,
         name: Hashable,
         parents: tuple[Expression, ...],
-        weights: tuple[Number, ...],
+        weights: tuple[ExactNumber, ...],
     ) -> None:
         self.kind, self.name, self.parents, self.weights = kind, name, parents, weights
         self.own_size = sum([weight.value not in (1, -1) for weight in weights])
@@ -103,23 +103,23 @@ class Expression:
         self.size = min(self.own_size + sum([parent.size for parent in parents]), MOST_SIZE)
 
     @property
-    def number(self) -> Number | None:
+    def number(self) -> ExactNumber | None:
         """The number that this is, or None if it is not one."""
         if self.kind == "product":
             return None if self.parents else UNIT
         if self.kind != "sum" or len(self.parents) > 1:
             return None
         if not self.parents:
-            return Number(Fraction(0))
+            return ExactNumber(Fraction(0))
         return self.weights[0] if self.parents[0].number == UNIT else None
 
-    def term(self) -> tuple[Number, Expression]:
+    def term(self) -> tuple[ExactNumber, Expression]:
         """Return this as a coefficient and the rest."""
         if self.kind == "sum" and len(self.parents) == 1:
             return self.weights[0], self.parents[0]
         return UNIT, self
 
-    def pairs(self) -> Iterator[tuple[Expression, Number]]:
+    def pairs(self) -> Iterator[tuple[Expression, ExactNumber]]:
         """Return the parts with their weights."""
         return zip(self.parents, self.weights, strict=True)
 
@@ -139,7 +139,10 @@ class Algebra:
         self.zero = self._make("sum")
 
     def _make(
-        self, kind: str, name: Hashable = None, weighted: Iterable[tuple[Expression, Number]] = ()
+        self,
+        kind: str,
+        name: Hashable = None,
+        weighted: Iterable[tuple[Expression, ExactNumber]] = (),
     ) -> Expression:
         pairs = tuple(weighted)
         key = (kind, name, pairs if kind == "call" else frozenset(pairs))
@@ -158,11 +161,11 @@ class Algebra:
 
     def of(self, x: float | Fraction) -> Expression:
         """Return a number."""
-        return self.sum([(self.one, Number.of(x))])
+        return self.sum([(self.one, ExactNumber.of(x))])
 
-    def sum(self, terms: Iterable[tuple[Expression, Number]]) -> Expression:
+    def sum(self, terms: Iterable[tuple[Expression, ExactNumber]]) -> Expression:
         """Return the sum of expressions times their coefficients, with equal terms collected."""
-        total: dict[Expression, Number] = {}
+        total: dict[Expression, ExactNumber] = {}
         for expression, coefficient in terms:
             for part, weight in self._terms(expression, coefficient):
                 if part in total and not total[part].plus(weight).is_short:
@@ -187,8 +190,8 @@ class Algebra:
         return self._make("sum", None, [(x, UNIT), (y, MINUS)])
 
     def _terms(
-        self, expression: Expression, coefficient: Number
-    ) -> Iterable[tuple[Expression, Number]]:
+        self, expression: Expression, coefficient: ExactNumber
+    ) -> Iterable[tuple[Expression, ExactNumber]]:
         """Return a sum's terms if it may dissolve in another, else the expression itself."""
         if expression.kind == "sum":
             is_short = abs(coefficient.value) == 1 and expression.size <= SHORT
@@ -202,15 +205,15 @@ class Algebra:
                 return [(self.one, coefficient), (other, coefficient.times(MINUS))]
         return [(expression, coefficient)]
 
-    def _numeral(self, number: Number) -> Expression:
+    def _numeral(self, number: ExactNumber) -> Expression:
         return self._make("sum", None, [(self.one, number)])
 
-    def _choose_numbers(self, terms: dict[Expression, Number]) -> Expression | None:
+    def _choose_numbers(self, terms: dict[Expression, ExactNumber]) -> Expression | None:
         """Return n + m * where(condition, k, l) as a choice between two numbers, if it is one."""
         choices = [part for part in terms if part.name == "where"]
         if len(choices) != 1 or not {self.one, *choices} >= terms.keys():
             return None
-        shift, (choice,) = terms.get(self.one, Number(Fraction(0))), choices
+        shift, (choice,) = terms.get(self.one, ExactNumber(Fraction(0))), choices
         condition, *branches = choice.parents
         numbers = [branch.number for branch in branches]
         moved = [shift.plus(terms[choice].times(n)) for n in numbers if n is not None]
@@ -218,7 +221,7 @@ class Algebra:
             return None
         return self.where(condition, *[self.sum([(self.one, n)]) for n in moved])
 
-    def _take_scale_out(self, terms: dict[Expression, Number]) -> Expression | None:
+    def _take_scale_out(self, terms: dict[Expression, ExactNumber]) -> Expression | None:
         """Return exp(m) times a sum, if m is a maximum and all terms have this factor.
 
         Softmax has it in every exponential, against overflow: outside of the sum it cancels.
@@ -230,7 +233,7 @@ class Algebra:
         rest = self.sum([(x, w) for (_, x), w in zip(split, terms.values(), strict=True)])
         return self.product([*scale, (rest, UNIT)])
 
-    def _split(self, part: Expression) -> tuple[list[tuple[Expression, Number]], Expression]:
+    def _split(self, part: Expression) -> tuple[list[tuple[Expression, ExactNumber]], Expression]:
         """Return a product's factors exp(m), with m a maximum, and the rest."""
         factors = _factors(part)
         scale = [factor for factor in factors if is_scale(factor[0])]
@@ -241,9 +244,9 @@ class Algebra:
             return scale, rest[0][0]
         return scale, self._make("product", None, rest)
 
-    def product(self, factors: Iterable[tuple[Expression, Number]]) -> Expression:
+    def product(self, factors: Iterable[tuple[Expression, ExactNumber]]) -> Expression:
         """Return the product of expressions to their exponents, with equal bases collected."""
-        powers: dict[Expression, Number] = {}
+        powers: dict[Expression, ExactNumber] = {}
         for base, exponent in factors:
             if base is self.zero and exponent.value > 0:
                 return self.zero
@@ -267,7 +270,9 @@ class Algebra:
                 return self.sum([(rest, coefficient)])
         return self.sum([(self._make("product", None, kept.items()), coefficient)])
 
-    def _powers(self, base: Expression, exponent: Number) -> Iterator[tuple[Expression, Number]]:
+    def _powers(
+        self, base: Expression, exponent: ExactNumber
+    ) -> Iterator[tuple[Expression, ExactNumber]]:
         """Yield a product's factors if it may dissolve in another, else the base itself.
 
         A root does not dissolve into roots: sqrt(x * y) exists where both factors are negative.
@@ -277,7 +282,7 @@ class Algebra:
             return
         coefficient, rest = base.term()
         if coefficient.value < 0:
-            yield self._numeral(MINUS), Number(exponent.value % 2)
+            yield self._numeral(MINUS), ExactNumber(exponent.value % 2)
         if abs(coefficient.value) != 1:
             yield self._numeral(coefficient._replace(value=abs(coefficient.value))), exponent
         scale, rest = self._split(rest)
@@ -312,15 +317,15 @@ class Algebra:
         return self.call("where", condition, x, y)
 
 
-def _factors(expression: Expression) -> list[tuple[Expression, Number]]:
+def _factors(expression: Expression) -> list[tuple[Expression, ExactNumber]]:
     return [*expression.pairs()] if expression.kind == "product" else [(expression, UNIT)]
 
 
-def _add(weights: dict[Expression, Number], part: Expression, weight: Number) -> None:
+def _add(weights: dict[Expression, ExactNumber], part: Expression, weight: ExactNumber) -> None:
     weights[part] = weights[part].plus(weight) if part in weights else weight
 
 
-def _dissolve(kind: str, weights: dict[Expression, Number]) -> None:
+def _dissolve(kind: str, weights: dict[Expression, ExactNumber]) -> None:
     """Dissolve long sums, or products, within one that has a part in common: (x / y) / y."""
     for inner in [x for x in weights if x.kind == kind and 1 < len(x.parents) <= SHORT]:
         weight = weights[inner]

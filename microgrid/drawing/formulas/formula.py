@@ -16,13 +16,13 @@ from ...core.graph import recording, topological_order
 from ...core.primitive import Primitive
 from ...engine import Value
 from ...guards.checks import quote, require_whole_numbers
-from ..names import Names, all_names, names_of, paths_of
+from ..names import GivenNames, all_names, names_of, paths_of
 from ..unnumbered import stand_ins
 from .algebra import Algebra, Expression
 from .meanings import expressions_of
-from .notation import Latex, Text
+from .notation import LatexNotation, PythonNotation
 from .parts import choose_parts, ends
-from .spelling import Spelling, short_names
+from .spelling import FormulaNames, short_names
 
 if TYPE_CHECKING:
     import sympy
@@ -68,7 +68,7 @@ class Formula:
         self,
         value: Value,
         by: Sequence[Value] = (),
-        names: Names = None,
+        names: GivenNames = None,
         max_terms: int | None = None,
     ) -> None:
         derivative, nodes = _derivative(value, by)
@@ -82,7 +82,7 @@ class Formula:
         has_name = bool(by) or (value in given and root.name is not value)
         left = (value, *by) if has_name else ()
         called = all_names(known, names, root=value, most=None)
-        spelling = Spelling(
+        spelling = FormulaNames(
             [called[x] for x in known if not x.is_constant], short_names(paths_of(names).values())
         )
         _spell_symbols(spelling, self._order, left, called)
@@ -92,11 +92,11 @@ class Formula:
         self.symbols = {spelling.text[leaf]: leaf for leaf in _leaves(self._order)}
         shown = ends(parts, max_terms)
         self.left_out = len(parts) - len(shown)
-        text = Text(spelling.text.__getitem__, set(parts), max_terms)
+        text = PythonNotation(spelling.text.__getitem__, set(parts), max_terms)
         self.name = _left_side(*[spelling.text[x] for x in left]) if left else ""
         self.expression = text.line(root)
         self.parts = {spelling.text[part]: text.line(part) for part in shown}
-        latex = Latex(spelling.latex.__getitem__, set(parts), max_terms)
+        latex = LatexNotation(spelling.latex.__getitem__, set(parts), max_terms)
         self.latex = _align(
             _latex_left_side(*[spelling.latex[x] for x in left]) if left else "",
             latex.line(root),
@@ -153,7 +153,7 @@ class Formula:
 
 def formula(
     value: Value,
-    names: Names = None,
+    names: GivenNames = None,
     *,
     by: Value | Sequence[Value] = (),
     max_terms: int | None = 12,
@@ -238,7 +238,7 @@ def _leaves(order: Iterable[Expression]) -> list[Value]:
 
 
 def _spell_symbols(
-    spelling: Spelling,
+    spelling: FormulaNames,
     order: Iterable[Expression],
     left: Sequence[Value],
     called: Mapping[Value, str],
@@ -251,7 +251,7 @@ def _spell_symbols(
 
 
 def _spell_parts(
-    spelling: Spelling,
+    spelling: FormulaNames,
     parts: Sequence[Expression],
     origins: Mapping[Expression, Value],
     called: Mapping[Value, str],

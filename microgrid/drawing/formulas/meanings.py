@@ -15,12 +15,12 @@ from ...core import primitive
 from ...core.graph import topological_order
 from ...engine import Value
 from ...functional import split_dot
-from .algebra import HALF, MINUS, UNIT, Algebra, Expression, Number
+from .algebra import HALF, MINUS, UNIT, Algebra, ExactNumber, Expression
 
 __all__ = ["FAMILIES", "PRODUCTS", "RULES", "SUMS", "expressions_of"]
 
 Rule = Callable[..., Expression]
-Weights = tuple[Number, ...] | None
+Weights = tuple[ExactNumber, ...] | None
 
 MIRRORED = {"<": ">", "<=": ">="}  # 0 < x is x > 0
 
@@ -71,7 +71,7 @@ def _root(a: Algebra, x: Expression) -> Expression:
 
 
 def _length(a: Algebra, *xs: Expression) -> Expression:
-    return _root(a, a.sum([(a.product([(x, Number.of(2))]), UNIT) for x in xs]))
+    return _root(a, a.sum([(a.product([(x, ExactNumber.of(2))]), UNIT) for x in xs]))
 
 
 def _sign(a: Algebra, x: Expression) -> Expression:
@@ -117,7 +117,7 @@ RULES: dict[str, Rule] = {
     "share":     lambda a, x, rest: _over(a, x, _plus(a, x, rest)),
     "log_share": lambda a, d, rest: _minus(a, d, _log(a, _plus(a, _exp(a, d), rest))),
     "sqrt":      _root,
-    "sech2":     lambda a, y, x: _minus(a, a.one, a.product([(y, Number.of(2))])),
+    "sech2":     lambda a, y, x: _minus(a, a.one, a.product([(y, ExactNumber.of(2))])),
     "softsign":  lambda a, x: _over(a, x, _plus(a, a.one, a.call("abs", x))),
     "hypot":     _length,
     "direction": _over,
@@ -140,7 +140,7 @@ RULES: dict[str, Rule] = {
     "argument":  _first,
 }
 FAMILIES: dict[str, Rule] = {  # they take the operand, then the constants of the member
-    "power":         lambda a, x, n: a.product([(x, Number.of(n))]),
+    "power":         lambda a, x, n: a.product([(x, ExactNumber.of(n))]),
     "exponential":   lambda a, x, base: a.power(a.of(base), x),
     "round_to":      lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
     "leaky_relu_by": lambda a, x, slope: a.call("leaky_relu", x, a.of(slope)),
@@ -207,7 +207,7 @@ def _holds_at_0(choice: Value, found: dict[Value, Expression]) -> bool:
     if comparison.name != "<=":
         return False
     length, limit = comparison.parents
-    return _is_length(length) and limit.number == Number(Fraction(0))
+    return _is_length(length) and limit.number == ExactNumber(Fraction(0))
 
 
 def _is_length(x: Expression) -> bool:
@@ -264,7 +264,7 @@ def _spread(
     a: Algebra,
     found: dict[Value, Expression],
     within: set[Value],
-) -> list[tuple[Expression, Number]]:
+) -> list[tuple[Expression, ExactNumber]]:
     """Return the terms of a sum, or the factors of a product, and of those within it."""
     parts = []
     stack = [(root, UNIT)]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Container, Hashable, Sequence
 from decimal import Decimal  # which has no limit of digits, as str(int) has
 from typing import TypeVar
 
-from .algebra import COMPARISONS, HALF, MINUS, UNIT, Expression, Number
+from .algebra import COMPARISONS, HALF, MINUS, UNIT, ExactNumber, Expression
 
-__all__ = ["CALLS", "ENCLOSED", "POWER", "RESERVED", "Latex", "Text", "Written"]
+__all__ = ["CALLS", "ENCLOSED", "POWER", "RESERVED", "LatexNotation", "PythonNotation", "Written"]
 
 # How strongly a written expression holds together; where it is too weak, it needs parentheses.
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
@@ -97,7 +97,7 @@ class Notation:
         text = "".join(self.write_some(terms, self._term_with_sign, " + {}".format))
         return (text[3:] if text.startswith(" + ") else f"-{text[3:]}"), SUM
 
-    def _term_with_sign(self, term: tuple[Expression, Number]) -> str:
+    def _term_with_sign(self, term: tuple[Expression, ExactNumber]) -> str:
         part, weight = term
         if weight.value == 1 and part.kind == "sum" and part not in self.parts:
             inner, _ = self.sum(part)  # a sum in a sum needs no parentheses
@@ -106,12 +106,14 @@ class Notation:
         sign = "-" if weight.value < 0 else "+"
         return f" {sign} {self.parenthesize(self.term(magnitude, part), PRODUCT)}"
 
-    def term(self, coefficient: Number, part: Expression) -> Written:
+    def term(self, coefficient: ExactNumber, part: Expression) -> Written:
         """Write a positive number times an expression."""
         is_product = part.kind == "product" and part not in self.parts
         return self.product(coefficient, [*part.pairs()] if is_product else [(part, UNIT)])
 
-    def product(self, coefficient: Number, factors: list[tuple[Expression, Number]]) -> Written:
+    def product(
+        self, coefficient: ExactNumber, factors: list[tuple[Expression, ExactNumber]]
+    ) -> Written:
         """Write a positive number times factors; those with negative exponents divide."""
         above, below = self.numerals(coefficient)
         factors.sort(key=self._place)
@@ -121,7 +123,7 @@ class Notation:
         below += self.write_some(dividing, self._factor, _as_atom)
         return self.ratio(above, below)
 
-    def numerals(self, number: Number) -> tuple[list[Written], list[Written]]:
+    def numerals(self, number: ExactNumber) -> tuple[list[Written], list[Written]]:
         """Return a positive number's numerator and denominator as factors, without a 1."""
         if number.is_decimal and number.is_float:
             return [self.decimal(float(number.value))], []
@@ -130,19 +132,19 @@ class Notation:
         ]
         return above, below
 
-    def _place(self, factor: tuple[Expression, Number]) -> int:
+    def _place(self, factor: tuple[Expression, ExactNumber]) -> int:
         """Return where a factor stands: numbers, leaves, parts, functions, and sums at the end."""
         base = factor[0]
         if base.number is not None or base.kind == "symbol":
             return base.kind == "symbol"
         return 2 if base in self.parts else 4 if base.kind == "sum" else 3
 
-    def _factor(self, factor: tuple[Expression, Number]) -> Written:
+    def _factor(self, factor: tuple[Expression, ExactNumber]) -> Written:
         base, exponent = factor
         exponent = exponent._replace(value=abs(exponent.value))
         return self.write(base) if exponent.value == 1 else self.power(base, exponent)
 
-    def exponent(self, number: Number) -> Written:
+    def exponent(self, number: ExactNumber) -> Written:
         """Write a positive exponent, a fraction in one line."""
         above, below = self.numerals(number)
         numerator = above[0] if above else ("1", ATOM)
@@ -152,7 +154,7 @@ class Notation:
         """Write a float that is not negative."""
         raise NotImplementedError
 
-    def power(self, base: Expression, exponent: Number) -> Written:
+    def power(self, base: Expression, exponent: ExactNumber) -> Written:
         """Write a power with a positive exponent that is not 1."""
         raise NotImplementedError
 
@@ -169,7 +171,7 @@ def _as_atom(text: str) -> Written:
     return text, ATOM
 
 
-class Text(Notation):
+class PythonNotation(Notation):
     """Python's own notation."""
 
     times, over = "*", "/"
@@ -178,7 +180,7 @@ class Text(Notation):
         """Write a float that is not negative."""
         return repr(x), ATOM
 
-    def power(self, base: Expression, exponent: Number) -> Written:
+    def power(self, base: Expression, exponent: ExactNumber) -> Written:
         """Write a power with a positive exponent that is not 1."""
         if exponent.value == HALF.value:
             return f"sqrt({self.write(base)[0]})", ATOM
@@ -241,7 +243,7 @@ ENCLOSED = {
 RESERVED = frozenset(["sqrt", "where", "pi", "inf", "nan", *CALLS, *ENCLOSED])
 
 
-class Latex(Notation):
+class LatexNotation(Notation):
     """The notation of LaTeX's mathematics, as MathJax reads it in notebooks."""
 
     left, right, more = r"\left(", r"\right)", r"\ldots\text{{ {} more }}\ldots"
@@ -254,7 +256,7 @@ class Latex(Notation):
         power = f"10^{{{int(exponent)}}}"
         return (power, POWER) if digits == "1" else (rf"{digits} \cdot {power}", PRODUCT)
 
-    def power(self, base: Expression, exponent: Number) -> Written:
+    def power(self, base: Expression, exponent: ExactNumber) -> Written:
         """Write a power with a positive exponent that is not 1."""
         if exponent.value == HALF.value:
             return rf"\sqrt{{{self.write(base)[0]}}}", ATOM

@@ -10,14 +10,14 @@ from ...engine import Value
 from ..labels import printable
 from .algebra import Algebra, Expression
 from .meanings import expressions_of
-from .notation import Text, Written
+from .notation import PythonNotation, Written
 
 __all__ = ["Spaced", "write_partials"]
 
 MOST = 12  # symbols, numbers and functions in a formula; a longer one is not shown
 
 
-class Spaced(Text):
+class Spaced(PythonNotation):
     """The notation of a blackboard: dots and spaces where Python has an asterisk."""
 
     times, over = " · ", " / "
@@ -27,7 +27,7 @@ def write_partials(
     made: Value,
     partials: tuple[object, ...],
     names: Mapping[Value, str],
-    notation: type[Text] = Text,
+    notation: type[PythonNotation] = PythonNotation,
 ) -> list[Written | None]:
     """Return how each partial derivative of an operation is written, or None if it is too long.
 

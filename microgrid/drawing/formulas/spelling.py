@@ -12,7 +12,7 @@ from itertools import chain, count, pairwise
 from ..names import Distinct
 from .notation import RESERVED
 
-__all__ = ["Spelling", "identifier", "latex_name", "short_names"]
+__all__ = ["FormulaNames", "identifier", "latex_name", "short_names"]
 
 CONSTANTS = {"pi": ("pi", r"\pi"), "inf": ("inf", r"\infty"), "nan": ("nan", r"\text{nan}")}
 
@@ -108,7 +108,7 @@ def _short(path: str) -> tuple[str, str] | None:
     return text, latex
 
 
-class Spelling:
+class FormulaNames:
     """The names of leaves, parts and functions, as text and in LaTeX, no two of them equal."""
 
     def __init__(self, labels: Iterable[str], short: Mapping[str, tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ import sympy
 from sympy.logic.boolalg import Boolean
 
 from ...core.primitive import Primitive
-from .algebra import Expression, Number
+from .algebra import ExactNumber, Expression
 
 __all__ = ["FUNCTIONS", "to_sympy"]
 
@@ -91,5 +91,5 @@ def to_sympy(order: Sequence[Expression], names: Mapping[Hashable, str]) -> symp
     return made[order[-1]]
 
 
-def _rational(number: Number) -> sympy.Rational:
+def _rational(number: ExactNumber) -> sympy.Rational:
     return sympy.Rational(number.value.numerator, number.value.denominator)

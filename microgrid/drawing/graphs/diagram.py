@@ -14,8 +14,8 @@ from ...engine import Value, topological_order
 from ...guards.checks import quote, require_bools, require_whole_numbers
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
-from ..names import Names, all_names, models_of, names_of
-from .dot import Scene, Writer
+from ..names import GivenNames, all_names, models_of, names_of
+from .dot import DotWriter, Scene
 from .graph import Graph
 from .modules import Block, homes_of
 from .plan import Plan, make_plan, nearest
@@ -36,7 +36,7 @@ LARGE = {"fontsize": "20", "labeljust": "l", "labelloc": "t"}
 
 def draw(
     *roots: Value,
-    names: Names = None,
+    names: GivenNames = None,
     depth: int | None = None,
     expand_dot: bool = False,
     highlight: Iterable[Value] = (),
@@ -184,7 +184,7 @@ class _Drawing(NamedTuple):
         derivatives = derivatives and edges <= MANY_EDGES
         if edges and not derivatives:
             notes.append("so many local derivatives are in the edges' tooltips alone")
-        writer = Writer(self.scene, shown, derivatives)
+        writer = DotWriter(self.scene, shown, derivatives)
         if writer.far:
             notes.append("operands from far away stand beside their operation again, dashed")
         if len(shown) > MANY_VALUES:
@@ -214,7 +214,7 @@ class _Drawing(NamedTuple):
 
 
 def _names_to_show(
-    order: list[Value], names: Names, given: Container[Value], roots: Sequence[Value]
+    order: list[Value], names: GivenNames, given: Container[Value], roots: Sequence[Value]
 ) -> dict[Value, str]:
     """Return what values are called, but constants that are just numbers."""
     root = roots[0] if len(roots) == 1 else None

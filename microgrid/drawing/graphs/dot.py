@@ -29,7 +29,7 @@ from typing import NamedTuple
 from ...core.primitive import add, multiply
 from ...engine import Value
 from ...functional import hypot, logsumexp_, max_, min_, prod_, sum_
-from ..colours import Gradient, Scale
+from ..colours import ColourScale, Derivative
 from ..layout import turns_frames
 from .modules import Block
 from .plan import Junction, Plan, far_operands
@@ -49,7 +49,7 @@ from .styles import (
     value_look,
 )
 
-__all__ = ["Scene", "Writer"]
+__all__ = ["DotWriter", "Scene"]
 
 SYMMETRIC = {add, multiply, sum_, prod_, max_, min_, hypot, logsumexp_}  # of operands in any order
 
@@ -74,7 +74,7 @@ class Scene(NamedTuple):
     rankdir: str
 
 
-class Writer:
+class DotWriter:
     """Writes what is shown of a scene: values and junctions as nodes, edges, frames of modules.
 
     Without `derivatives`, these stand in the tooltips alone.
@@ -90,7 +90,7 @@ class Writer:
             for place, product in enumerate(junction.products):
                 self.ids[product] = f"{scene.ids[value]}p{place}"
                 self.frames[product] = scene.frames.get(value)
-        self.scale = Scale(value.grad for value in shown if not value.is_constant)
+        self.scale = ColourScale(value.grad for value in shown if not value.is_constant)
         self.lit = _links(scene.path, self.plan)
         self.chosen = {*scene.path, *self.lit, *chain.from_iterable(self.lit.values())}
         self.nodes: dict[Block | None, list[list[str]]] = {None: []}  # outside, and in each frame
@@ -178,7 +178,7 @@ class Writer:
 
     def _operand_looks(self, made: Value, result: Value) -> list[Look]:
         try:
-            partials: tuple[Gradient | Exception, ...] = made.partials()
+            partials: tuple[Derivative | Exception, ...] = made.partials()
         except Exception as error:  # of a user's primitive, which is drawn all the same
             partials = (error,) * len(made.parents)
         called = self.names.get(result, "result")
@@ -198,17 +198,17 @@ class Writer:
             looks.append(look)
         return looks
 
-    def _share(self, result: Value, partial: Gradient | Exception) -> Gradient:
+    def _share(self, result: Value, partial: Derivative | Exception) -> Derivative:
         """Return what an edge brings back of the result's gradient, None if that is unknown."""
         if not self.scale.largest or partial is None or isinstance(partial, Exception):
             return None
         try:
-            share: Gradient = result.grad * partial
+            share: Derivative = result.grad * partial
         except ArithmeticError:  # of Fractions and floats, which are beyond these
             return None
         return share
 
-    def _line(self, value: Value, gradient: Gradient) -> Look:
+    def _line(self, value: Value, gradient: Derivative) -> Look:
         return {} if value.is_constant else self.scale.line(gradient)
 
     def _write_uses(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...engine import Value
-from ..colours import Gradient, largest_size
+from ..colours import Derivative, largest_size
 from ..labels import (
     abridge,
     exact_text,
@@ -225,7 +225,7 @@ def frame_look(block: Block) -> Look:
 
 
 def operand_look(
-    what: str, partial: Gradient | Exception, share: Gradient, place: int | None
+    what: str, partial: Derivative | Exception, share: Derivative, place: int | None
 ) -> Look:
     """Return the attributes of an operand's edge: the partial, and what it brings back.
 

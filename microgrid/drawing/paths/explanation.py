@@ -18,7 +18,7 @@ from ..graphs.diagram import draw
 from ..graphs.graph import Graph
 from ..graphs.modules import homes_of
 from ..labels import abridge, columns, exact_text, isolate, number_text, printable, shorten
-from ..names import Names, all_names, models_of, names_of
+from ..names import GivenNames, all_names, models_of, names_of
 from .words import places_to_show, words_of, wrap
 
 __all__ = ["Explanation", "Rest", "explain"]
@@ -37,7 +37,7 @@ TABLE = (
 CELL = '<{0} style="padding:0.2em 0.8em;text-align:{1};vertical-align:baseline">{2}</{0}>'
 
 
-def explain(output: Value, input: Value, names: Names = None, most: int = 10) -> Explanation:
+def explain(output: Value, input: Value, names: GivenNames = None, most: int = 10) -> Explanation:
     """Return the gradient of an output as a sum over the paths from an input, largest first.
 
     Along each path the partials are multiplied, which is the chain rule. The graph's `grad` is
@@ -148,7 +148,7 @@ class Explanation:
     names: dict[Value, str]
     operations: dict[Value, str]
     homes: dict[Value, str]
-    named_by: Names
+    named_by: GivenNames
 
     def draw(self, path: int = 0, **options: Any) -> Graph:
         """Return the picture of the graph with one of `paths` emphasised.

@@ -16,10 +16,10 @@ from ...guards.checks import quote, require_whole_numbers
 from ...guards.interrupts import uninterrupted
 from ..files import format_of, save_drawn
 from ..graphs.arrangement import arrange, symbol_of
-from ..names import Names
-from ..notebook import Output, kernel_shell
+from ..names import GivenNames
+from ..notebook import NotebookOutput, kernel_shell
 from .recomputing import listing, page_number
-from .steps import Steps
+from .steps import Moments
 
 if TYPE_CHECKING:
     from .widget import Widget
@@ -35,7 +35,7 @@ FRAME = (
 )
 
 
-def explore(root: Value, names: Names = None, *, max_nodes: int | None = 250) -> Exploration:
+def explore(root: Value, names: GivenNames = None, *, max_nodes: int | None = 250) -> Exploration:
     """Return the backward pass of a value, and the forward pass before it, to step through.
 
     A notebook shows the graph with a slider; `explore(loss).save("backprop.html")` writes it as one
@@ -88,8 +88,8 @@ class Exploration:
     Exploration of 2 values in 5 steps; print it, or save it as a page with save('backprop.html')
     """
 
-    def __init__(self, root: Value, names: Names = None) -> None:
-        self._steps = Steps(root, names)
+    def __init__(self, root: Value, names: GivenNames = None) -> None:
+        self._steps = Moments(root, names)
         self._steps.numbers()  # raises here, and not when it is shown, if there is no derivative
 
     def save(self, path: str | os.PathLike[str]) -> str:
@@ -218,7 +218,7 @@ class Exploration:
         """
         if kernel_shell() is None or self.widget is None:
             raise NotImplementedError  # whereupon IPython asks for the bundle
-        output, page = Output(), self._repr_mimebundle_()
+        output, page = NotebookOutput(), self._repr_mimebundle_()
         output.show(page)
         view = self.widget.view()
         self.widget.when_ready(lambda: output.show(view | page))

@@ -16,14 +16,14 @@ from ..labels import number_text, printable
 __all__ = [
     "ATOM",
     "PRODUCT",
-    "Part",
+    "Piece",
     "Written",
     "fill_in",
     "operation",
 ]
 
-Part = str | int | tuple[int]
-Written = tuple[list[Part], int]  # with how tightly it holds together
+Piece = str | int | tuple[int]
+Written = tuple[list[Piece], int]  # with how tightly it holds together
 
 SUM, PRODUCT, POWER, ATOM = range(4)
 INFIX: dict[str, tuple[str, int]] = {
@@ -76,7 +76,7 @@ def operation(op: Primitive, operands: Sequence[Written]) -> Written:
     return [f"{name}(", *inside, f", {constants}" if constants else ")"], ATOM
 
 
-def within(written: Written, level: int) -> list[Part]:
+def within(written: Written, level: int) -> list[Piece]:
     """Return an operand of what binds so tightly, in brackets where it needs them."""
     parts, own = written
     if own < level:
@@ -84,26 +84,26 @@ def within(written: Written, level: int) -> list[Part]:
     return _sign(parts) if level >= POWER else parts
 
 
-def _sign(parts: list[Part]) -> list[Part]:
+def _sign(parts: list[Piece]) -> list[Piece]:
     return [(x,) if isinstance(x, int) else x for x in parts]
 
 
-def _list(terms: Sequence[list[Part]], sign: str) -> list[Part]:
+def _list(terms: Sequence[list[Piece]], sign: str) -> list[Piece]:
     """Return terms with a sign between them, the middle of many left out."""
-    shown: Sequence[list[Part]] = terms
+    shown: Sequence[list[Piece]] = terms
     if len(terms) > MOST_TERMS:
         shown = [*terms[: MOST_TERMS - 2], ["…"], terms[-1]]
     return [part for term in shown for part in (sign, *term)][1:]
 
 
-def _dot(operands: Sequence[Written]) -> list[Part]:
+def _dot(operands: Sequence[Written]) -> list[Piece]:
     left, right, start = split_dot(tuple(operands))
     pairs = zip(left, right, strict=True)
     terms = [[*within(x, PRODUCT), " · ", *within(y, PRODUCT)] for x, y in pairs]
     return _list([*terms, *[text for text, _ in start]], " + ")
 
 
-def fill_in(parts: Sequence[Part], numbers: Sequence[float | None]) -> str:
+def fill_in(parts: Sequence[Piece], numbers: Sequence[float | None]) -> str:
     """Return a text with its numbers put in.
 
     >>> fill_in(["2 - ", (0,), " = ", 1], [-3.0, 5.0])

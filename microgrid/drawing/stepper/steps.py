@@ -16,11 +16,11 @@ from ...engine import Value, topological_order
 from ..formulas.notation import POWER
 from ..formulas.partials import Spaced, write_partials
 from ..labels import isolate
-from ..names import Names, all_names
+from ..names import GivenNames, all_names
 from ..unnumbered import Unnumbered
-from .lines import ATOM, PRODUCT, Part, Written, fill_in, operation
+from .lines import ATOM, PRODUCT, Piece, Written, fill_in, operation
 
-__all__ = ["Edge", "Step", "Steps"]
+__all__ = ["Edge", "Moment", "Moments"]
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Step:
+class Moment:
     """What is seen at once: a value appears, or a share arrives along an edge.
 
     `otherwise` is said where there is no share, as where a `where` chose the other operand.
     """
 
     node: int
-    text: list[Part]
+    text: list[Piece]
     edge: int | None = None
 
 
-class Steps:
+class Moments:
     r"""The steps of the forward and the backward pass to a root.
 
     `order` are the values, parents first, and `edges` are in the order of `backward`. The holes of
@@ -55,7 +55,7 @@ class Steps:
             checkpoints.
 
     >>> a = Value(3.0, label="a")
-    >>> print("\n".join(Steps(a * a).lines()))
+    >>> print("\n".join(Moments(a * a).lines()))
     a = 3
     L = a · a = 3 · 3 = 9
     ∂L/∂L = 1
@@ -63,7 +63,7 @@ class Steps:
     ∂L/∂a += ∂L/∂L · a = 1 · 3 = 3; ∂L/∂a = 3 + 3 = 6
     """
 
-    def __init__(self, root: Value, names: Names = None) -> None:
+    def __init__(self, root: Value, names: GivenNames = None) -> None:
         self.order = topological_order(root)
         require_leaf(self.order)
         require_whole(self.order, "explore", "build it without them")
@@ -146,7 +146,7 @@ class Steps:
         numbers = self.numbers()
         return [self._line(step, numbers) for step in self.steps]
 
-    def _line(self, step: Step, numbers: list[float | None]) -> str:
+    def _line(self, step: Moment, numbers: list[float | None]) -> str:
         n, m = len(self.order), len(self.edges)
         if step.edge is not None and numbers[2 * n + m + step.edge] is None:
             edge, root = self.edges[step.edge], self.names[-1]
@@ -154,10 +154,10 @@ class Steps:
             return f"∂{root}/∂{parent} gets no share: {root} does not depend on it through {child}"
         return fill_in(step.text, numbers)
 
-    def _forward(self) -> list[Step]:
+    def _forward(self) -> list[Moment]:
         steps = []
         for i, value in enumerate(self.order):
-            right: list[Part] = [i]
+            right: list[Piece] = [i]
             if value.op is not None and value.parents:
                 places = [self.place[parent] for parent in value.parents]
                 numbers: list[Written] = [
@@ -167,29 +167,29 @@ class Steps:
                 numbered, _ = operation(value.op, numbers)
                 right = [*named, " = ", *([*numbered, " = "] if numbered != named else []), i]
             if not value.is_constant:
-                steps.append(Step(i, [self.names[i], " = ", *right]))
+                steps.append(Moment(i, [self.names[i], " = ", *right]))
         return steps
 
-    def _backward(self) -> list[Step]:
+    def _backward(self) -> list[Moment]:
         last = len(self.order) - 1
         root, hole = self.names[last], len(self.order) + last
-        steps = [Step(last, [f"∂{root}/∂{root}", " = ", hole])]
+        steps = [Moment(last, [f"∂{root}/∂{root}", " = ", hole])]
         sums: dict[int, int] = {}  # the hole of each parent's sum so far
         for k, edge in enumerate(self.edges):
             steps.append(self._share(k, edge, sums.get(edge.parent)))
             sums[edge.parent] = 2 * len(self.order) + 2 * len(self.edges) + k
         return steps
 
-    def _share(self, k: int, edge: Edge, before: int | None) -> Step:
+    def _share(self, k: int, edge: Edge, before: int | None) -> Moment:
         n, m = len(self.order), len(self.edges)
         g, partial, share, total = n + edge.child, 2 * n + k, 2 * n + m + k, 2 * n + 2 * m + k
         root, child, parent = self.names[-1], self.names[edge.child], self.names[edge.parent]
         received = f"∂{root}/∂{parent}"
-        text: list[Part] = [received, " += ", f"∂{root}/∂{child}", " · ", self._slope(edge)]
+        text: list[Piece] = [received, " += ", f"∂{root}/∂{child}", " · ", self._slope(edge)]
         text += [" = ", g, " · ", partial, " = ", share]
         if before is not None:
             text += ["; ", received, " = ", before, " + ", share, " = ", total]
-        return Step(edge.parent, text, k)
+        return Moment(edge.parent, text, k)
 
     def _slope(self, edge: Edge) -> str:
         """Return the partial derivative in the names of the graph, if it is short enough."""

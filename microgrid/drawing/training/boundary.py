@@ -43,8 +43,8 @@ MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
 SIZE = (5.0, 4.4)  # inches
 
-Array = NDArray[np.float64]
-Kernel = Callable[[Sequence[float] | None, Array, Array], object]
+Floats = NDArray[np.float64]
+KernelCall = Callable[[Sequence[float] | None, Floats, Floats], object]
 
 
 def plot_decision_boundary(
@@ -98,7 +98,7 @@ class Boundary:
 
     def logits(
         self, model: Model, states: Iterable[Sequence[float] | None] = (None,)
-    ) -> Iterator[Array]:
+    ) -> Iterator[Floats]:
         """Yield the logit of each class at each point; a model's single number has 0 before it.
 
         It does so for each of `states`, the numbers of a module's parameters; None: as it is.
@@ -126,7 +126,7 @@ class Boundary:
             f"{len(self.points)} points, {', '.join(counts)}."
         )
 
-    def draw_on(self, figure: FigureBase, logits: Array) -> Axes:
+    def draw_on(self, figure: FigureBase, logits: Floats) -> Axes:
         """Draw the regions and the data on a figure."""
         axes = figure.add_subplot()
         axes.set_xlabel(self.names[0], parse_math=False)
@@ -186,14 +186,14 @@ def _take(looks: Sequence[str], place: int) -> str:
     return looks[place % len(looks)]
 
 
-def _axis(column: Sequence[float], resolution: int) -> Array:
+def _axis(column: Sequence[float], resolution: int) -> Floats:
     """Return evenly spaced numbers from a little below the least to a little above the greatest."""
     low, high = min(column), max(column)
     margin = (high - low) / 10 or 1.0
     return np.linspace(low - margin, high + margin, resolution)
 
 
-def _compile(model: Model) -> Kernel | None:
+def _compile(model: Model) -> KernelCall | None:
     """Return what asks a module natively, None without the extra `compile`.
 
     It takes the numbers of the module's parameters, None for its own, and the points' coordinates.
@@ -206,7 +206,7 @@ def _compile(model: Model) -> Kernel | None:
         return None
     kernel = compile(lambda p, x1, x2: model.with_parameters(p)([x1, x2]), shared="p")
 
-    def ask(state: Sequence[float] | None, across: Array, down: Array) -> object:
+    def ask(state: Sequence[float] | None, across: Floats, down: Floats) -> object:
         numbers = [p.data for p in model.parameters()] if state is None else list(state)
         return kernel(numbers, across, down[:, None])
 
@@ -214,8 +214,8 @@ def _compile(model: Model) -> Kernel | None:
 
 
 def _native_logits(
-    kernel: Kernel, state: Sequence[float] | None, across: Array, down: Array
-) -> Array | None:
+    kernel: KernelCall, state: Sequence[float] | None, across: Floats, down: Floats
+) -> Floats | None:
     """Return the logits, or None where Python has to find them, or to say what is wrong."""
     try:
         answer = kernel(state, across, down)
@@ -229,7 +229,7 @@ def _native_logits(
     return np.array([np.zeros_like(logits[0]), *logits]) if len(logits) == 1 else logits
 
 
-def _logits(model: Model, across: Array, down: Array) -> Array:
+def _logits(model: Model, across: Floats, down: Floats) -> Floats:
     with no_grad():
         answers = [[_answer(model, float(x1), float(x2)) for x1 in across] for x2 in down]
     return np.moveaxis(np.array(answers), -1, 0)
@@ -247,7 +247,7 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
     return [0.0, *logits] if len(logits) == 1 else logits
 
 
-def _plot_regions(axes: Axes, across: Array, down: Array, logits: Array) -> None:
+def _plot_regions(axes: Axes, across: Floats, down: Floats, logits: Floats) -> None:
     tints = [_tint(_take(COLOURS, place)) for place in range(len(logits))]
     ends = (across[0], across[-1], down[0], down[-1])
     # Squares first: where three regions meet, the smooth ones above leave a gap.

@@ -15,7 +15,7 @@ from ...files import require_writable
 from ...fitting.task import Model
 from ...guards.checks import require_numbers
 from ...guards.interrupts import comes_from_handler
-from ..notebook import Output, kernel_shell
+from ..notebook import NotebookOutput, kernel_shell
 from ..picture import Picture, format_of_picture
 from .boundary import RESOLUTION, SIZE, Boundary, drawable_rows
 from .curves import Curves, HasRecords, plot_history
@@ -77,7 +77,7 @@ class LivePlot:
     def _start(self) -> None:
         if self.path is not None:
             require_writable(self.path)
-        self._output = Output() if kernel_shell() else None
+        self._output = NotebookOutput() if kernel_shell() else None
         self._latest: tuple[Model, HasRecords] | None = None  # not drawn yet
         self._due = 0.0
         self._failed = False

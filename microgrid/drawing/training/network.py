@@ -183,7 +183,7 @@ class _Looks(TypedDict):
     edgecolors: NDArray[np.float64]
 
 
-class _Scale:
+class _Ranges:
     """How large the numbers and gradients of a network are, and how a parameter looks by them."""
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
@@ -208,7 +208,7 @@ def _plot_parameters(
     columns: Sequence[Column],
 ) -> None:
     """Draw all lines, neurons and rings, and what they mean."""
-    scale = _Scale([p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)])
+    scale = _Ranges([p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)])
     weights: list[tuple[Parameter, tuple[Place, Place]]] = []  # each, and where it is drawn
     biases: list[tuple[Parameter, Circle]] = []
     for neurons, before, column in zip(layers, columns, columns[1:], strict=False):
@@ -228,7 +228,7 @@ def _plot_parameters(
     _plot_legend(figure, axes, scale)
 
 
-def _plot_legend(figure: Figure, axes: Axes, scale: _Scale) -> None:
+def _plot_legend(figure: Figure, axes: Axes, scale: _Ranges) -> None:
     """Say what widths, dashes, rings and colours mean."""
     size = number_text(scale.largest)
     solid = Line2D([], [], color=INK, linewidth=WIDEST, label=f"weight {size}")

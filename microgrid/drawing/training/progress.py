@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from ...guards.interrupts import uninterrupted
 
-__all__ = ["Bar"]
+__all__ = ["ProgressBar"]
 
 
-class Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
+class ProgressBar(tqdm):  # type: ignore[misc]  # tqdm has no types
     """A bar over the steps of numbered epochs, which shows the last one's loss and metrics.
 
     It is not interrupted: that would leave the lock held that all bars of a process share.

@@ -15,7 +15,7 @@ from .differences import KINK, NOISY, WRONG, Finding, examine
 from .rounding import first_order_rounding, rounding_scale, sample_rounding
 from .sides import EPSILON
 from .sweeps import (
-    Graph,
+    Sweep,
     nodes_of,
     number,
     operation_of,
@@ -32,7 +32,7 @@ FINE = 100.0  # times smaller than a step are stairs of which it sees the flight
 Search = Callable[[Primitive, list[float], list[int]], str]
 
 
-def blame(graph: Graph, *below: Graph) -> str:
+def blame(graph: Sweep, *below: Sweep) -> str:
     """Return which primitives make derivatives of a graph's outputs by its inputs wrong, if any do.
 
     Such a one has a partial, at one of its nodes, that is not the derivative of its forward there.
@@ -50,7 +50,7 @@ def blame(graph: Graph, *below: Graph) -> str:
     return "\n".join(f"the primitive to blame is {name!r}: {why}" for name, why in accused.items())
 
 
-def find_doubts(graph: Graph) -> dict[Value, str]:
+def find_doubts(graph: Sweep) -> dict[Value, str]:
     """Return the nodes whose primitives are at a kink of their own, or too noisy to tell.
 
     The chain rule need not hold there, though all partials keep to their conventions: the
@@ -85,7 +85,7 @@ def reach(node: Value, output: Scalar, x: Value) -> float:
     )
 
 
-def find_missing_edge(graph: Graph, beside: Graph) -> str:
+def find_missing_edge(graph: Sweep, beside: Sweep) -> str:
     """Return where a graph fails to record how its output depends on its inputs, if that shows.
 
     `beside` is the graph of the same function with other numbers in the inputs.
@@ -157,7 +157,7 @@ def _is_held(op: Primitive, i: int) -> bool:
         return False
 
 
-def _search(graph: Graph, search: Search) -> dict[str, str]:
+def _search(graph: Sweep, search: Search) -> dict[str, str]:
     """Return the names of primitives in which something is found, with where and what."""
     found: dict[str, str] = {}
     for node, moving in _moving_operands(*graph).items():

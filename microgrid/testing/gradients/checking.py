@@ -10,11 +10,11 @@ from ...guards.checks import LONGEST, quote, require_whole_numbers
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import blame_no_primitive, excuse
-from .report import BY_SEVERITY, GradientReport, Verdict
+from .report import BY_SEVERITY, DerivativeVerdict, GradientReport
 from .subject import WAYS, Subject, by_graph, claims
 from .sweeps import number
 
-__all__ = ["GradientReport", "Verdict", "check_gradients"]
+__all__ = ["DerivativeVerdict", "GradientReport", "check_gradients"]
 
 
 def check_gradients(
@@ -66,7 +66,7 @@ def check_gradients(
     _require_order_and_modes(order, modes)
     subject = Subject(f, point)
     subject.require_pure()
-    verdicts: list[Verdict] = []
+    verdicts: list[DerivativeVerdict] = []
     for n in range(1, order + 1):
         found, reason = _judge_order(subject, n, modes, verdicts, deeper=n < order)
         verdicts += found
@@ -82,8 +82,12 @@ def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
 
 
 def _judge_order(
-    subject: Subject, order: int, modes: Sequence[str], lower: Sequence[Verdict], deeper: bool
-) -> tuple[list[Verdict], str]:
+    subject: Subject,
+    order: int,
+    modes: Sequence[str],
+    lower: Sequence[DerivativeVerdict],
+    deeper: bool,
+) -> tuple[list[DerivativeVerdict], str]:
     """Return the verdicts on the derivatives of one order, and what is to blame if one is wrong.
 
     `lower` are those of the orders below. If there are `deeper` ones, the graphs that are
@@ -101,11 +105,11 @@ def _judge_order(
     return verdicts, blame_no_primitive(subject, wrong[0]) if wrong else ""
 
 
-def _wrong(verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _wrong(verdicts: Sequence[DerivativeVerdict]) -> list[DerivativeVerdict]:
     return [verdict for verdict in verdicts if verdict.kind == WRONG]
 
 
-def _outside(subject: Subject, order: int, modes: Sequence[str]) -> list[Verdict]:
+def _outside(subject: Subject, order: int, modes: Sequence[str]) -> list[DerivativeVerdict]:
     """Return the verdicts where what is differentiated is undefined; none where it is not."""
     try:
         outputs = [number(output) for output in subject.graph(order)[1]]
@@ -116,15 +120,19 @@ def _outside(subject: Subject, order: int, modes: Sequence[str]) -> list[Verdict
             return []
         reason = f"there is no finite value, but {outputs[0]!r}"
     return [
-        Verdict(name, subject.inputs[places[-1]], order, mode, OUTSIDE, note=reason)
+        DerivativeVerdict(name, subject.inputs[places[-1]], order, mode, OUTSIDE, note=reason)
         for name, places in subject.derivatives(order).items()
         for mode in modes
     ]
 
 
 def _compare(
-    subject: Subject, order: int, modes: Sequence[str], lower: Sequence[Verdict], deeper: bool
-) -> list[Verdict]:
+    subject: Subject,
+    order: int,
+    modes: Sequence[str],
+    lower: Sequence[DerivativeVerdict],
+    deeper: bool,
+) -> list[DerivativeVerdict]:
     """Return the verdicts on what each mode computes, the worst of all the ways that it has."""
     ways = {mode: [*WAYS[mode], *([by_graph] if deeper else [])] for mode in modes}
     claimed = {mode: [claims(way, subject, order) for way in ways[mode]] for mode in modes}
@@ -138,7 +146,7 @@ def _compare(
                 claim = rows[row][column] if rows else None
                 finding = Finding(OUTSIDE) if claim is None else judge(places, claim)
                 key = (name, subject.inputs[column], order, mode)
-                by_ways.append(Verdict(*key, claimed=claim, note=note, **asdict(finding)))
+                by_ways.append(DerivativeVerdict(*key, claimed=claim, note=note, **asdict(finding)))
             verdicts.append(max(by_ways, key=lambda verdict: BY_SEVERITY.index(verdict.kind)))
     return verdicts
 
@@ -165,7 +173,9 @@ def _judge(
     return judge
 
 
-def _accuse(subject: Subject, order: int, verdicts: list[Verdict]) -> list[Verdict]:
+def _accuse(
+    subject: Subject, order: int, verdicts: list[DerivativeVerdict]
+) -> list[DerivativeVerdict]:
     """Return the verdicts, "wrong" for what is in doubt and goes through a wrong primitive.
 
     Seen from outside of f its kink may be too near, or its noise too loud, to tell.

@@ -11,11 +11,11 @@ from itertools import product
 from ...engine import Value
 from .blame import find_doubts, find_missing_edge, has_kink_within, reach
 from .differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG
-from .report import Verdict
+from .report import DerivativeVerdict
 from .rounding import Rounding, sample_rounding
 from .subject import Subject, backward
 from .sweeps import (
-    Graph,
+    Sweep,
     forward_sweep,
     nodes_of,
     number,
@@ -31,7 +31,7 @@ NO_EDGE = "no primitive is to blame, nor the chain rule, but an edge that the gr
 BESIDE = (1.123e-2, 1.123e-4, 1.123e-6)  # of the unit of x: where a kink is left behind
 
 
-def excuse(subject: Subject, verdicts: Sequence[Verdict]) -> list[Verdict]:
+def excuse(subject: Subject, verdicts: Sequence[DerivativeVerdict]) -> list[DerivativeVerdict]:
     """Return verdicts of one order, no longer "wrong" where rounding, a kink or noise explains it.
 
     The primitives of f have been found to be right.
@@ -43,17 +43,17 @@ def excuse(subject: Subject, verdicts: Sequence[Verdict]) -> list[Verdict]:
     moving = [x for x, name in zip(graph[0], subject.inputs, strict=True) if name in wrong.values()]
     doubts = find_doubts((moving, graph[1]))
     derivatives = subject.derivatives(verdicts[0].order)
-    places = {name: _Place(subject, derivatives[name], graph) for name in wrong}
+    places = {name: _Component(subject, derivatives[name], graph) for name in wrong}
     return [
         places[verdict.derivative].explain(verdict, doubts) if verdict.kind == WRONG else verdict
         for verdict in verdicts
     ]
 
 
-def blame_no_primitive(subject: Subject, verdict: Verdict) -> str:
+def blame_no_primitive(subject: Subject, verdict: DerivativeVerdict) -> str:
     """Return what is to blame for a wrong derivative where no primitive is."""
     places = subject.derivatives(verdict.order)[verdict.derivative]
-    place = _Place(subject, places, subject.graph(verdict.order))
+    place = _Component(subject, places, subject.graph(verdict.order))
     by_chain = number(reverse_sweep(place.output, place.x))
     if not math.isclose(by_chain, _claim(verdict), rel_tol=1e-6):
         return f"{CHAIN_RULE}, which should give {by_chain:.8g}"
@@ -64,19 +64,19 @@ def blame_no_primitive(subject: Subject, verdict: Verdict) -> str:
     return f"{NO_EDGE}:\n{how or 'something is computed from the data of the input alone'}"
 
 
-def _claim(verdict: Verdict) -> float:
+def _claim(verdict: DerivativeVerdict) -> float:
     return math.nan if verdict.claimed is None else verdict.claimed
 
 
-class _Place:
+class _Component:
     """One derivative of f: of which output of a graph it is, and by which input."""
 
-    def __init__(self, subject: Subject, places: tuple[int, ...], graph: Graph) -> None:
+    def __init__(self, subject: Subject, places: tuple[int, ...], graph: Sweep) -> None:
         self.subject, self.places, self.order = subject, places, len(places)
         self.row, self.column = subject.row(places), places[-1]
         self.output, self.x = graph[1][self.row], graph[0][self.column]
 
-    def explain(self, verdict: Verdict, doubts: dict[Value, str]) -> Verdict:
+    def explain(self, verdict: DerivativeVerdict, doubts: dict[Value, str]) -> DerivativeVerdict:
         """Return the verdict, or another one if something explains how far the derivative is off.
 
         `doubts` are the nodes at which the chain rule need not hold, and why.
@@ -174,7 +174,7 @@ class _Place:
             finding = subject.judge(self.order)(self.row, self.column, claimed)
         except (ArithmeticError, ValueError):
             return ""
-        beside = _Place(subject, self.places, (inputs, outputs))
+        beside = _Component(subject, self.places, (inputs, outputs))
         if finding.kind == WRONG and finding.error(claimed) < beside.rounding("reverse").bound:
             return LOSES
         return finding.kind

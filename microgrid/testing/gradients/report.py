@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .differences import KINK, LOSES, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 
-__all__ = ["BY_SEVERITY", "GradientReport", "Verdict"]
+__all__ = ["BY_SEVERITY", "DerivativeVerdict", "GradientReport"]
 
 BY_SEVERITY = (RIGHT, KINK, LOSES, NOISY, OUTSIDE, WRONG)
 SHOWN = 10  # derivatives in an error: a model has hundreds
@@ -18,7 +18,7 @@ Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DerivativeVerdict:
     """What was found about one derivative as one mode computes it.
 
     `kind` is "right", "wrong", "at a kink", "loses digits", "outside the domain" or "too noisy to
@@ -62,23 +62,23 @@ class GradientReport:
     """
 
     function: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[DerivativeVerdict, ...]
     blame: str = ""
 
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def __iter__(self) -> Iterator[Verdict]:
+    def __iter__(self) -> Iterator[DerivativeVerdict]:
         return iter(self.verdicts)
 
-    def __getitem__(self, i: int) -> Verdict:
+    def __getitem__(self, i: int) -> DerivativeVerdict:
         return self.verdicts[i]
 
     def __str__(self) -> str:
         return self._text(self.verdicts, len(self))
 
     @property
-    def wrong(self) -> tuple[Verdict, ...]:
+    def wrong(self) -> tuple[DerivativeVerdict, ...]:
         """The verdicts on what is wrong."""
         return tuple([verdict for verdict in self if verdict.kind == WRONG])
 
@@ -94,7 +94,7 @@ class GradientReport:
         """
         return self._text(self.wrong, SHOWN)
 
-    def _text(self, verdicts: Sequence[Verdict], most: int) -> str:
+    def _text(self, verdicts: Sequence[DerivativeVerdict], most: int) -> str:
         kinds = Counter([kind for _, kind in {(v.derivative, v.kind) for v in self}])
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in BY_SEVERITY[::-1] if kinds[kind])
         rows = _merge_modes([_row(verdict) for verdict in verdicts])
@@ -107,7 +107,7 @@ class GradientReport:
         return "\n".join(lines)
 
 
-def _row(verdict: Verdict) -> Row:
+def _row(verdict: DerivativeVerdict) -> Row:
     measured, left, right = verdict.measured, verdict.left, verdict.right
     has_one = measured is not None and verdict.bound is not None
     return (

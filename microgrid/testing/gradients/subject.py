@@ -24,7 +24,7 @@ from ...guards.interrupts import uninterrupted
 from ...nn import Module
 from .differences import NOISY, WRONG, Finding, examine, examine_mixed
 from .rounding import first_order_rounding
-from .sweeps import Graph, nodes_of, number
+from .sweeps import Sweep, nodes_of, number
 
 __all__ = ["WAYS", "Subject", "backward", "by_graph", "claims"]
 
@@ -66,7 +66,7 @@ class Subject:
             outputs = [d for output in outputs for d in gradients(output, list(inputs))]
         return outputs
 
-    def graph(self, order: int) -> Graph:
+    def graph(self, order: int) -> Sweep:
         """Return fresh inputs, and the outputs that depend on them."""
         inputs = [Value(x) for x in self.numbers]
         return inputs, self.outputs(inputs, order)

@@ -16,11 +16,11 @@ from ...engine import Value
 from ...guards.checks import quote
 
 __all__ = [
-    *("Graph", "forward_sweep", "nodes_of", "number", "operation_of", "operation_text"),
+    *("Sweep", "forward_sweep", "nodes_of", "number", "operation_of", "operation_text"),
     *("partials_as_graphs", "reverse_sweep"),
 ]
 
-Graph = tuple[list[Value], list[Scalar]]  # inputs, and what was computed from them
+Sweep = tuple[list[Value], list[Scalar]]  # inputs, and what was computed from them
 
 
 def number(x: object) -> float:

@@ -26,7 +26,7 @@ __all__ = [
     "POSITIVE",
     "REAL",
     "Domain",
-    "Family",
+    "FamilyDomain",
     "Interval",
     "at",
     "declare_domain",
@@ -171,10 +171,10 @@ def _distance(operands: tuple[float, ...], nearest: Nearest | None) -> float:
     return max(abs(x - y) for x, y in zip(operands, there, strict=True))
 
 
-class Family(NamedTuple):
+class FamilyDomain(NamedTuple):
     """The domains of a family: that of each member, and the constants of some worth testing.
 
-    >>> shifted_root = Family(lambda shift: Domain(Interval(low=-shift)), constants=[(0,), (1,)])
+    >>> shifted_root = FamilyDomain(lambda shift: Domain(Interval(low=-shift)), [(0,), (1,)])
     >>> shifted_root.domain(1).contains(-0.5)
     True
     """
@@ -359,13 +359,13 @@ DOMAINS: dict[str, Domain] = {
     "argument": Domain(REAL),
 }
 
-FAMILIES: dict[str, Family] = {
-    "power": Family(_power_domain, ((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-1.5,))),
-    "exponential": Family(_exponential_domain, ((2,), (0.3,), (1,), (0,))),
-    "round_to": Family(_round_domain, ((0,), (1,), (-1,))),
-    "leaky_relu_by": Family(lambda slope: Domain(REAL, kink=at(0)), ((0.1,), (0,), (2,))),
-    "elu_by": Family(lambda alpha: Domain(REAL, kink=at(0)), ((1,), (0.5,))),
-    "clip_to": Family(_clip_domain, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
+FAMILIES: dict[str, FamilyDomain] = {
+    "power": FamilyDomain(_power_domain, ((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-1.5,))),
+    "exponential": FamilyDomain(_exponential_domain, ((2,), (0.3,), (1,), (0,))),
+    "round_to": FamilyDomain(_round_domain, ((0,), (1,), (-1,))),
+    "leaky_relu_by": FamilyDomain(lambda slope: Domain(REAL, kink=at(0)), ((0.1,), (0,), (2,))),
+    "elu_by": FamilyDomain(lambda alpha: Domain(REAL, kink=at(0)), ((1,), (0.5,))),
+    "clip_to": FamilyDomain(_clip_domain, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
 }
 
 #: The names of the library's own primitives and families.
@@ -395,7 +395,7 @@ def domain_of(primitive: Primitive) -> Domain:
 
 
 def declare_domain(
-    primitive: Callable[..., Primitive] | Primitive, domain: Domain | Family
+    primitive: Callable[..., Primitive] | Primitive, domain: Domain | FamilyDomain
 ) -> None:
     """Enter the domain of a primitive into the table, or that of a family: what `family` returned.
 
@@ -409,7 +409,7 @@ def declare_domain(
     """
     if isinstance(primitive, Primitive) and isinstance(domain, Domain):
         DOMAINS[primitive.name] = domain
-    elif isinstance(domain, Family) and (name := family_name(primitive)):
+    elif isinstance(domain, FamilyDomain) and (name := family_name(primitive)):
         FAMILIES[name] = domain
     else:
         raise TypeError(

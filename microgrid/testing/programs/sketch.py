@@ -21,9 +21,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from ...core.primitive import Primitive
 from .domains import CONDITION, REAL, Domain, Interval
-from .source import Program, python_call, source_of
+from .source import SourceProgram, python_call, source_of
 
-__all__ = ["Options", "draw_program"]
+__all__ = ["Recipe", "draw_program"]
 
 # How far any input may move from a program's point without meeting a kink, a jump or a pole. What
 # a first-order look finds so near is held off twice as far, for the curvature that it misses.
@@ -54,7 +54,7 @@ OFF_KINK = 0.5  # from an input that is at a kink to one that is not
 
 
 @dataclass(frozen=True)
-class Options:
+class Recipe:
     """What a program may be made of, and how large it may be."""
 
     row: SearchStrategy[tuple[Primitive, Domain]]
@@ -67,12 +67,12 @@ class Options:
 
 
 @dataclass(eq=False)
-class _Node:
+class _Member:
     """An input, constant, condition or result, with its numbers at the point and its neighbours."""
 
     numbers: list[float]
     write: Callable[..., str] | None = None  # its Python, of its operands'; an input has a name
-    operands: tuple[_Node, ...] = ()
+    operands: tuple[_Member, ...] = ()
 
     def __post_init__(self) -> None:
         here = self.numbers[0]
@@ -89,7 +89,7 @@ class _Unfit(Exception):
 
 
 @st.composite
-def draw_program(draw: DrawFn, options: Options) -> Program:
+def draw_program(draw: DrawFn, options: Recipe) -> SourceProgram:
     """Draw a program."""
     sketch = _Sketch(draw, options)
     size = draw(st.integers(1, options.max_size))
@@ -98,7 +98,7 @@ def draw_program(draw: DrawFn, options: Options) -> Program:
             draw(_node(sketch))
     if not sketch.results:
         reject()
-    return Program(sketch.source())
+    return SourceProgram(sketch.source())
 
 
 @st.composite
@@ -115,13 +115,13 @@ class _Sketch:
     after still fits. An input's number is free until its first use, and then made to suit.
     """
 
-    def __init__(self, draw: DrawFn, options: Options) -> None:
+    def __init__(self, draw: DrawFn, options: Recipe) -> None:
         self.draw, self.options = draw, options
         count = draw(st.integers(options.min_inputs, options.max_inputs))
         self.inputs = [self.input(i, self.number(USUAL_INPUT + i / 2)) for i in range(count)]
         self.free = set(self.inputs)
-        self.results: list[_Node] = []
-        self.used: set[_Node] = set()
+        self.results: list[_Member] = []
+        self.used: set[_Member] = set()
 
     def try_node(self, draw: DrawFn) -> None:
         """Draw a primitive and its operands; keep the result if it is fit."""
@@ -137,11 +137,11 @@ class _Sketch:
             self.results.append(result)
             self.used.update(operands, *[operand.operands for operand in operands])
 
-    def operands(self, primitive: Primitive, domain: Domain) -> list[_Node]:
+    def operands(self, primitive: Primitive, domain: Domain) -> list[_Member]:
         intervals = domain.intervals
         if domain.several:
             intervals *= self.draw(st.integers(1, MOST_OPERANDS))
-        operands: list[_Node] = []
+        operands: list[_Member] = []
         to_come = sum(not interval.held for interval in intervals)
         depends = False
         for interval in intervals:
@@ -158,7 +158,7 @@ class _Sketch:
                 operands.append(operand)
         return operands
 
-    def operand(self, domain: Domain, interval: Interval, may_be_constant: bool) -> _Node:
+    def operand(self, domain: Domain, interval: Interval, may_be_constant: bool) -> _Member:
         """Draw an input, an earlier result or a constant that fits into an interval."""
         way = self.draw(WAYS)
         if way == "constant" and may_be_constant and self.options.constants:
@@ -171,12 +171,12 @@ class _Sketch:
         node = among[self.draw(INDICES) % len(among)]
         return self.settle(node, domain, interval) if node in self.free else node
 
-    def fits(self, interval: Interval, node: _Node) -> bool:
+    def fits(self, interval: Interval, node: _Member) -> bool:
         x = node.numbers[0]
         margin = max(self.margin(interval), CURVATURE * node.reach)
         return node in self.free or (x in interval and interval.from_edge(x) >= margin)
 
-    def settle(self, node: _Node, domain: Domain, interval: Interval) -> _Node:
+    def settle(self, node: _Member, domain: Domain, interval: Interval) -> _Member:
         """Return an input in place of a free one, with a number that suits its first use."""
         i = self.inputs.index(node)
         x = self.fold(node.numbers[0], interval)
@@ -212,18 +212,18 @@ class _Sketch:
         """Return a number that is the same at the point and at all its neighbours."""
         return [x] + [float(x)] * (2 * self.options.max_inputs if self.options.smooth else 0)
 
-    def input(self, i: int, x: float) -> _Node:
+    def input(self, i: int, x: float) -> _Member:
         numbers = self.at_rest(x)
         if self.options.smooth:
             numbers[2 * i + 1] -= RADIUS
             numbers[2 * i + 2] += RADIUS
-        return _Node(numbers)
+        return _Member(numbers)
 
-    def constant(self, interval: Interval) -> _Node:
+    def constant(self, interval: Interval) -> _Member:
         x = self.fold(self.number(USUAL_CONSTANT), interval)
-        return _Node(self.at_rest(x), write=lambda: repr(x))
+        return _Member(self.at_rest(x), write=lambda: repr(x))
 
-    def condition(self) -> _Node:
+    def condition(self) -> _Member:
         """Draw two numbers to compare, so far apart that the neighbours compare alike."""
         anywhere = Domain(REAL, REAL)
         left = self.operand(anywhere, REAL, may_be_constant=True)
@@ -232,9 +232,9 @@ class _Sketch:
         if self.options.smooth and gap <= CURVATURE * (left.reach + right.reach):
             raise _Unfit
         numbers: list[float] = list(map(operator.gt, left.numbers, right.numbers))
-        return _Node(numbers, "{} > {}".format, (left, right))
+        return _Member(numbers, "{} > {}".format, (left, right))
 
-    def result(self, primitive: Primitive, domain: Domain, operands: list[_Node]) -> _Node:
+    def result(self, primitive: Primitive, domain: Domain, operands: list[_Member]) -> _Member:
         """Return a primitive's result, if it is smooth and not large."""
         xs = [operand.numbers[0] for operand in operands]
         reach = CURVATURE * max(operand.reach for operand in operands)
@@ -251,7 +251,7 @@ class _Sketch:
             numbers = [primitive(*xs) for xs in zip(*rows, strict=True)]
         except OverflowError:
             raise _Unfit from None
-        node = _Node(numbers, partial(python_call, primitive), tuple(operands))
+        node = _Member(numbers, partial(python_call, primitive), tuple(operands))
         if self.options.exact:
             self.require_exact(primitive, numbers[0])
         # The first node is kept however large: else a primitive of large numbers would have none.
@@ -276,7 +276,7 @@ class _Sketch:
         inputs += idle[: max(self.options.min_inputs - len(inputs), 0)]
         names = {node: f"x{i}" for i, node in enumerate(inputs)}
 
-        def write(node: _Node) -> str:
+        def write(node: _Member) -> str:
             if node in names or node.write is None:
                 return names[node]
             return node.write(*map(write, node.operands))
@@ -289,9 +289,9 @@ class _Sketch:
         return source_of([names[node] for node in inputs], lines, point)
 
 
-def _ancestors(node: _Node) -> set[_Node]:
+def _ancestors(node: _Member) -> set[_Member]:
     """Return a node and all that it depends on."""
-    found: set[_Node] = set()
+    found: set[_Member] = set()
     stack = [node]
     while stack:
         node = stack.pop()

@@ -11,10 +11,10 @@ from typing import Any
 from ... import functional
 from ...core.primitive import Primitive
 
-__all__ = ["Program", "python_call", "source_of"]
+__all__ = ["SourceProgram", "python_call", "source_of"]
 
 
-class Program:
+class SourceProgram:
     """A function and a point, held as Python source that can be pasted and run.
 
     Calling it calls the source's `program`, on whatever its operations take: floats, Fractions,
@@ -26,7 +26,7 @@ class Program:
     Raises:
         ValueError: the source does not define these.
 
-    >>> program = Program('''
+    >>> program = SourceProgram('''
     ... def program(x0):
     ...     t0 = 2.0 * x0
     ...     return t0
@@ -44,8 +44,8 @@ class Program:
         function, point = names.get("program"), names.get("point")
         if not callable(function) or not isinstance(point, tuple):
             raise ValueError(
-                f"a Program's source defines `program`, a function, and `point`, a tuple, got\n"
-                f"{self.source}"
+                "a SourceProgram's source defines `program`, a function, and `point`, a tuple, "
+                f"got\n{self.source}"
             )
         self.function: Callable[..., object] = function
         self.point: tuple[float, ...] = point
@@ -56,7 +56,7 @@ class Program:
         return self.function(*inputs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Program) and self.source == other.source
+        return isinstance(other, SourceProgram) and self.source == other.source
 
     def __hash__(self) -> int:
         return hash(self.source)
@@ -65,14 +65,14 @@ class Program:
         return self.source
 
     def __repr__(self) -> str:
-        return f'Program("""\n{self.source}\n""")'
+        return f'SourceProgram("""\n{self.source}\n""")'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))  # at once: a printer would indent the lines of the source
 
 
 def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[float, ...]) -> str:
-    """Return the source of a `Program` from the names of its inputs and its assignments.
+    """Return the source of a `SourceProgram` from the names of its inputs and its assignments.
 
     >>> print(source_of(["x0"], ["t0 = -x0"], (1.0,)))
     def program(x0):

@@ -47,7 +47,7 @@ from microgrid.compiler import lowers
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.trace import Traced
 from microgrid.compiler.training import programs, steps, trainer
-from microgrid.compiler.training.stretch import Stretch
+from microgrid.compiler.training.stretch import EpochStretch
 from microgrid.fitting.trainer import Trainer
 from microgrid.nn import ACTIVATIONS
 from tests.search import usual
@@ -911,7 +911,7 @@ WATCHERS = {
 @contextmanager
 def ctrl_c_in_call(number):
     """Interrupt a native training from another thread, in one of its calls."""
-    begun, own, calls = threading.Event(), Stretch.run, itertools.count(1)
+    begun, own, calls = threading.Event(), EpochStretch.run, itertools.count(1)
 
     def run(self, *given):
         if next(calls) == number:
@@ -927,7 +927,7 @@ def ctrl_c_in_call(number):
     gc.disable()  # Python loses a Ctrl-C that comes while it collects what was left by other tests
     thread.start()
     try:
-        with patch.object(Stretch, "run", run):
+        with patch.object(EpochStretch, "run", run):
             yield
     finally:
         gc.enable()

@@ -27,13 +27,13 @@ from microgrid import (
     topological_order,
 )
 from microgrid.compiler.program import Program
-from microgrid.drawing.colours import LINE, Scale
+from microgrid.drawing.colours import LINE, ColourScale
 from microgrid.drawing.graphs import graph as drawing_graph
 from microgrid.drawing.graphs.modules import homes_of
 from microgrid.drawing.graphs.plan import LONG
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.names import all_names, models_of, names_of
-from microgrid.drawing.stepper.steps import Steps
+from microgrid.drawing.stepper.steps import Moments
 from tests.drawing.test_drawing import (
     HOSTILE,
     SVG,
@@ -159,7 +159,7 @@ def test_every_value_has_one_name_in_pictures_steps_paths_and_formulas(root):
         not value.is_constant for value in names
     )
     if any(not value.parents and not value.is_constant for value in names):
-        shown = Steps(root).names
+        shown = Moments(root).names
         assert shown == list(names.values())
     for value in (value for value in names if not value.is_constant):
         assert explain(root, value).names == names
@@ -249,7 +249,7 @@ def test_without_gradients_there_are_no_colours():
 
 def test_any_gradient_has_a_colour_or_none():
     grads = [1.0, None, math.nan, math.inf, Fraction(-(10**9999)), 0]
-    scale = Scale(grads)
+    scale = ColourScale(grads)
     assert scale.largest == 1.0
     assert [scale.ground(grad) is None for grad in grads] == [
         False,
@@ -283,7 +283,7 @@ def luminance(colour):
 
 @given(st.floats(1e-6, 1.0))
 def test_numbers_are_legible_on_every_colour_and_signs_differ_in_grey(size):
-    above, below = (luminance(Scale([1.0]).ground(sign * size)) for sign in (1, -1))
+    above, below = (luminance(ColourScale([1.0]).ground(sign * size)) for sign in (1, -1))
     assert above > below
     assert (below + 0.05) / 0.05 > 4.5  # black on it
     assert all(1.05 / (luminance(colour) + 0.05) > 3 for colour in LINE.values())  # it on white

@@ -23,7 +23,7 @@ from microgrid.drawing.formulas.partials import Spaced, write_partials
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.stepper.exploration import STATIC
 from microgrid.drawing.stepper.recomputing import listing
-from microgrid.drawing.stepper.steps import Steps
+from microgrid.drawing.stepper.steps import Moments
 from microgrid.drawing.unnumbered import Unnumbered
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
@@ -123,7 +123,7 @@ def test_the_shares_add_up_to_the_very_gradients_that_backward_leaves(program):
         with pytest.raises((ArithmeticError, ValueError)):
             explore(root)
         return
-    steps = Steps(root)
+    steps = Moments(root)
     n, m = len(steps.order), len(steps.edges)
     numbers = steps.numbers()
     gradients, sums = numbers[n : 2 * n], numbers[2 * n + 2 * m :]
@@ -138,7 +138,7 @@ def test_the_shares_add_up_to_the_very_gradients_that_backward_leaves(program):
 @given(programs(smooth=False))
 def test_every_value_and_every_share_has_a_step_in_the_order_of_backward(program):
     root = program(*map(Value, program.point))
-    steps = Steps(root)
+    steps = Moments(root)
     order = topological_order(root)
     forward = [order[step.node] for step in steps.steps if step.edge is None]
     assert forward == [value for value in order if not value.is_constant] + [root]
