@@ -27,7 +27,9 @@ default_role = "py:obj"
 autodoc_default_options = {"members": True, "member-order": "bysource", "no-value": True}
 napoleon_custom_sections = [("Raises when called", "params_style")]
 # What `interop` is for, where it is not installed: its pages need no more than the names.
-autodoc_mock_imports = [name for name in ("sklearn",) if find_spec(name) is None]
+autodoc_mock_imports = [
+    name for name in ("safetensors", "sklearn", "torch") if find_spec(name) is None
+]
 autodoc_type_aliases = {"Scalar": "float | Value"}
 python_use_unqualified_type_names = True
 add_module_names = False

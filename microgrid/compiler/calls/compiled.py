@@ -23,6 +23,7 @@ from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..loops.listing import LoopProgram
 from ..native.kernel import ArrayKernel
+from ..native.pointers import Pointers
 from ..native.rows import common_shape
 from ..passes import optimize_graph
 from ..program import Program
@@ -289,6 +290,52 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
             return entry.kernel.text.ir()
         name = getattr(self, "__name__", "f")
         return c_source(entry.program, entry.shared_inputs, self.reduce, name)
+
+    @property
+    def address(self) -> int:
+        """The address of a C function, `double f(double, …)`, that computes what a call does.
+
+        It is for functions of plain numbers that return one, and lives as long as this does. A
+        `Value` from outside is the constant that it is now. Any thread may call it, without Python.
+
+        Raises:
+            TypeError: the function takes or returns something else, or has shared arguments or a
+                sum over rows.
+        """
+        return self.pointers().of_numbers
+
+    @property
+    def ctypes(self) -> Callable[..., float]:
+        """The function at `address` for ctypes: for Numba, and for SciPy's `LowLevelCallable`.
+
+        Raises:
+            TypeError: as for `address`.
+        """
+        return self.pointers().function()
+
+    def pointers(self) -> Pointers:
+        """Return the machine code as functions of C, of which `address` and `ctypes` are one.
+
+        Raises:
+            TypeError: as for `address`.
+
+        >>> import microgrid
+        >>> f = microgrid.compile(lambda x, y: x * y)
+        >>> f.pointers().count, f.ctypes(2.0, 3.0)
+        (2, 6.0)
+        """
+        entry = None
+        if not (self.shared or self.reduce or self.parameters.is_open):
+            call = Arguments((0.0,) * len(self.parameters.names), {}, self.parameters)
+            entry = self._find(call.key) or self._compile(call)
+        if entry is None or type(entry.template) is not int:
+            raise TypeError(
+                "a function of C takes single numbers and returns one; none can share arguments or "
+                f"add up rows, got {self!r}"
+            )
+        if entry.pointers is None:
+            entry.pointers = Pointers(entry.kernel)
+        return entry.pointers
 
     def _current(self) -> Entry:
         """Return the latest entry; compile for plain numbers if there is none yet."""

@@ -14,6 +14,7 @@ from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, NOTHING, ArrayKernel
 from ..native.memory import empty
+from ..native.pointers import Pointers
 from ..native.rows import DOUBLE, PIECE
 from ..program import Program
 from .outs import is_ready
@@ -30,7 +31,8 @@ class Entry:
 
     `kernel` computes each number once that the program returns, and `template` says where they are
     in what f returned. `captured` are leaves from outside that became constants, with the data that
-    they had at a time: `clock`. `fill` makes what f returns of the outputs.
+    they had at a time: `clock`. `fill` makes what f returns of the outputs. `pointers` are the same
+    as functions of C.
     """
 
     program: Program
@@ -40,6 +42,7 @@ class Entry:
     captured: tuple[Value, ...] = ()
     clock: int = 0
     fill: Fill = field(init=False)
+    pointers: Pointers | None = None  # once they are asked for
 
     def __post_init__(self) -> None:
         self.fill = filler(self.template)
