@@ -8,13 +8,13 @@ Where the prediction is a list (but for `cross_entropy`) the loss is the mean ov
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import SupportsIndex, overload
 
 from .core.array_rules import Numeric
-from .core.primitive import as_operand, locate, why_single
+from .core.primitive import as_operand, equal, locate, why_single
 from .core.sequences import (
     entries,
     instead_of,
@@ -203,13 +203,15 @@ def _require_class(target: SupportsIndex, count: int) -> int:
 
 
 def _cross_entropy_at(index: Value, xs: Sequence[Number]) -> Number:
-    """Return the cross-entropy of logits, of which the right one has a traced index."""
-    ends = [*[index <= i for i in range(len(xs) - 1)], 1.0]  # whether it is none of the later ones
-    right = xs[-1]
-    for end, x in [*zip(ends, xs, strict=True)][-2::-1]:
-        right = where(end, x, right)
-    is_right = [ends[0], *[where(before, 0.0, end) for before, end in pairwise(ends)]]
-    return logsumexp([where(c, 0.0, x - right) for c, x in zip(is_right, xs, strict=True)])
+    """Return the cross-entropy of logits, of which the right one has a traced index.
+
+    Of an index that is none it is nan: there Python raises.
+    """
+    are_right = [equal(index, float(i)) for i in range(len(xs))]
+    right: Number = math.nan
+    for is_right, x in zip(are_right[::-1], xs[::-1], strict=True):
+        right = where(is_right, x, right)
+    return logsumexp([where(c, 0.0, x - right) for c, x in zip(are_right, xs, strict=True)])
 
 
 def _elementwise(
