@@ -48,10 +48,13 @@ class ArrayTemplate:
 
     outputs: list[int]
     places: NDArray[np.int64]
-    _all: NDArray[np.int64] = field(init=False)  # the output of each entry
+    _all: slice | NDArray[np.int64] = field(init=False)  # the output of each entry
 
     def __post_init__(self) -> None:
-        self._all = np.array(self.outputs, int)[self.places]
+        self._all = entries = np.array(self.outputs, int)[self.places].reshape(-1)
+        first = int(entries[0]) if len(entries) else 0
+        if np.array_equal(entries, np.arange(first, first + len(entries))):
+            self._all = slice(first, first + len(entries))  # which are copied as a whole
 
     def fill(self, outputs: Sequence[Any]) -> NDArray[np.generic]:
         """Return the array of outputs, with the dimensions of their rows before its own."""
@@ -59,7 +62,8 @@ class ArrayTemplate:
             return np.empty(self.places.shape)
         if isinstance(outputs, Sums):
             sums = empty(self.places.shape)
-            return outputs.array.take(self._all, out=sums, mode="clip")  # or it makes a copy first
+            sums.reshape(-1)[:] = outputs.array[self._all]
+            return sums
         entries = [outputs[k] for k in self.outputs]
         shape = np.shape(entries[0])
         if not shape:  # single numbers, which are no arrays to stack
