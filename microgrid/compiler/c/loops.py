@@ -225,12 +225,15 @@ class LoopBody:
             self._load(source, begin.plus([each[k] for each in run.strides], indices))
             for k, (source, begin) in enumerate(zip(run.label, begins, strict=True))
         ]
-        result = lower_term(emitter, family.op, total, terms)
-        assert isinstance(result, Variable)
-        last = emitter.pending.pop()
-        assert result is last
-        mark_used(emitter.pending, last.operands)
-        body = [*self._define(emitter), f"{total.name} = {last.expression()};"]
+        body = []
+        for k in range(0, len(terms), run.width):
+            result = lower_term(emitter, family.op, total, terms[k : k + run.width])
+            assert isinstance(result, Variable)
+            last = emitter.pending.pop()
+            assert result is last
+            mark_used(emitter.pending, last.operands)
+            body += [*self._define(emitter), f"{total.name} = {last.expression()};"]
+            emitter.pending = []
         return _nest(body, run.counts, indices)
 
     # ---- numbers and where they are

@@ -43,7 +43,7 @@ def c_source(
         reduce: "sum", "mean" or None.
         name: the function's name; it is changed where C does not allow it.
         in_loops: whether families are arrays, and loops go over them; None where that pays, as in
-            kernels.
+            kernels, and over the turns of what recurs.
 
     Raises:
         TypeError: a primitive has no lowering.
@@ -167,7 +167,9 @@ def _loops(
     """Return the body of a function in loops; None where they do not pay, or are not asked for."""
     if in_loops is False:
         return None
-    found = families_of(drop_unused(program), shared, written, totals, anyway=in_loops is True)
+    found = families_of(
+        drop_unused(program), shared, written, totals, anyway=in_loops is True, narrow=True
+    )
     return LoopBody(found, shared, written, totals) if found else None
 
 

@@ -392,7 +392,11 @@ class _StageWriter(_Reader):
                 strides = [each[k] for each in run.strides]
                 index = self.combine(strides, inner, scope, computed), more
                 terms.append(self.load(run.label[k], index, block, scope))
-            results.append(self.emitter.vector(lower_term(self.emitter, op, total, terms)))
+            for k in range(0, len(terms), run.width):
+                total = self.emitter.vector(
+                    lower_term(self.emitter, op, total, terms[k : k + run.width])
+                )
+            results.append(total)
         return results
 
     def keep(self, family: Family, tile: Tile) -> None:

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,21 +198,25 @@ class _Finder:
 
     def add_plain(self, op: Primitive, slots: list[int]) -> None:
         """Divide steps of a level among families, by those of their operands."""
+        if len(slots) == 1:  # as most are where much is irregular, or goes from turn to turn
+            read = self.steps[slots[0] - self.first][1]
+            pairs = [(int(self.family[x]), int(self.position[x])) for x in read]
+            if op.name in COMMUTATIVE:
+                pairs.sort(key=itemgetter(0))
+            found = tuple([source for source, _ in pairs])
+            accesses = tuple([Affine(place, ()) for _, place in pairs])
+            self._enter(op, slots, (), (Run((), (), found),), False, found, accesses)
+            return
         operands = np.array([self.steps[slot - self.first][1] for slot in slots], np.int64)
         sources, positions = self.family[operands], self.position[operands]
         if op.name in COMMUTATIVE:
             sources, positions = _turn(sources, positions)
         members = np.array(slots)
-        keys = np.column_stack([sources, self.kind[members]])
-        if (keys == keys[0]).all():
-            parts = [np.arange(len(slots))]
-        else:
-            _, which = np.unique(keys, axis=0, return_inverse=True)
-            which = which.ravel()
-            parts = [(which == k).nonzero()[0] for k in range(int(which.max()) + 1)]
-            parts.sort(key=lambda part: int(part[0]))
-        for part in parts:
-            label = tuple(sources[part[0]].tolist())
+        parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for i, key in enumerate(zip(*sources.T.tolist(), self.kind[members].tolist(), strict=True)):
+            parts[key].append(i)
+        for key, part in parts.items():
+            label = key[:-1]
             self._add(op, (Run((), (), label),), False, label, members[part], positions[part])
 
     def add_lists(self, op: Primitive, slots: list[int]) -> None:
@@ -245,33 +251,54 @@ class _Finder:
         positions: Whole,
     ) -> None:
         """Enter steps as an array, of a family or of a few, each of which is a nest of loops."""
-        order = np.lexsort(positions.T[::-1])
-        members, positions = members[order], positions[order]
-        items = find_runs(np.zeros((len(members), 1), int), positions)
-        nests = [run.counts for run, _ in items]
-        if len(items) > MOST_PIECES:
-            nests = [(len(members),)]
-        number, begin = CONSTANTS + 1 + len(self.families), 0
-        self.family[members], self.position[members] = number, np.arange(len(members))
+        nests: list[tuple[int, ...]] = [()]
+        if len(members) > 1:
+            order = np.lexsort(positions.T[::-1])
+            members, positions = members[order], positions[order]
+            items = find_runs(np.zeros((len(members), 1), int), positions)
+            nests = [run.counts for run, _ in items]
+            if len(items) > MOST_PIECES:
+                nests = [(len(members),)]
+        begin, number = 0, None
         for counts in nests:
-            part = slice(begin, begin + int(np.prod(counts)))
+            part = slice(begin, begin + prod(counts))
+            accesses = tuple([access(column, counts) for column in positions[part].T])
             slots = members[part].tolist()
-            is_shared = self.shared.issuperset(sources) and slots[0] < self.uses.first_copy
-            family = Family(
-                number, op, slots, counts, runs, has_start, sources,
-                tuple([access(column, counts) for column in positions[part].T]),
-                self.uses.kinds[slots[0]], access(self.place[slots], counts), is_shared, begin,
-            )  # fmt: skip
+            given = op, slots, counts, runs, has_start, sources, accesses
+            number = self._enter(*given, begin, number)
             begin = part.stop
-            if is_shared:
-                self.shared.add(number)
-            self.families.append(family)
+
+    def _enter(
+        self,
+        op: Primitive,
+        slots: list[int],
+        counts: tuple[int, ...],
+        runs: tuple[Run, ...],
+        has_start: bool,
+        sources: tuple[int, ...],
+        accesses: tuple[Access, ...],
+        first: int = 0,
+        number: int | None = None,
+    ) -> int:
+        """Enter a family, into an array of its own if none is given; return the array."""
+        number = number or CONSTANTS + 1 + len(self.families)
+        is_shared = self.shared.issuperset(sources) and slots[0] < self.uses.first_copy
+        places = access(self.place[slots], counts)
+        family = Family(
+            number, op, slots, counts, runs, has_start, sources, accesses,
+            self.uses.kinds[slots[0]], places, is_shared, first,
+        )  # fmt: skip
+        if is_shared:
+            self.shared.add(number)
+        self.family[slots], self.position[slots] = number, range(first, first + len(slots))
+        self.families.append(family)
+        return number
 
 
 def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
-    """Put the factors of each product, or terms of a sum, in the order of their families."""
-    order = np.argsort(sources, axis=1, kind="stable")
-    return np.take_along_axis(sources, order, 1), np.take_along_axis(positions, order, 1)
+    """Put the two factors of each product, or terms of a sum, in the order of their families."""
+    swap = (sources[:, 0] > sources[:, 1])[:, None]
+    return np.where(swap, sources[:, ::-1], sources), np.where(swap, positions[:, ::-1], positions)
 
 
 Lists = tuple[tuple[Sequence[int], ...], Sequence[int]]  # see `lists_of`

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, groupby, repeat
+from itertools import accumulate, groupby, islice, repeat
 from math import prod
 
 import numpy as np
@@ -24,7 +24,17 @@ from ..passes import lists_of
 from ..program import Program, expression
 from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, find_families
 from .rolling import join_turns
-from .runs import Access, Affine, Item, Whole, access, find_runs, one_by_one, read_run
+from .runs import (
+    Access,
+    Affine,
+    Item,
+    Whole,
+    access,
+    find_cycle,
+    find_runs,
+    one_by_one,
+    read_run,
+)
 
 __all__ = ["Listing", "LoopProgram"]
 
@@ -32,8 +42,6 @@ SHORT = 60  # operations: a program is read as it is
 LEAST_OPERANDS = 4  # of steps, for each that the listing in loops has
 MOST_WRITTEN = 80  # characters of a family inside another one's line
 MOST_ENTRIES = 8  # of a table, before an ellipsis
-MOST_ITEMS = 4  # that repeat together in a list of inputs or results
-LEAST_TIMES = 3  # that they do
 SUM, FOLD, PRODUCT, POWER, ATOM = range(5)  # how tightly an expression holds together
 LEVELS = {  # of the result, and the least ones of its operands
     **dict.fromkeys(["+", "-"], (SUM, SUM, FOLD)),
@@ -148,11 +156,9 @@ class Listing:
     def _has_one_reader(self, family: Family) -> bool:
         """Return whether a family is read once, by one other, in the loops that compute it."""
         own = family.positions
-        readers = [
-            (reader, positions)
-            for reader, positions in self.readers[family.number]
-            if len(self.arrays[family.number]) == 1 or np.isin(positions, own).any()
-        ]
+        readers = self.readers[family.number]
+        if len(self.arrays[family.number]) > 1:
+            readers = list(islice((x for x in readers if np.isin(x[1], own).any()), 2))
         return (
             len(readers) == 1
             and family.number not in self.home[list(self.program.outputs), 0]
@@ -171,16 +177,18 @@ class Listing:
             read = [self._refer(*next(operands), [*variables, *within], loops) for _ in run.label]
             if not family.is_list:
                 return _apply(family.op, read)
-            is_term = not within and len(read) == 1
-            factors = [_enclose(x, PRODUCT if len(read) == 1 else ATOM) for x in read]
+            if run.width > 1:
+                factors = [_enclose(x, ATOM) for x in read]
+                places = range(0, len(read), run.width)
+                read = [("·".join(factors[k : k + run.width]), FOLD) for k in places]
+            if not within:
+                terms += read
+                continue
             folds = "".join(f"{SIGNS.get(name, name)}_{x} " for x in within)
-            terms.append(read[0] if is_term else (folds + "·".join(factors), FOLD))
+            text = _enclose(_combine(name, read), FOLD if run.width > 1 else PRODUCT)
+            terms.append((folds + text, FOLD))
         terms += [self._refer(*rest, variables, loops) for rest in operands]
-        if len(terms) == 1:
-            return terms[0]
-        if SIGNS.get(name) == "Σ":
-            return " + ".join(_enclose(term, FOLD) for term in terms), SUM
-        return f"{name}({', '.join(text for text, _ in terms)})", ATOM
+        return _combine(name, terms)
 
     def _refer(
         self, source: int, positions: Whole, variables: Sequence[str], loops: dict[str, int]
@@ -276,6 +284,15 @@ class Listing:
             yield f"({text}{_write_loops(loops)})" if loops else text
 
 
+def _combine(name: str, terms: Sequence[Written]) -> Written:
+    """Return what the terms of a list come to."""
+    if len(terms) == 1:
+        return terms[0]
+    if SIGNS.get(name) == "Σ":
+        return " + ".join(_enclose(term, FOLD) for term in terms), SUM
+    return f"{name}({', '.join(text for text, _ in terms)})", ATOM
+
+
 def _apply(op: Primitive, operands: Sequence[Written]) -> Written:
     """Return an operation on expressions, of which some need parentheses."""
     if op.name == "dot":
@@ -300,12 +317,7 @@ def _find_groups(items: Sequence[Item], homes: Whole) -> list[Group]:
     groups: list[Group] = []
     k = 0
     while k < len(items):
-        times, each = max(
-            [(_count_repeats(items, k, each), each) for each in range(2, MOST_ITEMS + 1)],
-            key=lambda pair: pair[0] * pair[1],
-        )
-        if times < LEAST_TIMES:
-            times, each = 1, 1
+        times, each = find_cycle(items, k)
         group, period = [], begins[k + each] - begins[k]
         for i in range(k, k + each):
             counts = (*[times] * (times > 1), *items[i][0].counts)
@@ -315,20 +327,6 @@ def _find_groups(items: Sequence[Item], homes: Whole) -> list[Group]:
         groups.append((times, group))
         k += times * each
     return groups
-
-
-def _count_repeats(items: Sequence[Item], begin: int, each: int) -> int:
-    """Return how often a few items, from one on, are there in a row, evenly far apart."""
-    times, first = 1, None
-    for k in range(begin + each, len(items) - each + 1, each):
-        pairs = zip(items[k - each : k], items[k : k + each], strict=True)
-        step = [
-            np.subtract(y, x).tolist() if run == other else None for (run, x), (other, y) in pairs
-        ]
-        if None in step or step != (first or step):
-            break
-        times, first = times + 1, step
-    return times
 
 
 def _shape_of(families: Sequence[Family]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ and lists that go through the families of all turns go through the one in a loop
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -35,7 +35,7 @@ from .partition import recurs
 from .repeats import COLUMNS as POSITIONS
 from .repeats import CONSTANTS as ANY
 from .repeats import FEWEST_TURNS, STEPS, Repeat, Scale, find_repeats
-from .runs import Access, Affine, Table, access, nest_runs, read_run
+from .runs import Access, Affine, Table, access, join_cycles, nest_runs, read_run
 from .steps import Steps
 
 __all__ = ["families_of", "join_turns"]
@@ -51,8 +51,12 @@ def families_of(
     written: Sequence[int],
     totals: Sequence[int],
     anyway: bool = False,
+    narrow: bool = False,
 ) -> Families | None:
     """Return the families of what a kernel, or a function in C, computes.
+
+    Turns of few steps have families of few members: as a kernel they are better written step by
+    step, with what goes from turn to turn in registers, but not to be read.
 
     Args:
         program: what to compute.
@@ -60,31 +64,33 @@ def families_of(
         written: the positions of the outputs to write for each row.
         totals: the positions of the outputs to add up over the rows.
         anyway: whether to return them even where loops do not pay, for which there is None else.
+        narrow: whether to return those of such turns as well.
     """
+    recurring = recurs(program, shared_inputs)
     program = divide(program, trees_alone=True)
     is_shared = find_shared(program, shared_inputs)
     whole, uses = _copy_outputs(program, is_shared, written, totals)
-    found = find_families(whole, uses, shared_inputs, anyway)
+    narrow = narrow and recurring
+    found = find_families(whole, uses, shared_inputs, anyway or narrow)
     if not found:
         return None
     rolled = found._replace(families=join_turns(found.families))
-    has_turns = rolled.families is not found.families
-    if anyway or (_pay(rolled) and (has_turns or not recurs(program, shared_inputs))):
-        return rolled
-    return None
+    turns = max([x.counts[0] for x in rolled.families if x.repeat is not None], default=1)
+    pays = (narrow or _pay(rolled, turns)) and (turns > 1 or not recurring)
+    return rolled if anyway or pays else None
 
 
-def _pay(found: Families) -> bool:
+def _pay(found: Families, turns: int) -> bool:
     """Return whether loops over families pay.
 
     They do not where families are small. Where few operands are in lists or sums, loops are quicker
     to compile, but take longer to run, as straight-line code keeps more in registers: they pay only
-    where that is very long.
+    where that, which is a turn of loops over time, is very long.
     """
     operands = count_operands(found.program)
     plain = sum([family.count_plain() for family in found.families])
     are_small = len(found.families) * LEAST_OPERANDS > operands
-    return not are_small and (2 * plain <= operands or operands >= LONG)
+    return not are_small and (2 * plain <= operands or operands // turns >= LONG)
 
 
 def _copy_outputs(
@@ -161,7 +167,8 @@ class _Loops:
                 numbers += [index or 0, _base(at)]
         kinds_of, sizes = np.array(counts, np.int64).reshape(-1, 2).T
         steps = Steps(kinds_of, sizes, np.arange(len(spaces)))
-        self.repeats = find_repeats(steps, np.array(spaces), np.array(numbers), SCALE)
+        found = find_repeats(steps, np.array(spaces), np.array(numbers), SCALE)
+        self.repeats = [x for x in map(self._begin_with_array, found) if x.turns >= FEWEST_TURNS]
         self.turns: list[range] = []
         while self.repeats:
             self.turns = [self._turns_together(repeat) for repeat in self.repeats]
@@ -169,6 +176,13 @@ class _Loops:
             if all(good):
                 break
             self.repeats = [x for x, is_good in zip(self.repeats, good, strict=True) if is_good]
+
+    def _begin_with_array(self, repeat: Repeat) -> Repeat:
+        """Return what repeats from where an array begins, not amid its families."""
+        begin, period, turns = repeat
+        while self.index[self.order[begin].number] != begin:
+            begin += 1
+        return Repeat(begin, period, turns - (begin > repeat.begin))
 
     def _turns_together(self, repeat: Repeat) -> range:
         """Return the turns that read from one and the same array, wherever what they read moves."""
@@ -210,8 +224,9 @@ class _Loops:
             number, places = inside[i]
             period = self.repeats[number].period
             for step in range(period):
-                each = [_rename(self.order[k], arrays) for k in places[step::period]]
-                joined.append(_join(each, number, self.sizes[each[0].number]))
+                family = _join([self.order[k] for k in places[step::period]], arrays)
+                size = self.sizes[family.number]
+                joined.append(replace(family, repeat=number, turn_size=size))
             i = places.stop
         return [_nest_lists(family) for family in joined]
 
@@ -237,7 +252,7 @@ def _move(at: Access, by: int) -> Access:
     return Table(tuple([x + by for x in at.positions]))
 
 
-def _rename(family: Family, arrays: dict[int, tuple[int, int]]) -> Family:
+def _rename(family: Family, arrays: Mapping[int, tuple[int, int]]) -> Family:
     """Return a family that is in an array, and reads from arrays."""
     homes = [arrays.get(source, (source, 0)) for source in family.sources]
     names = iter(homes)
@@ -250,22 +265,24 @@ def _rename(family: Family, arrays: dict[int, tuple[int, int]]) -> Family:
     )  # fmt: skip
 
 
-def _join(turns: Sequence[Family], repeat: int, size: int) -> Family:
+def _join(turns: Sequence[Family], arrays: Mapping[int, tuple[int, int]]) -> Family:
     """Return the family of all turns of a loop, of the families of each."""
-    family = turns[0]
+    family = _rename(turns[0], arrays)
     counts = (len(turns), *family.counts)
 
-    def over_time(accesses: Sequence[Access]) -> Access:
-        at = _shape(accesses[0])
+    def over_time(first: Access, bases: Sequence[int]) -> Access:
+        at = _shape(first)
         within = read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
-        return access(np.add.outer([_base(x) for x in accesses], within).ravel(), counts)
+        return access(np.add.outer(bases, within).ravel(), counts)
 
-    return replace(
-        family, repeat=repeat, turn_size=size, counts=counts,
-        slots=[slot for each in turns for slot in each.slots],
-        accesses=[over_time(x) for x in zip(*[each.accesses for each in turns], strict=True)],
-        places=over_time([each.places for each in turns]),
-    )  # fmt: skip
+    accesses = []
+    for k, at in enumerate(family.accesses):
+        homes = [arrays.get(each.sources[k], (0, 0)) for each in turns]
+        bases = [_base(x.accesses[k]) + by for x, (_, by) in zip(turns, homes, strict=True)]
+        accesses.append(over_time(at, bases))
+    places = over_time(family.places, [_base(each.places) for each in turns])
+    slots = [slot for each in turns for slot in each.slots]
+    return replace(family, counts=counts, slots=slots, accesses=accesses, places=places)
 
 
 def _nest_lists(family: Family) -> Family:
@@ -279,7 +296,7 @@ def _nest_lists(family: Family) -> Family:
         label = tuple(zip(run.label, map(_shape, ats), strict=True))
         items.append((run._replace(label=label), tuple(map(_base, ats))))
     runs, found = [], []
-    for run, base in nest_runs(items):
+    for run, base in join_cycles(nest_runs(items)):
         runs.append(run._replace(label=tuple([source for source, _ in run.label])))
         found += [(source, _move(at, by)) for (source, at), by in zip(run.label, base, strict=True)]
     found += zip(family.sources[-1:], accesses, strict=False)  # what the list starts from

@@ -17,11 +17,16 @@ __all__ = [
     "Table",
     "Whole",
     "access",
+    "find_cycle",
     "find_runs",
+    "join_cycles",
     "nest_runs",
     "one_by_one",
     "read_run",
 ]
+
+MOST_ITEMS = 8  # that repeat together
+LEAST_TIMES = 3  # that they do
 
 Whole = NDArray[np.int64]
 
@@ -33,11 +38,18 @@ class Run(NamedTuple):
         counts: the number of turns of each loop, the outermost first; a single entry has none.
         strides: for each loop, how far each position moves from turn to turn.
         label: what all entries have in common.
+        terms: how many terms of a list an entry is, each of as many positions.
     """
 
     counts: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     label: Any
+    terms: int = 1
+
+    @property
+    def width(self) -> int:
+        """Return how many positions a term has."""
+        return len(self.label) // self.terms
 
 
 Item = tuple[Run, tuple[int, ...]]  # a run, and the positions that it begins at
@@ -50,8 +62,8 @@ def find_runs(labels: Whole, positions: Whole) -> list[Item]:
 
     >>> for run in find_runs(np.zeros((4, 1), int), np.array([[3], [5], [7], [0]])):
     ...     print(run)
-    (Run(counts=(3,), strides=((2,),), label=(0,)), (3,))
-    (Run(counts=(), strides=(), label=(0,)), (0,))
+    (Run(counts=(3,), strides=((2,),), label=(0,), terms=1), (3,))
+    (Run(counts=(), strides=(), label=(0,), terms=1), (0,))
     """
     items, count = [], len(positions)
     if count > 1:
@@ -85,7 +97,7 @@ def nest_runs(items: list[Item]) -> list[Item]:
             step = _difference(items, end)
             while end < len(items) and items[end][0] == run and _difference(items, end) == step:
                 end += 1
-            run = Run((end - begin, *run.counts), (step, *run.strides), run.label)
+            run = run._replace(counts=(end - begin, *run.counts), strides=(step, *run.strides))
         joined.append((run, base))
         begin = end
     return joined if len(joined) == len(items) else nest_runs(joined)
@@ -93,6 +105,50 @@ def nest_runs(items: list[Item]) -> list[Item]:
 
 def _difference(items: list[Item], i: int) -> tuple[int, ...]:
     return tuple([x - y for x, y in zip(items[i][1], items[i - 1][1], strict=True)])
+
+
+def join_cycles(items: Sequence[Item]) -> list[Item]:
+    """Join single entries that repeat, a few in turn and evenly far apart: an entry is a cycle.
+
+    >>> entries = [(Run((), (), (k % 2,)), (k // 2,)) for k in range(6)]
+    >>> join_cycles(entries)
+    [(Run(counts=(3,), strides=((1, 1),), label=(0, 1), terms=2), (0, 0))]
+    """
+    joined: list[Item] = []
+    begin = 0
+    while begin < len(items):
+        times, each = find_cycle(items, begin)
+        cycle, after = items[begin : begin + each], items[begin + each : begin + 2 * each]
+        if times == 1 or any(run.counts for run, _ in cycle):
+            joined.append(items[begin])
+            begin += 1
+            continue
+        base, later = [tuple([x for _, at in some for x in at]) for some in (cycle, after)]
+        step = tuple([y - x for x, y in zip(base, later, strict=True)])
+        label = tuple([x for run, _ in cycle for x in run.label])
+        joined.append((Run((times,), (step,), label, each), base))
+        begin += times * each
+    return joined
+
+
+def find_cycle(items: Sequence[Item], begin: int) -> tuple[int, int]:
+    """Return how often how many items are there in a row, from one on, evenly far apart."""
+    found = [(_count_repeats(items, begin, each), each) for each in range(2, MOST_ITEMS + 1)]
+    enough = [(times, each) for times, each in found if times >= LEAST_TIMES]
+    return max(enough, key=lambda pair: pair[0] * pair[1], default=(1, 1))
+
+
+def _count_repeats(items: Sequence[Item], begin: int, each: int) -> int:
+    times, first = 1, None
+    for k in range(begin + each, len(items) - each + 1, each):
+        pairs = zip(items[k - each : k], items[k : k + each], strict=True)
+        step = [
+            np.subtract(y, x).tolist() if run == other else None for (run, x), (other, y) in pairs
+        ]
+        if None in step or step != (first or step):
+            break
+        times, first = times + 1, step
+    return times
 
 
 class Affine(NamedTuple):
@@ -122,6 +178,8 @@ def access(positions: Whole, counts: Sequence[int]) -> Access:
     >>> access(np.array([5, 6, 8, 9]), (2, 2)), access(np.array([1, 1, 1, 4]), (4,))
     (Affine(base=5, strides=(3, 1)), Table(positions=(1, 1, 1, 4)))
     """
+    if len(positions) == 1:  # as most are where much is irregular
+        return Affine(int(positions[0]), (0,) * len(counts))
     lattice = positions.reshape(tuple(counts))
     first = (0,) * lattice.ndim
     strides = []

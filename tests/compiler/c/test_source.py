@@ -29,12 +29,15 @@ from microgrid import Primitive, Value, grad, hessian, value_and_grad
 from microgrid.compiler import Program, compile
 from microgrid.compiler.c.source import c_source
 from microgrid.compiler.ir.machine import Machine
+from microgrid.compiler.loops.listing import LoopProgram
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of
 from microgrid.testing.strategies import programs
+from tests.compiler.loops.test_repeats import adam, bodies, lotka_volterra, network, smoothing
+from tests.compiler.loops.test_repeats import traced as of_recurrence
 from tests.compiler.sequences import sequences
 from tests.compiler.structured import structured
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
@@ -530,6 +533,51 @@ def test_a_network_in_c_is_as_long_whatever_its_size_but_for_its_weights(tmp_pat
     # sums of a few numbers of size 1
     expected = [[y.data for y in predict(row.tolist())] for row in rows]
     assert np.abs(got - expected).max() <= ULPS * 32 * math.ulp(1.0)
+
+
+RECURRENCES = {lotka_volterra: 15, adam: 25, bodies: 20, smoothing: 200, network: 40}
+
+
+@pytest.fixture(scope="module")
+def recurring(tmp_path_factory):
+    """Return recurrences and their gradients as programs, and what they give step by step."""
+    programs = [
+        of_recurrence(transform(loop(turns)[0]), loop(turns)[1])
+        for loop, turns in RECURRENCES.items()
+        for transform in (lambda f: lambda *xs: [f(*xs)], grad)
+    ]
+    texts = [c_source(p, (), None, f"f{i}", in_loops=False) for i, p in enumerate(programs)]
+    c = library(tmp_path_factory.mktemp("recurring"), texts, flags=["-O0", *WITH_LOOPS])
+    random = np.random.default_rng(6)
+    rows = [random.uniform(0.2, 1.0, size=(3, len(p.inputs))) for p in programs]
+    return [
+        (p, own, each_row(c[f"f{i}"], own, len(p.outputs)))
+        for i, (p, own) in enumerate(zip(programs, rows, strict=True))
+    ]
+
+
+@needs_c
+def test_a_recurrence_in_c_is_loops_over_time_with_the_bits_of_its_steps(recurring, tmp_path):
+    texts = [c_source(p, (), None, f"f{i}") for i, (p, *_) in enumerate(recurring)]
+    assert all("for (int t = 0; t < " in text for text in texts)
+    c = library(tmp_path, texts, flags=["-O0", *WITH_LOOPS])
+    for i, (program, rows, expected) in enumerate(recurring):
+        assert_same(program, rows, each_row(c[f"f{i}"], rows, len(program.outputs)), expected)
+
+
+@pytest.mark.parametrize("loop", [lotka_volterra, smoothing])
+def test_the_source_and_the_listing_of_a_recurrence_do_not_grow_with_its_turns(loop):
+    def count_lines(turns):
+        f, count = loop(turns)
+        program = of_recurrence(grad(f), count)
+        return len(c_source(program, (), None, "f").splitlines()), listed(program)
+
+    def listed(program):
+        listing = repr(LoopProgram.of(program))
+        assert "for t in " in listing
+        return len(listing.splitlines())
+
+    assert count_lines(RECURRENCES[loop]) == count_lines(RECURRENCES[loop] + 6)
 
 
 # ---- sums and means over rows
