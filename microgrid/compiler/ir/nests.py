@@ -393,9 +393,8 @@ class _StageWriter(_Reader):
                 index = self.combine(strides, inner, scope, computed), more
                 terms.append(self.load(run.label[k], index, block, scope))
             for k in range(0, len(terms), run.width):
-                total = self.emitter.vector(
-                    lower_term(self.emitter, op, total, terms[k : k + run.width])
-                )
+                added = lower_term(self.emitter, op, total, terms[k : k + run.width])
+                total = self.emitter.vector(added)
             results.append(total)
         return results
 
