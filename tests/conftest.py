@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from importlib.abc import MetaPathFinder
 
 import pytest
 from hypothesis import Phase, settings
@@ -27,7 +28,21 @@ def pytest_configure(config):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     cache = getattr(config, "cache", None)
     if sys.dont_write_bytecode and cache:
-        sys.pycache_prefix, sys.dont_write_bytecode = str(cache.mkdir("bytecode")), False
+        sys.meta_path.insert(0, _OwnBytecode(str(cache.mkdir("bytecode"))))
+
+
+class _OwnBytecode(MetaPathFinder):
+    """Finds nothing, but has the bytecode of the tests and of the package kept in a folder.
+
+    That of libraries stays where it was put when they were installed.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def find_spec(self, name, path, target=None):
+        own = name.partition(".")[0] in ("microgrid", "tests")
+        sys.pycache_prefix, sys.dont_write_bytecode = self.folder if own else None, not own
 
 
 def pytest_collection_finish():
