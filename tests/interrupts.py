@@ -48,14 +48,14 @@ def traversed(function, is_watched, event="line"):
     return signalled(function, (), is_watched, event).points
 
 
-def spread(points, count=25):
-    """Return about so many of many points in the default run, twelve times as many in the CI.
+def spread(points, count=10):
+    """Return about so many of many points in the default run, thirty times as many in the CI.
 
     They are spread evenly, and not by a step that a loop of so many lines would share. The thorough
     profile has all of them.
     """
     if LONG:
-        count = points if THOROUGH else 12 * count
+        count = points if THOROUGH else 30 * count
     if points <= count:
         return range(points)
     return sorted({int(i * points / (count + 0.618)) for i in range(count)} | {points - 1})

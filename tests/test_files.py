@@ -526,7 +526,7 @@ def test_an_exception_at_any_line_of_a_save_leaves_whole_files(name, suffix, thi
     uncut = failing(save, -1, watched, MemoryError)
     begins = path.read_bytes()[:4]
     path.write_bytes(OLD)
-    points = one_of_each_line(uncut, 8)
+    points = one_of_each_line(uncut, 5)
     if suffix == "gif":  # each takes seconds, as all of matplotlib is looked at
         points = points[:: max(1, len(points) // 8)]
     for point in points:

@@ -139,13 +139,14 @@ def test_the_classes_take_what_micrograds_take():
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)]]
+    ("count", "width", "seed"),
+    [(50, 8, 0), *[pytest.param(100, 16, seed, marks=pytest.mark.slow) for seed in (0, 1, 2)]],
 )
-def test_the_demo_notebook_separates_the_moons(seed):
-    X, y = moons(100, noise=0.1, seed=seed)
+def test_the_demo_notebook_separates_the_moons(count, width, seed):
+    X, y = moons(count, noise=0.1, seed=seed)
     y = [2 * label - 1 for label in y]
-    model = MLP(2, [16, 16, 1], seed=seed)
-    assert len(model.parameters()) == 337
+    model = MLP(2, [width, width, 1], seed=seed)
+    assert len(model.parameters()) == width * (width + 5) + 1
 
     def loss():
         inputs = [list(map(Value, row)) for row in X]

@@ -1179,10 +1179,10 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("option", ["", ", progress=True", ", progress=False"])
 @pytest.mark.parametrize("before", ["", WITHOUT_TQDM], ids=["with tqdm", "without tqdm"])
-def test_into_a_pipe_nothing_is_written(option, before):
-    assert run(PROGRESS.format(before=before, option=option)) == ("", "")
+def test_into_a_pipe_nothing_is_written(before):
+    options = ["", ", progress=True", ", progress=False"]
+    assert run("".join(PROGRESS.format(before=before, option=each) for each in options)) == ("", "")
 
 
 def test_without_an_output_it_trains():

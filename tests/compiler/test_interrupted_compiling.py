@@ -78,7 +78,7 @@ def expected(kind):
 @functools.cache
 def points_of(kind, cut=signalled):
     run = cut(First(kind).call, () if cut is signalled else -1, is_watched)
-    return one_of_each_line(run, 8)
+    return one_of_each_line(run, 5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,7 +155,7 @@ def test_what_native_steps_hand_over_is_of_one_step(cut):
         take(steps, count)
         states.append(state(steps))
     nowhere = () if cut is signalled else -1
-    for point in one_of_each_line(cut(begun()[1], nowhere, is_watched), 12):
+    for point in one_of_each_line(cut(begun()[1], nowhere, is_watched), 6):
         steps, call = begun()
         cut(call, {point} if cut is signalled else point, is_watched)
         assert state(steps) == states[steps.optimizer.steps], point
@@ -167,7 +167,7 @@ def test_what_native_steps_hand_over_is_of_one_step(cut):
 @pytest.mark.parametrize("cut", [signalled, failing])
 def test_what_traces_a_model_leaves_its_parameters_numbers(cut):
     nowhere = () if cut is signalled else -1
-    for point in one_of_each_line(cut(lambda: steps_of(Line()), nowhere, is_watched), 8):
+    for point in one_of_each_line(cut(lambda: steps_of(Line()), nowhere, is_watched), 5):
         model = Line()
         call = functools.partial(steps_of, model)
         cut(call, {point} if cut is signalled else point, is_watched)

@@ -187,7 +187,7 @@ def test_after_ctrl_c_nobody_works_on_and_the_next_call_is_right(cut):
     share(Calls(), 6, 3)
     first = cut(lambda: share(Calls(), 6, 3), () if cut is signalled else -1, is_watched)
     stopped = 0
-    for point in one_of_each_line(first, 12):
+    for point in one_of_each_line(first, 6):
         calls = Calls()
         run = cut(
             lambda calls=calls: share(calls, 6, 3),
@@ -210,7 +210,7 @@ def test_after_ctrl_c_in_a_shared_call_the_next_one_is_right(eager):
     is_watched = in_files_of(threads, rows)
     f(x)
     stopped = 0
-    for point in one_of_each_line(signalled(lambda: f(x), (), is_watched), 12):
+    for point in one_of_each_line(signalled(lambda: f(x), (), is_watched), 6):
         run = signalled(lambda: f(x), {point}, is_watched)
         stopped += run.result is None
         assert run.result in (None, expected), point

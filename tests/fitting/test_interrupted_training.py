@@ -139,7 +139,7 @@ def points_of(compile, watchers, cut=signalled):
     Training(compile, watchers)()  # what is made once is made now
     nowhere = () if cut is signalled else -1
     run = cut(Training(compile, watchers).call(), nowhere, is_watched)
-    return one_of_each_line(run, 4 if compile else 12)
+    return one_of_each_line(run, 3 if compile else 6)
 
 
 @watchers
@@ -169,7 +169,7 @@ def test_ctrl_c_at_any_line(apart, compile, watchers):
 def test_ctrl_c_at_any_instruction(compile):
     ends = []
     Training(compile)()
-    points = spread(traversed(Training(compile).call(), is_watched, "opcode"), 4)
+    points = spread(traversed(Training(compile).call(), is_watched, "opcode"), 2)
     for point in points[:: len(points) // 300 + 1]:
         training = Training(compile)
         run = signalled(training.call(), {point}, is_watched, "opcode")
@@ -455,7 +455,7 @@ def test_ctrl_c_leaves_the_lock_of_all_bars_free(monkeypatch):
             taken.append(point)
 
     work()
-    for point in spread(traversed(work, is_of_a_bar), 20):
+    for point in spread(traversed(work, is_of_a_bar), 8):
         signalled(work, {point}, is_of_a_bar)
         taken = []
         thread = threading.Thread(target=take, daemon=True)

@@ -260,7 +260,7 @@ def test_a_mode_is_off_after_a_signal_at_any_point(blocks, event):
         return (here(code) or of_the_package(code)) and code.co_name != "<lambda>"
 
     count = traversed(blocks, is_watched, event)
-    points, cut = spread(count, 100), 0
+    points, cut = spread(count, 40), 0
     for point in points:
         run = signalled(blocks, {point, point + point % 5}, is_watched, event)
         cut += isinstance(run.error, KeyboardInterrupt)

@@ -36,7 +36,7 @@ from microgrid.drawing.formulas import meanings, notation
 from microgrid.drawing.formulas.spelling import identifier, latex_name, short_names
 from microgrid.testing import strategies
 from tests.formulas import FAMILY_FORMULAS, FORMULAS
-from tests.search import usual
+from tests.search import LONG, usual
 
 DIGITS = 80
 # What is left of the digits after cancellation, in programs of moderate numbers.
@@ -828,7 +828,7 @@ def test_a_graph_with_2_to_the_100_paths_is_a_hundred_lines_at_most():
     ],
 )
 def test_a_deep_graph_has_a_formula(step):
-    root = repeated(step, 3000)
+    root = repeated(step, 3000 if LONG else 1200)  # deeper than calls may nest
     shown = formula(root)
     assert len(str(shown)) < 20_000
     assert bool(shown.left_out) == ("more parts: max_terms=None" in str(shown))

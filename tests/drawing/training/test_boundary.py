@@ -157,7 +157,17 @@ def test_a_model_may_answer_in_any_form(kind):
 
 @cache
 def pictured(model):
-    return plot_decision_boundary(model, CORNERS, [0, 1, 0, 1], resolution=5)._repr_png_()
+    """Return what is drawn: of each region, line and point its corners and its colours."""
+    (axes,) = plot_decision_boundary(model, CORNERS, [0, 1, 0, 1], resolution=5).figure.axes
+    return [
+        (
+            [path.vertices.tolist() for path in drawn.get_paths()],
+            np.asarray(drawn.get_offsets()).tolist(),
+            drawn.get_facecolor().tolist(),
+            drawn.get_edgecolor().tolist(),
+        )
+        for drawn in axes.collections
+    ]
 
 
 def of_two_classes(x):
