@@ -85,7 +85,8 @@ class GradientReport:
     def failure(self) -> str:
         """Return the text of the error: what is wrong, and what is to blame.
 
-        >>> verdict = Verdict("∂f/∂x", "x", 1, "reverse", "wrong", claimed=2, measured=3, bound=0.1)
+        >>> verdict = DerivativeVerdict(
+        ...     "∂f/∂x", "x", 1, "reverse", "wrong", claimed=2, measured=3, bound=0.1)
         >>> print(GradientReport("f", (verdict,)).failure())
         gradients of f: 1 wrong
         <BLANKLINE>
