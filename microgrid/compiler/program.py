@@ -48,8 +48,8 @@ class Program:
         return v2
     >>> program(0.0, 1.0), len(program)
     ([1.0], 2)
-    >>> program.names(), program.step_at(2), program.operands_at(3), program.constant_at(3)
-    (['x', 'y', 'v1', 'v2'], (Primitive('*'), (0, 1)), (2,), None)
+    >>> program.names(), program.step_at(2), program.constant_at(3)
+    (['x', 'y', 'v1', 'v2'], (Primitive('*'), (0, 1)), None)
     >>> [slot for slot, op, operands in program.walk()]
     [2, 3]
     """
@@ -215,17 +215,6 @@ class Program:
         """
         op, operands = self.step_at(slot) or (None, ())
         return operands[0] if op is CONSTANT else None
-
-    def operands_at(self, slot: int) -> tuple[int, ...]:
-        """Return the slots that a slot is computed from: none for an input or a constant.
-
-        >>> x = Value(2.0)
-        >>> [Program.from_values([x * 3.0], [x]).operands_at(slot) for slot in range(3)]
-        [(), (), (0, 1)]
-        """
-        first = len(self.inputs)
-        op, operands = self.steps[slot - first] if slot >= first else (CONSTANT, ())
-        return () if op is CONSTANT else operands
 
     def names(self) -> list[str]:
         """Return the name of each slot in the listing; that of a constant is its number.

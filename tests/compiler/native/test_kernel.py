@@ -750,7 +750,7 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
     assert len(parts.rows) > 1
     for part in parts.rows:
         assert not part.turns
-        assert sum(len(program.operands_at(slot)) for slot in part.slots) <= 1000
+        assert sum(len(program.step_at(slot)[1]) for slot in part.slots) <= 1000
     assert parts.scratch_size <= 2
     xs = np.linspace(0, 1, 19)
     right = np.array([program(number)[0] for number in xs.tolist()])
