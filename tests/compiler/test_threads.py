@@ -72,7 +72,7 @@ def test_what_is_no_column_of_numbers_is_none_for_threads_either(eager, count, r
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("reduce", REDUCTIONS)
-def test_no_bit_depends_on_the_number_of_threads(eager, reduce, layout):
+def test_no_bit_depends_on_the_number_of_threads(eager, monkeypatch, reduce, layout):
     compiled = {
         count: mg.compile(formulas, shared="a", reduce=reduce, threads=count)
         for count in (1, 2, 3, 8, None)
@@ -82,8 +82,11 @@ def test_no_bit_depends_on_the_number_of_threads(eager, reduce, layout):
         columns = LAYOUTS[layout](*rng.normal(size=(2, count_of_rows)))
         expected = compiled[1](0.5, *columns)
         for count, f in compiled.items():
-            for _ in range(2):  # a first call, and one that knows how long rows take
-                found = f(0.5, *columns)
+            # a first call, and one that knows how long rows take, and converts them piece by piece
+            for largest in (rows.LARGEST, 0):
+                with monkeypatch.context() as patch:
+                    patch.setattr(rows, "LARGEST", largest)
+                    found = f(0.5, *columns)
                 assert all(map(same, found, expected)), (count_of_rows, count)
 
 

@@ -20,7 +20,6 @@ from .objects import LAYOUT, builtin
 from .records import ADDRESS, COUNT, NativeRecord, ir_of
 from .rows import (
     DOUBLE,
-    PIECE,
     CallRows,
     Column,
     Floats,
@@ -28,7 +27,6 @@ from .rows import (
     chunks_of,
     common_shape,
     rows_of,
-    spread,
 )
 
 __all__ = ["NOTHING", "NO_ARRAYS", "ArrayKernel", "Kernel", "driver"]
@@ -248,14 +246,11 @@ class ArrayKernel:
         chunk, team = chunk_of(rows), self.team and self.team_for(rows)
         if not team and run(rows, chunk, numbers, sums, None, *outs, *columns):
             return
-        if rows <= chunk <= PIECE:
-            full = [spread(column, shape) for column in columns]
-            has_run = run(rows, chunk, numbers, sums, None, *outs, *full)
-            assert has_run
+        parts = [rows_of(column, shape) for column in columns]
+        if not team and run(rows, chunk, numbers, sums, None, *outs, *parts):
             return
         lanes = self.text.lane_totals, self.text.machine.width
         flat = [out.reshape(-1) for out in outs]
-        parts = [rows_of(column, shape) for column in columns]
         call = CallRows(run, chunk, numbers, lanes, sums, flat, parts)
         if team:
             team.run(call.compute, rows, chunk)

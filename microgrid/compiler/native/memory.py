@@ -25,7 +25,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGE", "Pool", "empty"]
+__all__ = ["LARGE", "LARGEST", "Pool", "empty"]
 
 LARGE = 2**14  # doubles, 128 KiB: beyond that the system maps fresh memory for each array
 LARGEST = 2**21  # doubles, 16 MiB: more is the system's again at once

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .memory import LARGEST, empty
+
 __all__ = [
-    *("DOUBLE", "PIECE", "Column", "Floats", "CallRows"),
-    *("chunk_of", "chunks_of", "common_shape", "rows_of", "spread"),
+    *("DOUBLE", "PIECE", "CallRows", "Column", "Floats"),
+    *("chunk_of", "chunks_of", "common_shape", "rows_of"),
 ]
 
 LEAST = 512  # rows of a chunk
@@ -99,23 +102,18 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
 
 
 def rows_of(column: Column, shape: tuple[int, ...]) -> object:
-    """Return a column as a number for all rows, or as what has the rows as a slice."""
+    """Return a column as a number for all rows, or as what has the rows as a slice.
+
+    Doubles come of it, unless there are so many that these had better be made piece by piece.
+    """
     if isinstance(column, float) or column.size == 1:
         return float(column if isinstance(column, float) else column.item())
-    if column.shape != shape:
-        column = np.broadcast_to(column, shape)
-    if column.ndim == 1 or column.flags.c_contiguous:
-        return np.asarray(column).reshape(-1)
-    return column.flat
-
-
-def spread(column: Column, shape: tuple[int, ...]) -> Column:
-    """Return a column as a kernel takes it: for few rows, as all of them are converted."""
-    if isinstance(column, float):
-        return column
-    rows = np.empty(shape)
-    rows[...] = column
-    return rows
+    is_in_order = column.shape == shape and (column.ndim == 1 or column.flags.c_contiguous)
+    if prod(shape) <= LARGEST and not (is_in_order and column.dtype is DOUBLE):
+        rows = empty(shape)
+        rows[...] = column
+        return rows.reshape(-1)
+    return np.asarray(column).reshape(-1) if is_in_order else np.broadcast_to(column, shape).flat
 
 
 def _is_of_doubles(rows: object) -> TypeGuard[Floats]:

@@ -26,6 +26,7 @@ from microgrid import MLP, Value
 from microgrid.compiler import Compiled, Program
 from microgrid.compiler.calls.results import Sums, filler
 from microgrid.compiler.ir.machine import this_machine
+from microgrid.compiler.native import rows as native_rows
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
 from tests.search import usual
@@ -186,10 +187,25 @@ def test_any_view_of_any_array_is_computed_as_numpy_does(data):
     ],
     ids=lambda x: str(x.strides),
 )
-def test_arrays_of_more_dimensions_keep_their_places(x):
+@pytest.mark.parametrize("way", ["at once", "piece by piece"])
+def test_arrays_of_more_dimensions_keep_their_places(monkeypatch, way, x):
+    if way == "piece by piece":
+        monkeypatch.setattr(native_rows, "LARGEST", 0)
     assert same(affine(x, 0.5), x * 0.5 + 1.0)
     assert affine(x, 0.5).flags.c_contiguous
     assert affine(x, 0.5).flags.writeable
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("reduce", [None, "sum"])
+def test_columns_that_are_broadcast_at_once_or_piece_by_piece_give_the_same_bits(
+    monkeypatch, reduce, threads
+):
+    f = mg.compile(lambda x, y: mg.sin(x) * y, reduce=reduce, threads=threads)
+    x, y = column(70).astype("f4"), column(50).reshape(50, 1)
+    at_once = f(x, y)
+    monkeypatch.setattr(native_rows, "LARGEST", 0)
+    assert same(f(x, y), at_once)
 
 
 def sum_error(rows):
