@@ -1,0 +1,89 @@
+"""Expressions of SymPy as functions of this library, to differentiate and to compile.
+
+Once this is imported, SymPy's own `lambdify(…, modules="microgrid")` knows the library too.
+`formula(…).sympy()` leads the other way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sympy
+from sympy.printing.pycode import PythonCodePrinter
+from sympy.utilities.lambdify import MODULES
+
+from .. import functional
+
+__all__ = ["lambdify"]
+
+NAMES: dict[str, object] = {
+    **{name: getattr(functional, name) for name in functional.__all__},
+    **{"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan},
+    # as SymPy writes these
+    "copysign": lambda one, x: functional.sign(x),
+    "max": lambda *xs: functional.max(xs),
+    "min": lambda *xs: functional.min(xs),
+}
+MODULES["microgrid"] = (NAMES, {}, {}, ())  # which SymPy looks modules up in, by name
+
+
+class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
+    """Writes choices as `where`, which a compiled function needs in the place of `if`."""
+
+    def _print_Piecewise(self, expr: Any) -> str:
+        text = "nan"
+        for choice, condition in reversed(expr.args):
+            chosen = self._print(choice)
+            text = chosen if condition is sympy.true else self._where(condition, chosen, text)
+        return text
+
+    def _where(self, condition: Any, chosen: str, other: str) -> str:
+        return f"where({self._print(condition)}, {chosen}, {other})"
+
+    def _print_ITE(self, expr: Any) -> str:
+        return f"where({', '.join(map(self._print, expr.args))})"
+
+    def _print_And(self, expr: Any) -> str:
+        text = "True"
+        for condition in expr.args:
+            text = self._where(condition, text, "False")
+        return text
+
+    def _print_Or(self, expr: Any) -> str:
+        text = "False"
+        for condition in expr.args:
+            text = self._where(condition, "True", text)
+        return text
+
+    def _print_Not(self, expr: Any) -> str:
+        return self._where(expr.args[0], "False", "True")
+
+    def _print_sign(self, expr: Any) -> str:
+        return f"sign({self._print(expr.args[0])})"
+
+
+def lambdify(
+    arguments: sympy.Symbol | Sequence[sympy.Symbol], expression: sympy.Expr
+) -> Callable[..., Any]:
+    """Return an expression of SymPy as a function of numbers, `Value`s and traced numbers.
+
+    It is for `grad`, `compile` and the like. Choices become `where`, which computes all that it
+    chooses from: `sympy.lambdify(…, modules="microgrid")` writes `if`, and cannot be compiled then.
+
+    Raises when called:
+        NameError: the expression has a function that the library does not have.
+
+    >>> import sympy
+    >>> from microgrid import compile, grad
+    >>> x, y = sympy.symbols("x y", real=True)
+    >>> f = lambdify([x, y], sympy.Piecewise((sympy.sin(x) * y, x > 0), (y**2, True)))
+    >>> f(-1.0, 3.0), grad(f, argnums=1)(-1.0, 3.0), compile(f)(-1.0, 3.0)
+    (9.0, 6.0, 9.0)
+    """
+    options = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
+    function: Callable[..., Any] = sympy.lambdify(
+        arguments, expression, modules="microgrid", printer=_Printer(options)
+    )
+    return function

@@ -1,0 +1,81 @@
+"""Expressions of SymPy as functions of the library, and the formulas that lead there and back."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given
+
+import microgrid as mg
+from microgrid.drawing import formula
+from microgrid.interop.sympy import lambdify
+from microgrid.testing.strategies import programs
+
+x, y = sympy.symbols("x y", real=True)
+EXPRESSIONS = [
+    sympy.sin(x) * sympy.cos(y) + sympy.tan(x),
+    sympy.exp(x) / (1 + sympy.log(x)),
+    sympy.sqrt(x) + sympy.cbrt(y) + x ** sympy.Rational(2, 7),
+    sympy.asin(x / 2) + sympy.acos(x / 2) + sympy.atan(y) + sympy.atan2(x, y),
+    sympy.sinh(x) + sympy.cosh(y) - sympy.tanh(x * y) + sympy.asinh(x) + sympy.acosh(1 + y),
+    sympy.erf(x) + sympy.erfc(y),
+    sympy.log(x, 2) + sympy.log(y, 10) + sympy.pi * sympy.E**y,
+    sympy.Max(x, y, 1) * sympy.Min(x, 2 * y),
+    sympy.Abs(x - y) + sympy.sign(x - y) * x + sympy.Heaviside(y - x) * y,
+    sympy.floor(x) * y + sympy.ceiling(y) * x + sympy.Mod(x * 3, y),
+    sympy.sec(x) + sympy.cot(y) + sympy.coth(x),
+    sympy.Piecewise((x**2, (x > 0) & (y < 1)), (y**2, ~(x > 3) | (y > 5)), (x, True)),
+    sympy.Piecewise((x, sympy.ITE(x > y, x > 1, y > 1)), (y, True)),
+    sympy.Integer(7) * x**3 - sympy.Rational(1, 3) * x * y + sympy.Float("0.25"),
+]
+POINTS = [(0.75, 0.5), (1.5, 2.25)]
+# SymPy evaluates with 15 digits here; the expressions are a dozen operations on numbers near 1.
+CLOSE = {"rel_tol": 1e-12, "abs_tol": 1e-12}
+
+
+# SymPy's forms cancel digits that the library's keep, such as those of log(1 + exp(x)).
+ROUGH = {"rel_tol": 1e-6, "abs_tol": 1e-6}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+@pytest.mark.parametrize("make", [lambdify, lambda a, e: sympy.lambdify(a, e, modules="microgrid")])
+def test_values_and_slopes_are_sympys(expression, make):
+    f = make([x, y], expression)
+    for point in POINTS:
+        at = dict(zip((x, y), point, strict=True))
+        assert math.isclose(f(*point), float(expression.subs(at)), **CLOSE)
+        if expression.has(sympy.floor, sympy.ceiling):
+            continue  # SymPy leaves their slopes open
+        slopes = mg.grad(f, argnums=(0, 1))(*point)
+        for slope, symbol in zip(slopes, (x, y), strict=True):
+            assert math.isclose(slope, float(expression.diff(symbol).subs(at).doit()), **CLOSE)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_all_can_be_compiled(expression):
+    f = lambdify([x, y], expression)
+    compiled = mg.compile(f)
+    columns = np.array(POINTS).T
+    for result, point in zip(compiled(*columns), POINTS, strict=True):
+        assert math.isclose(result, f(*point), **CLOSE)
+
+
+@given(programs(max_size=6))
+def test_a_formula_leads_to_sympy_and_back(program):
+    inputs = [mg.Value(number, label=f"v{i}") for i, number in enumerate(program.point)]
+    output = program(*inputs)
+    expression = formula(output).sympy()
+    symbols = sorted(expression.free_symbols, key=str)
+    at = {f"v{i}": value.data for i, value in enumerate(inputs)}
+    numbers = [at[str(symbol)] for symbol in symbols]
+    back = sympy.lambdify(symbols, expression, modules="microgrid")
+    assert math.isclose(back(*numbers), output.data, **ROUGH)
+    if symbols:  # what is not chosen may have no value in Python, and is nan in a kernel
+        compiled = mg.compile(lambdify(symbols, expression))
+        assert math.isclose(compiled(*numbers), output.data, **ROUGH)
+
+
+def test_a_function_that_the_library_lacks_is_named():
+    with pytest.raises(NameError, match="besselj"):
+        lambdify(x, sympy.besselj(0, x))(1.0)
