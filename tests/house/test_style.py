@@ -173,7 +173,7 @@ BUDGET = {
     "drawing/training/": 1325,
     "fitting/": 630,
     "guards/": 920,
-    "interop/": 450,
+    "interop/": 470,
     "testing/": 460,
     "testing/conformance/": 1400,
     "testing/conformance/stages/": 1200,
