@@ -134,7 +134,7 @@ class Value(Node):
 
     @property
     def grad(self) -> float:
-        """What `backward` has left here; None where somebody has set it so."""
+        """What `backward` stored here; None if it was set to None."""
         if self.parents and self._walk.done <= graph.clock:
             return type(self._real)() if self._sum is None else self._sum
         return self._grad

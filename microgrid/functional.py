@@ -10,7 +10,7 @@ a primitive of its own (softplus, logsumexp, share), whose slopes are written in
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"
-# A list of floats is one of floats or `Value`s too: what comes of it, the first overload says.
+# A list of floats is one of floats or `Value`s too: the first overload says what it gives.
 
 from __future__ import annotations
 
@@ -315,7 +315,7 @@ def elu_by(alpha: float) -> Row:
 
 @family
 def clip_to(low: float, high: float) -> Row:
-    """`x` held in the closed interval, on all of which the derivative is 1, if it is no point."""
+    """`x` held in the closed interval, where the derivative is 1, unless that is a point."""
     return (
         f"clip({low}, {high})",
         lambda x: type(x)(low) if x < low else type(x)(high) if x > high else x,

@@ -4,7 +4,7 @@ Where the prediction is a list (but for `cross_entropy`) the loss is the mean ov
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"
-# A list of floats is one of floats or `Value`s too: what comes of it, the first overload says.
+# A list of floats is one of floats or `Value`s too: the first overload says what it gives.
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _require_class(target: SupportsIndex, count: int) -> int:
 def _cross_entropy_at(index: Value, xs: Sequence[Number]) -> Number:
     """Return the cross-entropy of logits, of which the right one has a traced index.
 
-    Of an index that is none it is nan: there Python raises.
+    For an index out of range it is nan, where Python raises.
     """
     are_right = [equal(index, float(i)) for i in range(len(xs))]
     right: Number = math.nan

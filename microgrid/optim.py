@@ -218,8 +218,8 @@ class Optimizer:
         """Go on from a `state_dict`, with its options; those that it does not name stay.
 
         Raises:
-            ValueError, TypeError: it is that of another kind or of other parameters, or is as no
-                training leaves it; then nothing is changed.
+            ValueError, TypeError: the state belongs to another kind of optimizer or to other
+                parameters, or no training could have left it; then nothing is changed.
 
         >>> optimizer = SGD([Value(1.0)])
         >>> optimizer.load_state_dict({"lr": 0.5, "steps": 3, "state": [[0.0]]})

@@ -91,7 +91,7 @@ def apply_ufunc(
 
 
 def _require_numbers(ufunc: np.ufunc, inputs: tuple[object, ...], error: TypeError) -> None:
-    """Raise a `TypeError` that names the operand that is no number, if that caused an error."""
+    """Raise a `TypeError` that names the operand that is not a number, if that caused an error."""
     for x in inputs:
         several = isinstance(x, (np.ndarray, list, tuple))
         for item in np.asarray(x, object).ravel().tolist() if several else [x]:

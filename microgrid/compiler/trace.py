@@ -136,7 +136,7 @@ def _refuse(use: str, instead: str) -> Callable[..., NoReturn]:
 
 _KEEP = "leave it in the computation, or return it as one more output"
 
-# What comes of comparing traced numbers: another one. Comparisons of a `Value` give a bool, and a
+# Comparing traced numbers gives another one. Comparisons of a `Value` give a bool, and a
 # type checker wants no less of those of its subclass.
 Comparison: TypeAlias = Any
 

@@ -104,7 +104,7 @@ class Walk:
                 if (last := node._walk) is self:
                     continue
                 if last is not NONE:
-                    node._grad = node.grad  # which it keeps if this walk comes to no end
+                    node._grad = node.grad  # which it keeps if this walk does not finish
                 node._walk = self
                 node._sum = None
                 if node._stamp < now:
@@ -184,7 +184,7 @@ class Node(Arithmetic):
 
     @property
     def grad(self) -> float | None:
-        """What `backward` has left here."""
+        """What `backward` stored here."""
         raise NotImplementedError
 
     def partials(self) -> tuple[float | None, ...]:
@@ -225,7 +225,7 @@ def is_older(node: Node, time: int) -> bool:
 
 
 def was_passed(node: Node) -> bool:
-    """Return whether a `backward` that came to its end has come by a node.
+    """Return whether a `backward` that finished has come by a node.
 
     >>> from microgrid import Value
     >>> x, y = Value(2.0), Value(3.0)
@@ -403,7 +403,7 @@ def zero_grad(leaves: Iterable[Node]) -> None:
     """Set the `grad` of every given `Value` to 0.
 
     Raises:
-        TypeError: it is no list, or there is something else in it.
+        TypeError: it is not a list of Values.
 
     >>> from microgrid import Value
     >>> x = Value(2.0)

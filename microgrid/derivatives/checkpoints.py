@@ -4,9 +4,9 @@ A graph has a node for every operation, and of a long loop that is more than fit
 stretch of it is run and its graph is dropped; what stays are its results and what it started from.
 In the graph of the rest the stretch is one node, and each of its results is a node over it.
 
-The derivative of a stretch is no number but a matrix, with a row for each result and a column for
-each operand. The chain rule multiplies and adds as it always does: a gradient times the partial of
-a result by its stretch is a row vector, these add up in the node of the stretch, and such a sum
+The derivative of a stretch is not a number but a matrix, with a row for each result and a column
+for each operand. The chain rule multiplies and adds as it always does: a gradient times the partial
+of a result by its stretch is a row vector, these add up in the node of the stretch, and such a sum
 times the partial by an operand is an entry of its product with the matrix. That product is what the
 stretch is run again for, once for all of its entries; tangents are pushed forward likewise. If it
 must be a graph it is one more stretch that keeps none. So there are derivatives of any order, and

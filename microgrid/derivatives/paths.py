@@ -68,7 +68,7 @@ def edges_between(output: Value, input: Value) -> dict[Value, list[Link]]:
     Raises:
         RuntimeError: a leaf has changed since it was used.
         ArithmeticError, ValueError: a partial does not exist, as that of sqrt at 0.
-        TypeError: a partial is no number.
+        TypeError: a partial is not a number.
 
     >>> x = Value(3.0)
     >>> y = x * x

@@ -67,7 +67,7 @@ def largest_size(gradients: Iterable[Derivative]) -> float:
 
 
 def _number(x: Derivative) -> float:
-    """Return a gradient as a float: nan if it is no number, infinity of a large `Fraction`."""
+    """Return a gradient as a float: nan if it is not a number, inf of a large `Fraction`."""
     if not isinstance(x, Real):  # None, or the rows of numbers of steps whose graph was not kept
         return nan
     try:

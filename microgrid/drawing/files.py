@@ -23,8 +23,8 @@ def format_of(
     """Return the format that a file has by its suffix; no message lists the rare ones.
 
     Raises:
-        TypeError: it is no path.
-        ValueError: the suffix is that of none, or there is none.
+        TypeError: it is not a path.
+        ValueError: the suffix is missing, or is that of no format.
 
     >>> format_of("curves.PNG", "a picture", ["png", "svg"])
     'png'

@@ -43,7 +43,7 @@ MOST_ON_STACK = 256  # inputs and outputs of a direct call: threads may have lit
 Function = Callable[..., object]
 Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
-ForColumns = TypeVar("ForColumns", covariant=True)  # what comes of a number for columns
+ForColumns = TypeVar("ForColumns", covariant=True)  # what a number becomes for columns
 AnyColumn = TypeVar("AnyColumn", bound=NDArray[np.generic])
 Shared = int | str | Iterable[int | str]
 

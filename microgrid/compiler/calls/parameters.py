@@ -64,7 +64,7 @@ class Parameters:
         return known
 
     def _find(self, place: object) -> Place | None:
-        """Return a place, with its position counted from the first argument; None if it is none."""
+        """Return a place, with its position counted from the first argument, or None."""
         if isinstance(place, str):
             is_known = self.is_open or place in {*self.names, *self._by_name}
             return place if is_known else None

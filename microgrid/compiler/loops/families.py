@@ -308,7 +308,7 @@ def _join_terms(program: Program, uses: Uses) -> tuple[dict[int, Lists], set[int
     """Return long sums that are written as a + b + c + …, and the steps inside of them.
 
     Backpropagation writes such sums, often of products. An inner step has no other use. What is
-    added up over the rows is no list, but one of its terms may be.
+    added up over the rows is not a list, but one of its terms may be.
     """
     first, steps = len(program.inputs), program.steps
     sums = [slot for slot, (op, _) in enumerate(steps, first) if op is add]

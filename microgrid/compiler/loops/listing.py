@@ -330,7 +330,7 @@ def _find_groups(items: Sequence[Item], homes: Whole) -> list[Group]:
 
 
 def _shape_of(families: Sequence[Family]) -> tuple[int, ...]:
-    """Return the counts of the loops that go through an array; its size where it is no lattice."""
+    """Return the counts of the loops that go through an array: its size, unless it is a lattice."""
     size = sum([len(family.slots) for family in families])
     if len(families) == 1:
         return families[0].counts

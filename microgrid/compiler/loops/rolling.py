@@ -63,7 +63,7 @@ def families_of(
         shared_inputs: the slots of the inputs that have one number for all rows.
         written: the positions of the outputs to write for each row.
         totals: the positions of the outputs to add up over the rows.
-        anyway: whether to return them even where loops do not pay, for which there is None else.
+        anyway: whether to return them even where loops do not pay, instead of None.
         narrow: whether to return those of such turns as well.
     """
     recurring = recurs(program, shared_inputs)

@@ -1,4 +1,4 @@
-"""Some epochs of a native training: which examples their steps take, and what came of them."""
+"""Some epochs of a native training: which examples their steps take, and their results."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class EpochStretch:
         return epoch, place + 1, self.task.examples.at(order[start : start + self.size])
 
     def add(self, loss: float, predictions: Sequence[object]) -> None:
-        """Add what came of the next step, which was taken elsewhere."""
+        """Add the result of the next step, which was taken elsewhere."""
         start = self.starts[self.done % len(self.starts)]
         for i, prediction in enumerate(predictions, start=start):
             self.outs[:, i] = flatten(prediction)[0]

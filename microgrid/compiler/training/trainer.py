@@ -66,7 +66,7 @@ class NativeTrainer(Trainer):
     def epochs(
         self, orders: Iterator[tuple[int, Sequence[int]]], bar: Bar
     ) -> Generator[Epoch, None, None]:
-        """Go through all rows in each of the numbered orders; yield what each epoch came to."""
+        """Go through all rows in each of the numbered orders; yield the result of each epoch."""
         while self.native and (some := list(islice(orders, self._epochs_at_once()))):
             stretch = EpochStretch(self.task, self.native, self.columns, some)
             for e in range(len(some)):

@@ -1,4 +1,4 @@
-"""What is drawn of a graph: its operations, whole modules as one, and the part that fits."""
+"""The part of a graph to draw: operations, whole modules as one, and as many values as fit."""
 
 from __future__ import annotations
 

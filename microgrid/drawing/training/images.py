@@ -31,7 +31,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", [*BELOW, "#ffffff", *ABOVE]
 FRAME = "#999999"
 FONT = FontProperties(size=9)
 MOST = 1000  # images: nobody looks at more
-LARGEST = 1e300  # numbers; a range of twice the largest float is none
+LARGEST = 1e300  # numbers; a range of twice the largest float is infinite
 SIDE, GAP, LABEL = 0.8, 0.1, 0.2  # inches: across an image, between two, and down a label
 BAR = 0.75  # inches, across the bar that says how large a number is
 FAINT = 0.1  # of the largest number: what is smaller has no dash

@@ -173,7 +173,7 @@ def _holds(claim: Callable[[float], bool], got: Any) -> bool:
     try:
         # NumPy would make a float of its complex number, with a mere warning.
         return not isinstance(got, complex) and claim(float(got))
-    except (TypeError, ValueError, OverflowError):  # it is no number
+    except (TypeError, ValueError, OverflowError):  # it is not a number
         return False
 
 

@@ -72,7 +72,7 @@ def check(engine: Engine) -> Report:
     An engine that raises, hangs or recurses without end breaks the law in question and no more.
 
     Raises:
-        TypeError: it is no engine: not made of a number, or without `data` or `backward`.
+        TypeError: it is not an engine: not made of a number, or without `data` or `backward`.
 
     >>> from microgrid import Value
     >>> check(Value).failures

@@ -66,7 +66,7 @@ class Finding:
     step: float | None = None
 
     def error(self, claimed: float) -> float:
-        """Return by how much a claimed number is off at least: inf if it is no number.
+        """Return by how much a claimed number is off at least: inf if it is not a number.
 
         >>> Finding(WRONG, measured=2.0, bound=0.25).error(3.0)
         0.75

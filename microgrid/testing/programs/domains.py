@@ -41,7 +41,7 @@ Nearest = Callable[..., "tuple[float, ...] | None"]
 class Interval:
     """The numbers that an operand may be: those between `low` and `high`, and these if `closed`.
 
-    An operand that is `held` is a constant to its primitive, whose partial by it is no derivative.
+    An operand that is `held` is a constant to its primitive, whose partial there is no derivative.
 
     >>> 0.0 in POSITIVE, 0.0 in NOT_NEGATIVE
     (False, True)
@@ -376,7 +376,7 @@ def domain_of(primitive: Primitive) -> Domain:
     """Return the domain of a primitive.
 
     Raises:
-        TypeError: it is no primitive.
+        TypeError: it is not a primitive.
         ValueError: it has none in the table.
 
     >>> domain_of(Primitive.named("log")).contains(0.0)
@@ -400,7 +400,7 @@ def declare_domain(
     """Enter the domain of a primitive into the table, or that of a family: what `family` returned.
 
     Raises:
-        TypeError: it is no primitive with its Domain, and no family with its Family.
+        TypeError: it is not a primitive with its Domain, nor a family with its FamilyDomain.
 
     >>> cubed = Primitive("cubed", lambda x: x * x * x, lambda out, x: (3 * x * x,))
     >>> declare_domain(cubed, Domain(REAL))
@@ -414,7 +414,7 @@ def declare_domain(
     else:
         raise TypeError(
             "declare_domain needs a Primitive and its Domain, or what `family` returned and its "
-            f"Family, got {quote(primitive)} and {quote(domain)}"
+            f"FamilyDomain, got {quote(primitive)} and {quote(domain)}"
         )
 
 

@@ -90,7 +90,7 @@ def source_of(inputs: Sequence[str], lines: Sequence[str], point: tuple[float, .
     return "\n".join([*needed, "", "", text] if needed else [text])
 
 
-# What is no function of `microgrid` by its own name, as Python.
+# What is not a function of `microgrid` by its own name, as Python.
 CALLS = {
     **{name: f"{{}} {name} {{}}" for name in ("+", "-", "*", "/", "//", "%", "**")},
     "neg": "-{}",
