@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import math
 import pickle
+import re
 import sys
 
 import pytest
@@ -77,11 +78,19 @@ def test_a_copy_is_a_history_of_its_own(copied):
 
 
 def test_a_table_has_a_line_for_the_names_and_one_for_each_epoch():
-    table = """\
-epoch    loss      lr
-    1  0.5000  0.1000
-    2  0.2500  0.1000"""
-    assert repr(History(RECORDS)) == str(History(RECORDS)) == table
+    history = History(RECORDS)
+    assert repr(history) == str(history)
+    assert rows(history) == [
+        ["epoch", "loss", "lr"],
+        ["1", "0.5000", "0.1000"],
+        ["2", "0.2500", "0.1000"],
+    ]
+
+
+@pytest.mark.parametrize("history", [History(RECORDS), long(9), long(12345)])
+def test_what_stands_in_a_column_ends_where_its_name_does(history):
+    ends = [[word.end() for word in re.finditer(r"\S+", line)] for line in str(history).split("\n")]
+    assert all(each == ends[0] for each in ends)
 
 
 def test_the_reason_it_ended_stands_below():
@@ -92,9 +101,8 @@ def test_the_reason_it_ended_stands_below():
 
 def test_an_empty_history_prints():
     assert repr(History()) == "epoch  loss"
-    assert repr(History(ended="interrupted in epoch 1")) == (
-        "epoch  loss\nended: interrupted in epoch 1"
-    )
+    ended = History(ended="interrupted in epoch 1")
+    assert repr(ended).splitlines() == ["epoch  loss", "ended: interrupted in epoch 1"]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 19, 20])

@@ -5,6 +5,7 @@ import inspect
 import math
 import operator
 import pickle
+import re
 import struct
 from collections import Counter
 from decimal import Decimal
@@ -333,18 +334,17 @@ def labelled(x, label):
     return x
 
 
-def test_the_listing_has_all_of_the_users_names():
+def test_the_listing_is_python_in_the_users_names():
     def f(speed, time):
         way = labelled(speed * time, "way")
         return labelled(way.exp(), "growth") + 1.0
 
-    assert repr(traced(f)) == (
-        "program(speed, time):  # 3 operations\n"
-        "    way = speed * time\n"
-        "    growth = exp(way)\n"
-        "    v1 = growth + 1.0\n"
-        "    return v1"
-    )
+    text = repr(traced(f))
+    exec(f"def {text}", names := {"exp": math.exp})
+    assert names["program"](2.0, 3.0) == math.exp(6.0) + 1.0
+    assert [*inspect.signature(names["program"]).parameters] == ["speed", "time"]
+    assert re.findall(r"^    (\w+) = ", text, re.MULTILINE) == ["way", "growth", "v1"]
+    assert "# 3 operations" in text
 
 
 def test_the_listing_calls_parts_of_arguments_by_their_paths():

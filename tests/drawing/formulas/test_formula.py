@@ -761,13 +761,18 @@ def test_a_formula_of_a_network_is_short_and_says_what_is_left_out(widths, rows)
 
 def test_what_is_long_and_shared_is_named_once():
     u = microgrid.tanh(a * b + c * x + y)
-    shown = formula(u * u + u * z)
-    assert str(shown) == "v5**2 + z*v5\nwhere v5 = tanh(a*b + c*x + y)"
+    root = u * u + u * z
+    shown = formula(root)
+    whole, where = str(shown).splitlines()
     assert shown.parts == {"v5": "tanh(a*b + c*x + y)"}
-    assert shown.latex == (
-        r"\begin{aligned} & v_{5}^{2} + z\,v_{5} \\ "
-        r"\text{where}\quad v_{5} &= \tanh\left(a\,b + c\,x + y\right) \end{aligned}"
-    )
+    assert where == f"where v5 = {shown.parts['v5']}"
+    numbers = {value.label: value.data for value in (a, b, c, x, y, z)} | {"tanh": math.tanh}
+    v5 = eval(shown.parts["v5"], numbers)
+    assert eval(whole, numbers | {"v5": v5}) == pytest.approx(root.data, rel=1e-15)
+    assert str(shown).count("tanh") == shown.latex.count(r"\tanh") == 1
+    assert shown.latex.count("v_{5}") == 3
+    assert r" \\ \text{where}\quad v_{5} &= \tanh\left(" in shown.latex
+    assert balanced(shown.latex)
 
 
 def test_a_part_has_the_users_name():

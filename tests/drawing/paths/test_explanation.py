@@ -473,11 +473,9 @@ def test_a_path_that_does_not_fit_has_its_factors_below_and_its_middle_left_out(
 
 def test_a_fraction_too_long_to_print_is_rounded():
     x = Value(Fraction(10**9, 10**9 + 1))
-    assert str(explain(x * x, x, most=1)).splitlines() == [
-        "∂L/∂x1 ≈ 2, the sum over 2 paths",
-        "  ≈1  x1 →₁ L(*)    = ≈1",
-        "  ≈1  1 other path",
-    ]
+    first, path, other = str(explain(x * x, x, most=1)).splitlines()
+    assert first.startswith("∂L/∂x1 ≈ 2, ")
+    assert path.split()[0] == other.split()[0] == path.split()[-1] == "≈1"
 
 
 def texts(found):

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+import textwrap
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -624,17 +625,21 @@ def test_a_reproducer_gives_what_was_got(engine):
         assert printed.getvalue().strip() == found.got.partition(":")[0]
 
 
-def test_a_failure_reads_as_a_claim_a_sentence_and_a_program():
-    engine = BROKEN_BY_NAME["HidesNaN"]
-    assert str(report(engine).failures["nan is not hidden"]) == (
-        "nan is not hidden\n"
-        "The operand is no number and the result is one, as every comparison with nan is false: "
-        "write\n`0.0 if x < 0 else x`, whose last branch lets nan through.\n"
-        "\n"
-        "    x = Value(float('nan'))\n"
-        "    y = x.relu()\n"
-        "    print(y.data)  # wanted nan or an error, got 0.0"
-    )
+@named([HidesNaN, micrograd.engine.Value])
+def test_a_failure_reads_as_a_claim_a_sentence_and_a_program(engine):
+    for name, found in report(engine).failures.items():
+        words, program = str(found).split("\n\n", maxsplit=1)
+        claim, *sentence = words.splitlines()
+        assert claim == name
+        assert " ".join(sentence) == found.law.explanation
+        assert max(map(len, sentence)) <= 96
+        assert textwrap.dedent(program) == found.reproducer
+        assert all(line.startswith("    ") for line in program.splitlines())
+
+
+def test_a_program_ends_with_what_is_wanted_and_what_was_got():
+    found = report(HidesNaN).failures["nan is not hidden"]
+    assert found.reproducer.endswith("print(y.data)  # wanted nan or an error, got 0.0")
 
 
 def test_a_report_counts_and_names_what_is_broken_kept_and_not_offered():
