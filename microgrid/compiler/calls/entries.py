@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ...core import graph
 from ...engine import Value
 from ..native.kernel import NO_ARRAYS, NOTHING, ArrayKernel
-from ..native.memory import empty
+from ..native.memory import LARGE, empty
 from ..native.pointers import Pointers
-from ..native.rows import DOUBLE, PIECE
+from ..native.rows import DOUBLE
 from ..program import Program
 from .outs import is_ready
 from .results import Fill, Sums, Template, filler
@@ -160,7 +160,7 @@ def _alike(args: tuple[Any, ...]) -> tuple[tuple[int, ...], list[object]] | None
             if x.dtype is not DOUBLE:
                 if x.dtype.kind not in "biuf":
                     return None
-                x = x.astype(DOUBLE) if x.size <= PIECE else x
+                x = x.astype(DOUBLE) if x.size < LARGE else x
         elif kind is not float:
             if kind not in NUMBERS:
                 return None
