@@ -263,8 +263,9 @@ class ArrayKernel:
         if not rows:
             return np.full(len(self.program.outputs), np.nan if is_mean else 0.0)
         totals: Floats = sums[0]
-        for chunk in sums[1:]:  # a sum along an axis may take another order
-            totals += chunk
+        if len(sums) > 1:
+            for chunk in sums[1:]:  # a sum along an axis may take another order
+                totals += chunk
         if is_mean:
             totals /= rows
         if len(totals) == len(self.program.outputs):

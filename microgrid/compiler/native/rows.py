@@ -96,9 +96,15 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
     Raises:
         ValueError: they are of shapes that do not broadcast.
     """
-    arrays: Sequence[Any] = columns  # that `isinstance` would know takes half of the time
-    shapes = {column.shape for column in arrays if type(column) is not float} - {()}
-    return np.broadcast_shapes(*shapes) if len(shapes) > 1 else shapes.pop() if shapes else ()
+    arrays: Sequence[Any] = columns  # as `isinstance`, which checkers know, takes half of the time
+    shape: tuple[int, ...] = ()
+    for column in arrays:
+        own = () if type(column) is float else column.shape
+        if own != shape:
+            if shape and own:
+                return np.broadcast_shapes(*{x.shape for x in arrays if type(x) is not float})
+            shape = shape or own
+    return shape
 
 
 def rows_of(column: Column, shape: tuple[int, ...]) -> object:
