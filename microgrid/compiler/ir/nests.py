@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
+from itertools import product, zip_longest
 from typing import NamedTuple
 
 from ...core.primitive import Primitive, multiply
@@ -88,16 +88,43 @@ class LoopEmitter(LLVMEmitter):
         self.lines.append(f"  br label %after{number}")
         self.begin(f"after{number}")
 
-    def add_lanes(self, lanes: str, place: str) -> None:
-        """Write that the lanes with rows, which %is.row tells, are added to a number in memory."""
-        reduce, zero = f"@llvm.vector.reduce.fadd.v{self.width}f64", self.constant(0.0)
-        self.declared[reduce] = f"declare double {reduce}(double, {self.type})"
-        bits = f"<{self.width} x i1>"
-        rows = self.line(f"select {bits} %is.row, {self.type} {lanes}, {self.type} {zero}")
-        total = self.line(f"call reassoc double {reduce}(double -0.0, {self.type} {rows})")
-        before = self.line(f"load double, ptr {place}")
-        after = self.line(f"fadd double {before}, {total}")
-        self.lines.append(f"  store double {after}, ptr {place}")
+    def add_lanes(self, vectors: Sequence[str], place: str) -> None:
+        """Write that the lanes with rows are added to numbers in memory, one for each vector.
+
+        The numbers are one after the other, and at most as many as lanes; %is.row tells the lanes.
+        """
+        zero, bits = self.constant(0.0), f"<{self.width} x i1>"
+        rows = [
+            self.line(f"select {bits} %is.row, {self.type} {vector}, {self.type} {zero}")
+            for vector in vectors
+        ]
+        numbers, totals = f"<{len(rows)} x double>", self.sums_of_lanes(rows)
+        before = self.line(f"load {numbers}, ptr {place}, align 8")
+        after = self.line(f"fadd {numbers} {before}, {totals}")
+        self.lines.append(f"  store {numbers} {after}, ptr {place}, align 8")
+
+    def sums_of_lanes(self, vectors: Sequence[str]) -> str:
+        """Return the sum of each vector's lanes, as a vector of these.
+
+        Half of the lanes are added to the others, of two vectors at once, until one is left: that
+        takes fewer steps than one vector after the other, and adds up in the same order.
+        """
+        count, size, width = len(vectors), self.width, self.width
+        while size > 1:
+            size //= 2
+            lower = [k for k in range(2 * width) if k % (2 * size) < size]
+            halves = [
+                [self.shuffle(pair, [k + more for k in lower]) for more in (0, size)]
+                for pair in zip_longest(vectors[::2], vectors[1::2], fillvalue="poison")
+            ]
+            vectors = [self.line(f"fadd {self.type} {one}, {other}") for one, other in halves]
+        return self.shuffle((vectors[0], "poison"), range(count))
+
+    def shuffle(self, pair: Sequence[str], lanes: Sequence[int]) -> str:
+        """Return these lanes of a pair of vectors, which are counted through."""
+        one, other = (f"{self.type} {vector}" for vector in pair)
+        places = ", ".join([f"i32 {lane}" for lane in lanes])
+        return self.line(f"shufflevector {one}, {other}, <{len(lanes)} x i32> <{places}>")
 
 
 class Places(NamedTuple):
@@ -501,9 +528,15 @@ class SumStage(_StageWriter):
 
         zeros = [self.emitter.constant(0.0)] * len(turns)
         totals = self.emitter.loop(0, "%blocks", 1, add_block, zeros)
-        for turn, total in zip(turns, totals, strict=True):
-            index = self.position(self.stage.families[-1].places, tile, turn)
-            self.emitter.add_lanes(total, self.entry("%sums", index, "double", tile.scope))
+        places, width = self.stage.families[-1].places, self.emitter.width
+        left = {self.position(places, tile, x): y for x, y in zip(turns, totals, strict=True)}
+        while left:
+            computed, more = min(left, key=lambda index: index[1])
+            run: list[str] = []  # of what is added to sums that follow one another
+            while len(run) < width and (computed, more + len(run)) in left:
+                run.append(left.pop((computed, more + len(run))))
+            place = self.entry("%sums", (computed, more), "double", tile.scope)
+            self.emitter.add_lanes(run, place)
 
     def prepare(
         self, family: Family, begins: Mapping[Offsets, Sequence[Index]], scope: Scope
