@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import gc
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from microgrid.fitting.examples import Examples
 from microgrid.fitting.task import TrainingTask
 from microgrid.guards.locks import compiling, loading
 from tests.interrupts import failing, one_of_each_line, signalled
+from tests.memory import kept_by
 from tests.threads import PATIENCE, all_at_once, in_a_thread
 
 np = pytest.importorskip("numpy", reason="compiling needs the extra `compile`")
@@ -280,11 +280,6 @@ def test_a_signal_while_numpy_and_llvmlite_are_loaded(runs):
 # ---- memory
 
 
-def resident_bytes():
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 MODEL = mg.MLP(1, [2, 1], seed=0)
 KEPT = Value(1.0)
 FUNCTION, GRADIENT = mg.compile(lambda x, y: mg.sin(x) * y), mg.grad(lambda x: mg.sin(x) * x)
@@ -325,11 +320,11 @@ def refused():
     ],
 )
 def test_what_is_called_again_and_again_keeps_no_memory(call, times):
-    for _ in range(times // 20):
-        call()
-    before = resident_bytes()
-    for _ in range(times):
-        call()
-    kept = resident_bytes() - before
+    def many(times):
+        for _ in range(times):
+            call()
+
+    many(times // 20)
+    kept = kept_by(lambda: many(times), MOST_KEPT)
     print(f"{times} calls keep {kept / 1024:.0f} KiB")
     assert kept < MOST_KEPT

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections import OrderedDict, namedtuple
 from fractions import Fraction
-from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -29,6 +28,7 @@ from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.native import rows as native_rows
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
+from tests.memory import kept_by
 from tests.search import usual
 
 Point = namedtuple("Point", "x y")
@@ -1436,11 +1436,6 @@ def test_a_compiled_function_in_a_class_is_a_method():
     assert line(2.0) == 6.0
 
 
-def resident_bytes():
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_calls_keep_no_memory():
     x, out = np.arange(100.0), np.zeros(100)
@@ -1454,9 +1449,7 @@ def test_calls_keep_no_memory():
                 call()
 
     many(100)
-    before = resident_bytes()
-    many(2000)  # of 7 calls
-    assert resident_bytes() - before < MOST_BYTES_KEPT
+    assert kept_by(lambda: many(2000), MOST_BYTES_KEPT) < MOST_BYTES_KEPT  # of 7 calls
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
@@ -1464,12 +1457,12 @@ def test_functions_that_are_gone_keep_no_memory():
     def compile_one(i):
         assert mg.compile(lambda x: x * float(i) + 1.5)(2.0) == 2.0 * i + 1.5
 
-    for i in range(20):
-        compile_one(i)
-    before = resident_bytes()
-    for i in range(100):
-        compile_one(i)
-    assert resident_bytes() - before < MOST_BYTES_KEPT
+    def compile_many(count):
+        for i in range(count):
+            compile_one(i)
+
+    compile_many(20)
+    assert kept_by(lambda: compile_many(100), MOST_BYTES_KEPT) < MOST_BYTES_KEPT
 
 
 def test_sums_are_numbers_one_by_one_and_arrays_where_arrays_were():

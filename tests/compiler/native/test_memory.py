@@ -13,7 +13,7 @@ import pytest
 import microgrid as mg
 from microgrid.compiler.native import memory
 from microgrid.compiler.native.memory import LARGE, PARTS, Pool
-from tests.compiler.calls.test_compiled import resident_bytes
+from tests.memory import resident_bytes
 from tests.threads import all_at_once
 
 VIEWS = [
