@@ -40,10 +40,72 @@ There is no cycle, and a room holds at most nine files: tests read the imports a
 
 {}
 
+## Words
+
+[The engine's words](engine.md#words) are those of the whole library. Inside it, these mean what is
+said here and nothing else:
+
+{}
+
 ## File by file
 
 {}
 """
+
+# word -> what it means, and the file that it is at home in
+WORDS = {
+    "operand": (
+        "what an operation is applied to: a `Value`, a traced number, a series",
+        "core/primitive.py",
+    ),
+    "mode": ("a block of code in which a thread works differently", "core/modes.py"),
+    "walk": ("the way back through a graph that `backward` takes", "core/graph.py"),
+    "stretch": (
+        "a computation that is one node, and is run again for its derivative",
+        "derivatives/checkpoints.py",
+    ),
+    "structure": ("how nested numbers are put together", "derivatives/trees.py"),
+    "slot": ("the number of an input, a constant or a step of a program", "compiler/program.py"),
+    "step": (
+        "of a program, a primitive applied to slots; of a training, a move of the "
+        "parameters; of a loop, a function that takes a carry on",
+        "compiler/program.py",
+    ),
+    "part": ("steps that are one function of a kernel", "compiler/loops/partition.py"),
+    "family": (
+        "steps that differ in nothing but the positions of their operands; of primitives, "
+        "those that differ in a constant, as `x**3` and `x**4` do",
+        "compiler/loops/families.py",
+    ),
+    "run": ("positions that loops go through", "compiler/loops/runs.py"),
+    "stage": ("families that one nest of loops computes", "compiler/loops/stages.py"),
+    "repeat": (
+        "steps that come again, turn after turn: a loop over time",
+        "compiler/loops/repeats.py",
+    ),
+    "turn": ("one pass through a loop", "compiler/loops/repeats.py"),
+    "tile": ("turns and blocks that are computed at once", "compiler/ir/nests.py"),
+    "block": ("as many rows as a vector has lanes", "compiler/ir/text.py"),
+    "chunk": (
+        "rows that are computed and added up on their own, by one thread",
+        "compiler/native/rows.py",
+    ),
+    "record": (
+        "what machine code is told of a kernel; of a training, what was measured of an epoch",
+        "compiler/native/records.py",
+    ),
+    "entry": ("what was compiled for arguments of one structure", "compiler/calls/entries.py"),
+    "plan": ("the values to draw, and what stands between them", "drawing/graphs/plan.py"),
+    "moment": (
+        "what is seen at once when a page steps through backpropagation",
+        "drawing/stepper/steps.py",
+    ),
+    "law": ("a claim about an engine, and the cases that test it", "testing/conformance/laws.py"),
+    "domain": (
+        "where a primitive is defined, and where it has kinks",
+        "testing/programs/domains.py",
+    ),
+}
 
 
 def name_of(place: Path) -> str:
@@ -119,7 +181,10 @@ def picture() -> Graph:
 def page() -> str:
     """Return the page: a sentence for each file at the top, each room, and each file in a room."""
     inside = [f"### `{name_of(room)}`\n\n{table('file', files_of(room))}" for room in ROOMS]
-    return PAGE_TEXT.format(table("file", FILES), table("room", ROOMS), "\n\n".join(inside))
+    words = [f"| **{word}** | {meaning} | `{home}` |" for word, (meaning, home) in WORDS.items()]
+    glossary = "\n".join(["| word | | at home in |", "|---|---|---|", *words])
+    files, rooms = table("file", FILES), table("room", ROOMS)
+    return PAGE_TEXT.format(files, rooms, glossary, "\n\n".join(inside))
 
 
 def table(head: str, places: list[Path]) -> str:

@@ -127,6 +127,12 @@ def test_the_page_says_what_the_docstrings_say():
     assert plan.PAGE.read_text(encoding="utf-8") == plan.page(), REMAKE
 
 
+def test_each_word_is_used_in_the_file_that_it_is_at_home_in():
+    texts = {word: plan.PACKAGE / home for word, (_, home) in plan.WORDS.items()}
+    unused = {word for word, file in texts.items() if word not in file.read_text("utf-8").lower()}
+    assert unused == set()
+
+
 def test_the_picture_shows_the_imports():
     picture = html.unescape(plan.PICTURE.read_text(encoding="utf-8"))
     arrows = re.findall(r"<title>(\S+?)(?::\w+)?->(\S+?)(?::\w+)?</title>", picture)
