@@ -9,12 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import zip_longest
 
 from ..lowering import FUNCTIONS, Emitter, Result
 from .machine import Machine, require
 from .vectors import FARTHEST, VECTOR_FUNCTIONS, Lanes
 
-__all__ = ["LLVMEmitter", "bits_of"]
+__all__ = ["LLVMEmitter", "LoopEmitter", "bits_of"]
 
 _FORMS = {
     **{"add": "fadd {type} {0}, {1}", "sub": "fsub {type} {0}, {1}"},
@@ -145,6 +146,102 @@ class LLVMEmitter(Emitter):
         if name not in self.declared:
             self.declared[name] = _FunctionEmitter(self, name).define(body, len(xs))
         return self.call(name, xs)
+
+
+class LoopEmitter(LLVMEmitter):
+    """Writes operations in loops, of which it knows the block that it is in."""
+
+    block = "entry"  # the label of what is being written
+
+    def begin(self, label: str) -> None:
+        """Begin a block of instructions, to which others jump."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def loop(
+        self,
+        begin: int | str,
+        end: int | str,
+        step: int,
+        body: Callable[[str, list[str]], Sequence[str]],
+        carried: Sequence[str] = (),
+    ) -> list[str]:
+        """Write a loop of one turn at least; return what its last turn leaves.
+
+        Args:
+            begin: the index of the first turn.
+            end: the index that no turn has.
+            step: how far the index goes from turn to turn.
+            body: writes a turn, from its index and what is carried; returns what is carried on.
+            carried: what the first turn begins with.
+        """
+        number, before = len(self.lines), self.block
+        index, names = f"%i{number}", [f"%c{number}.{k}" for k in range(len(carried))]
+        self.lines.append(f"  br label %turn{number}")
+        self.begin(f"turn{number}")
+        head = len(self.lines)
+        self.lines += [""] * (1 + len(names))  # what they are is known at the end of the turn
+        results = list(body(index, names))
+        self.lines += [
+            f"  {index}.next = add nuw nsw i64 {index}, {step}",
+            f"  {index}.more = icmp slt i64 {index}.next, {end}",
+            f"  br i1 {index}.more, label %turn{number}, label %after{number}",
+        ]
+        phis = [("i64", index, begin, f"{index}.next")]
+        phis += [(self.type, *each) for each in zip(names, carried, results, strict=True)]
+        for k, (kind, name, first, later) in enumerate(phis):
+            text = f"  {name} = phi {kind} [ {first}, %{before} ], [ {later}, %{self.block} ]"
+            self.lines[head + k] = text
+        self.begin(f"after{number}")
+        return results
+
+    def unless_equal(self, x: str, y: str, body: Callable[[], None]) -> None:
+        """Write what happens unless two whole numbers are equal."""
+        number = len(self.lines)
+        self.lines.append(f"  %differ{number} = icmp ne i64 {x}, {y}")
+        self.lines.append(f"  br i1 %differ{number}, label %then{number}, label %after{number}")
+        self.begin(f"then{number}")
+        body()
+        self.lines.append(f"  br label %after{number}")
+        self.begin(f"after{number}")
+
+    def add_lanes(self, vectors: Sequence[str], place: str) -> None:
+        """Write that the lanes with rows are added to numbers in memory, one for each vector.
+
+        The numbers are one after the other, and at most as many as lanes; %is.row tells the lanes.
+        """
+        zero, bits = self.constant(0.0), f"<{self.width} x i1>"
+        rows = [
+            self.line(f"select {bits} %is.row, {self.type} {vector}, {self.type} {zero}")
+            for vector in vectors
+        ]
+        numbers, totals = f"<{len(rows)} x double>", self.sums_of_lanes(rows)
+        before = self.line(f"load {numbers}, ptr {place}, align 8")
+        after = self.line(f"fadd {numbers} {before}, {totals}")
+        self.lines.append(f"  store {numbers} {after}, ptr {place}, align 8")
+
+    def sums_of_lanes(self, vectors: Sequence[str]) -> str:
+        """Return the sum of each vector's lanes, as a vector of these.
+
+        Half of the lanes are added to the others, of two vectors at once, until one is left: that
+        takes fewer steps than one vector after the other, and adds up in the same order.
+        """
+        count, size, width = len(vectors), self.width, self.width
+        while size > 1:
+            size //= 2
+            lower = [k for k in range(2 * width) if k % (2 * size) < size]
+            halves = [
+                [self.shuffle(pair, [k + more for k in lower]) for more in (0, size)]
+                for pair in zip_longest(vectors[::2], vectors[1::2], fillvalue="poison")
+            ]
+            vectors = [self.line(f"fadd {self.type} {one}, {other}") for one, other in halves]
+        return self.shuffle((vectors[0], "poison"), range(count))
+
+    def shuffle(self, pair: Sequence[str], lanes: Sequence[int]) -> str:
+        """Return these lanes of a pair of vectors, which are counted through."""
+        one, other = (f"{self.type} {vector}" for vector in pair)
+        places = ", ".join([f"i32 {lane}" for lane in lanes])
+        return self.line(f"shufflevector {one}, {other}, <{len(lanes)} x i32> <{places}>")
 
 
 def bits_of(x: float) -> str:

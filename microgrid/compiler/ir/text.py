@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..loops.partition import Part, partition
 from ..program import Program
-from .emitter import LLVMEmitter
+from .emitter import LoopEmitter
 from .machine import Machine
 from .turns import TurnsWriter
 from .writer import Use, Writer
@@ -125,7 +125,7 @@ class KernelText(FunctionsText):
 
     def _once(self, declared: dict[str, str], name: str, part: Part) -> str:
         """Return the function that computes what all rows share."""
-        writer = Writer(self, {}, LLVMEmitter(self.machine, 1, declared))
+        writer = Writer(self, {}, LoopEmitter(self.machine, 1, declared))
         self._write(writer, name, part)
         return writer.function(f"{name}(ptr %shared)")
 
@@ -133,7 +133,8 @@ class KernelText(FunctionsText):
         self, declared: dict[str, str], name: str, part: Part, loose: list[tuple[int, Use]]
     ) -> str:
         """Return the function that computes block after block of rows."""
-        emitter = LLVMEmitter(self.machine, self.machine.width, declared)
+        emitter = LoopEmitter(self.machine, self.machine.width, declared)
+        emitter.block = "block"
         writer = Writer(self, self.uses, emitter)
         self._write(writer, name, part)
         for slot, use in loose:

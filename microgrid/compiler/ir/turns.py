@@ -27,42 +27,32 @@ class TurnsWriter(Writer):
         self.local = {}
         self.indices: dict[tuple[int, ...], Index] = {}
         self.loaded: dict[tuple[int, ...], Result] = {}
+        self.turn = ""  # the index of a turn
+        self.before: dict[tuple[int, int], str] = {}  # by step and how many turns back
 
     def write(self) -> None:
         """Write the loop: values that go from turn to turn are in registers."""
-        turns, lines, typed = self.turns, self.emitter.lines, self.emitter.type
-        first = {
-            (step, lag): self.emitter.vector(self.outside.value(turns.slot_before(step, lag)))
+        turns, vector = self.turns, self.emitter.vector
+        carried = [
+            (step, lag)
             for step, farthest in turns.carried.items()
             for lag in range(1, farthest + 1)
-        }
+        ]
+        first = [vector(self.outside.value(turns.slot_before(*each))) for each in carried]
         held = [int(xs[0]) for xs in turns.operands.T[turns.lags < 0] if (xs == xs[0]).all()]
         for slot in list(dict.fromkeys(held))[:MOST_HELD]:
             self.outside.value(slot)
-        begin = len(lines)
-        after = [self._write_step(step) for step in range(turns.slots.shape[1])]
-        last = {step: self.emitter.vector(self.local[step]) for step in turns.carried}
-        lines += [
-            "  %turn.next = add i64 %turn, 1",
-            f"  %turn.more = icmp ult i64 %turn.next, {len(turns.slots)}",
-            "  br i1 %turn.more, label %again, label %over",
-            "over:",
-        ]
+        after: list[tuple[str, int]] = []
+
+        def write_turn(turn: str, names: list[str]) -> list[str]:
+            self.turn, self.before = turn, dict(zip(carried, names, strict=True))
+            after.extend([self._write_step(step) for step in range(turns.slots.shape[1])])
+            last = {(step, 1): vector(self.local[step]) for step in turns.carried}
+            return [last.get((step, lag)) or self.before[step, lag - 1] for step, lag in carried]
+
+        self.emitter.loop(0, len(turns.slots), 1, write_turn, first)
         for step, (array, place) in enumerate(after):
             self.keep(self.local[step], array, place)
-        lines[begin:begin] = [
-            "  br label %before",
-            "before:",
-            "  br label %again",
-            "again:",
-            "  %turn = phi i64 [ 0, %before ], [ %turn.next, %again ]",
-            *[
-                f"  {_name(step, lag)} = phi {typed} [ {number}, %before ], "
-                f"[ {_name(step, lag - 1) if lag > 1 else last[step]}, %again ]"
-                for (step, lag), number in first.items()
-            ],
-        ]
-        self.outside.block = "over"
 
     def _write_step(self, step: int) -> tuple[str, int]:
         """Write a step; return where the result of the last turn goes, if it alone is kept."""
@@ -91,7 +81,7 @@ class TurnsWriter(Writer):
         turns, c = self.turns, ~slot
         source, lag = int(turns.sources[c]), int(turns.lags[c])
         if lag >= 0:
-            return _name(source, lag) if lag else self.local[source]
+            return self.before[source, lag] if lag else self.local[source]
         slots = tuple(turns.operands[:, c].tolist())
         if slots not in self.loaded:
             self.loaded[slots] = self._fetch(slots)
@@ -108,7 +98,7 @@ class TurnsWriter(Writer):
         if len(set(slots)) == 1:
             return numbers[0]
         table = self._table("double", [bits_of(x) for x in numbers])
-        return self.emitter.broadcast(self.place(table, "%turn", "double"))
+        return self.emitter.broadcast(self.place(table, self.turn, "double"))
 
     def _index(self, places: Sequence[int]) -> Index:
         """Return what is one of some places in each turn."""
@@ -122,9 +112,9 @@ class TurnsWriter(Writer):
         if list(places) == [first + step * turn for turn in range(len(places))]:
             if not step:
                 return first
-            return line(f"add i64 {line(f'mul i64 %turn, {step}')}, {first}")
+            return line(f"add i64 {line(f'mul i64 {self.turn}, {step}')}, {first}")
         table = self._table("i32", list(map(str, places)))
-        place = line(f"load i32, ptr {self.place(table, '%turn', 'i32')}")
+        place = line(f"load i32, ptr {self.place(table, self.turn, 'i32')}")
         return line(f"zext i32 {place} to i64")
 
     def _table(self, kind: str, numbers: Sequence[str]) -> str:
@@ -134,7 +124,3 @@ class TurnsWriter(Writer):
         entries = ", ".join([f"{kind} {x}" for x in numbers])
         declared[name] = f"{name} = internal constant [{len(numbers)} x {kind}] [{entries}]"
         return name
-
-
-def _name(step: int, lag: int) -> str:
-    return f"%step{step}.{lag}"

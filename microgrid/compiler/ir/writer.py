@@ -9,7 +9,7 @@ from ...core.primitive import CONSTANT, multiply
 from ..loops.partition import Partition
 from ..lowering import Result, lower
 from ..program import Step
-from .emitter import LLVMEmitter
+from .emitter import LoopEmitter
 
 __all__ = ["Index", "Layout", "Use", "Writer"]
 
@@ -40,7 +40,7 @@ class Writer:
     """
 
     def __init__(
-        self, layout: Layout, uses: Mapping[int, Sequence[Use]], emitter: LLVMEmitter
+        self, layout: Layout, uses: Mapping[int, Sequence[Use]], emitter: LoopEmitter
     ) -> None:
         self.partition, self.uses, self.emitter = layout.partition, uses, emitter
         self.program = layout.partition.program
@@ -51,7 +51,6 @@ class Writer:
         }
         self.local: dict[int, Result] = {}
         self.bases: dict[str, str] = {}  # the pointers to columns and outputs, loaded before rows
-        self.block = "block"  # the label of what was written last
 
     def step(self, slot: int) -> Step:
         """Return what computes a slot: an input is a constant without a number."""
@@ -136,7 +135,7 @@ class Writer:
 
     def function(self, head: str) -> str:
         """Return the function of what was written."""
-        lines = [f"define void @{head} {{", *self.emitter.lines, "  ret void"]
+        lines = [f"define void @{head} {{", "entry:", *self.emitter.lines, "  ret void"]
         return "\n".join([*lines, "}"])
 
     def loop(self, head: str) -> str:
@@ -145,6 +144,7 @@ class Writer:
         What later parts need of a block waits in a scratch of the block's own.
         """
         kind, scratch = self.emitter.type, self.partition.scratch_size
+        last = self.emitter.block
         return "\n".join(
             [
                 f"define void @{head} {{",
@@ -152,8 +152,8 @@ class Writer:
                 *self.bases.values(),
                 "  br label %block",
                 "block:",
-                f"  %row = phi i64 [ %begin, %entry ], [ %next, %{self.block} ]",
-                f"  %scratch.now = phi ptr [ %scratch, %entry ], [ %scratch.next, %{self.block} ]",
+                f"  %row = phi i64 [ %begin, %entry ], [ %next, %{last} ]",
+                f"  %scratch.now = phi ptr [ %scratch, %entry ], [ %scratch.next, %{last} ]",
                 *self.emitter.lines,
                 f"  %next = add i64 %row, {self.emitter.width}",
                 f"  %scratch.next = getelementptr {kind}, ptr %scratch.now, i64 {scratch}",

@@ -22,7 +22,7 @@ from .chains import cut_chains
 from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, Turns, find_repeats, is_recurrence
 from .steps import Integers, Steps
 
-__all__ = ["Part", "Partition", "partition", "recurs"]
+__all__ = ["Part", "Partition", "find_turn", "partition"]
 
 MOST_OPERANDS = 500  # of the steps of one function: measured, see tests/benchmarks/native.py
 
@@ -120,20 +120,25 @@ def partition(
     )
 
 
-def recurs(program: Program, shared_inputs: Collection[int]) -> bool:
-    """Return whether most of a program is turns that have to wait for one another."""
+def find_turn(program: Program, shared_inputs: Collection[int]) -> int:
+    """Return how many operands the longest turn has; 0 for a program that hardly recurs.
+
+    It recurs if most of it is turns that have to wait for one another.
+    """
     steps = Steps.of(program.steps)
     order = len(program.inputs) + np.flatnonzero(steps.kinds >= 0)
     is_used = np.zeros(len(program.inputs) + len(steps), bool)
     is_used[steps.operands] = True
     if 2 * is_used[order].sum() < len(order):
-        return False  # of a layer's gradient, nearly all are outputs
+        return 0  # of a layer's gradient, nearly all are outputs
     none = np.empty(0, np.int64)
     _, stage = _stages(program, sorted(shared_inputs), NO_ROLES, steps, (none, order))
     operands, starts = stage.steps.operands, stage.steps.starts
     numbers = stage.steps, stage.space[operands], stage.number[operands]
-    inside = [starts[x.end] - starts[x.begin] for x in stage.repeats if is_recurrence(x, *numbers)]
-    return bool(2 * sum(inside) > len(operands))
+    found = [x for x in stage.repeats if is_recurrence(x, *numbers)]
+    inside = [int(starts[x.end] - starts[x.begin]) for x in found]
+    turns = [size // x.turns for size, x in zip(inside, found, strict=True)]
+    return max(turns) if 2 * sum(inside) > len(operands) else 0
 
 
 class _Phase:

@@ -31,7 +31,7 @@ from .families import (
     count_operands,
     find_families,
 )
-from .partition import recurs
+from .partition import find_turn
 from .repeats import COLUMNS as POSITIONS
 from .repeats import CONSTANTS as ANY
 from .repeats import FEWEST_TURNS, STEPS, Repeat, Scale, find_repeats
@@ -41,6 +41,7 @@ from .steps import Steps
 __all__ = ["families_of", "join_turns"]
 
 LONG = 20_000  # operands: a straight-line form takes a second to compile
+WIDE = 200  # operands: a turn has at least a few families of the least size
 # Of families, each as long as many steps; what is before all turns is near to the first ones.
 SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
 
@@ -66,17 +67,19 @@ def families_of(
         anyway: whether to return them even where loops do not pay, instead of None.
         narrow: whether to return those of such turns as well.
     """
-    recurring = recurs(program, shared_inputs)
+    turn = find_turn(program, shared_inputs)
+    narrow = narrow and turn > 0
+    if 0 < turn < WIDE and not (anyway or narrow):
+        return None
     program = divide(program, trees_alone=True)
     is_shared = find_shared(program, shared_inputs)
     whole, uses = _copy_outputs(program, is_shared, written, totals)
-    narrow = narrow and recurring
     found = find_families(whole, uses, shared_inputs, anyway or narrow)
     if not found:
         return None
     rolled = found._replace(families=join_turns(found.families))
     turns = max([x.counts[0] for x in rolled.families if x.repeat is not None], default=1)
-    pays = (narrow or _pay(rolled, turns)) and (turns > 1 or not recurring)
+    pays = (narrow or _pay(rolled, turns)) and (turns > 1 or not turn)
     return rolled if anyway or pays else None
 
 
