@@ -54,7 +54,8 @@ def scan(
     where a derivative is asked for, of any order, the steps between two of these are taken again. A
     loop of n steps then needs memory for the graph of √n, and takes about three times as long
     (Griewank & Walther 2008, *Evaluating Derivatives*, chapter 12). So f must do the same when it
-    is called again.
+    is called again. What goes through every node, as `explain` and `explore` do, asks for a graph
+    without checkpoints.
 
     If f is compiled, `scan(compile(f), carry, xs)`, kernels take the steps of a carry and xs of
     single numbers, and gradients of any order go back through them: a million short steps take less
