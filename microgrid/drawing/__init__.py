@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
+    from ..derivatives.foreign import as_values
     from .formulas.formula import Formula, formula
     from .graphs.diagram import draw, draw_dot
     from .graphs.graph import Graph
@@ -30,6 +31,7 @@ __all__ = [
     "Graph",
     "LivePlot",
     "Picture",
+    "as_values",
     "draw",
     "draw_dot",
     "explain",
@@ -49,6 +51,7 @@ __getattr__ = lazy(
         **dict.fromkeys(["Explanation", "explain"], "paths.explanation"),
         **dict.fromkeys(["Exploration", "explore"], "stepper.exploration"),
         **dict.fromkeys(["Formula", "formula"], "formulas.formula"),
+        "as_values": ".derivatives.foreign",
         "Graph": "graphs.graph",
         "Picture": "picture",
         "BoundaryMovie": "training.movie",

@@ -432,6 +432,7 @@ def use_testing() -> None:
     assert_type(mg.testing.strategies.primitives(), SearchStrategy[Primitive])
     assert_type(mg.testing.conformance.LAWS[0], mg.testing.conformance.Law)
     assert_type(mg.testing.conformance.STAGES[0], mg.testing.conformance.Stage)
+    assert_type(mg.drawing.as_values(Value(2.0), data="data"), list[Value])
     assert_type(mg.testing.check(4, Value), mg.testing.conformance.StageReport)
     assert_type(mg.testing.check(1, Value).failures, dict[str, mg.testing.conformance.Failure])
 

@@ -10,6 +10,7 @@ from graphviz import FORMATS
 
 from ...core.graph import find_changed_leaf
 from ...core.sequences import as_list
+from ...derivatives.foreign import Translation
 from ...engine import Value, topological_order
 from ...guards.checks import quote, require_bools, require_whole_numbers
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
@@ -35,11 +36,11 @@ LARGE = {"fontsize": "20", "labeljust": "l", "labelloc": "t"}
 
 
 def draw(
-    *roots: Value,
+    *roots: object,
     names: GivenNames = None,
     depth: int | None = None,
     expand_dot: bool = False,
-    highlight: Iterable[Value] = (),
+    highlight: Iterable[object] = (),
     format: str = "svg",
     rankdir: str = "LR",
     max_nodes: int | None = 500,
@@ -64,6 +65,8 @@ def draw(
     on a node its own, on an edge the share that it carries back. The larger that share, the thicker
     the edge; it is dashed where the share is below 0, and thin and grey where the share is 0. The
     pieces of the SVG have ids and classes to build on, which `microgrid.drawing.graphs.dot` lists.
+
+    Nodes of an engine of your own are drawn too, as `microgrid.drawing.as_values` finds them.
 
     Args:
         *roots: The values to draw; what they share is drawn once.
@@ -90,31 +93,33 @@ def draw(
     >>> draw(a * b + 10.0, names=locals())
     Graph of 5 values
     """
-    _require_values(roots)
+    translate = Translation(roots)
+    names = translate.names(names)
+    values = _require_values([translate(root) for root in roots])
     _require_options(format, rankdir, expand_dot, depth, max_nodes)
     models = models_of(names)
     if depth is not None and not models:
         raise ValueError("depth says how deep a model is open, and needs one: draw(…, names=model)")
-    order = topological_order(*roots)
-    path = _path(highlight, order)
+    order = topological_order(*values)
+    path = _path(highlight, order, translate)
     homes = homes_of(order, models)
-    plan, boxes = _open_modules(order, set(roots), homes, depth, expand_dot, max_nodes)
+    plan, boxes = _open_modules(order, set(values), homes, depth, expand_dot, max_nodes)
     given = names_of(order, names)
     scene = Scene(
         plan=plan,
         ids={value: f"n{place}" for place, value in enumerate(order)},
-        names=_names_to_show(order, names, given, roots),
+        names=_names_to_show(order, names, given, values),
         given=given,
         frames={v: boxes[v].parent if v in boxes else home for v, home in homes.items()},
-        roots=set(roots),
+        roots=set(values),
         path=path,
         rankdir=rankdir,
     )
-    drawing = _Drawing(scene, order, [*roots, *path], _state(order), format)
+    drawing = _Drawing(scene, order, [*values, *path], _state(order), format)
     return drawing.draw(len(plan.values) if max_nodes is None else max_nodes)
 
 
-def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
+def draw_dot(root: object, format: str = "svg", rankdir: str = "LR") -> Graph:
     """Return `draw(root)`: micrograd's name for it, with micrograd's arguments.
 
     >>> draw_dot(Value(2.0) * 3.0)
@@ -123,13 +128,14 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> Graph:
     return draw(root, format=format, rankdir=rankdir)
 
 
-def _require_values(roots: Sequence[object]) -> None:
+def _require_values(roots: Sequence[object]) -> list[Value]:
     if not roots:
         raise TypeError("draw needs at least one Value, got none")
     for root in roots:
         if not isinstance(root, Value):
             hint = "; pass its values one by one: draw(*values)" if _holds_values(root) else ""
             raise TypeError(f"draw needs Values, got {quote(root)} ({type(root).__name__}){hint}")
+    return [root for root in roots if isinstance(root, Value)]
 
 
 def _require_options(
@@ -226,10 +232,13 @@ def _holds_values(x: object) -> bool:
     return isinstance(x, (list, tuple)) and any(isinstance(item, Value) for item in x)
 
 
-def _path(highlight: Iterable[Value], order: Sequence[Value]) -> list[Value]:
+def _path(
+    highlight: Iterable[object], order: Sequence[Value], translate: Translation
+) -> list[Value]:
     if isinstance(highlight, Value):
         raise TypeError(f"highlight needs a list of Values, got {quote(highlight)}; write [value]")
-    path: list[Value] = as_list(highlight, "highlight needs a list of Values")
+    found: list[object] = as_list(highlight, "highlight needs a list of Values")
+    path: list[Value] = [translate(value) for value in found]
     known = set(order)
     for value in path:
         if not isinstance(value, Value):

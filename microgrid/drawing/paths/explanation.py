@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +12,7 @@ from typing import Any
 from ...core.graph import topological_order
 from ...core.reals import number
 from ...derivatives.checkpoints import require_whole
+from ...derivatives.foreign import CLOSE, Translation
 from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
 from ...guards.checks import quote, require_whole_numbers
@@ -37,11 +39,12 @@ TABLE = (
 CELL = '<{0} style="padding:0.2em 0.8em;text-align:{1};vertical-align:baseline">{2}</{0}>'
 
 
-def explain(output: Value, input: Value, names: GivenNames = None, most: int = 10) -> Explanation:
+def explain(output: object, input: object, names: GivenNames = None, most: int = 10) -> Explanation:
     """Return the gradient of an output as a sum over the paths from an input, largest first.
 
     Along each path the partials are multiplied, which is the chain rule. The graph's `grad` is
-    neither read nor touched.
+    neither read nor touched. Nodes of an engine of your own are explained too: where such a node's
+    gradient is another than the sum, that is said.
 
     Args:
         output: the value to differentiate, such as a loss.
@@ -64,11 +67,16 @@ def explain(output: Value, input: Value, names: GivenNames = None, most: int = 1
       -0.4005  w → v1(*) → h → v2(-) → v3(**2) → loss  = 2 · 0.42 · 1 · -0.4768 · 1
           0.1  w → v4(**2) → v5(/) → loss              = 1 · 0.1 · 1
     """
+    translate = Translation([output, input])
+    is_own = not (isinstance(output, Value) and isinstance(input, Value))
+    output, input, names = translate(output), translate(input), translate.names(names)
     for role, value in (("output", output), ("input", input)):
         if not isinstance(value, Value):
             raise TypeError(
                 f"explain needs a Value as its {role}, got {quote(value)} ({type(value).__name__})"
             )
+    assert isinstance(output, Value)
+    assert isinstance(input, Value)
     if input.is_constant:
         raise ValueError(
             f"explain needs a Value to differentiate with respect to, got the constant {input!r}"
@@ -95,7 +103,14 @@ def explain(output: Value, input: Value, names: GivenNames = None, most: int = 1
         },
         {node: abridge(printable(home.title), TITLE) for node, home in homes.items()},
         names,
+        _claim(input, gradient) if is_own and output.grad == 1 else None,
     )
+
+
+def _claim(node: Value, gradient: float) -> float | None:
+    """Return what a node of another engine says its gradient is, if that is not so."""
+    said = 0.0 if node.grad is None else node.grad
+    return None if math.isclose(said, gradient, rel_tol=CLOSE, abs_tol=CLOSE) else said
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +141,8 @@ class Explanation:
     `paths` has the largest paths, the largest first, and `rest` all others. `names` has the names
     of all values of the graph, as in its pictures, `operations` the operations of the nodes without
     a given name, and `homes` the names of the modules that nodes are in; `named_by` is the `names`
-    that `explain` was given.
+    that `explain` was given. `claim` is what a node of another engine has for its gradient where
+    that is not the sum.
 
     It prints as text, a notebook shows it as a table, and `draw` emphasises a path in the picture
     of the graph. A node without a given name has its operation beside it, and a module of a model
@@ -149,6 +165,7 @@ class Explanation:
     operations: dict[Value, str]
     homes: dict[Value, str]
     named_by: GivenNames
+    claim: float | None = None
 
     def draw(self, path: int = 0, **options: Any) -> Graph:
         """Return the picture of the graph with one of `paths` emphasised.
@@ -232,7 +249,14 @@ class Explanation:
             "sum",
             "over",
             *_count_text(total, "path").split(),
+            *self._objection(),
         ]
+
+    def _objection(self) -> list[str]:
+        """Return, where a node of another engine has another gradient, what it has."""
+        if self.claim is None:
+            return []
+        return ["—", "but", "the", "node", "has", number_text(self.claim)]
 
     def _rows(self, most: int) -> list[tuple[str, list[str], list[str]]]:
         """Return the gradient, the words and the factors of each path, then those of the rest."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
+from ...derivatives.foreign import Translation
 from ...engine import Value, topological_order
 from ...guards.checks import quote, require_whole_numbers
 from ...guards.interrupts import uninterrupted
@@ -35,7 +36,7 @@ FRAME = (
 )
 
 
-def explore(root: Value, names: GivenNames = None, *, max_nodes: int | None = 250) -> Exploration:
+def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 250) -> Exploration:
     """Return the backward pass of a value, and the forward pass before it, to step through.
 
     A notebook shows the graph with a slider; `explore(loss).save("backprop.html")` writes it as one
@@ -44,7 +45,9 @@ def explore(root: Value, names: GivenNames = None, *, max_nodes: int | None = 25
 
     Leaves can be changed there, and everything is recomputed. In a notebook with the package
     `anywidget` this changes the leaves themselves, and Python computes; a page computes by itself,
-    as a kernel does. No `grad` is touched: the shares are those that `backward` would add.
+    as a kernel does. No `grad` is touched: the shares are those that `backward` would add. Nodes of
+    an engine of your own are explored too: the shares are what its `backward` should add, and what
+    is changed is a copy.
 
     Args:
         root: the value to differentiate; its gradient with respect to itself is 1.
@@ -66,6 +69,8 @@ def explore(root: Value, names: GivenNames = None, *, max_nodes: int | None = 25
     ∂L/∂a += ∂L/∂L · b = 1 · -3 = -3
     ∂L/∂b += ∂L/∂L · a = 1 · 2 = 2
     """
+    translate = Translation([root])
+    root, names = translate(root), translate.names(names)
     if not isinstance(root, Value):
         raise TypeError(f"explore needs a Value, got {quote(root)} ({type(root).__name__})")
     if max_nodes is not None:
