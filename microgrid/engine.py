@@ -23,7 +23,7 @@ from .core.primitive import CONSTANT, Operand, Primitive, family, locate
 from .core.reals import Real, number, number_beside, number_of_kind
 from .guards import mistakes
 from .guards.locks import is_held
-from .guards.mistakes import Absent, Checked, guard
+from .guards.mistakes import Absent, Checked, Fixed, guard
 
 __all__ = ["Primitive", "Value", "family", "no_grad", "topological_order", "zero_grad"]
 
@@ -286,13 +286,17 @@ class Value(Node):
     _prev = property(lambda self: set(self.parents))
     _op = property(lambda self: self.op.name if self.parents else "")
     if not TYPE_CHECKING:
-        _backward = Absent("call backward() on the root, or node.chain(node.grad) for its shares")
+        _backward = Fixed(graph.step_back, "its step is its op's; write a Primitive of your own")
         requires_grad = Absent("every leaf has a gradient; v.detach() is a constant, without one")
         numpy = Absent("read its number as v.data")
         zero_grad = Absent("write v.grad = 0.0, or zero_grad(leaves)")
 
     def __dir__(self) -> list[str]:
-        return [name for name in dir(type(self)) if not isinstance(vars(Value).get(name), Absent)]
+        return [
+            name
+            for name in dir(type(self))
+            if not isinstance(vars(Value).get(name), Absent | Fixed)
+        ]
 
 
 set_quick_operators(Value)

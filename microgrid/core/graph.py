@@ -41,6 +41,7 @@ __all__ = [
     "require_plain_partials",
     "set_data",
     "set_gradients",
+    "step_back",
     "topological_order",
     "was_passed",
     "zero_grad",
@@ -397,6 +398,21 @@ def set_gradients(nodes: Iterable[Node], gradients: Iterable[float]) -> None:
     names = ["_walk"] * len(inner) + ["_grad"] * len(nodes)
     with changing:
         call_each(setattr, inner + nodes, names, [NONE] * len(inner) + numbers)
+
+
+def step_back(node: Any) -> None:
+    """Add to each parent's gradient its share of the node's own: a step of `backward`, by hand.
+
+    >>> from microgrid import Value
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> y.grad = 1.0; y._backward(); x.grad
+    6.0
+    """
+    if node.parents:
+        for parent, share in zip(node.parents, node.chain(node.grad), strict=True):
+            if share is not None and parent.op is not CONSTANT:
+                parent.grad += share
 
 
 def zero_grad(leaves: Iterable[Node]) -> None:

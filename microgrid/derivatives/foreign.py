@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.graph import recording
 from ..core.primitive import Primitive
 from ..engine import Value
 from ..guards.checks import is_real, quote
@@ -140,11 +141,12 @@ class Translation:
         value = Value(float(data))
         if operands:
             symbol = str(getattr(node, spelling.op or "", "") or "?")
-            op, parents = _known(symbol, float(data), [self(operand) for operand in operands])
+            op, parents = _recognise(symbol, float(data), [self(operand) for operand in operands])
             if op is None:  # one that is not in the registry, which is for everybody
                 slopes = _measure(node, operands, spelling)
                 op = _operation(symbol, float(data), tuple([p.data for p in parents]), slopes)
-            value = value._node(op, tuple(parents), float(data))
+            with recording():
+                value = value.record(op, tuple(parents))
         grad, label = getattr(node, spelling.grad or ""), getattr(node, spelling.label or "", None)
         value.grad = grad if grad is None or is_real(grad) else getattr(grad, spelling.data or "")
         value.label = label if isinstance(label, str) and label else None
@@ -205,7 +207,9 @@ def _operands(node: object, spelling: Spelling) -> list[object]:
     return [x[0] if isinstance(x, tuple) and x else x for x in found]
 
 
-def _known(symbol: str, data: float, parents: list[Value]) -> tuple[Primitive | None, list[Value]]:
+def _recognise(
+    symbol: str, data: float, parents: list[Value]
+) -> tuple[Primitive | None, list[Value]]:
     """Return the primitive of a name that gives the data of its parents, and their order.
 
     A set of parents has no order, and `x * x` is one of one.

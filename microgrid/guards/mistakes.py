@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from types import MethodType
 from typing import Any, Never, NoReturn, Protocol, TypeVar
 
 from .checks import is_bool, is_finite, is_real, quote
@@ -135,3 +136,19 @@ class Absent:
 
     def __set__(self, instance: object, value: object) -> None:
         self.__get__(instance)
+
+
+class Fixed:
+    """A method that other engines set in each node: setting it says what to write instead."""
+
+    def __init__(self, method: Callable[[Any], None], instead: str) -> None:
+        self.method, self.instead = method, instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self.method, instance)
+
+    def __set__(self, instance: object, value: object) -> None:
+        raise AttributeError(f"a Value's {self.name} cannot be set: {self.instead}")

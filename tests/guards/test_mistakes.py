@@ -189,7 +189,6 @@ def test_a_value_made_as_elsewhere_says_how_it_is_made(args, options, told):
 @pytest.mark.parametrize(
     ("name", "instead"),
     [
-        ("_backward", r"backward\(\) on the root, or node.chain\(node.grad\)"),
         ("requires_grad", r"v.detach\(\) is a constant"),
         ("numpy", r"read its number as v.data"),
         ("zero_grad", r"v.grad = 0.0, or zero_grad\(leaves\)"),
@@ -222,3 +221,39 @@ def test_a_subclass_is_refused_where_it_is_defined():
             pass
 
     assert microgrid.compile(lambda x: x * x)(3.0) == 9.0  # the library's own is there
+
+
+# ---- steps by hand, as in micrograd's lecture
+
+
+def test_steps_by_hand_give_what_backward_gives():
+    def program():
+        a, b, c = Value(2.0), Value(-3.0), Value(10.0)
+        e = a * b
+        d = e + c + 1.0
+        return (a, b, c), (e, d, d * e)
+
+    (a, b, c), (e, d, o) = program()
+    o.grad = 1.0
+    for node in (o, d, d.parents[0], e):
+        node._backward()
+    leaves, (*_, root) = program()
+    root.backward()
+    assert [x.grad for x in (a, b, c)] == [x.grad for x in leaves]
+    before = a.grad
+    assert a._backward() is None  # a leaf has nothing to hand on
+    assert (a.grad, d.parents[1].grad) == (before, 0.0)  # nor has a constant a gradient
+
+
+def test_what_a_value_does_in_another_way_than_micrograds_says_what_to_write():
+    x, y = Value(2.0), Value(3.0)
+    told = "cannot be set: its step is its op's; write a Primitive of your own"
+    with pytest.raises(AttributeError, match=f"a Value's _backward {told}"):
+        x._backward = lambda: None
+    told = "only computing gives it parents: write x [+] y, or a Primitive of your own"
+    for options in ((5.0, (x, y), "+"), (5.0, (x, y)), (5.0, {x})):
+        with pytest.raises(TypeError, match=told):
+            Value(*options)
+    with pytest.raises(TypeError, match=told):
+        Value(5.0, _children=(x, y), _op="+")
+    assert "_backward" not in dir(x)
