@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from ..core.graph import recording
 from ..core.primitive import Primitive
@@ -15,6 +15,7 @@ from ..guards.checks import is_real, quote
 
 __all__ = ["CLOSE", "Spelling", "Translation", "as_values", "spelling_of"]
 
+Names = TypeVar("Names")
 CLOSE = 1e-9  # of a number to what this library computes: another engine may round twice
 
 DATA = ("data", "value", "val", "number", "x", "v", "_data", "_value")
@@ -99,11 +100,11 @@ class Translation:
             if not isinstance(root, Value) and (spelling := _spelling_of_node(root, given)):
                 self._add(root, spelling)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: object) -> object:
         """Return the `Value` that stands for a node, and anything else as it is."""
         return self._found[id(x)][1] if id(x) in self._found else x
 
-    def names(self, names: Any) -> Any:
+    def names(self, names: Names) -> Names | dict[str, object]:
         """Return a mapping of names with `Value`s for nodes, and anything else as it is."""
         if not self._found or not isinstance(names, Mapping):
             return names
@@ -141,7 +142,7 @@ class Translation:
         value = Value(float(data))
         if operands:
             symbol = str(getattr(node, spelling.op or "", "") or "?")
-            op, parents = _recognise(symbol, float(data), [self(operand) for operand in operands])
+            op, parents = _recognise(symbol, float(data), [self._found[id(x)][1] for x in operands])
             if op is None:  # one that is not in the registry, which is for everybody
                 slopes = _measure(node, operands, spelling)
                 op = _operation(symbol, float(data), tuple([p.data for p in parents]), slopes)
@@ -179,8 +180,8 @@ def as_values(
     [Value(data=2.0, grad=0.0)]
     """
     translate = Translation(nodes, data=data, grad=grad, parents=parents)
-    values = [translate(node) for node in nodes]
-    for value in values:
+    values: list[Value] = []
+    for value in map(translate, nodes):
         if not isinstance(value, Value):
             spelling_of(value, data=data, grad=grad, parents=parents)
             raise TypeError(
@@ -188,6 +189,7 @@ def as_values(
                 f"({type(value).__name__}); give the names of its attributes, as in "
                 "as_values(node, data='number', grad='slope', parents='operands')"
             )
+        values.append(value)
     return values
 
 

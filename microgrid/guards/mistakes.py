@@ -141,13 +141,13 @@ class Absent:
 class Fixed:
     """A method that other engines set in each node: setting it says what to write instead."""
 
-    def __init__(self, method: Callable[[Any], None], instead: str) -> None:
+    def __init__(self, method: Callable[..., None], instead: str) -> None:
         self.method, self.instead = method, instead
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
+    def __get__(self, instance: object, owner: type | None = None) -> object:
         return self if instance is None else MethodType(self.method, instance)
 
     def __set__(self, instance: object, value: object) -> None:

@@ -237,10 +237,8 @@ def _path(
 ) -> list[Value]:
     if isinstance(highlight, Value):
         raise TypeError(f"highlight needs a list of Values, got {quote(highlight)}; write [value]")
-    found: list[object] = as_list(highlight, "highlight needs a list of Values")
-    path: list[Value] = [translate(value) for value in found]
-    known = set(order)
-    for value in path:
+    known, path = set(order), list[Value]()
+    for value in map(translate, as_list(highlight, "highlight needs a list of Values")):
         if not isinstance(value, Value):
             raise TypeError(
                 "highlight needs a list of Values, "
@@ -248,6 +246,7 @@ def _path(
             )
         if value not in known:
             raise ValueError(f"what to highlight must be in the graph, got {quote(value)}")
+        path.append(value)
     return path
 
 
