@@ -15,7 +15,7 @@ from ..guards.checks import is_real, quote
 
 __all__ = ["CLOSE", "Spelling", "Translation", "as_values", "spelling_of"]
 
-Names = TypeVar("Names")
+Named = TypeVar("Named")
 CLOSE = 1e-9  # of a number to what this library computes: another engine may round twice
 
 DATA = ("data", "value", "val", "number", "x", "v", "_data", "_value")
@@ -104,7 +104,7 @@ class Translation:
         """Return the `Value` that stands for a node, and anything else as it is."""
         return self._found[id(x)][1] if id(x) in self._found else x
 
-    def names(self, names: Names) -> Names | dict[str, object]:
+    def names(self, names: Named) -> Named | dict[str, object]:
         """Return a mapping of names with `Value`s for nodes, and anything else as it is."""
         if not self._found or not isinstance(names, Mapping):
             return names
