@@ -44,6 +44,8 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "microgrid"
+html_static_path = ["static"]
+html_css_files = ["phones.css"]
 
 MODULES = [
     module
