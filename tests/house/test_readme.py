@@ -6,6 +6,7 @@ import html
 import re
 import runpy
 import sys
+import tomllib
 from itertools import combinations
 from pathlib import Path
 
@@ -119,6 +120,22 @@ def test_on_a_package_index_no_link_of_the_readme_is_relative():
     assert "(https://example.org/o/n/raw/v1/notebooks/pictures/graph.svg)" in there
     assert "(https://example.org/o/n/blob/v1/README.md#student)" in there
     assert "(https://example.org/o/n/blob/v1/docs/guide/engine.md#coming-from-micrograd)" in there
+
+
+def test_a_package_index_is_told_where_the_project_is_and_which_versions_of_python_are_tested():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    with_urls = runpy.run_path(str(ROOT / "docs" / "absolute.py"))["with_urls"]
+    there = tomllib.loads(with_urls(text, "https://example.org/o/n", "v1"))
+    urls = there["project"].pop("urls")
+    assert {url.startswith("https://example.org/o/n") for url in urls.values()} == {True}
+    assert there == tomllib.loads(text)
+    for url in urls.values():
+        path = url.partition("/blob/v1/")[2]
+        assert (ROOT / path).exists()
+    classifiers = there["project"]["classifiers"]
+    versions = [line.rpartition(" ")[2] for line in classifiers if ":: 3." in line]
+    assert there["project"]["requires-python"] == f">={versions[0]}"
+    assert {*versions} <= {*there["tool"]["tox"]["env_list"]}
 
 
 @pytest.mark.parametrize(("page", "heading"), found(r"\]\((?!https?:)([^)#]*#[^)]+)\)"))
