@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import anomaly as anomaly
     from . import arrays as arrays
     from . import calculus as calculus
+    from . import callbacks as callbacks
     from . import compiler as compiler
     from . import datasets as datasets
     from . import drawing as drawing
@@ -58,6 +59,7 @@ _LAZY = {  # name -> the module that it is in, or is
         "anomaly": "detect_anomaly",
         "arrays": "",
         "compiler": "compile",
+        "callbacks": "",
         "calculus": "grad gradients hessian hvp jacobian jvp taylor value_and_grad vjp",
         "datasets": "",
         "drawing": "draw draw_dot explain explore formula",

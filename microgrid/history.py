@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from numbers import Integral, Rational
 from typing import TYPE_CHECKING, overload
 
 from .core.sequences import as_list
+from .files import write_file
 from .guards.checks import is_bool, is_real, quote
 
 if TYPE_CHECKING:
@@ -82,6 +86,29 @@ class History:
             raise KeyError(f"no column {quote(key)} in every record; there are {there}")
         return [record[key] for record in self.records]
 
+    def to_csv(self, path: str | os.PathLike[str]) -> str:
+        """Write a table with a line for each epoch, and return its path; `write_file` says how.
+
+        A data frame of the same is `pandas.DataFrame(history.records)`, or Polars'.
+
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = History([{"epoch": 1, "loss": 0.5}]).to_csv(f"{folder}/history.csv")
+        ...     print(pathlib.Path(path).read_text(), end="")
+        epoch,loss
+        1,0.5
+        """
+        text = io.StringIO()
+        table = csv.DictWriter(text, self._names(), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.records)
+        return write_file(path, text.getvalue())
+
+    def _names(self) -> list[str]:
+        for record in self.records:  # a callback may have added others
+            _require_record(record)
+        return list(dict.fromkeys(chain.from_iterable(self.records))) or ["epoch", "loss"]
+
     def plot(self) -> Picture:
         """Return a picture of the curves; it needs the extra `train`.
 
@@ -94,9 +121,7 @@ class History:
 
     def __repr__(self) -> str:
         """Show a table, of the first and last epochs only where there are many."""
-        for record in self.records:  # a callback may have added others
-            _require_record(record)
-        names = list(dict.fromkeys(chain.from_iterable(self.records))) or ["epoch", "loss"]
+        names = self._names()
         rows = [{name: _cell(x) for name, x in record.items()} for record in self.records]
         cells = [names] + [[row.get(name, "") for name in names] for row in rows]
         if len(cells) > 21:

@@ -12,9 +12,18 @@ from collections.abc import Callable
 from functools import partial
 from numbers import Real
 
-from .guards.checks import quote, require_functions, require_numbers
+from .guards.checks import quote, require_functions, require_numbers, require_whole_numbers
 
-__all__ = ["Schedule", "constant", "cosine", "exponential", "linear", "warmup"]
+__all__ = [
+    "Schedule",
+    "constant",
+    "cosine",
+    "exponential",
+    "linear",
+    "one_cycle",
+    "staircase",
+    "warmup",
+]
 
 #: The learning rate by the step, which counts from 0.
 Schedule = Callable[[int], float]
@@ -64,6 +73,36 @@ def exponential(start: float, gamma: float) -> Schedule:
     return _OfSteps(partial(_exponential_rate, start, gamma))
 
 
+def staircase(start: float, gamma: float, steps: int) -> Schedule:
+    """Multiply the rate by `gamma` after every `steps` steps, all at once.
+
+    >>> [staircase(1.0, gamma=0.5, steps=2)(step) for step in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    require_numbers(start=start, gamma=gamma)
+    require_whole_numbers(steps=steps)
+    return _OfSteps(partial(_staircase_rate, start, gamma, steps))
+
+
+def one_cycle(
+    peak: float, steps: int, rise: float = 0.3, start: float = 1 / 25, end: float = 1 / 250_000
+) -> Schedule:
+    """Rise to the rate `peak` in a share `rise` of the steps, then fall until the last; stay there.
+
+    It goes along half a cosine each time. `start` and `end` are the first and the last rate, as
+    shares of the peak. From Smith & Topin 2017, with PyTorch's defaults.
+
+    >>> [round(one_cycle(1.0, steps=5, rise=0.6, start=0.5, end=0.0)(step), 9) for step in range(6)]
+    [0.5, 0.75, 1.0, 0.5, 0.0, 0.0]
+    """
+    require_numbers(peak=peak, start=start, end=end)
+    require_numbers(rise=rise, above=0, below=1)
+    require_numbers(steps=steps, least=1)
+    return _OfSteps(
+        partial(_one_cycle_rate, peak, peak * start, peak * end, rise * steps - 1, steps)
+    )
+
+
 def warmup(schedule: Schedule, steps: int, start: float = 0.1) -> Schedule:
     """Rise to a schedule's first rate in `steps` steps, from a share `start` of it; then follow it.
 
@@ -92,13 +131,27 @@ def _linear_rate(start: float, end: float, steps: int, step: int) -> float:
     return end if step >= steps else start + (end - start) * (step / steps)
 
 
-def _cosine_rate(start: float, end: float, steps: int, step: int) -> float:
+def _cosine_rate(start: float, end: float, steps: float, step: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(step / steps, 1.0))) / 2
 
 
 def _exponential_rate(start: float, gamma: float, step: int) -> float:
     rate: float = start * gamma**step
     return rate
+
+
+def _staircase_rate(start: float, gamma: float, steps: int, step: int) -> float:
+    rate: float = start * gamma ** (step // steps)
+    return rate
+
+
+def _one_cycle_rate(
+    peak: float, first: float, last: float, top: float, steps: int, step: int
+) -> float:
+    if step < top:
+        return _cosine_rate(first, peak, top, step)
+    left = steps - 1 - top
+    return _cosine_rate(peak, last, left, step - top) if left > 0 else last
 
 
 def _warmup_rate(schedule: Schedule, rise: Schedule, steps: int, step: int) -> float:

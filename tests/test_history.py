@@ -1,15 +1,18 @@
 """A history is read by epoch and by column, prints as a table that fits, and plots."""
 
 import copy
+import csv
 import importlib.util
 import math
 import pickle
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from microgrid import History
+from tests.packages import package
 
 RECORDS = [{"epoch": 1, "loss": 0.5, "lr": 0.1}, {"epoch": 2, "loss": 0.25, "lr": 0.1}]
 
@@ -235,3 +238,23 @@ def test_without_matplotlib_plotting_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"matplotlib.*pip install 'microgrid-autodiff\[train\]'"):
         History(RECORDS).plot()
+
+
+# ---- elsewhere
+
+
+def test_a_table_of_csv_has_all_that_was_measured(tmp_path):
+    records = [{"epoch": 1, "loss": 0.1}, {"epoch": 2, "loss": 1e-17, "say": math.inf}]
+    path = History(records).to_csv(tmp_path / "new" / "history.csv")
+    lines = list(csv.DictReader(Path(path).read_text().splitlines()))
+    assert [{k: float(x) for k, x in line.items() if x} for line in lines] == records
+    empty = History().to_csv(tmp_path / "empty.csv")
+    assert Path(empty).read_text() == "epoch,loss\n"
+
+
+def test_frames_are_made_of_a_history():
+    pandas, polars = package("pandas"), package("polars")
+    history = History(RECORDS)
+    assert pandas.DataFrame(history.records).to_dict("records") == RECORDS
+    assert pandas.DataFrame(history).to_dict("records") == RECORDS
+    assert polars.DataFrame(history.records).to_dicts() == RECORDS

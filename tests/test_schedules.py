@@ -2,13 +2,14 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgrid.schedules import constant, cosine, exponential, linear, warmup
+from microgrid.schedules import constant, cosine, exponential, linear, one_cycle, staircase, warmup
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "pytorch.json").read_text())
 # A rate is a few roundings of numbers no greater than the greatest of its two ends.
@@ -30,6 +31,12 @@ def in_pytorch(record):
         return schedules + ([warmup(constant(base), steps, start)] if end == 1.0 else [])
     if record["class"] == "CosineAnnealingLR":
         return [cosine(base, options["T_max"], options["eta_min"])]
+    if record["class"] == "StepLR":
+        return [staircase(base, options["gamma"], options["step_size"])]
+    if record["class"] == "OneCycleLR":
+        first = 1 / options.get("div_factor", 25.0)
+        rise = options.get("pct_start", 0.3)
+        return [one_cycle(base, options["total_steps"], rise, first, first / 1e4)]
     assert record["class"] == "ExponentialLR"
     return [exponential(base, options["gamma"])]
 
@@ -46,7 +53,8 @@ def test_the_rates_are_pytorchs(record):
 def test_every_schedule_but_the_constant_stands_in_the_recording():
     made = [schedule for record in RECORDED["schedules"] for schedule in in_pytorch(record)]
     kinds = {schedule.rate.func.__name__ for schedule in made}
-    assert kinds == {"_linear_rate", "_cosine_rate", "_exponential_rate", "_warmup_rate"}
+    names = ("linear", "cosine", "exponential", "one_cycle", "staircase", "warmup")
+    assert kinds == {f"_{name}_rate" for name in names}
 
 
 @given(RATES, st.integers(0, 10**6))
@@ -151,3 +159,17 @@ def test_less_than_one_step_is_refused(make, steps):
 
 def test_a_line_ends_where_it_is_told():
     assert linear(1.0, 1e-20, steps=3)(3) == 1e-20
+
+
+@given(RATES, STEPS, st.floats(0.01, 0.99), st.floats(0, 1), st.floats(0, 1), st.integers(0, 2000))
+def test_one_cycle_rises_to_its_peak_falls_and_stays(peak, steps, rise, start, end, later):
+    schedule = one_cycle(peak, steps, rise, start, end)
+    rates = [schedule(step) for step in range(steps)]
+    top = max(range(steps), key=rates.__getitem__)
+    near = {"rel_tol": 8 * ROUNDING, "abs_tol": peak * 8 * ROUNDING}
+    assert all(rate <= peak or math.isclose(rate, peak, **near) for rate in rates)
+    for earlier, following in [(rates[: top + 1], 1), (rates[top:], -1)]:
+        steps_taken = [following * (b - a) for a, b in pairwise(earlier)]
+        assert all(change >= -peak * 8 * ROUNDING for change in steps_taken)
+    assert schedule(steps + later) == schedule(steps)
+    assert math.isclose(schedule(steps), peak * end, **near)

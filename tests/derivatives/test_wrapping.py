@@ -117,6 +117,8 @@ MADE = {
     "linear": (schedules.linear(1.0, 0.5, 4), 3),
     "cosine": (schedules.cosine(1.0, 4), 3),
     "exponential": (schedules.exponential(1.0, 0.5), 3),
+    "staircase": (schedules.staircase(1.0, 0.5, 2), 3),
+    "one_cycle": (schedules.one_cycle(1.0, 8), 3),
     "warmup": (schedules.warmup(schedules.constant(0.1), 4), 3),
     "clip_norm": (optim.clip_norm(1.0), [3.0, 4.0]),
     "clip_value": (optim.clip_value(1.0), [3.0, 4.0]),

@@ -330,6 +330,14 @@ def use_training() -> None:
         history=mg.History(),
     )
     assert_type(history, mg.History)
+    assert_type(history.to_csv("history.csv"), str)
+    stopping = mg.callbacks.EarlyStopping(patience=3)
+    slower, keep = mg.callbacks.ReduceOnPlateau(adam), mg.callbacks.Checkpoint("best.json")
+    assert_type(stopping.best_epoch, int)
+    assert_type([stopping(model, history), slower(model, history)], list[bool | None])
+    assert_type(mg.schedules.one_cycle(0.1, 10), mg.schedules.Schedule)
+    assert_type(mg.schedules.staircase(0.1, 0.5, 10), mg.schedules.Schedule)
+    keep(model, history)
     record: mg.history.Record = history[-1]
     assert_type(record["loss"], float)
     assert_type(history[-1], dict[str, float])

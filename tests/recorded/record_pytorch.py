@@ -145,6 +145,9 @@ SCHEDULES: list[tuple[str, Options, int]] = [  # class, options, last step
     ("CosineAnnealingLR", {"T_max": 40, "eta_min": 0.0}, 40),
     ("CosineAnnealingLR", {"T_max": 40, "eta_min": 0.001}, 40),
     ("ExponentialLR", {"gamma": 0.9}, 50),
+    ("StepLR", {"step_size": 7, "gamma": 0.5}, 50),
+    ("OneCycleLR", {"max_lr": 0.1, "total_steps": 40}, 39),
+    ("OneCycleLR", {"max_lr": 0.1, "total_steps": 25, "pct_start": 0.5, "div_factor": 10.0}, 24),
 ]
 
 
