@@ -154,7 +154,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 5160,
+    "the top": 5480,
     "arrays/": 2400,
     "compiler/": 1820,
     "compiler/c/": 895,
