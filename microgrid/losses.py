@@ -159,7 +159,7 @@ def cross_entropy(logits: Numbers, target: SupportsIndex) -> Value: ...
 def cross_entropy(logits: object, target: SupportsIndex) -> Number:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 
-    Finite for all logits whose differences are.
+    Finite for all logits whose differences are. Of a target that is no class a kernel gives nan.
 
     Raises:
         TypeError: the logits are not a sequence, or the target is not an integer.

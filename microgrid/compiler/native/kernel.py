@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.primitive import CONSTANT
 from ..ir.loops import text_of
 from ..ir.machine import Code, Machine, this_machine
 from ..ir.text import FunctionsText
@@ -166,7 +167,8 @@ class ArrayKernel:
         is_shared = find_shared(program, shared_inputs) if reduce else []
         totals = [k for k in positions if reduce and not is_shared[program.outputs[k]]]
         # a constant needs no code
-        self.constants = [program.constant_at(slot) for slot in program.outputs]
+        numbers = {slot: x[0] for slot, op, x in program.walk() if op is CONSTANT}
+        self.constants: list[float | None] = [numbers.get(slot) for slot in program.outputs]
         written = [k for k in positions if not reduce and self.constants[k] is None]
         self.text = write(program, shared_inputs, written, totals, machine or this_machine())
         self.kernel = Kernel(self.text)

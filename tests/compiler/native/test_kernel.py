@@ -501,6 +501,14 @@ def test_cross_entropy_of_a_class_that_is_an_argument_is_python_s(count):
     law()
 
 
+@pytest.mark.parametrize("target", [-1.0, 0.5, 3.0, math.inf, math.nan])
+def test_cross_entropy_is_nan_where_python_has_no_such_class(target):
+    loss, slopes = mg.compile(mg.value_and_grad(mg.losses.cross_entropy))([1.0, 2.0, 0.0], target)
+    assert all(map(math.isnan, [loss, *slopes]))
+    with pytest.raises((TypeError, ValueError)):
+        mg.losses.cross_entropy([1.0, 2.0, 0.0], target)
+
+
 def test_a_gate_hides_no_nan_but_the_one_of_the_branch_that_is_not_taken():
     def loss(u, x, target):
         return (u * mg.where(x > 0, x, 0.0) - target) ** 2
