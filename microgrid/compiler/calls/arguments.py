@@ -24,7 +24,7 @@ __all__ = ["Arguments", "CallArguments"]
 
 TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
-FLOAT = {float}
+FLOAT, ARRAY, DOUBLES = {float}, {np.ndarray}, {DOUBLE}  # of the parts of a list
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 CallArguments = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
@@ -117,7 +117,7 @@ class Arguments:
         """Do so for the parts of a list, which are quickly told where they are numbers alone."""
         kinds = {*map(type, parts)}
         if kinds == FLOAT or (
-            kinds == {np.ndarray} and not is_shared and {part.dtype for part in parts} == {DOUBLE}
+            kinds == ARRAY and not is_shared and {part.dtype for part in parts} == DOUBLES
         ):
             numbers = self.shared_parts if is_shared else self.columns
             numbers += parts
@@ -155,7 +155,7 @@ class Arguments:
         if FLOAT.issuperset(map(type, self.shared_parts)):
             return self.shared_parts
         parts = [
-            np.fromiter(part, float) if type(part) is list else np.ravel(part)
+            np.fromiter(part, float) if type(part) is list else np.asarray(part).ravel()
             for part in self.shared_parts
         ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else ()
