@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-__all__ = ["Parser", "exit_code"]
+__all__ = ["Parser", "exit_code", "silent_stdout"]
 
 FAILED = 2
 INTERRUPTED, NOT_READ = 130, 141  # as if SIGINT or, after `| head`, SIGPIPE had ended it
@@ -47,6 +47,21 @@ def exit_code(program: str, command: Callable[[], int]) -> int:
             return NOT_READ
         _complain(f"{program}: error: {what}")
         return FAILED
+
+
+@contextmanager
+def silent_stdout() -> Iterator[None]:
+    """Discard what is printed meanwhile, by whatever way: by `print`, by C or by a child."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _complain(line: str) -> None:

@@ -23,7 +23,7 @@ from time import monotonic, sleep
 from types import CodeType, FrameType
 from typing import Any, ClassVar, Self
 
-__all__ = ["call_each", "comes_from_handler", "interrupted_once", "uninterrupted"]
+__all__ = ["call_each", "comes_from_handler", "interrupted_once", "kill_group", "uninterrupted"]
 
 ALL = tuple(valid_signals())
 SAME = 1.0  # seconds: Ctrl-C again so soon is the same one, not somebody who waits in vain
@@ -254,3 +254,14 @@ def call_each(function: Callable[..., object], *arguments: Iterable[Any]) -> Non
     [3.0, 4.0]
     """
     deque(map(function, *arguments), maxlen=0)
+
+
+def kill_group(leader: int) -> None:
+    """Kill the process that leads a group, and all that it has started.
+
+    Raises:
+        ProcessLookupError: there is none of them any more.
+    """
+    from _signal import SIGKILL  # which Windows has not; nor has it groups
+
+    os.killpg(leader, SIGKILL)

@@ -172,7 +172,7 @@ BUDGET = {
     "drawing/stepper/": 750,
     "drawing/training/": 1325,
     "fitting/": 630,
-    "guards/": 940,
+    "guards/": 970,
     "interop/": 470,
     "testing/": 460,
     "testing/conformance/": 1400,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-from ....guards.commands import Parser, exit_code
+from ....guards.commands import Parser, exit_code, silent_stdout
 from ..cases import Engine
 from ..report import Report, check
 from .grading import StageReport, check_stage
@@ -44,7 +43,7 @@ def _report(arguments: Sequence[str] | None) -> int:
         return _report_on_folder(parser, options)
     if options.megabytes:
         limit_memory(options.megabytes)
-    with _silent(options.json):
+    with silent_stdout() if options.json else nullcontext():  # which is for the report
         try:
             engine = load(options.engine)
             report = _check(engine, options.stage)
@@ -101,21 +100,3 @@ def _report_on_folder(parser: Parser, options: argparse.Namespace) -> int:
         parser.error(str(error))
     print(table(found, stage), file=sys.stderr if options.json else sys.stdout)
     return 0
-
-
-@contextmanager
-def _silent(wanted: bool) -> Iterator[None]:
-    """Discard what a student's program prints, by whatever way: stdout is for the report."""
-    if not wanted:
-        yield
-        return
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from ....guards.interrupts import kill_group
 
 __all__ = ["Limits", "Submission", "grade", "limit_memory", "table"]
 
@@ -83,7 +84,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End a process and what it has started, which may have outlived it."""
     try:
         if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process.pid)
         else:
             process.kill()
     except (ProcessLookupError, PermissionError):
