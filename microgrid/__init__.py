@@ -13,13 +13,14 @@ A `Value` remembers how it was computed; `backward()` stores every derivative in
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from . import engine, functional
+from . import engine, functional, special
 from .core.array_rules import ArrayRules, provide_array_rules
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 from .guards import mistakes
 from .guards.lazy import lazy
 from .guards.mistakes import *  # noqa: F403
+from .special import *  # noqa: F403
 
 if TYPE_CHECKING:
     from . import anomaly as anomaly
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from . import compiler as compiler
     from . import datasets as datasets
     from . import drawing as drawing
+    from . import implicit as implicit
+    from . import linalg as linalg
     from . import loops as loops
     from . import losses as losses
     from . import metrics as metrics
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from .drawing import explore as explore
     from .drawing import formula as formula
     from .history import History as History
+    from .implicit import *  # noqa: F403
     from .loops import *  # noqa: F403
     from .metrics import accuracy as accuracy
     from .nn import *  # noqa: F403
@@ -65,6 +69,8 @@ _LAZY = {  # name -> the module that it is in, or is
         "drawing": "draw draw_dot explain explore formula",
         "history": "History",
         "loops": "repeat scan",
+        "implicit": "minimum_of root",
+        "linalg": "",
         "losses": "",
         "metrics": "accuracy",
         "nn": "Layer MLP Module Neuron",
@@ -77,7 +83,7 @@ _LAZY = {  # name -> the module that it is in, or is
 }
 # `from microgrid import *` leaves Python's own max, min, sum and compile in their places.
 __all__ = [*engine.__all__, *mistakes.__all__] + [
-    name for name in (*functional.__all__, *_LAZY) if not hasattr(builtins, name)
+    name for name in (*functional.__all__, *special.__all__, *_LAZY) if not hasattr(builtins, name)
 ]
 
 _lazily = lazy(__name__, _LAZY)
@@ -105,4 +111,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*engine.__all__, *functional.__all__, *mistakes.__all__, *_LAZY]
+    return [
+        *engine.__all__, *functional.__all__, *special.__all__, *mistakes.__all__, *_LAZY
+    ]  # fmt: skip

@@ -26,6 +26,62 @@ def nearest(digits):
     return lambda x: mp.nint(x * mpf(10) ** digits) / mpf(10) ** digits
 
 
+def polygamma(n):
+    """Return the derivative of digamma of that order: below 0 that of the reflected function."""
+    n = int(n)
+    slope = [0, 1]  # of cot, in powers of cot
+    for _ in range(n):
+        by = [k * weight for k, weight in enumerate(slope)][1:]
+        slope = [-sum(pair) for pair in zip([*by, 0, 0], [0, 0, *by], strict=True)]
+
+    def of(x):
+        if x > -30:
+            return mp.psi(n, x)
+        return (-1) ** n * mp.psi(n, 1 - x) - mp.pi ** (n + 1) * mp.polyval(
+            slope[::-1], mp.cot(mp.pi * x)
+        )
+
+    return of
+
+
+def wave(n):
+    """Return the n-th derivative of sin(z) / z: a series at 0, elsewhere sums of products."""
+    n = int(n)
+
+    def of(z):
+        if abs(z) < mpf(1e-3):
+            return mp.fsum(
+                (-1) ** k * mp.rf(2 * k - n + 1, n) * z ** (2 * k - n) / mp.factorial(2 * k + 1)
+                for k in range((n + 1) // 2, n + mp.prec // 16)
+            )
+        s, c = mp.sin(z), mp.cos(z)
+        result = s / z
+        for k in range(1, n + 1):
+            result = ((s, c, -s, -c)[k % 4] - k * result) / z
+        return result
+
+    return of
+
+
+def mills(n):
+    """Return the n-th derivative of the normal probability below x, over the density there."""
+    n = int(n)
+
+    def of(x):
+        if x < -50:  # where the recurrence would cancel
+            fraction, product = -x, mpf(1)
+            for level in range(300, 0, -1):
+                product *= level / fraction if level <= n else 1
+                fraction = level / fraction - x
+            return product / fraction
+        before, ratio = mpf(1), mp.erfc(-x / mp.sqrt(2)) / 2 * mp.sqrt(2 * mp.pi) * mp.exp(x**2 / 2)
+        for k in range(n):
+            before, ratio = ratio, x * ratio + (k or 1) * before
+        return ratio
+
+    return of
+
+
 FORMULAS = {
     "<": lambda x, y: mpf(x < y),
     "<=": lambda x, y: mpf(x <= y),
@@ -70,6 +126,9 @@ FORMULAS = {
     "atanh": mp.atanh,
     "erf": mp.erf,
     "erfc": lambda x: 1 - mp.erf(x),
+    "lgamma": lambda x: mp.re(mp.loggamma(x)),
+    "log_ndtr": lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2),
+    "erfinv": lambda y: mp.erfinv(y) if abs(y) < 1 else mp.nan,
     "floor": mp.floor,
     "ceil": mp.ceil,
     "relu": lambda x: max(x, mpf(0)),
@@ -97,6 +156,9 @@ FAMILY_FORMULAS = {
     "round_to": nearest,
     "leaky_relu_by": lambda slope: lambda x: x if x > 0 else mpf(slope) * x,
     "elu_by": lambda alpha: lambda x: x if x > 0 else mpf(alpha) * mp.expm1(x),
+    "polygamma_by": polygamma,
+    "mills_by": mills,
+    "sinc_by": wave,
     "clip_to": lambda low, high: lambda x: min(max(x, mpf(low)), mpf(high)),
 }
 # The operands that a primitive holds constant, whatever its formula's derivative by them.

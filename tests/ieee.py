@@ -7,10 +7,11 @@ a zero the sign is right too. Programs of `EXACT` primitives have the same bits 
 import math
 import platform
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from hypothesis import strategies as st
+from mpmath import mp
 from scipy import special
 
 from microgrid import Primitive
@@ -18,6 +19,7 @@ from microgrid.compiler.ir.machine import Machine, this_machine
 from microgrid.compiler.program import Program
 from microgrid.core.primitive import CONSTANT, power
 from microgrid.testing.programs.domains import family_name
+from tests import formulas
 
 
 def magnitude(primitive, xs, result):
@@ -26,6 +28,14 @@ def magnitude(primitive, xs, result):
         return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
     if primitive.name in ("sum", "logsumexp"):
         return max(map(abs, [*xs, result]))
+    if primitive.name == "lgamma":  # a sum, which is 0 at 1 and 2
+        return max(abs(result), 1.0)
+    if primitive.family == "polygamma_by" and (xs[0] < 0 or primitive.name == "digamma"):
+        return max(abs(result), abs(primitive(1 + abs(xs[0]))), 4.0 * (primitive.name == "digamma"))
+    if primitive.family == "mills_by" and -1 <= xs[0] < 0:  # whose recurrence cancels, term by term
+        return abs(result) * 3.0 ** primitive.constants[0]
+    if primitive.family == "sinc_by" and primitive.constants != (0,):
+        return max(abs(result), 1 / (1 + primitive.constants[0] + abs(xs[0])))
     if primitive.name == "log_share" and xs[1] < 0:  # no share has such a rest: its log cancels
         return max(abs(result), 1 / abs(1 + xs[1] * math.exp(-xs[0])))
     return abs(result)
@@ -68,6 +78,34 @@ def python_round(x, digits):
     return np.where(finite, rounded(np.where(finite, x, 0.0)), x)
 
 
+def polygamma(n, x):
+    """SciPy's, but at poles the limit from the right, or at -0.0 from the left."""
+    pole = (x <= 0) & (x == np.floor(x)) & np.isfinite(x)
+    sign = np.where(np.signbit(x) & (x == 0) & (n % 2 == 0), 1, -1 if n % 2 == 0 else 1)
+    below = x < 0
+    mirrored = np.where(below, 1 - x, x)
+    slopes = {0: lambda c: c, 1: lambda c: -1 - c * c, 2: lambda c: 2 * c * (1 + c * c)}
+    c = 1 / np.tan(np.pi * np.where(below & ~pole, x - np.round(x), 0.25))
+    c = np.where(np.isinf(x) & below, np.nan, c)
+    found = special.polygamma(n, np.where(pole, 1.0, mirrored))
+    reflected = (-1) ** n * found - np.pi ** (n + 1) * slopes[n](c)
+    return np.where(pole, sign * np.inf, np.where(below, reflected, found))
+
+
+def mills(n, x):
+    if not math.isfinite(x):
+        return 0.0 if x < 0 else x
+    if x < -1e6:
+        return math.factorial(n) / abs(x) ** (n + 1) if abs(x) < 1e90 else 0.0
+    return math.inf if x > 40 else float(formulas.mills(n)(mp.mpf(x)))
+
+
+def wave(n, z):
+    if not math.isfinite(z):
+        return math.nan
+    return float(formulas.wave(n)(mp.mpf(z)))
+
+
 IEEE = {
     "<": lambda x, y: (x < y) * 1.0,
     "<=": lambda x, y: (x <= y) * 1.0,
@@ -85,6 +123,9 @@ IEEE = {
     **{f"a{name}": getattr(np, f"arc{name}") for name in ("sinh", "cosh", "tanh")},
     "erf": special.erf,
     "erfc": special.erfc,
+    "lgamma": special.gammaln,
+    "log_ndtr": special.log_ndtr,
+    "erfinv": lambda y: np.copysign(special.erfinv(y), y),
     "relu": lambda x: np.where(x < 0, 0.0, x),
     "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1.0) / (1.0 + np.exp(-np.abs(x))),
     "power_slope": lambda x, y: np.where((x == 0) & (y == 0), 0.0, y * np.power(x, y - 1)),
@@ -113,6 +154,9 @@ FAMILY_IEEE = {
     "round_to": lambda digits: lambda x: python_round(x, digits),
     "leaky_relu_by": lambda slope: lambda x: np.where(x > 0, x, slope * x),
     "elu_by": lambda alpha: lambda x: np.where(x > 0, x, alpha * np.expm1(x)),
+    "polygamma_by": lambda n: lambda x: polygamma(n, x),
+    "mills_by": lambda n: np.vectorize(partial(mills, n), otypes=[float]),
+    "sinc_by": lambda n: np.vectorize(partial(wave, n), otypes=[float]),
     "clip_to": lambda low, high: lambda x: np.where(x < low, low, np.where(x > high, high, x)),
 }
 

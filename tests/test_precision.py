@@ -61,10 +61,29 @@ def of_a_subnormal_length(*xs):
     return ULPS + (math.ulp(0.0) / length / sys.float_info.epsilon if length else 0)
 
 
+def of_exp_of_a_square_above_0(x):
+    return of_exp_of_a_square(max(x, 0.0))
+
+
+def of_exp_of_the_result_s_square(y):
+    # exp(out * out): what is off in the result is in its square, twice
+    out = mp.erfinv(y)
+    return ULPS + 4 * float(out * out)
+
+
+def of_powers(x):
+    # the derivative of digamma of order n has powers of 1 + n factors, and n is at most 6 here
+    return ULPS + 6
+
+
 # The ulps of a row's partials, as a function of the operands.
 LOST = {
     "erf": of_exp_of_a_square,
     "erfc": of_exp_of_a_square,
+    "log_ndtr": of_exp_of_a_square,
+    "polygamma_by": of_powers,
+    "mills_by": lambda x: of_exp_of_a_square(x) + 30 * (-1 <= x < 0) if x >= -4 else ULPS + 6,
+    "erfinv": of_exp_of_the_result_s_square,
     "**": of_a_power,
     "**k": of_a_power,
     "power_slope": of_a_slope_of_a_power,
@@ -73,7 +92,12 @@ LOST = {
     "hypot": of_a_subnormal_length,
 }
 # The ulps of a row's number.
-LOST_BY_A_NUMBER = {"power_slope": of_a_power, "power_log": of_a_power}
+LOST_BY_A_NUMBER = {
+    "mills_by": lambda x: of_exp_of_a_square(x) if x >= -4 else ULPS + 5,
+    "log_ndtr": of_exp_of_a_square_above_0,
+    "power_slope": of_a_power,
+    "power_log": of_a_power,
+}
 # Rows whose slope vanishes a little before the subnormals do: x * x, or a hypotenuse, is inf before
 # 1 / (x * x) is 0.
 VANISHES = {"atan", "atan2", "softsign"}
@@ -140,10 +164,18 @@ EXTREME = (
     | {"direction": [(x, y) for x, y in EXTREME_TWO if y]}  # 0 at the origin, by convention
     | {"//": DIVISIONS, "%": DIVISIONS, "**": POWERS, "**k": POWERS, "atan2": ANGLES}
     | {"where": [(c, *xs) for c in (0.0, 1.0) for xs in EXTREME_TWO[::7]]}
+    # what is defined by a series, which takes mpmath long where its numbers are large or small
+    | {"lgamma": alone([1e-8, 0.3, 1.0, 2.0, 3.0, 20.0, -0.3, -3.5, 40.0])}
+    | {"polygamma_by": alone([1e-8, 0.3, 1.5, 3.0, 20.0, -0.3, -3.6])}
+    | {"erfinv": alone([0.0, *signed(1e-8, 0.3, 0.5, 0.7, 0.999), 1.0, -2.0])}
+    | {"log_ndtr": alone(signed(0.0, 1e-8, 0.5, 1.0, 3.0, 3.9, 4.1, 6.0, 20.0, 40.0))}
+    | {"mills_by": alone([-1e5, -40.0, -6.0, -4.1, -3.9, -1.0, -1e-8, 0.0, 0.5, 3.0, 20.0, 36.0])}
+    | {"sinc_by": alone(signed(0.0, 1e-310, 1e-8, 0.5, 1.0, 3.1, 20.0))}
 )
 
 # For the higher derivatives: operands of which no small power leaves the floats.
 MODEST_ONE = alone(signed(0.0, 1e-8, 0.5, BELOW_ONE, 1.0, ABOVE_ONE, 2.0, 3.0, 20.0, 40.0, 1e8))
+MODEST_SPECIAL = alone([0.5, 1.5, 3.0, -0.5, 20.0])
 MODEST_TWO = pairs([0.0, 0.5, 2.0, -2.0, 40.0], [-0.0, 0.5, 1.0, 2.0, -3.0])
 MODEST_MANY = [(2.0,), (3.0, 4.0), (0.0, -4.0), (0.0, 0.0, 3.0), (3.0, 4.0, -5.0), (1e3, -1e3)]
 # By a variable exponent too: its partial is a log, which a negative base has not.
@@ -158,6 +190,8 @@ MODEST = (
     | {"log_share": pairs(signed(0.0, 0.5, 3.0), [0.0, 0.5, 40.0])}
     | {"**": [*POSITIVE_POWERS, (0.0, 3.0)]}
     | {"where": [(1.0, 2.0, 3.0), (0.0, 2.0, 3.0)]}
+    | dict.fromkeys(["lgamma", "polygamma_by", "mills_by", "erfinv", "log_ndtr"], MODEST_SPECIAL)
+    | {"sinc_by": [(0.0,), *MODEST_SPECIAL]}
 )
 
 CONSTANTS = {
@@ -166,6 +200,9 @@ CONSTANTS = {
     "round_to": alone([0, 1, -1]),
     "leaky_relu_by": alone([0, 0.01, -1]),
     "elu_by": alone([1, 0.5]),
+    "polygamma_by": alone([0, 1, 2, 5]),
+    "mills_by": alone([0, 1, 2, 5]),
+    "sinc_by": alone([0, 1, 2, 5]),
     "clip_to": [(-1, 2), (-math.inf, 0.0)],
 }
 # A primitive, its formula, the name of its row or family.

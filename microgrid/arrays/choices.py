@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import primitive
 from ..core.primitive import data_of
-from ..functional import sin
+from ..special import sinc
 from .elements import (
     Array,
     Like,
@@ -43,8 +43,6 @@ from .rules import (
 )
 
 __all__: list[str] = []
-
-SMALL = 0.5  # below which the series of sin(x) / x has all its digits with few terms
 
 
 @implements(np.where)
@@ -218,25 +216,7 @@ def _fix(x: Like, out: Objects | None = None) -> object:
 
 @implements(np.sinc)
 def _sinc(x: Like) -> object:
-    return each(_sinc_of_number, x)
-
-
-def _sinc_of_number(x: Number) -> Number:
-    """Return sin(pi x) / (pi x), of which the series has the derivatives at 0 too."""
-    angle = math.pi * x
-    is_small = magnitude(angle) < SMALL
-    if not is_traced(x):
-        return _series(angle) if is_small else sin(angle) / angle
-    far = primitive.where(is_small, 1.0, angle)
-    near = primitive.where(is_small, angle, 0.0)
-    return primitive.where(is_small, _series(near), sin(far) / far)
-
-
-def _series(x: Number) -> Number:
-    total: Number = 1.0
-    for n in range(16, 0, -2):
-        total = 1.0 - x * x / (n * (n + 1)) * total
-    return total
+    return each(sinc, x)
 
 
 @implements(np.unwrap)

@@ -1,133 +1,39 @@
-"""Linear systems, determinants and norms: elimination with pivots, on the library's arithmetic.
-
-Where the numbers are known the greatest of all that are left is the pivot. In a trace, where which
-it is differs from row to row of a batch, it is the greatest of its column, and rows that change
-places are chosen by `where`.
-"""
+"""Linear systems, determinants and norms of arrays: those of `linalg`, matrix by matrix."""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Callable
-from itertools import combinations
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
-from ..core.primitive import data_of, where
-from ..functional import dot_, hypot, log, max_, min_, prod_, sign, sqrt, sum_
+from ..core.primitive import data_of
+from ..functional import hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..guards.checks import quote
+from ..linalg import (
+    determinant,
+    eliminate,
+    require_few_rows,
+    solve_system,
+    sum_of_products,
+)
 from .elements import Array, Axis, Like, Objects, axes_of, lanes, objects, settle
-from .products import sum_of_products
 from .protocol import implements
 from .rules import Number, is_traced, magnitude
 
 __all__: list[str] = []
 
-MOST_ROWS = 32  # of a matrix in a trace, where rows change places by n**3 choices
-MOST_BY_MINORS = 6  # rows of a determinant without a division, which is right where it is 0 too
-
 Matrix = list[list[Number]]
 OfNumbers = Callable[[list[Number]], Number]
 
 
-class Triangular(NamedTuple):
-    """A linear system after elimination: a triangle, and the right-hand sides beside it.
-
-    `columns` is the order that its columns are in, and `sign` the sign of all exchanges.
-    """
-
-    triangle: Matrix
-    beside: Matrix
-    columns: list[int]
-    sign: Number
-
-
-def _eliminate(matrix: Matrix, beside: Matrix) -> Triangular:
-    n = len(matrix)
-    sign: Number = 1.0
-    rows = [[*left, *right] for left, right in zip(matrix, beside, strict=True)]
-    columns = list(range(n))
-    traced = any(is_traced(x) for row in matrix for x in row)
-    for k in range(n):
-        if traced:
-            sign = _exchange_by_where(rows, k, sign)
-        else:
-            i, j = max(
-                [(i, j) for i in range(k, n) for j in range(k, n)],
-                key=lambda at: abs(data_of(rows[at[0]][at[1]])),
-            )
-            sign *= (-1.0) ** ((i != k) + (j != k))
-            rows[k], rows[i] = rows[i], rows[k]
-            for row in rows:
-                row[k], row[j] = row[j], row[k]
-            columns[k], columns[j] = columns[j], columns[k]
-            if data_of(rows[k][k]) == 0:
-                break  # so is all that is left
-        for row in rows[k + 1 :]:
-            factor = -(row[k] / rows[k][k])
-            row[k + 1 :] = [
-                dot_(factor, y, x) for x, y in zip(row[k + 1 :], rows[k][k + 1 :], strict=True)
-            ]
-    return Triangular([row[:n] for row in rows], [row[n:] for row in rows], columns, sign)
-
-
-def _exchange_by_where(rows: Matrix, k: int, sign: Number) -> Number:
-    """Bring the row with the greatest number in column k to place k; return the sign of it all."""
-    for i in range(k + 1, len(rows)):
-        above, below = rows[k], rows[i]
-        swap = magnitude(above[k]) < magnitude(below[k])
-        rows[k] = above[:k] + [where(swap, y, x) for x, y in zip(above[k:], below[k:], strict=True)]
-        rows[i] = below[:k] + [where(swap, x, y) for x, y in zip(above[k:], below[k:], strict=True)]
-        sign = where(swap, -sign, sign)
-    return sign
-
-
 def _solve_system(matrix: Matrix, beside: Matrix) -> Matrix:
-    """Return the solutions of a system, one for each column beside it."""
-    triangle, right, columns, _ = _eliminate(matrix, beside)
-    n = len(triangle)
-    if any(not is_traced(row[k]) and data_of(row[k]) == 0 for k, row in enumerate(triangle)):
-        raise np.linalg.LinAlgError("Singular matrix")
-    solution: Matrix = [[] for _ in range(n)]
-    for c in range(len(right[0]) if right else 0):
-        found: list[Number] = []  # from the last to the first
-        for k in reversed(range(n)):
-            rest = sum_of_products(triangle[k][:k:-1], found)
-            found.append(((right[k][c] - rest) if found else right[k][c]) / triangle[k][k])
-        for k, x in zip(columns, reversed(found), strict=True):
-            solution[k].append(x)
-    return solution
-
-
-def _determinant(matrix: Matrix) -> Number:
-    if len(matrix) <= MOST_BY_MINORS:
-        return _by_minors(matrix)
-    triangle, _, _, sign = _eliminate(matrix, [[] for _ in matrix])
-    return sign * prod_(*[row[k] for k, row in enumerate(triangle)])
-
-
-def _by_minors(matrix: Matrix) -> Number:
-    """Return the determinant, from those of the last rows and any columns (Laplace)."""
-    n = len(matrix)
-    minors: dict[tuple[int, ...], Number] = {(): 1.0}
-    for size in range(1, n + 1):
-        row = matrix[n - size]
-        minors = {
-            columns: _alternating(
-                [row[c] for c in columns],
-                [minors[columns[:i] + columns[i + 1 :]] for i in range(size)],
-            )
-            for columns in combinations(range(n), size)
-        }
-    return minors[tuple(range(n))]
-
-
-def _alternating(xs: list[Number], ys: list[Number]) -> Number:
-    """Return x1 * y1 - x2 * y2 + x3 * y3 - … of two lists."""
-    added = sum_of_products(xs[::2], ys[::2])
-    return added - sum_of_products(xs[1::2], ys[1::2]) if len(xs) > 1 else added
+    try:
+        return solve_system(matrix, beside)
+    except ZeroDivisionError:
+        raise np.linalg.LinAlgError("Singular matrix") from None
 
 
 def _matrices(a: object, name: str) -> Objects:
@@ -137,12 +43,7 @@ def _matrices(a: object, name: str) -> Objects:
             f"{name} needs a square matrix, or several in the last two dimensions, got the shape "
             f"{elements.shape}"
         )
-    if elements.shape[-1] > MOST_ROWS and any(map(is_traced, elements.ravel().tolist())):
-        raise TypeError(
-            f"a compiled function takes {name} of {MOST_ROWS} rows at most, got "
-            f"{elements.shape[-1]}: which rows change places is not known before the kernel runs, "
-            "and every choice is a step; solve in Python, outside of the function"
-        )
+    require_few_rows(name, elements.shape[-1], elements.ravel().tolist())
     return elements
 
 
@@ -217,7 +118,7 @@ def _root(matrix: Matrix) -> Matrix:
 @implements(np.linalg.det)
 def _det(a: Like) -> object:
     matrices = _matrices(a, "det")
-    return _of_each(_determinant, matrices)
+    return _of_each(determinant, matrices)
 
 
 def _of_each(function: Callable[[Matrix], Number], matrices: Objects) -> object:
@@ -232,7 +133,7 @@ def _slogdet(a: Like) -> object:
     matrices = _matrices(a, "slogdet")
     signs, logarithms = (np.empty(matrices.shape[:-2], object) for _ in range(2))
     for index in np.ndindex(signs.shape):
-        triangle, _, _, exchanges = _eliminate(matrices[index].tolist(), [[]] * matrices.shape[-1])
+        triangle, _, _, exchanges = eliminate(matrices[index].tolist(), [[]] * matrices.shape[-1])
         pivots = [row[k] for k, row in enumerate(triangle)]
         signs[index] = prod_(exchanges, *map(sign, pivots))
         logarithms[index] = sum_(0.0, *[log(magnitude(pivot)) for pivot in pivots])

@@ -10,19 +10,11 @@ import numpy as np
 
 from ..core.operators import Arithmetic, constant_beside
 from ..core.primitive import why_single
-from ..functional import dot_
+from ..linalg import sum_of_products
 from .elements import Like, Objects, objects, settle, store
 from .protocol import UFUNCS, apply_ufunc, implements
-from .rules import Number
 
-__all__ = ["sum_of_products"]
-
-
-def sum_of_products(xs: list[Number], ys: list[Number]) -> Number:
-    """Return the sum of products of two lists as one node."""
-    if len(xs) == 1:
-        return xs[0] * ys[0]
-    return dot_(*xs, *ys) if xs else 0.0
+__all__: list[str] = []
 
 
 def _matmul(a: Objects, b: Objects) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import functional
+from .. import functional, special
 from ..core.operators import NUMBERS
 from ..core.primitive import Operand
 from ..guards.checks import quote
@@ -30,6 +30,33 @@ SINGLE = (Operand, *NUMBERS)
 UFUNCS: dict[np.ufunc, Function] = {}  # those of more than single numbers, as `@`
 LOOPS: dict[np.ufunc, np.ufunc] = {  # ufuncs over objects, with NumPy's broadcasting and methods
     ufunc: np.frompyfunc(rule, ufunc.nin, ufunc.nout) for ufunc, rule in RULES.items()
+}
+
+# What to write instead of a function that there is not for arrays of `Value`s.
+OWN_NAMES = {"expit": "sigmoid", "log_expit": "log_sigmoid", "gammaln": "lgamma", "psi": "digamma"}
+OF_NUMBERS = "take the numbers, as in [v.data for v in x]: its result is no smooth function of them"
+INSTEAD = {
+    name: advice
+    for names, advice in {
+        "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn": (
+            "multiply by the real and the imaginary part of np.fft.fft(np.eye(n)), one by one"
+        ),
+        "eig eigh eigvals eigvalsh svd svdvals qr cond": (
+            "write microgrid.root of the equations that its result solves, as of "
+            "np.linalg.det(a - x * np.eye(n)) for an eigenvalue"
+        ),
+        "lstsq pinv": "write np.linalg.solve(a.T @ a, a.T @ b)",
+        "tensorsolve tensorinv": "write np.linalg.solve or inv of a.reshape(n, n)",
+        "polyfit": "write np.linalg.solve(v.T @ v, v.T @ y) with v = np.vander(x, degree + 1)",
+        "polymul": "write np.convolve",
+        "poly": "write np.convolve of [1.0, -root] for each root",
+        "roots polydiv": "write microgrid.root of np.polyval, one root after the other",
+        "angle": "write np.arctan2 of the imaginary and the real part, as a Value is a real number",
+        "imag": "write 0.0, as a Value is a real number",
+        "sort_complex": "write np.sort, as a Value is a real number",
+        "i0": "write its series in microgrid's functions, or a microgrid.Primitive of your own",
+    }.items()
+    for name in names.split()
 }
 
 _numpys_own = np.ndarray.__array_function__
@@ -139,9 +166,12 @@ def _takes_objects_alone(ufunc: np.ufunc) -> bool:
 
 def _no_rule(function: Function) -> str:
     name = function.__name__
-    own = name if name in functional.__all__ else {"expit": "sigmoid"}.get(name)
-    advice = f"; write microgrid.{own}" if own else ""
-    return f"{name} has no derivative here, it takes arrays of floats alone, not of Values{advice}"
+    own = OWN_NAMES.get(name, name)
+    is_own = own in (*functional.__all__, *special.__all__)
+    advice = f"write microgrid.{own}" if is_own else INSTEAD.get(name, OF_NUMBERS)
+    return (
+        f"{name} has no derivative here, it takes arrays of floats alone, not of Values; {advice}"
+    )
 
 
 def _require_floats(ufunc: np.ufunc, kwargs: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ..core import primitive
 from ..core.primitive import Operand, data_of, is_traced, where
 from ..engine import Value
 from ..guards.checks import quote
+from ..linalg import magnitude
 
 __all__ = [
     "LANES",
@@ -119,11 +120,6 @@ def _of_truths(name: str, rule: Callable[..., Number]) -> Callable[..., Number]:
         return rule(*xs)
 
     return of_truths
-
-
-def magnitude(x: Number) -> Number:
-    """Return |x|."""
-    return abs(x)  # type: ignore[return-value]  # mypy joins both kinds to an object
 
 
 def is_nan(x: Number) -> Number:

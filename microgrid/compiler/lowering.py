@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 
+from .. import special
 from ..core.primitive import Primitive, where
 from ..functional import LOG_FAR, split_dot
 from ..guards.checks import quote
@@ -24,7 +25,7 @@ FUNCTIONS = {
         ["acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "erf", "erfc"], 1
     ),
     **dict.fromkeys(["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "sin", "sinh"], 1),
-    **dict.fromkeys(["tan", "tanh"], 1),
+    **dict.fromkeys(["lgamma", "tan", "tanh"], 1),
     **dict.fromkeys(["atan2", "fmod", "hypot", "pow"], 2),
 }
 
@@ -151,6 +152,12 @@ for _name, _operation in {
 @lowers("argument", "constant", "stop_gradient")
 def _same(m: Emitter, x: Result) -> Result:
     return x
+
+
+@lowers("root_of")
+def _solution(m: Emitter, system: object, k: int, *operands: Result) -> Result:
+    """A number of a solution is one of the operands, which its derivatives are not taken by."""
+    return operands[k]
 
 
 @lowers("where")
@@ -426,3 +433,86 @@ def _logsumexp(m: Emitter, *xs: Result) -> Result:
         rest = m.add(rest, m.select(first, 0.0, power))
     finite = m.less(m.abs(greatest), math.inf)
     return m.select(finite, m.add(greatest, m.log1p(rest)), greatest)
+
+
+# ---- special functions, whose algorithms are written for numbers
+
+
+class Emitted:
+    """A result that is computed with as a number is: its operators write down what they do."""
+
+    def __init__(self, m: Emitter, result: Result) -> None:
+        self.m, self.result = m, result
+
+    def _operate(self, operation: str, *operands: Emitted | float) -> Emitted:
+        results = [x.result if isinstance(x, Emitted) else float(x) for x in operands]
+        return Emitted(self.m, self.m.emit(operation, tuple(results)))
+
+    def __add__(self, other: Emitted | float) -> Emitted:
+        return self._operate("add", self, other)
+
+    def __radd__(self, other: float) -> Emitted:
+        return self._operate("add", other, self)
+
+    def __sub__(self, other: Emitted | float) -> Emitted:
+        return self._operate("sub", self, other)
+
+    def __rsub__(self, other: float) -> Emitted:
+        return self._operate("sub", other, self)
+
+    def __mul__(self, other: Emitted | float) -> Emitted:
+        return self._operate("mul", self, other)
+
+    def __rmul__(self, other: float) -> Emitted:
+        return self._operate("mul", other, self)
+
+    def __truediv__(self, other: Emitted | float) -> Emitted:
+        return self._operate("div", self, other)
+
+    def __rtruediv__(self, other: float) -> Emitted:
+        return self._operate("div", other, self)
+
+    def __lt__(self, other: Emitted | float) -> Emitted:
+        return self._operate("less", self, other)
+
+    def __gt__(self, other: float) -> Emitted:
+        return self._operate("less", other, self)
+
+    def __neg__(self) -> Emitted:
+        return self._operate("neg", self)
+
+    def __abs__(self) -> Emitted:
+        return self._operate("abs", self)
+
+
+class EmittedFunctions:
+    """The functions of `special.Functions`, written down by an emitter."""
+
+    def __init__(self, m: Emitter) -> None:
+        self._m = m
+
+    def __getattr__(self, operation: str) -> Callable[[Emitted], Emitted]:
+        return lambda x: x._operate(operation, x)
+
+    def choose(
+        self, condition: Emitted, x: Callable[[], Emitted], y: Callable[[], Emitted]
+    ) -> Emitted:
+        """Return the choice between two results, both of which are computed."""
+        return condition._operate("select", condition, x(), y())
+
+
+def _lower_algorithm(name: str, algorithm: Callable[..., object]) -> None:
+    """Enter an algorithm of `special` as the lowering of a primitive, or of a family."""
+
+    @lowers(name)
+    def lowering(m: Emitter, *constants_and_operand: Result) -> Result:
+        *constants, x = constants_and_operand
+        written = algorithm(*constants, Emitted(m, x), EmittedFunctions(m))
+        return written.result if isinstance(written, Emitted) else written
+
+
+_lower_algorithm("polygamma_by", special.polygamma_of)
+_lower_algorithm("sinc_by", special.sinc_of)
+_lower_algorithm("mills_by", special.mills_of)
+_lower_algorithm("log_ndtr", special.log_ndtr_of)
+_lower_algorithm("erfinv", special.erfinv_of)

@@ -109,6 +109,7 @@ CALLS = {
     "Module.with_parameters": lambda of: Neuron(5).with_parameters(of(Z)).state_dict(),
     **{name: lambda of, name=name: getattr(mg, name)(of(Z)) for name in REDUCTIONS},
     "dot": lambda of: mg.dot(of(Z), of(Y)),
+    "interp": lambda of: mg.interp(1.0, of([0.0, 0.5, 2.0]), of([1.0, 3.0, -1.0])),
 }
 OF_ROWS = [name for name in CALLS if name == "fit" or name.startswith(("datasets", "drawing"))]
 OF_ANYTHING = ("datasets.split", "datasets.batches", "datasets.encode")
@@ -122,7 +123,17 @@ NAMES = {
 OTHERS = {
     "numbers, which may be arrays": [
         *("clip", "elu", "gelu", "leaky_relu", "log_sigmoid", "maximum", "minimum", "silu"),
-        *("where", "taylor", "arrays.map_elements"),
+        *(
+            "where",
+            "taylor",
+            "arrays.map_elements",
+            "digamma",
+            "polygamma",
+            "ndtr",
+            "logit",
+            "sinc",
+        ),
+        *("logaddexp", "xlogy"),
     ],
     "what the library makes itself": ["datasets.Penguins"],
     "functions": ["metrics.metrics_by_name"],
@@ -145,7 +156,7 @@ def public_functions():
     for name in [*mg.__all__, "max", "min", "sum", "compile", "metrics"]:
         part = getattr(mg, name, metrics)
         names = getattr(part, "__all__", ()) if isinstance(part, ModuleType) else ()
-        if name in ("functional", "testing", "compiler", "anomaly"):
+        if name in ("functional", "special", "testing", "compiler", "anomaly"):
             continue  # the first has its names in microgrid, the others take no rows
         parts = [(f"{name}.{own}", getattr(part, own)) for own in names] or [(name, part)]
         for path, own in parts:

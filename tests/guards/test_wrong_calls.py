@@ -284,6 +284,20 @@ CALLS = {
         name: Call(lambda name=name: getattr(functional, name), x=constant(0.5))
         for name in ("log_sigmoid", "silu", "gelu")
     },
+    **{
+        name: Call(lambda name=name: getattr(mg, name), x=constant(0.5))
+        for name in ("lgamma", "digamma", "ndtr", "log_ndtr", "logit", "sinc")
+    },
+    "erfinv": Call(lambda: mg.erfinv, y=constant(0.5)),
+    "polygamma": Call(lambda: mg.polygamma, n=constant(1), x=one),
+    "logaddexp": Call(lambda: mg.logaddexp, x=one, y=one),
+    "xlogy": Call(lambda: mg.xlogy, x=one, y=one),
+    "interp": Call(lambda: mg.interp, x=one, xp=constant([0.0, 2.0]), fp=constant([1.0, 3.0])),
+    "solve": Call(lambda: mg.linalg.solve, a=constant([[2.0]]), b=constant([1.0])),
+    "inv": Call(lambda: mg.linalg.inv, a=constant([[2.0]])),
+    "det": Call(lambda: mg.linalg.det, a=constant([[2.0]])),
+    "root": Call(lambda: mg.root, f=constant(lambda x: x * x - 2), x0=one),
+    "minimum_of": Call(lambda: mg.minimum_of, f=constant(lambda x: x * x - x), x0=one),
     "clip": Call(lambda: mg.clip, x=one, min=constant(0), max=constant(1)),
     "leaky_relu": Call(lambda: mg.leaky_relu, x=one, negative_slope=one),
     "elu": Call(lambda: mg.elu, x=one, alpha=one),
@@ -652,7 +666,8 @@ def test_too_many_and_unknown_arguments_are_refused(name):
 
 MODULES = [
     *("anomaly", "arrays", "calculus", "compiler", "datasets", "drawing", "functional", "history"),
-    *("losses", "metrics", "nn", "optim", "schedules", "testing", "training"),
+    *("implicit", "linalg", "losses", "metrics", "nn", "optim", "schedules", "special", "testing"),
+    "training",
 ]
 
 

@@ -27,7 +27,7 @@ CORE = [
     "sequences",
 ]
 # What `import microgrid` may load; the rest waits until it is touched.
-EAGER = {"microgrid", "microgrid.engine", "microgrid.functional"} | {
+EAGER = {"microgrid", "microgrid.engine", "microgrid.functional", "microgrid.special"} | {
     f"microgrid.{folder}{module}"
     for folder, modules in {
         "guards": ["", ".checks", ".interrupts", ".lazy", ".locks", ".mistakes"],

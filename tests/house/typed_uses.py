@@ -159,6 +159,42 @@ def use_functions_of_several_numbers() -> None:
     assert_type(mg.where(row > 0.3, row, 0.0), Any)
 
 
+def use_special_functions() -> None:
+    x, row = Value(0.5), numbers()
+    for f in [mg.lgamma, mg.log_ndtr, mg.erfinv]:
+        assert_type(f(0.5), float)
+        assert_type(f(x), Value)
+        assert_type(f(row), Row)
+    assert_type(mg.digamma(0.5), float)
+    assert_type(mg.digamma(x), Value)
+    assert_type(mg.digamma(row), Row)
+    assert_type(mg.polygamma(2, x), Value)
+    assert_type(mg.ndtr(0.5), float)
+    assert_type(mg.ndtr(x), Value)
+    assert_type(mg.logit(x), Value)
+    assert_type(mg.sinc(0.5), float)
+    assert_type(mg.sinc(x), Value)
+    for g in [mg.logaddexp, mg.xlogy]:
+        assert_type(g(0.5, 2), float)
+        assert_type(g(x, 2), Value)
+        g(row, x)
+    assert_type(mg.interp(0.5, [0, 1], [2, 3]), float)
+    assert_type(mg.interp(x, [0, 1], [2.0, 3.0]), Value)
+    assert_type(mg.interp(0.5, [0, 1], [x, 3.0]), Value)
+
+
+def use_solutions() -> None:
+    x = Value(0.5)
+    assert_type(mg.root(lambda x: x * x - 2, 1.0), Any)
+    assert_type(mg.root(lambda x, a: [x[0] - a], [1.0], x), Any)
+    assert_type(mg.minimum_of(lambda x, a: x * x - a, 1.0, 2.0), Any)
+    assert_type(mg.linalg.solve([[2.0, 1.0], [1.0, 3.0]], [1.0, 2.0]), list[float])
+    assert_type(mg.linalg.solve([[2.0]], [[1.0]]), list[list[float]])
+    assert_type(mg.linalg.solve([[x, 1.0], [1.0, 3.0]], [1.0, 2.0]), list[Value])
+    assert_type(mg.linalg.inv([[x]]), list[list[Value]])
+    assert_type(mg.linalg.det([[x]]), Value)
+
+
 def use_functions_of_a_sequence() -> None:
     x = Value(0.5)
     floats, mixed = [1.0, 2.0], list[Number]([1.0, x])

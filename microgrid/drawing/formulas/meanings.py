@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 
-from ... import functional
+from ... import functional, special
 from ...core import primitive
 from ...core.graph import topological_order
 from ...engine import Value
@@ -24,7 +24,8 @@ Weights = tuple[ExactNumber, ...] | None
 
 MIRRORED = {"<": ">", "<=": ">="}  # 0 < x is x > 0
 
-LIBRARY = (primitive.__name__, functional.__name__)  # where its primitives are declared
+# where its primitives are declared
+LIBRARY = (primitive.__name__, functional.__name__, special.__name__)
 
 
 def _exp(a: Algebra, x: Expression) -> Expression:
@@ -102,6 +103,26 @@ def _clip(a: Algebra, x: Expression, low: float, high: float) -> Expression:
     return a.call("min", x, a.of(high)) if math.isfinite(high) else x
 
 
+def _probability(a: Algebra, x: Expression) -> Expression:
+    below = a.call("erfc", a.sum([(_over(a, x, _root(a, a.of(2))), MINUS)]))
+    return _over(a, below, a.of(2))
+
+
+def _mills(a: Algebra, x: Expression, n: int) -> Expression:
+    """Return the n-th derivative of probability over density, by its recurrence."""
+    if n == 0:
+        half_square = _over(a, _times(a, x, x), a.of(2))
+        whole = _times(a, _root(a, NAMED[math.tau](a)), _probability(a, x))
+        return _times(a, whole, _exp(a, half_square))
+    before = a.one if n == 1 else _times(a, a.of(n - 1), _mills(a, x, n - 2))
+    return _plus(a, _times(a, x, _mills(a, x, n - 1)), before)
+
+
+def _wave(a: Algebra, z: Expression, n: int) -> Expression:
+    """Return NumPy's sinc, of z / pi, and its derivatives by z."""
+    return a.call("sinc_by", a.of(n), z) if n else a.call("sinc", _over(a, z, a.symbol("pi")))
+
+
 def _first(a: Algebra, x: Expression) -> Expression:
     return x
 
@@ -135,6 +156,7 @@ RULES: dict[str, Rule] = {
     "where":     Algebra.where,
     "max":       lambda a, *xs: a.call("max", *xs) if len(xs) > 1 else xs[0],
     "min":       lambda a, *xs: a.call("min", *xs) if len(xs) > 1 else xs[0],
+    "log_ndtr":  lambda a, x: _log(a, _probability(a, x)),
     "stop_gradient": _first,
     "constant":  _first,
     "argument":  _first,
@@ -145,6 +167,9 @@ FAMILIES: dict[str, Rule] = {  # they take the operand, then the constants of th
     "round_to":      lambda a, x, digits: a.call("round", x, *([a.of(digits)] if digits else [])),
     "leaky_relu_by": lambda a, x, slope: a.call("leaky_relu", x, a.of(slope)),
     "elu_by":        lambda a, x, alpha: a.call("elu", x, *([a.of(alpha)] if alpha != 1 else [])),
+    "polygamma_by":  lambda a, x, n: a.call("polygamma", a.of(n), x) if n else a.call("digamma", x),
+    "mills_by":      _mills,
+    "sinc_by":       _wave,
     "clip_to":       _clip,
 }
 # fmt: on

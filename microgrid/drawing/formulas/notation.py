@@ -219,13 +219,18 @@ class PythonNotation(Notation):
 RELATIONS = {"<": ("<", r"\geq"), "<=": (r"\leq", ">"), ">": (">", r"\leq"), ">=": (r"\geq", "<")}
 
 TRIGONOMETRIC = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
-NAMED = ("relu", "sigmoid", "softplus", "elu", "erf", "erfc", "clip", "round", "atan2")
+NAMED = ("relu", "sigmoid", "softplus", "elu", "erf", "erfc", "erfinv", "clip", "round", "atan2")
 # How LaTeX writes the functions that it has, and those that have a form of their own.
 CALLS = {
     **{name: rf"\{name}" for name in (*TRIGONOMETRIC, "max", "min")},
     **{f"a{name}": rf"\arc{name}" for name in TRIGONOMETRIC[:3]},
     **{f"a{name}": rf"\operatorname{{ar{name}}}" for name in TRIGONOMETRIC[3:]},
     **{name: rf"\operatorname{{{name}}}" for name in NAMED},
+    "lgamma": r"\ln\left|\Gamma\right|",
+    "digamma": r"\psi",
+    "polygamma": r"\operatorname{polygamma}",
+    "sinc": r"\operatorname{sinc}",
+    "sinc_by": r"\operatorname{sinc\_by}",
     "leaky_relu": r"\operatorname{leaky\,relu}",
     "sign": r"\operatorname{sgn}",
     "log": r"\ln",

@@ -26,13 +26,23 @@ def _nearest(x: sympy.Expr, digits: sympy.Expr | int = 0) -> sympy.Expr:
     return (sympy.floor(scaled) - _piecewise(is_tie_to_odd, 1, 0)) / sympy.Integer(10) ** digits
 
 
+def _mean_wave(n: sympy.Expr, z: sympy.Expr) -> sympy.Expr:
+    """Return the n-th derivative of sin(z) / z, which is the mean of cos(t * z) for t up to 1."""
+    t = sympy.Dummy("t", real=True)
+    return sympy.Integral(t**n * sympy.cos(t * z + n * sympy.pi / 2), (t, 0, 1))
+
+
 # fmt: off
 # SymPy does not know that log(x) is real, and then `Abs` and `sign` have no plain derivative.
 # The slopes at kinks are the library's.
 FUNCTIONS: dict[str, Callable[..., sympy.Basic]] = {
     **{name: getattr(sympy, name) for name in (
         "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh",
-        "atanh", "atan2", "exp", "log", "erf", "erfc", "floor")},
+        "atanh", "atan2", "exp", "log", "erf", "erfc", "erfinv", "digamma", "polygamma",
+        "floor")},
+    "lgamma": lambda x: sympy.log(sympy.Abs(sympy.gamma(x))),
+    "sinc": lambda x: sympy.sinc(sympy.pi * x),
+    "sinc_by": lambda n, z: _mean_wave(n, z),
     "max": sympy.Max,
     "min": sympy.Min,
     "abs": lambda x: sympy.Piecewise((x, x > 0), (-x, x < 0), (0, True)),

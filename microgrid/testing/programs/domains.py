@@ -203,6 +203,10 @@ def _whole(x: float) -> tuple[float, ...]:
     return (round(x),)
 
 
+def _pole_of_gamma(x: float) -> tuple[float, ...]:
+    return (min(round(x), 0),)
+
+
 def _odd_quarter_turn(x: float) -> tuple[float, ...]:
     return ((math.floor(x / math.pi) + 0.5) * math.pi,)
 
@@ -336,6 +340,9 @@ DOMAINS: dict[str, Domain] = {
     "atanh": Domain(Interval(-1, 1)),
     "erf": Domain(REAL),
     "erfc": Domain(REAL),
+    "lgamma": Domain(REAL, pole=_pole_of_gamma),
+    "log_ndtr": Domain(REAL),
+    "erfinv": Domain(Interval(-1, 1)),
     "sign": Domain(REAL, kink=at(0)),
     "floor": Domain(REAL, kink=_whole),
     "ceil": Domain(REAL, kink=_whole),
@@ -365,6 +372,9 @@ FAMILIES: dict[str, FamilyDomain] = {
     "round_to": FamilyDomain(_round_domain, ((0,), (1,), (-1,))),
     "leaky_relu_by": FamilyDomain(lambda slope: Domain(REAL, kink=at(0)), ((0.1,), (0,), (2,))),
     "elu_by": FamilyDomain(lambda alpha: Domain(REAL, kink=at(0)), ((1,), (0.5,))),
+    "polygamma_by": FamilyDomain(lambda n: Domain(REAL, pole=_pole_of_gamma), ((0,), (1,), (2,))),
+    "mills_by": FamilyDomain(lambda n: Domain(Interval(high=37)), ((0,), (1,), (2,))),
+    "sinc_by": FamilyDomain(lambda n: Domain(REAL), ((0,), (1,), (2,))),
     "clip_to": FamilyDomain(_clip_domain, ((-1, 2), (0, math.inf), (-math.inf, 0.5), (1, 1))),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
-from ... import functional
+from ... import functional, special
 from ...core.primitive import Primitive
 
 __all__ = ["SourceProgram", "python_call", "source_of"]
@@ -103,6 +103,9 @@ FAMILY_CALLS: dict[str, Callable[..., str]] = {
     "round_to": lambda x, digits: f"round({x}, {digits!r})",
     "leaky_relu_by": lambda x, slope: f"mg.leaky_relu({x}, {slope!r})",
     "elu_by": lambda x, alpha: f"mg.elu({x}, {alpha!r})",
+    "polygamma_by": lambda x, n: f"mg.polygamma({n!r}, {x})",
+    "mills_by": lambda x, n: f"mg.special.mills_by({n!r})({x})",
+    "sinc_by": lambda x, n: f"mg.special.sinc_by({n!r})({x})",
     "clip_to": lambda x, *bounds: f"mg.clip({x}, {', '.join(map(_bound, bounds))})",
 }
 
@@ -134,5 +137,8 @@ def python_call(primitive: Primitive, *operands: str) -> str:
     if name == "dot":
         left, right, start = functional.split_dot(operands)
         return f"mg.dot({', '.join([_list(left), _list(right), *start])})"
-    is_public = name in functional.__all__ and getattr(functional, name) is primitive
+    is_public = any(
+        name in module.__all__ and getattr(module, name) is primitive
+        for module in (functional, special)
+    )
     return f"mg.{name}({listed})" if is_public else f"mg.Primitive.named({name!r})({listed})"

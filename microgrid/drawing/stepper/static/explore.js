@@ -97,6 +97,26 @@ function erfc(x) {
   return power / Math.sqrt(Math.PI) / fraction;
 }
 
+// log(|gamma(x)|): Stirling's series from 10 on, and down from there by the recurrence.
+function lgamma(x) {
+  if (x === 1 || x === 2) return 0;
+  if (x <= 0 && Number.isInteger(x)) return Infinity;
+  if (!Number.isFinite(x)) return Math.abs(x);
+  if (Math.abs(x) < 1e-300) return -Math.log(Math.abs(x));
+  if (x < 0) {
+    const beyond = x - Math.round(x);
+    return Math.log(Math.PI) - Math.log(Math.abs(Math.sin(Math.PI * beyond))) - lgamma(1 - x);
+  }
+  let product = 1;
+  let far = x;
+  for (; far < 10; far++) product *= far;
+  const terms = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156];
+  let series = 0;
+  for (const term of terms.reverse()) series = term + series / (far * far);
+  const halfLog = Math.log(2 * Math.PI) / 2;
+  return (far - 0.5) * Math.log(far) - far + halfLog + series / far - Math.log(product);
+}
+
 // a * b + c, of which c cancels a * b as rounded: what is left is what the rounding lost.
 function exactFma(a, b, c) {
   const split = (x) => {
@@ -144,6 +164,7 @@ export const OPERATIONS = {
   exp2: (x) => 2 ** x,
   erf,
   erfc,
+  lgamma,
 };
 for (const name of [
   ...["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp"],
