@@ -25,9 +25,9 @@ from ..core.reals import number
 from ..engine import Value
 from .linearization import links_between
 
-__all__ = ["Link", "Path", "all_paths", "edges_between", "largest_paths"]
+__all__ = ["Path", "WeightedEdge", "all_paths", "edges_between", "largest_paths"]
 
-Link = tuple[Value, float, int]  # a parent, its partial, and its place among the operands
+WeightedEdge = tuple[Value, float, int]  # a parent, its partial, and its place among the operands
 
 PLAIN = {float, int, Fraction, type(None)}  # types of partials that need no second look
 # Products of a thousand factors leave a float's range, and must not for that be taken for 0 or inf.
@@ -59,7 +59,7 @@ class Path:
         return f"Path({len(self.nodes):,} nodes, gradient={self.gradient!r})"
 
 
-def edges_between(output: Value, input: Value) -> dict[Value, list[Link]]:
+def edges_between(output: Value, input: Value) -> dict[Value, list[WeightedEdge]]:
     """Return the edges on the paths from an output back to an input, for each node, output first.
 
     A node is asked for its partials only if it depends on the input, and if partials that are not
@@ -93,7 +93,9 @@ def _numeric_partials(node: Value) -> tuple[float | None, ...]:
     return partials
 
 
-def all_paths(edges: dict[Value, list[Link]], output: Value, input: Value) -> tuple[float, int]:
+def all_paths(
+    edges: dict[Value, list[WeightedEdge]], output: Value, input: Value
+) -> tuple[float, int]:
     """Return the gradient, to the last bit as `backward` computes it, and the number of paths.
 
     >>> x = Value(3.0)
@@ -113,7 +115,7 @@ def all_paths(edges: dict[Value, list[Link]], output: Value, input: Value) -> tu
 
 
 def largest_paths(
-    edges: dict[Value, list[Link]], output: Value, input: Value, most: int
+    edges: dict[Value, list[WeightedEdge]], output: Value, input: Value, most: int
 ) -> list[Path]:
     """Return at most so many paths, those with the largest gradients by absolute value, in order.
 
@@ -154,16 +156,16 @@ def largest_paths(
 
 
 # The edges that a path has taken from the output on, the last one first: node, edge, those before.
-Trail = tuple[Value, Link, "Trail"] | None
+Trail = tuple[Value, WeightedEdge, "Trail"] | None
 
 
 class _Track(NamedTuple):
     largest: Decimal  # the largest product of absolute partials on a path that begins with the edge
     size: Decimal  # its first factor: that of the edge
-    edge: Link
+    edge: WeightedEdge
 
 
-def _ways(edges: dict[Value, list[Link]], input: Value) -> dict[Value, list[_Track]]:
+def _ways(edges: dict[Value, list[WeightedEdge]], input: Value) -> dict[Value, list[_Track]]:
     """Return the edges of each node from which a path leads to the input, the best one first."""
     ways = {input: [_Track(Decimal(1), Decimal(1), (input, 1, 0))]}  # it is there, by a factor of 1
     for node in reversed(edges):
