@@ -6,7 +6,8 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from html import escape
+from itertools import chain, repeat
 from numbers import Integral, Rational
 from typing import TYPE_CHECKING, overload
 
@@ -121,14 +122,29 @@ class History:
 
     def __repr__(self) -> str:
         """Show a table, of the first and last epochs only where there are many."""
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.rjust, row, widths)) for row in cells]
+        return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
+
+    def _repr_html_(self) -> str:
+        # a notebook's own table, in the theme's own colours
+        head, *rows = [
+            "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in row)
+            for kind, row in zip(chain(["th"], repeat("td")), self._cells(), strict=False)
+        ]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        ended = f"<caption>ended: {escape(self.ended)}</caption>" if self.ended else ""
+        return f"<table>{ended}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cells(self) -> list[list[str]]:
+        """Return the table's lines, the names first; of many epochs the first and the last ones."""
         names = self._names()
         rows = [{name: _cell(x) for name, x in record.items()} for record in self.records]
         cells = [names] + [[row.get(name, "") for name in names] for row in rows]
         if len(cells) > 21:
             cells[11:-10] = [["…"] * len(names)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(map(str.rjust, row, widths)) for row in cells]
-        return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
+        return cells
 
 
 def _require_record(record: object) -> None:

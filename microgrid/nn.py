@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import deepcopy
+from html import escape
 from itertools import pairwise
 from numbers import Integral, Real
 from operator import attrgetter
@@ -115,6 +116,33 @@ class Module:
     def zero_grad(self) -> None:
         """Set every parameter's gradient to 0."""
         zero_grad(self.parameters())
+
+    def summary(self) -> str:
+        """Return a table of this module and those inside, with how many parameters each has.
+
+        A layer's neurons are not listed. A notebook shows this table of a module.
+
+        >>> print(MLP(2, [4, 1]).summary())
+        path      module                             parameters
+                  MLP(2, [4, 1], activation='relu')          17
+        layers.0  Layer(2, 4, activation='relu')             12
+        layers.1  Layer(4, 1, activation='linear')            5
+        """
+        rows, layers = [("path", "module", "parameters")], set[str]()
+        for path, module in self.named_modules():
+            parts = path.split(".") if path else []
+            if any(".".join(parts[:i]) in layers for i in range(len(parts))):
+                continue
+            if isinstance(module, Layer):
+                layers.add(path)
+            is_named = type(module).__repr__ is not object.__repr__
+            name = repr(module) if is_named else type(module).__name__
+            rows.append((path, name, f"{len(module.parameters()):,}"))
+        first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
+        return "\n".join(f"{a:{first}}  {b:{second}}  {c:>{third}}" for a, b, c in rows)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.summary())}</pre>"  # in the theme's own colours
 
     def state_dict(self) -> dict[str, float]:
         """Return the parameters' numbers by their paths, ready for JSON."""

@@ -7,6 +7,7 @@ import math
 import pickle
 import re
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,31 @@ def test_frames_are_made_of_a_history():
     assert pandas.DataFrame(history.records).to_dict("records") == RECORDS
     assert pandas.DataFrame(history).to_dict("records") == RECORDS
     assert polars.DataFrame(history.records).to_dicts() == RECORDS
+
+
+class Table(HTMLParser):
+    """The cells of a table, line by line."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.lines = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        assert not attributes  # no colour but the theme's
+        if tag == "tr":
+            self.lines.append([])
+
+    def handle_data(self, text):
+        (self.lines[-1] if self.lines else self.lines).append(text)
+
+
+@pytest.mark.parametrize("epochs", [0, 3, 20, 50])
+def test_a_notebook_shows_the_table_that_is_printed(epochs):
+    shown = Table(long(epochs)._repr_html_()).lines
+    assert shown == rows(long(epochs))
+
+
+def test_a_notebook_shows_names_as_they_are_and_why_it_ended():
+    shown = Table(History([{"<b>": 1.0}], ended="<script>")._repr_html_()).lines
+    assert shown == ["ended: <script>", ["<b>"], ["1.0000"]]

@@ -2,12 +2,14 @@
 
 import copy
 import functools
+import html
 import json
 import math
 import operator
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -954,3 +956,32 @@ def test_an_activation_that_is_set_is_a_function(wrong):
     neuron.activation = lambda: 1.0
     with pytest.raises(TypeError, match="takes 0 positional arguments"):
         neuron([1.0])
+
+
+# ---- a summary
+
+
+class Pair(Module):
+    """Two models and a scale, of which one model is used twice."""
+
+    def __init__(self):
+        self.scale = Value(2.0)
+        self.first = self.again = MLP(3, [2, 1])
+        self.others = {"<last>": Layer(1, 2), "one": Neuron(4)}
+
+
+def test_a_summary_counts_the_parameters_of_each_module_once():
+    head, *lines = [re.split(r"  +", line.strip()) for line in Pair().summary().splitlines()]
+    assert head == ["path", "module", "parameters"]
+    modules = {path: module for path, module in Pair().named_modules() if ".neurons" not in path}
+    assert [line[0] for line in lines[1:]] == [path for path in modules if path]
+    for line, module in zip(lines, modules.values(), strict=True):
+        assert line[-1] == str(len(module.parameters()))
+        assert line[-2] == ("Pair" if isinstance(module, Pair) else repr(module))
+    assert Neuron(2).summary().count("\n") == 1
+
+
+def test_a_notebook_shows_the_summary():
+    shown = Pair()._repr_html_()
+    assert html.unescape(shown) == f"<pre>{Pair().summary()}</pre>"
+    assert "<last>" not in shown
