@@ -809,7 +809,7 @@ def test_a_function_may_have_any_name_in_python(tmp_path, standard):
         *("f", "f", "exp_", "double_"),
     )
     once = {names[name]: text for name, text in texts.items()}
-    c = library(tmp_path, once.values(), standard)
+    c = library(tmp_path, once.values(), standard, ["-O0"])
     assert all(each_row(c[name], [[2.5]], 1) == 2.5 for name in once)
 
 
