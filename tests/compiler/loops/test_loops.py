@@ -146,6 +146,19 @@ def test_random_programs_in_loops_have_the_bits_of_their_straight_line_form(draw
     assert same(*results)
 
 
+def test_numbers_that_a_sum_reads_in_two_orders_are_each_computed():
+    def f(*xs):
+        numbers = [mg.tanh(x) for x in xs]
+        return [x - y for x, y in zip(numbers, reversed(numbers), strict=True)]
+
+    program, columns = traced(f, [f"x{i}" for i in range(12)]), np.eye(12, 9)
+    found, expected = (
+        ArrayKernel(program, (), "sum", write=write)([], list(columns))
+        for write in (LoopText, KernelText)
+    )
+    assert (np.abs(found - expected) <= 4e-15).all()
+
+
 def test_a_long_logsumexp_or_hypot_among_loops_has_the_bits_of_its_straight_line_form():
     def f(w, x):
         h = [mg.dot(w, x[i:] + x[:i]) for i in range(40)]
