@@ -69,6 +69,7 @@ from .scalars import (
     populations,
     program_of,
     recurrence,
+    wide_recurrence,
 )
 from .sides import (
     Side,
@@ -383,6 +384,7 @@ def scalars(options: argparse.Namespace) -> None:
     cases = (
         (convolution, "convolution", "a convolution 3 x 3 of 12 x 12 into 4 channels", 13_000),
         (recurrence, "recurrence", "a recurrence of 8 units over 40 steps", 15_000),
+        (wide_recurrence, "wide", "a recurrence of 32 units over 40 steps", 150_000),
     )
     for function, name, what, operations in cases:
         if fits(name, operations, options):

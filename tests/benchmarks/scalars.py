@@ -30,20 +30,26 @@ def convolution(w: Sequence[Any], image: Sequence[Any], target: Any) -> Any:
     return (dot(w[40:440], features) - target) ** 2
 
 
-def recurrence(w: Sequence[Any], xs: Sequence[Any], target: Any) -> Any:
-    """Return the loss of a recurrent network of 8 units."""
-    state = [0.0] * 8
-    for x in xs:
-        state = [
-            tanh(dot(w[10 * j : 10 * j + 8], state) + w[10 * j + 8] * x + w[10 * j + 9])
-            for j in range(8)
-        ]
-    return (dot(w[80:88], state) - target) ** 2
+def recurrence_of(units: int) -> Callable[..., Any]:
+    """Return the loss of a recurrent network of some units."""
+
+    def recurrence(w: Sequence[Any], xs: Sequence[Any], target: Any) -> Any:
+        state, each = [0.0] * units, units + 2
+        rows = [w[each * j : each * (j + 1)] for j in range(units)]
+        for x in xs:
+            state = [tanh(dot(row[:units], state) + row[-2] * x + row[-1]) for row in rows]
+        return (dot(w[each * units :], state) - target) ** 2
+
+    return recurrence
+
+
+recurrence, wide_recurrence = recurrence_of(8), recurrence_of(32)
+SIZES = {convolution: (440, 144), recurrence: (8 * 11, 40), wide_recurrence: (32 * 35, 40)}
 
 
 def inputs_of(function: Callable[..., Any], rows: int) -> tuple[Any, list[Any], Any]:
     """Return weights, columns and targets for a convolution or a recurrence."""
-    weights, columns = {convolution: (440, 144), recurrence: (88, 40)}[function]
+    weights, columns = SIZES[function]
     draw = np.random.default_rng(0)
     return (
         draw.normal(size=weights) / weights**0.5,
@@ -72,7 +78,7 @@ def loss_sides(function: Callable[..., Any], rows: int) -> Iterator[Side]:
     whole = straight(step.program, range(len(w)), "sum").kernel
     yield Side(STRAIGHT, code_alone(whole, w, [*x, target]), None)
     if jax := peer("jax"):
-        loss = {convolution: jax_convolution, recurrence: jax_recurrence}[function]
+        loss = jax_convolution if function is convolution else jax_recurrence
         both = jax.jit(jax.value_and_grad(loss))
         given = jax.device_put((w, np.transpose(x), target))
         yield Side("JAX", lambda: jax.block_until_ready(both(*given)), flat)
@@ -92,13 +98,14 @@ def jax_convolution(w: Any, images: Any, target: Any) -> Any:
 def jax_recurrence(w: Any, rows: Any, target: Any) -> Any:
     """Return the sum of the recurrence's losses in JAX."""
     jax, jnp = peer("jax"), import_module("jax.numpy")
-    matrix, readout = w[:80].reshape(8, 10), w[80:]
+    units = int(len(w) ** 0.5) - 1  # of which each has as many weights, and three
+    matrix, readout = w[: units * (units + 2)].reshape(units, units + 2), w[units * (units + 2) :]
 
     def one(state: Any, x: Any) -> Any:
-        inside = state @ matrix[:, :8].T + x[:, None] * matrix[:, 8] + matrix[:, 9]
+        inside = state @ matrix[:, :units].T + x[:, None] * matrix[:, -2] + matrix[:, -1]
         return jnp.tanh(inside), None
 
-    state, _ = jax.lax.scan(one, jnp.zeros((len(rows), 8)), rows.T)
+    state, _ = jax.lax.scan(one, jnp.zeros((len(rows), units)), rows.T)
     return ((state @ readout - target) ** 2).sum()
 
 

@@ -64,7 +64,13 @@ def between(first, h, last, c, x, weights):
     return [p + v for p, v in zip(h, c, strict=True)], c
 
 
-CELLS = {cell.__name__: cell for cell in (elman, lstm, integrators, ring, row)}
+def mirrored(h: Numbers, c: Numbers, x: Any, weights: Weights) -> tuple[Numbers, Numbers]:
+    """Return a state in which each unit reads what has just been computed for another one."""
+    new = [mg.tanh(w * p + x) for w, p in zip(weights.take(len(h)), h, strict=True)]
+    return [mg.sin(p - q) + r for p, q, r in zip(new, new[::-1], c, strict=True)], new
+
+
+CELLS = {cell.__name__: cell for cell in (elman, lstm, integrators, ring, row, mirrored)}
 
 
 def sequence(cell, units, turns, odd_turn=None, odd_unit=None, returned="last"):

@@ -11,7 +11,16 @@ import microgrid as mg
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.ir.text import KernelText
-from microgrid.compiler.loops.runs import Affine, Table, access, find_runs, one_by_one, read_run
+from microgrid.compiler.loops.runs import (
+    Affine,
+    Run,
+    Table,
+    access,
+    find_runs,
+    join_cycles,
+    one_by_one,
+    read_run,
+)
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
 from microgrid.compiler.trace import trace
@@ -68,6 +77,29 @@ def test_runs_are_the_entries_in_their_order_whatever_these_are(entries):
         ]
         found += [(*run.label, *turn) for turn in np.transpose(columns).tolist()]
     assert found == list(map(tuple, entries.tolist()))
+
+
+@st.composite
+def cycles(draw):
+    """Return the labels and positions of entries, of which a few may repeat evenly far apart."""
+    entries = []
+    for _ in range(draw(st.integers(1, 3))):
+        each = draw(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=3))
+        for turn in range(draw(st.integers(1, 5))):
+            entries += [(label, place + turn * move) for label, place, move in each]
+    odd = draw(st.integers(0, 2 * len(entries)))
+    return [(label, place + (i == odd)) for i, (label, place) in enumerate(entries)]
+
+
+@usual(100)
+@given(cycles())
+def test_cycles_are_the_entries_in_their_order_whatever_these_are(entries):
+    found = []
+    for run, base in join_cycles([(Run((), (), (label,)), (place,)) for label, place in entries]):
+        for turn in np.ndindex(run.counts):
+            moved = np.add(base, np.array(turn) @ np.reshape(run.strides, (len(turn), len(base))))
+            found += zip(run.label, moved.astype(int).tolist(), strict=True)
+    assert found == entries
 
 
 @usual(50)

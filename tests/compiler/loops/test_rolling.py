@@ -7,14 +7,23 @@ from hypothesis import strategies as st
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.loops.rolling import families_of
-from tests.compiler.sequences import elman, gradients, integrators, lstm, sequences
+from tests.compiler.kernels import in_families, straight
+from tests.compiler.sequences import CELLS, elman, gradients, integrators, lstm, sequences
 from tests.compiler.structured import numbers_for
 from tests.search import usual
 
 from .test_structured import assert_is_python_s, kernels_of, results_of
 
 
-@usual(15)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_gradient_of_each_kind_of_sequence_has_the_bits_of_its_straight_line_form(cell):
+    drawn = gradients(CELLS[cell], 3, 6)
+    weights, columns = numbers_for(drawn, 5)
+    given = drawn.program(), range(drawn.weights)
+    results_of([straight(*given), in_families(*given)], weights, columns)
+
+
+@usual(10)
 @given(sequences(), st.booleans())
 def test_what_goes_through_a_sequence_has_the_bits_of_its_straight_line_form(drawn, is_shared):
     weights, columns = numbers_for(drawn, 9)
