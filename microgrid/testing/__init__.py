@@ -9,12 +9,13 @@ from ..guards.lazy import lazy
 
 if TYPE_CHECKING:
     from . import conformance as conformance
+    from . import exercises as exercises
     from . import strategies as strategies
     from .gradients.checking import GradientReport as GradientReport
     from .gradients.checking import check_gradients as check_gradients
     from .lessons import check as check
 
-__all__ = ["GradientReport", "check", "check_gradients", "conformance", "strategies"]
+__all__ = ["GradientReport", "check", "check_gradients", "conformance", "exercises", "strategies"]
 
 __getattr__ = lazy(
     __name__,
@@ -22,6 +23,7 @@ __getattr__ = lazy(
         **dict.fromkeys(["GradientReport", "check_gradients"], "gradients.checking"),
         "check": "lessons",
         "conformance": "conformance",
+        "exercises": "exercises",
         "strategies": "strategies",
     },
     {"hypothesis": "'microgrid-autodiff[test]'"},

@@ -1,38 +1,58 @@
-"""What a lesson asks for is checked: the stages of an engine of your own."""
+"""What a lesson asks for is checked: an engine of your own, stage by stage, and exercises."""
 
 from __future__ import annotations
 
+from typing import overload
+
 from .conformance.cases import Engine
 from .conformance.stages.grading import StageReport, check_stage
+from .exercises.answers import judge
+from .exercises.replies import Reply
 
 __all__ = ["check"]
 
 
+@overload
 def check(
-    stage: int,
-    engine: Engine,
+    task: int,
+    answer: Engine,
     *,
     data: str | None = None,
     grad: str | None = None,
     parents: str | None = None,
-) -> StageReport:
+) -> StageReport: ...
+@overload
+def check(task: str, answer: object) -> Reply: ...
+def check(
+    task: int | str,
+    answer: object,
+    *,
+    data: str | None = None,
+    grad: str | None = None,
+    parents: str | None = None,
+) -> StageReport | Reply:
     """Return what your own engine makes of the eight stages of writing one, up to a stage.
 
     It says what holds, what to write next, and for what is wrong the smallest program that shows it
     and a hint. The class may be half written: what it raises, or that it has no end, is part of the
     report. What a node calls its number, its gradient and its operands is found, or given.
 
+    An exercise is named as "1.3", the third of lesson 1: then it says whether the answer is right,
+    and why, without the answer itself.
+
     Args:
-        stage: from 1, a number that remembers, to 8, training on moons.
-        engine: your class.
+        task: the stage, from 1, a number that remembers, to 8, training on moons; or an exercise.
+        answer: your class, or your answer to the exercise.
         data: what it calls a node's number, if that is not found.
         grad: what it calls a node's gradient.
         parents: what it calls a node's operands.
 
     Raises:
         TypeError: the stage is no whole number, or there is no class.
-        ValueError: there is no such stage.
+        ValueError: there is no such stage, or no exercise of that name that has a check.
 
+    >>> check("1.1", (6.0, -2.0))
+    Right. The product is a² - b², whose slopes are 2a and -2b.
     >>> class Value:
     ...     def __init__(self, data, children=(), op=""):
     ...         self.data, self.grad, self._prev = data, 0.0, children
@@ -47,4 +67,6 @@ def check(
     <BLANKLINE>
     WRITE NEXT: `__mul__(self, other)`, which returns a new node
     """
-    return check_stage(stage, engine, data=data, grad=grad, parents=parents)
+    if isinstance(task, str):
+        return judge(task, answer)
+    return check_stage(task, answer, data=data, grad=grad, parents=parents)

@@ -174,9 +174,10 @@ BUDGET = {
     "fitting/": 630,
     "guards/": 970,
     "interop/": 470,
-    "testing/": 460,
+    "testing/": 480,
     "testing/conformance/": 1400,
     "testing/conformance/stages/": 1200,
+    "testing/exercises/": 500,
     "testing/gradients/": 1950,
     "testing/programs/": 900,
 }

@@ -479,6 +479,8 @@ def use_testing() -> None:
     assert_type(mg.testing.conformance.STAGES[0], mg.testing.conformance.Stage)
     assert_type(mg.drawing.as_values(Value(2.0), data="data"), list[Value])
     assert_type(mg.testing.check(4, Value), mg.testing.conformance.StageReport)
+    assert_type(mg.testing.check("1.1", (6.0, -2.0)), mg.testing.exercises.Reply)
+    assert_type(mg.testing.exercises.BUGS[0].judge(25).right, bool)
     assert_type(mg.testing.check(1, Value).failures, dict[str, mg.testing.conformance.Failure])
 
 

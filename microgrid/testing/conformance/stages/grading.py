@@ -155,7 +155,7 @@ class StageReport:
 
 def check_stage(
     stage: int,
-    engine: Engine,
+    engine: object,
     *,
     data: str | None = None,
     grad: str | None = None,

@@ -1,0 +1,7 @@
+"""The exercises of the lessons: whether an answer is right, and why, without the answer itself."""
+
+from .answers import EXERCISES, judge
+from .bugs import BUGS, Bug
+from .replies import Reply
+
+__all__ = ["BUGS", "EXERCISES", "Bug", "Reply", "judge"]

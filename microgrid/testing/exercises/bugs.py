@@ -1,0 +1,209 @@
+"""Engines with one wrong line each, to be found: what they get wrong, and whether a line is it."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+from functools import cached_property
+
+from ...guards.checks import quote
+from ..conformance.cases import Case, Engine
+from .replies import Reply
+
+__all__ = ["BUGS", "Bug"]
+
+SOURCE = """\
+import math
+
+
+class Value:
+    def __init__(self, data, children=(), op=""):
+        self.data, self.grad = float(data), 0.0
+        self._prev, self._op = children, op
+        self._backward = lambda: None
+
+    def __add__(self, other):
+        out = Value(self.data + other.data, (self, other), "+")
+
+        def step():
+            self.grad += out.grad
+            other.grad += out.grad
+
+        out._backward = step
+        return out
+
+    def __sub__(self, other):
+        out = Value(self.data - other.data, (self, other), "-")
+
+        def step():
+            self.grad += out.grad
+            other.grad -= out.grad
+
+        out._backward = step
+        return out
+
+    def __mul__(self, other):
+        out = Value(self.data * other.data, (self, other), "*")
+
+        def step():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+
+        out._backward = step
+        return out
+
+    def tanh(self):
+        out = Value(math.tanh(self.data), (self,), "tanh")
+
+        def step():
+            self.grad += (1.0 - out.data**2) * out.grad
+
+        out._backward = step
+        return out
+
+    def backward(self):
+        order, seen, stack = [], set(), [(self, False)]
+        while stack:
+            node, operands_done = stack.pop()
+            if operands_done:
+                order.append(node)
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack += [(operand, False) for operand in node._prev]
+        for node in order:
+            node.grad = 0.0 if node._prev else node.grad
+        self.grad += 1.0
+        for node in reversed(order):
+            node._backward()
+"""
+# A right line and the wrong one in its place, a program that shows it, where to look, and why.
+ROWS = [
+    (
+        "            other.grad -= out.grad",
+        "            other.grad += out.grad",
+        "x = 5, w = 2: y = x - w -> w' = -1",
+        "Which operation gives a gradient whose sign is wrong, and for which operand?",
+        "the difference rises if w does",
+    ),
+    (
+        "            self.grad += other.data * out.grad",
+        "            self.grad += self.data * out.grad",
+        "x = 2, w = 3: y = x * w -> x' = 3",
+        "Of which operation is the slope of an operand wrong?",
+        "the slope by x is x, and not w",
+    ),
+    (
+        "            self.grad += (1.0 - out.data**2) * out.grad",
+        "            self.grad += (1.0 - self.data**2) * out.grad",
+        "x = 2: y = x.tanh() -> x' = 1 / cosh(2)**2",
+        "Where is the number right, and the slope not?",
+        "the slope is taken of the operand, and not of the result",
+    ),
+    (
+        "            self.grad += out.grad",
+        "            self.grad = out.grad",
+        "x = 3, w = 2: p = x + w; y = p * x -> x' = 8",
+        "Each slope is right by itself. What becomes of the share that came first?",
+        "the share of a sum wipes out what had come before",
+    ),
+    (
+        "        for node in reversed(order):",
+        "        for node in order:",
+        "x = 2, w = 3, v = 10: p = x * w; y = p * v -> x' = 30",
+        "One operation alone is right, and two in a row are not. Who comes first?",
+        "leaves take their step before what lies above them",
+    ),
+    (
+        "            node.grad = 0.0 if node._prev else node.grad",
+        "            node.grad = node.grad if node._prev else 0.0",
+        "x = 3, w = 4: p = x + w; y = p * w; y.backward(); y.backward() -> x.grad = 8",
+        "One pass is right, and the second is not. What is left from the first?",
+        "nodes in the middle go on from the last pass, and leaves begin at 0",
+    ),
+]
+
+
+@dataclass(frozen=True, repr=False)
+class Bug:
+    """An engine with one wrong line; printed, it is the source with numbered lines.
+
+    `engine` is the class, to draw and to run. `program` shows what it gets wrong.
+
+    >>> print(BUGS[0].program)
+    x = Value(5.0)
+    w = Value(2.0)
+    y = x - w
+    y.backward()
+    print(w.grad)  # wanted -1, got 1.0
+    """
+
+    number: int
+    right: str
+    wrong: str
+    case: Case
+    hint: str
+    meaning: str
+
+    @property
+    def source(self) -> str:
+        """The program of the engine."""
+        return SOURCE.replace(self.right, self.wrong, 1)
+
+    @property
+    def line(self) -> int:
+        """The number of the wrong line, from 1."""
+        pairs = zip(SOURCE.splitlines(), self.source.splitlines(), strict=True)
+        return next(n for n, (right, wrong) in enumerate(pairs, 1) if right != wrong)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The class, made of the source."""
+        file = f"<bug {self.number}>"
+        linecache.cache[file] = len(self.source), None, self.source.splitlines(True), file
+        names: dict[str, object] = {"__name__": "bug"}
+        exec(compile(self.source, file, "exec"), names)
+        engine: Engine = names["Value"]  # type: ignore[assignment]
+        return engine
+
+    @cached_property
+    def program(self) -> str:
+        """A program that shows what the engine gets wrong, with what is wanted."""
+        wrong = self.case.wrong(self.engine)
+        assert wrong
+        shown, wanted, got = wrong
+        return f"{self.case.program}\nprint({shown})  # wanted {wanted}, got {got}"
+
+    def judge(self, answer: object) -> Reply:
+        """Return whether an answer is the wrong line: its number, or the line itself.
+
+        >>> bool(BUGS[0].judge(6)), bool(BUGS[0].judge("other.grad += out.grad"))
+        (False, False)
+        """
+        lines = self.source.splitlines()
+        if isinstance(answer, str):
+            alike = [n for n, line in enumerate(lines, 1) if line.strip() == answer.strip()]
+            if len(alike) == 1:
+                answer = alike[0]
+        if not isinstance(answer, int) or isinstance(answer, bool) or not 0 < answer <= len(lines):
+            return Reply(
+                False,
+                f"An answer is the number of a line, from 1 to {len(lines)}, or a line that is "
+                f"there once, got {quote(answer)} ({type(answer).__name__}).",
+            )
+        if answer == self.line:
+            return Reply(True, f"Right: it is line {answer}. With it, {self.meaning}.")
+        text = lines[answer - 1].strip()
+        return Reply(False, f"Not line {answer}, `{text}`: it is as it should be. {self.hint}")
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{n:2}  {line}" for n, line in enumerate(self.source.splitlines(), 1))
+
+
+#: The engines, of which each has one wrong line.
+BUGS: tuple[Bug, ...] = tuple(
+    [
+        Bug(number, right, wrong, Case.parse(case), hint, meaning)
+        for number, (right, wrong, case, hint, meaning) in enumerate(ROWS, 1)
+    ]
+)
