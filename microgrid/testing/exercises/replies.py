@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...engine import Value
 from ...guards.checks import is_finite, is_real, quote
 
-__all__ = ["Reply", "compare", "numbers_in"]
+__all__ = ["Reply", "compare", "numbers_in", "wrong_kind"]
 
 CLOSE = 1e-6  # of an answer that is computed in another way, or rounded by hand
 
@@ -45,6 +45,15 @@ def numbers_in(answer: object, count: int) -> list[float] | None:
     return [float(x) for x in found]  # type: ignore[arg-type]
 
 
+def wrong_kind(asked: str, answer: object) -> Reply:
+    """Return what is said of an answer of another kind than was asked for.
+
+    >>> wrong_kind("one number", "x")
+    An answer is one number, got 'x' (str).
+    """
+    return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
+
+
 def _is_number(x: object) -> bool:
     return is_real(x) and not isinstance(x, bool) and is_finite(x)
 
@@ -66,7 +75,7 @@ def compare(
     """
     got = numbers_in(answer, len(wanted))
     if got is None:
-        return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
+        return wrong_kind(asked, answer)
     wrong = [
         place
         for place, (x, w) in enumerate(zip(got, wanted, strict=True), 1)

@@ -33,6 +33,12 @@ def root_of_10(steps):
     return x
 
 
+def slope_of_three_tanhs():
+    w = Value(2.0)
+    w.tanh().tanh().tanh().backward()
+    return w.grad
+
+
 RIGHT = {
     "1.1": [(6.0, -2.0), [Value(6.0), Value(-2.0)]],
     "1.2": [lambda x, y: 2 * y + 1],
@@ -41,6 +47,14 @@ RIGHT = {
     "1.5": [can],
     "1.6": [root_of_10(5)],
     "1.7": [a * b, (a + 1.0)],
+    "2.1": [(2.0, 5.0)],
+    "2.2": [("/", "neg"), {"/", "-"}],
+    "2.3": [(4, 6, 4, 4)],
+    "2.4": [(a + 1.0) * (b + 1.0)],
+    "2.5": [slope_of_three_tanhs()],
+    "2.6": ["momentum", "Momentum, or the heavy ball"],
+    "2.7": [1],
+    "2.8": [0.0],
     **{f"9.{bug.number}": [bug.line] for bug in BUGS},
 }
 WRONG = {
@@ -63,6 +77,14 @@ WRONG = {
     "1.5": {can_by_one: "r is in two factors"},
     "1.6": {root_of_10(2): "take another step"},
     "1.7": {a * a * b: "Three nodes were asked for", a: "Three nodes"},
+    "2.1": {(2.0, 2.0): "b stands in both factors", (5.0, 2.0): "is the other factor"},
+    "2.2": {"/": "That is one", ("+", "exp"): "fall where their operand rises"},
+    "2.3": {(4, 6, 4, 6): "Look at number 4"},
+    "2.4": {((a + 1.0) * b + 1.0): "one is made of the other", a * b: "it has 0 inner nodes"},
+    "2.5": {0.5: "Each slope is 1 - out²"},
+    "2.6": {"friction": "what does a rolling ball keep"},
+    "2.7": {0: "not multiplied by anything", 4: "multiplied by what a neuron gives"},
+    "2.8": {1.0: "all logits rise by the same"},
     **{f"9.{bug.number}": {bug.line + 1: "", 1: bug.hint} for bug in BUGS},
 }
 ANYTHING = [None, "no", "", 5j, object(), [], {}, (1, 2, 3), len, Value, True, math.nan, 10**400]

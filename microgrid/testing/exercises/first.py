@@ -1,0 +1,142 @@
+"""The exercises of lesson 1: gradients by hand, a primitive, Newton's rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from ...core.primitive import Primitive
+from ...engine import Value, topological_order
+from .replies import Reply, compare, wrong_kind
+
+__all__ = ["FIRST"]
+
+
+def _by_hand(answer: object) -> Reply:
+    return compare(
+        answer,
+        (6.0, -2.0),
+        "two numbers, the gradients of a and of b",
+        "The product is a² - b², whose slopes are 2a and -2b.",
+        [
+            (lambda got: got[0] == -2.0 and got[1] == 6.0, "Which of the two is that of a?"),
+            (lambda got: got[1] > 0, "In a - b and in a + b, what does b do if it rises?"),
+            (lambda got: True, "Each of a and b is used twice: add up both shares."),
+        ],
+    )
+
+
+def _second_root(answer: object) -> Reply:
+    asked = "a function of x and y that returns what `x.grad` is after both passes"
+    points = [(2.0, 3.0), (-1.0, 0.5), (4.0, -2.0)]
+    got = _values(answer, points)
+    if got is None:
+        return wrong_kind(asked, answer)
+    if _near(got, [y + 1 for _, y in points]):
+        return Reply(False, "Not yet. That is after the first pass: what does the second one add?")
+    if _near(got, [y for _, y in points]):
+        return Reply(False, "Not yet. That is the second pass alone: a leaf adds up all of them.")
+    if not _near(got, [2 * y + 1 for _, y in points]):
+        return Reply(False, "Not yet. Write down the slope of v by x, and that of w by x.")
+    return Reply(True, "Right. The leaf has the slopes of v and of w, one after the other.")
+
+
+def _sigmoid(answer: object) -> Reply:
+    asked = "a function of one Value that returns a Value"
+    for at in (0.0, 0.5, -2.0):
+        x = Value(at)
+        try:
+            y = answer(x) if callable(answer) else None
+            assert isinstance(y, Value)
+            y.backward()
+        except Exception:  # the answer may be any program
+            return wrong_kind(asked, answer)
+        wanted = 1 / (1 + math.exp(-at))
+        if not math.isclose(y.data, wanted, rel_tol=1e-9):
+            words = "At 0 it is one half: is it?" if at == 0.0 else "Is the sign of x right?"
+            return Reply(False, f"Not yet: at {at} the value is another. {words}")
+        if not math.isclose(x.grad, wanted * (1 - wanted), rel_tol=1e-9):
+            return Reply(False, f"Not yet: the value is right at {at}, the slope is not.")
+    return Reply(True, "Right. Value and slope agree with σ and σ(1 - σ) at three points.")
+
+
+def _downhill(answer: object) -> Reply:
+    return compare(
+        answer,
+        (math.sqrt(2),),
+        "one number, where the steps end",
+        "There f' = 3x² - 6 is 0, and the curve bends upwards.",
+        [
+            (lambda got: abs(got[0] + math.sqrt(2)) < 1e-3, "There the slope is 0, on a hill."),
+            (lambda got: 1 < got[0] < 2, "Near: are the steps done? Take more of them."),
+            (lambda got: True, "Where is the slope, 3x² - 6, 0, and which way does it bend?"),
+        ],
+        within=1e-3,
+    )
+
+
+def _can(answer: object) -> Reply:
+    if not isinstance(answer, Primitive):
+        return wrong_kind("a Primitive of r and h", answer)
+    for r, h in ((2.0, 3.0), (0.5, 4.0)):
+        try:
+            surface = answer(r, h)
+            by_r, by_h = answer.partials(surface, r, h)
+        except Exception:  # the answer may be any program
+            return Reply(
+                False, "Not yet. It takes r and h, and has a partial for each, as a tuple."
+            )
+        if not math.isclose(surface, 2 * math.pi * r * (r + h), rel_tol=1e-9):
+            return Reply(False, f"Not yet. The surface of the can r = {r}, h = {h} is another.")
+        if not math.isclose(by_h, 2 * math.pi * r, rel_tol=1e-9):
+            return Reply(False, "Not yet. By h: how much metal does a higher can need more?")
+        if not math.isclose(by_r, 2 * math.pi * (2 * r + h), rel_tol=1e-9):
+            return Reply(False, "Not yet. By r: r is in two factors.")
+    return Reply(True, "Right. The surface and both partials are those of the can.")
+
+
+def _exact(answer: object) -> Reply:
+    if not isinstance(answer, Fraction):
+        return wrong_kind("a Fraction, the last of Newton's steps", answer)
+    if abs(answer**3 - 10) > Fraction(1, 10**12):
+        return Reply(False, "Not yet. Its cube is not 10 to twelve digits: take another step.")
+    return Reply(True, "Right. With each step, the number of right digits doubles.")
+
+
+def _hides(answer: object) -> Reply:
+    if not isinstance(answer, Value):
+        return wrong_kind("a Value, the root of a graph", answer)
+    order = topological_order(answer)
+    uses = [parent for node in order for parent in node.parents]
+    if len(order) != 3:
+        return Reply(False, f"Not yet. Three nodes were asked for, and it has {len(order)}.")
+    if len(uses) != len(set(uses)):
+        return Reply(False, "Not yet. A node is used twice: which share would be overwritten?")
+    return Reply(True, "Right. Nothing can be overwritten where each node is used once.")
+
+
+def _values(function: object, points: list[tuple[float, float]]) -> list[float] | None:
+    """Return what a function gives at points, None if it is none or gives no numbers."""
+    if not callable(function):
+        return None
+    try:
+        return [float(function(*point)) for point in points]
+    except Exception:  # the answer may be any program
+        return None
+
+
+def _near(got: list[float], wanted: list[float]) -> bool:
+    return all(math.isclose(x, w, rel_tol=1e-9) for x, w in zip(got, wanted, strict=True))
+
+
+#: What judges the answers to the exercises of lesson 1.
+FIRST: dict[str, Callable[[object], Reply]] = {
+    "1.1": _by_hand,
+    "1.2": _second_root,
+    "1.3": _sigmoid,
+    "1.4": _downhill,
+    "1.5": _can,
+    "1.6": _exact,
+    "1.7": _hides,
+}
