@@ -75,7 +75,16 @@ def spelling_of(node: object, **given: str | None) -> Spelling:
 
 
 def _first(node: object, names: Collection[str]) -> str | None:
-    return next((name for name in names if hasattr(node, name)), None)
+    return next((name for name in names if _has(node, name)), None)
+
+
+def _has(node: object, name: str) -> bool:
+    """Return whether a node has an attribute; to look may run a student's code."""
+    try:
+        getattr(node, name)
+    except Exception:  # which may do anything
+        return False
+    return True
 
 
 class Translation:

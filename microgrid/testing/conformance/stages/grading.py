@@ -286,8 +286,10 @@ def _node(engine: Engine, expression: str) -> object:
 
 
 def _takes_nothing(node: object, method: str | None) -> bool:
+    if method is None:
+        return False
     try:
-        inspect.signature(getattr(node, method or "")).bind()
+        inspect.signature(getattr(node, method)).bind()
     except (AttributeError, TypeError):
         return False
     except ValueError:  # it says nothing

@@ -245,6 +245,18 @@ def test_a_class_without_an_end_is_not_asked_for_ever():
     assert sum("no end after" in failure.got for failure in report.failures.values()) == 3
 
 
+def test_a_class_whose_attributes_raise_is_told_so():
+    class Echo(One):
+        def __init__(self, data):
+            self.data = data
+
+        def __getattr__(self, name):
+            return getattr(self, f"{name}x")
+
+    assert check(1, Echo).passed == ()
+    assert "a gradient for each node" in check(1, Echo).next
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
