@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import SupportsIndex, overload
 
 from .core.array_rules import Numeric
@@ -25,7 +26,7 @@ from .core.sequences import (
     single,
 )
 from .engine import Value
-from .functional import Scalar, clip, logsumexp, mean, relu, softplus, where
+from .functional import Scalar, clip, floor, logsumexp, mean, relu, softplus, where
 from .guards.checks import quote, require_numbers
 
 __all__ = [
@@ -205,12 +206,14 @@ def _require_class(target: SupportsIndex, count: int) -> int:
 def _cross_entropy_at(index: Value, xs: Sequence[Number]) -> Number:
     """Return the cross-entropy of logits, of which the right one has a traced index.
 
-    For an index out of range it is nan, where Python raises.
+    Of an index that is none it is nan: there Python raises.
     """
-    are_right = [equal(index, float(i)) for i in range(len(xs))]
+    whole = where(equal(floor(index), index), index, math.nan)
+    ends = [whole <= i for i in range(-1, len(xs))]  # whether it is none beyond -1, 0, 1, …
     right: Number = math.nan
-    for is_right, x in zip(are_right[::-1], xs[::-1], strict=True):
-        right = where(is_right, x, right)
+    for end, x in zip(ends[::-1], [*xs[::-1], math.nan], strict=True):
+        right = where(end, x, right)
+    are_right = [where(before, 0.0, end) for before, end in pairwise(ends)]
     return logsumexp([where(c, 0.0, x - right) for c, x in zip(are_right, xs, strict=True)])
 
 

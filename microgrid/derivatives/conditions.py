@@ -17,8 +17,10 @@ another kind is itself a number that it asks to differ from 0.
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 from weakref import ref
 
@@ -29,12 +31,14 @@ __all__ = ["always_one_holds", "are_opposite", "implies", "same"]
 
 # A set is the places at which it begins and ends, on a line that nan comes first on: (x, 0) is just
 # before x, and (x, 1) just after it.
-Bounds = frozenset[tuple[float, int]]
+Bound = tuple[float, int]
+Bounds = frozenset[Bound]
 START, LEAST, END = (-math.inf, -1), (-math.inf, 0), (math.inf, 1)
 NOTHING: Bounds = frozenset()
 EVERYTHING: Bounds = frozenset([START])
 NOT_ZERO: Bounds = frozenset([START, (0.0, 0), (0.0, 1)])  # nan holds, in Python as in C
 DEEPEST = 100  # conditions in conditions that are looked through
+MOST = 32  # bounds of a set: more would take too long, of one condition after another
 
 
 class Region(NamedTuple):
@@ -46,10 +50,16 @@ class Region(NamedTuple):
 
 def always_one_holds(conditions: Iterable[Value]) -> bool:
     """Return whether it is sure that one of some conditions holds."""
-    unions: dict[Value, Bounds] = {}
+    changes: dict[Value, Counter[Bound]] = defaultdict(Counter)  # of how many hold
     for number, places in map(_region, conditions):
-        unions[number] = _combine(unions.get(number, NOTHING), places, bool.__or__)
-    return EVERYTHING in unions.values()
+        for k, place in enumerate(sorted(places)):
+            changes[number][place] += -1 if k % 2 else 1
+    return any(map(_is_covered, changes.values()))
+
+
+def _is_covered(changes: Counter[Bound]) -> bool:
+    counts = accumulate([changes[place] for place in sorted(changes)])
+    return START in changes and all(count > 0 for count in counts)
 
 
 def are_opposite(one: Value, other: Value) -> bool:
@@ -72,7 +82,7 @@ def same(one: Value, other: Value) -> bool:
     return left.number is right.number and left.places == right.places
 
 
-# Of conditions of conditions; None where they are on several numbers. They are found by identity
+# Of conditions of conditions; None where that is not sure. They are found by identity
 # until they are freed, as the nodes in `linearization` are.
 _known: dict[int, tuple[ref[Value], Region | None]] = {}
 
@@ -99,7 +109,7 @@ def _of_comparison(condition: Value) -> Region | None:
     number, bound = (left, right.data) if is_upper else (right, left.data)
     before, after = (bound, 0), (bound, 1)
     if math.isnan(bound):
-        places: set[tuple[float, int]] = set()
+        places: set[Bound] = set()
     elif op is equal:
         places = {before, after}
     elif is_upper:  # number < bound or number <= bound
@@ -110,7 +120,7 @@ def _of_comparison(condition: Value) -> Region | None:
 
 
 def _of_choice(choice: Value, depth: int) -> Region | None:
-    """Return where a `where` of constants and conditions on one number is not 0."""
+    """Return where a `where` of constants and conditions on one number is not 0; None if unsure."""
     condition, *parts = choice.parents
     number, inside = _region(condition, depth)
     branches: list[Bounds] = []
@@ -124,7 +134,8 @@ def _of_choice(choice: Value, depth: int) -> Region | None:
             branches.append(region.places)
     chosen = _combine(inside, branches[0], bool.__and__)
     others = _combine(inside ^ EVERYTHING, branches[1], bool.__and__)
-    return Region(number, chosen ^ others)
+    places = chosen ^ others
+    return Region(number, places) if len(places) <= MOST else None
 
 
 def _combine(one: Bounds, other: Bounds, op: Callable[[bool, bool], bool]) -> Bounds:

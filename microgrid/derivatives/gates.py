@@ -85,6 +85,4 @@ def _both(one: Value, other: Value) -> Value:
 
 
 def _either(one: Value, other: Value) -> Value:
-    if implies(one, other):
-        return other
-    return one if implies(other, one) else where(one, 1, other)
+    return where(one, 1, other)

@@ -1,7 +1,9 @@
 """The laws of conditions: what is sure of them holds everywhere, and what does is found."""
 
 import math
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +74,12 @@ def test_conditions_as_deep_as_you_like_are_looked_at():
         deep = where(deep, X < 2, 0.0)
     assert same(deep, deep)
     assert not always_one_holds([deep, X > 0])
+
+
+@pytest.mark.parametrize("count", [10, 300])
+def test_as_many_conditions_as_you_like_are_looked_at(count):
+    """Of which one always holds, and of which none does between 0 and 1."""
+    ends = [k >= X for k in range(count)]
+    between = [where(before, 0.0, end) for before, end in pairwise(ends)]
+    assert always_one_holds([ends[0], *between, where(ends[-1], 0.0, 1.0)])
+    assert not always_one_holds([ends[0], *between[1:], where(ends[-1], 0.0, 1.0)])
