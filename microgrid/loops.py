@@ -119,7 +119,7 @@ def _run(
 ) -> tuple[Tree, list[Tree]]:
     """Return the last carry, and the ys that are not None, in the order of the steps."""
     if count and _is_compiled(f) and f.function and not f.shared and not f.reduce:
-        from .compiler.calls.steps import single_numbers, take_steps
+        from .compiler.calls.kernel_steps import single_numbers, take_steps
 
         if given := single_numbers(carry, xs):
             compiled, f = f, f.function  # a kernel of its own would take a Value for a constant

@@ -98,7 +98,7 @@ WORDS = {
     "plan": ("the values to draw, and what stands between them", "drawing/graphs/plan.py"),
     "moment": (
         "what is seen at once when a page steps through backpropagation",
-        "drawing/stepper/steps.py",
+        "drawing/stepper/moments.py",
     ),
     "law": ("a claim about an engine, and the cases that test it", "testing/conformance/laws.py"),
     "domain": (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..derivatives.foreign import as_values
     from .formulas.formula import Formula, formula
     from .graphs.diagram import draw, draw_dot
-    from .graphs.graph import Graph
+    from .graphs.digraph import Graph
     from .paths.explanation import Explanation, explain
     from .picture import Picture
     from .stepper.exploration import Exploration, explore
@@ -52,7 +52,7 @@ __getattr__ = lazy(
         **dict.fromkeys(["Exploration", "explore"], "stepper.exploration"),
         **dict.fromkeys(["Formula", "formula"], "formulas.formula"),
         "as_values": ".derivatives.foreign",
-        "Graph": "graphs.graph",
+        "Graph": "graphs.digraph",
         "Picture": "picture",
         "BoundaryMovie": "training.movie",
         "LivePlot": "training.live",

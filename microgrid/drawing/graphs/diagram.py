@@ -16,8 +16,8 @@ from ...guards.checks import quote, require_bools, require_whole_numbers
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
 from ..names import GivenNames, all_names, models_of, names_of
+from .digraph import Graph
 from .dot import DotWriter, Scene
-from .graph import Graph
 from .modules import Block, homes_of
 from .plan import Plan, make_plan, nearest
 from .styles import EDGE, GRAPH, NODE

@@ -17,7 +17,7 @@ from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
 from ...guards.checks import quote, require_whole_numbers
 from ..graphs.diagram import draw
-from ..graphs.graph import Graph
+from ..graphs.digraph import Graph
 from ..graphs.modules import homes_of
 from ..labels import abridge, columns, exact_text, isolate, number_text, printable, shorten
 from ..names import GivenNames, all_names, models_of, names_of

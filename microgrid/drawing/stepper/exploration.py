@@ -19,8 +19,8 @@ from ..files import format_of, save_drawn
 from ..graphs.arrangement import arrange, symbol_of
 from ..names import GivenNames
 from ..notebook import NotebookOutput, kernel_shell
+from .moments import Moments
 from .recomputing import listing, page_number
-from .steps import Moments
 
 if TYPE_CHECKING:
     from .widget import Widget

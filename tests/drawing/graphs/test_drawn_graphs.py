@@ -33,7 +33,7 @@ from microgrid.drawing.graphs.modules import homes_of
 from microgrid.drawing.graphs.plan import LONG
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.names import all_names, models_of, names_of
-from microgrid.drawing.stepper.steps import Moments
+from microgrid.drawing.stepper.moments import Moments
 from tests.drawing.test_drawing import (
     HOSTILE,
     SVG,

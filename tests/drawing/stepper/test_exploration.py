@@ -22,8 +22,8 @@ from microgrid.drawing import layout
 from microgrid.drawing.formulas.partials import Spaced, write_partials
 from microgrid.drawing.labels import number_text
 from microgrid.drawing.stepper.exploration import STATIC
+from microgrid.drawing.stepper.moments import Moments
 from microgrid.drawing.stepper.recomputing import listing
-from microgrid.drawing.stepper.steps import Moments
 from microgrid.drawing.unnumbered import Unnumbered
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
