@@ -132,6 +132,9 @@ class Equation:
         """Return the step of Newton's method."""
         return [row[0] for row in solve_system(jacobian, [[r] for r in residuals])]
 
+    def require_solution(self, system: System) -> None:
+        """Raise an error if the end of the steps is not what was looked for."""
+
     def is_better(self, new: Point, old: Point) -> Number:
         """Return whether one point is closer than another."""
         return new.height < old.height
@@ -164,6 +167,19 @@ class Minimum(Equation):
             return [where(goes_down, x, y) for x, y in zip(step, down, strict=True)]
         return step if goes_down else down
 
+    def require_solution(self, system: System) -> None:
+        """Raise `RuntimeError` if f goes down from there: a saddle has no slope either."""
+        curvature = [
+            [data_of(x) for x in Linearization([slope], system.unknowns, is_cut=True).pull([1])]
+            for slope in system.residuals
+            if not is_traced(slope)
+        ]
+        if not _curves_upward(curvature):
+            raise RuntimeError(
+                f"minimum_of found a place without a slope from which f goes down, x = "
+                f"{quote([data_of(x) for x in system.xs])}: start elsewhere"
+            )
+
     def is_better(self, new: Point, old: Point) -> Number:
         """Return whether it is lower, or, where no digit tells, whether the gradient is less."""
         is_level = new.height <= old.height + EXACT * magnitude(old.height)
@@ -171,6 +187,26 @@ class Minimum(Equation):
             return new.height < old.height or (is_level and new.slope < old.slope)
         is_flatter = where(new.slope < old.slope, is_level, 0.0)
         return where(new.height < old.height, 1.0, is_flatter)
+
+
+def _curves_upward(matrix: list[list[float]]) -> bool:
+    """Return whether a symmetric matrix has no negative eigenvalue, beyond rounding."""
+    rows, least = matrix, EXACT * max([abs(x) for row in matrix for x in row], default=0.0)
+    while rows:
+        at = max(range(len(rows)), key=lambda i: rows[i][i])
+        pivot = rows[at]
+        if pivot[at] <= least:  # the rest must be 0 then
+            return all(abs(x) <= least * len(matrix) for row in rows for x in row)
+        rows = [
+            [
+                x - row[at] * y / pivot[at]
+                for j, (x, y) in enumerate(zip(row, pivot, strict=True))
+                if j != at
+            ]
+            for i, row in enumerate(rows)
+            if i != at
+        ]
+    return True
 
 
 def _as_numbers(x: object, need: str) -> list[Number]:
@@ -217,7 +253,9 @@ def _point(equation: Equation, xs: list[Number]) -> Point:
 def _solve(equation: Equation) -> object:
     first = _first(equation)
     xs = _steps_in_a_trace(equation, first) if is_traced(first.slope) else _steps(equation, first)
-    solution = System(equation, xs).results()
+    system = System(equation, xs)
+    equation.require_solution(system)
+    solution = system.results()
     return solution[0] if equation.is_single else solution
 
 
@@ -298,7 +336,7 @@ class System:
     """
 
     def __init__(self, equation: Equation, xs: list[Number]) -> None:
-        self.equation, self.xs = equation, xs
+        self.name, self.xs = equation.name, xs
         start = graph.advance_clock()  # what f computes with was there before
         with recording(), expanding():
             self.unknowns = _nodes(xs)
@@ -306,6 +344,8 @@ class System:
         made = [r for r in self.residuals if isinstance(r, Value)]
         own = {*self.unknowns, *xs}
         self.givens = [x for x in frontier(made, start) if x not in own]
+        known = not any(map(is_traced, self.givens))
+        self.numbers = [x.data for x in self.givens] if known else None
         self._slopes: list[list[Number]] | None = None
 
     def results(self) -> list[Number]:
@@ -353,11 +393,11 @@ def root_of(system: System, k: int) -> Primitive:
     n = len(system.xs)
 
     def forward(*operands: float) -> float:
-        if list(operands[n:]) == [x.data for x in system.givens]:
+        if system.numbers is None or [*operands[n:]] == system.numbers:
             return operands[k]
         raise RuntimeError(
-            f"refresh() and Taylor series cannot look for a solution anew, got a "
-            f"{system.equation.name} of other numbers: call it again"
+            f"refresh() does not look for a solution anew, got a {system.name} of other numbers: "
+            f"call {system.name} again"
         )
 
     def partials(out: Numeric, *operands: Numeric) -> tuple[Numeric | None, ...]:
@@ -365,4 +405,4 @@ def root_of(system: System, k: int) -> Primitive:
         instead = dict(zip([*system.unknowns, *system.givens], [*xs, *operands[n:]], strict=True))
         return (*[None] * n, *system.compute(system.slopes()[k], instead))
 
-    return Primitive(system.equation.name, forward, partials, (root_of, (system, k)))
+    return Primitive(system.name, forward, partials, (root_of, (system, k)))

@@ -1,6 +1,8 @@
 """Implicit functions beside closed forms, to any order, in Python and in kernels."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -134,6 +136,15 @@ def test_rosenbrocks_valley_is_walked_to_its_end():
     assert slopes == pytest.approx([1.0, 2.0], rel=1e-7)
 
 
+def test_a_saddle_is_no_minimum_and_a_flat_valley_is_one():
+    with pytest.raises(RuntimeError, match=r"from which f goes down, x = \[0.0, 0.0\]"):
+        minimum_of(lambda x: x[0] * x[0] - x[1] * x[1], [1.0, 0.0])
+    with pytest.raises(RuntimeError, match="from which f goes down"):
+        minimum_of(lambda x: mg.cos(x), 0.0)
+    assert minimum_of(lambda x: x[0] ** 4 + (x[1] - 1.0) ** 2, [0.0, 0.0]) == [0.0, 1.0]
+    assert minimum_of(lambda x: (x[0] - x[1]) ** 2, [1.0, 1.0]) == [1.0, 1.0]
+
+
 # ---- what has no answer
 
 
@@ -171,3 +182,31 @@ def test_there_is_c_source_of_a_root_and_its_derivatives():
     compiled = mg.compile(grad(square_root))
     compiled(2.0)
     assert "sqrt" not in compiled.source("c")
+
+
+# ---- what else reads a graph
+
+
+def test_a_solution_is_copied_and_pickled_and_draws_as_any_node():
+    a = Value(2.0, label="a")
+    x = square_root(a)
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        other.backward()
+        assert (other.data, other.parents[-1].grad) == (x.data, nth(square_root, 1)(2.0))
+    assert mg.formula(x * 3.0, by=a).expression.startswith("3/(2*root(")
+    assert "root" in str(mg.explain(x * 3.0, a))
+
+
+def test_a_solution_is_not_taken_for_that_of_other_numbers():
+    a = Value(2.0, label="a")
+    x = square_root(a) * 3.0
+    assert "found anew by Python alone" in mg.explore(x).fixed
+    a.data = 3.0
+    with pytest.raises(RuntimeError, match=r"a root of other numbers: call root again"):
+        x.refresh()
+
+
+def test_nan_is_no_other_number():
+    assert math.isnan(mg.compile(square_root)(math.nan))
+    with pytest.raises(ValueError, match="are finite"):
+        square_root(math.nan)

@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from .. import special
 from ..core.primitive import Primitive, where
 from ..functional import LOG_FAR, split_dot
 from ..guards.checks import quote
+
+if TYPE_CHECKING:
+    from ..implicit import System
 
 __all__ = ["FUNCTIONS", "LOWERINGS", "Emitter", "lower", "lowering_of", "lowers"]
 
@@ -155,8 +159,12 @@ def _same(m: Emitter, x: Result) -> Result:
 
 
 @lowers("root_of")
-def _solution(m: Emitter, system: object, k: int, *operands: Result) -> Result:
+def _solution(m: Emitter, system: System, k: int, *operands: Result) -> Result:
     """A number of a solution is one of the operands, which its derivatives are not taken by."""
+    if system.numbers is not None:
+        raise TypeError(
+            f"a {system.name} that was found for given numbers is found anew by Python alone"
+        )
     return operands[k]
 
 
