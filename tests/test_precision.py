@@ -165,7 +165,7 @@ EXTREME = (
     | {"//": DIVISIONS, "%": DIVISIONS, "**": POWERS, "**k": POWERS, "atan2": ANGLES}
     | {"where": [(c, *xs) for c in (0.0, 1.0) for xs in EXTREME_TWO[::7]]}
     # what is defined by a series, which takes mpmath long where its numbers are large or small
-    | {"lgamma": alone([1e-8, 0.3, 1.0, 2.0, 3.0, 20.0, -0.3, -3.5, 40.0])}
+    | {"lgamma": alone([0.3, 1.0, 2.0, 20.0, -3.5])}
     | {"polygamma_by": alone([1e-8, 0.3, 1.5, 3.0, 20.0, -0.3, -3.6])}
     | {"erfinv": alone([0.0, *signed(1e-8, 0.3, 0.5, 0.7, 0.999), 1.0, -2.0])}
     | {"log_ndtr": alone(signed(0.0, 1e-8, 0.5, 1.0, 3.0, 3.9, 4.1, 6.0, 20.0, 40.0))}
