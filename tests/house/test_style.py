@@ -154,7 +154,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 6740,
+    "the top": 6790,
     "arrays/": 2400,
     "compiler/": 1910,
     "compiler/c/": 895,
