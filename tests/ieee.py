@@ -28,8 +28,8 @@ def magnitude(primitive, xs, result):
         return math.fsum(abs(x * y) for x, y in zip(xs, [*xs[len(xs) // 2 :], 1.0], strict=False))
     if primitive.name in ("sum", "logsumexp"):
         return max(map(abs, [*xs, result]))
-    if primitive.name == "lgamma":  # a sum, which is 0 at 1 and 2
-        return max(abs(result), 1.0)
+    if primitive.name == "lgamma":  # for Python a sum, of terms as large as 6 (Lanczos)
+        return max(abs(result), 6.0)
     if primitive.family == "polygamma_by" and (xs[0] < 0 or primitive.name == "digamma"):
         return max(abs(result), abs(primitive(1 + abs(xs[0]))), 4.0 * (primitive.name == "digamma"))
     if primitive.family == "mills_by" and -1 <= xs[0] < 0:  # whose recurrence cancels, term by term
