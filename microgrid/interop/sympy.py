@@ -14,14 +14,23 @@ import sympy
 from sympy.printing.pycode import PythonCodePrinter
 from sympy.utilities.lambdify import MODULES
 
-from .. import functional
+from .. import functional, special
 
 __all__ = ["lambdify"]
 
+
+def _gamma(x: functional.Number) -> functional.Number:
+    """Return Γ(x), whose sign below 0 changes at every whole number."""
+    sign = 1.0 - 2.0 * (functional.floor(functional.minimum(x, 0.0)) % 2.0)
+    return sign * functional.exp(special.lgamma(x))
+
+
 NAMES: dict[str, object] = {
     **{name: getattr(functional, name) for name in functional.__all__},
+    **{name: getattr(special, name) for name in special.__all__},
     **{"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan},
     # as SymPy writes these
+    "gamma": _gamma,
     "copysign": lambda one, x: functional.sign(x),
     "max": lambda *xs: functional.max(xs),
     "min": lambda *xs: functional.min(xs),

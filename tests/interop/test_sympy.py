@@ -27,6 +27,8 @@ EXPRESSIONS = [
     sympy.sec(x) + sympy.cot(y) + sympy.coth(x),
     sympy.Piecewise((x**2, (x > 0) & (y < 1)), (y**2, ~(x > 3) | (y > 5)), (x, True)),
     sympy.Piecewise((x, sympy.ITE(x > y, x > 1, y > 1)), (y, True)),
+    sympy.loggamma(x) + sympy.digamma(y) * sympy.polygamma(2, x) + sympy.erfinv(y / 5),
+    sympy.gamma(x) + sympy.gamma(-y) * sympy.gamma(-x - 1),
     sympy.Integer(7) * x**3 - sympy.Rational(1, 3) * x * y + sympy.Float("0.25"),
 ]
 POINTS = [(0.75, 0.5), (1.5, 2.25)]
