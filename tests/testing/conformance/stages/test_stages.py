@@ -94,6 +94,7 @@ def test_there_are_more_than_twenty_wrong_engines_at_every_stage():
     assert {said.stage for said in WRONG.values()} == set(range(1, 9))
 
 
+@pytest.mark.slow  # the law of the stages and that of the engines say the same, in two steps
 def test_the_engines_that_keep_every_law_pass_every_stage():
     for engine in (Value, Tiny):
         assert check(8, engine).passed == tuple(range(1, 9))
@@ -318,34 +319,41 @@ def test_a_report_as_json_is_all_that_is_printed(tmp_path):
     assert report["stages"][1]["missing"].keys() == {"a product has its number"}
 
 
-def test_a_class_is_graded_side_by_side_with_limits_and_a_table_at_the_end(tmp_path):
+def graded(folder, programs, *options):
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+    done = run("--json", "--stage", 2, *options, folder, folder=folder)
+    found = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    return found, done.stderr.splitlines()
+
+
+def test_a_folder_is_graded_with_a_table_at_the_end(tmp_path):
+    programs = {"ada.py": STUDENT, "cy.py": "x = [0] * 10**11", "_notes.py": "raise SystemExit"}
+    found, lines = graded(tmp_path, programs)
+    assert [*found] == ["ada.py", "cy.py"]
+    assert (found["ada.py"]["score"], found["cy.py"]["problem"]) == (9, "out of memory")
+    assert lines[0].split() == ["submission", "1", "2", "points", "what", "is", "next"]
+    assert lines[1].split()[:4] == ["ada.py", "x", ".", "9/10"]
+    assert len(lines) == 3
+
+
+@pytest.mark.slow  # each is a process
+def test_programs_of_any_kind_are_graded_side_by_side(tmp_path):
     programs = {
-        "ada.py": STUDENT,
-        "cy.py": "x = [0] * 10**11",
         "di.py": "def f(:",
         "el.py": "from micrograd.engine import Value",
         "flo.py": "import os; os._exit(7)",
         "gil.py": "name = input()",
         "ian.py": "x = 1",
-        "_notes.py": "raise SystemExit",
     }
-    for name, text in programs.items():
-        (tmp_path / name).write_text(text)
-    done = run("--json", "--stage", 2, tmp_path, folder=tmp_path)
-    found = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
-    assert [*found] == [name for name in programs if name != "_notes.py"]
-    assert found["ada.py"]["score"] == 9
+    found, _ = graded(tmp_path, programs)
     assert found["el.py"]["passed"] == [1, 2]
     problems = {name: each["problem"] for name, each in found.items() if each["problem"]}
-    assert [*problems] == ["cy.py", "di.py", "flo.py", "gil.py", "ian.py"]
-    assert (problems["cy.py"], problems["flo.py"]) == ("out of memory", "exit code 7")
+    assert [*problems] == ["di.py", "flo.py", "gil.py", "ian.py"]
     assert "SyntaxError: invalid syntax" in problems["di.py"]
+    assert problems["flo.py"] == "exit code 7"
     assert "EOFError: EOF when reading a line" in problems["gil.py"]
     assert "module 'ian' has no attribute 'Value'" in problems["ian.py"]
-    lines = done.stderr.splitlines()
-    assert lines[0].split() == ["submission", "1", "2", "points", "what", "is", "next"]
-    assert lines[1].split()[:4] == ["ada.py", "x", ".", "9/10"]
-    assert len(lines) == 1 + len(found)
 
 
 @pytest.mark.slow
