@@ -250,6 +250,8 @@ def _shape(at: Access) -> Access:
 
 
 def _move(at: Access, by: int) -> Access:
+    if not by:
+        return at
     if isinstance(at, Affine):
         return Affine(at.base + by, at.strides)
     return Table(tuple([x + by for x in at.positions]))
