@@ -292,11 +292,8 @@ class Value(Node):
         zero_grad = Absent("write v.grad = 0.0, or zero_grad(leaves)")
 
     def __dir__(self) -> list[str]:
-        return [
-            name
-            for name in dir(type(self))
-            if not isinstance(vars(Value).get(name), Absent | Fixed)
-        ]
+        hidden = Absent, Fixed
+        return [x for x in dir(type(self)) if not isinstance(vars(Value).get(x), hidden)]
 
 
 set_quick_operators(Value)
