@@ -137,6 +137,8 @@ OTHERS = {
     ],
     "what the library makes itself": ["datasets.Penguins"],
     "functions": ["metrics.metrics_by_name"],
+    "a function and where to begin": ["root", "minimum_of"],
+    "matrices and vectors": ["linalg.solve"],
     "what fit has listed": ["metrics.measure"],
     "records of a history": ["History", "drawing.plot_history"],
     "leaves and parameters, which are Values": [

@@ -441,6 +441,8 @@ CALLS = {
     "linear": Call(lambda: schedules.linear, start=one, end=one, steps=constant(3)),
     "cosine": Call(lambda: schedules.cosine, start=one, end=one, steps=constant(3)),
     "exponential": Call(lambda: schedules.exponential, start=one, gamma=one),
+    "staircase": Call(lambda: schedules.staircase, start=one, gamma=one, steps=constant(3)),
+    "one_cycle": Call(lambda: schedules.one_cycle, peak=one, steps=constant(3)),
     "warmup": Call(
         lambda: schedules.warmup,
         schedule=lambda: schedules.constant(0.1),
@@ -539,6 +541,9 @@ RIGHT = {  # what is no mistake, though it looks like one
     "fit epochs": {"x = 10**400"},  # for whoever ends it by Ctrl-C
     "cross_entropy": {"target = True", "target = a traced number"},  # a truth value is a class
     **{name: {"steps = 1.5"} for name in ("linear", "cosine", "warmup")},  # ends between two steps
+    # a rate between those of two steps, or the last
+    **{f"{name} called": {"step = 1.5", "step = inf"} for name in ("linear", "warmup")},
+    "cosine called": {"step = 1.5"},
 }
 
 TOLD = re.compile(  # what was got, or what to do about it
@@ -689,6 +694,8 @@ NOT_CALLED = {
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
     *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "map_elements", "no_grad"),
     *("Compiled", "Primitive", "digits", "draw_dot", "penguins"),
+    # nodes and answers of any kind are translated or judged, and labels of any kind numbered
+    *("as_values", "check", "encode"),
 }
 
 
