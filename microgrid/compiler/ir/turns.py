@@ -40,7 +40,8 @@ class TurnsWriter(Writer):
         ]
         first = [vector(self.outside.value(turns.slot_before(*each))) for each in carried]
         held = [int(xs[0]) for xs in turns.operands.T[turns.lags < 0] if (xs == xs[0]).all()]
-        for slot in list(dict.fromkeys(held))[:MOST_HELD]:
+        own = set(turns.slots.ravel().tolist())  # such as what the first turn leaves to all others
+        for slot in [x for x in dict.fromkeys(held) if x not in own][:MOST_HELD]:
             self.outside.value(slot)
         after: list[tuple[str, int]] = []
 

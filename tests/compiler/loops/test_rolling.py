@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.loops.rolling import families_of
-from tests.compiler.kernels import in_families, straight
-from tests.compiler.sequences import CELLS, elman, gradients, integrators, lstm, sequences
+from tests.compiler.kernels import in_families, in_turns, straight
+from tests.compiler.sequences import CELLS, elman, gradients, integrators, lstm, sequence, sequences
 from tests.compiler.structured import numbers_for
 from tests.search import usual
 
@@ -21,6 +21,14 @@ def test_the_gradient_of_each_kind_of_sequence_has_the_bits_of_its_straight_line
     weights, columns = numbers_for(drawn, 5)
     given = drawn.program(), range(drawn.weights)
     results_of([straight(*given), in_families(*given)], weights, columns)
+
+
+def test_turns_that_all_read_what_the_first_one_computes_read_it_after_that():
+    drawn = sequence(elman, 6, 5)  # of shared numbers, whose turns are units, off by one step
+    weights, columns = numbers_for(drawn, 1)
+    given = drawn.program(), range(drawn.weights + drawn.inputs)
+    numbers = [*weights, *[column[0] for column in columns]]
+    results_of([straight(*given), in_turns(*given)], numbers, [])
 
 
 @usual(10)
