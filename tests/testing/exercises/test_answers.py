@@ -76,7 +76,7 @@ WRONG = {
     "1.4": {-math.sqrt(2): "on a hill", 1.3: "Take more of them", 5.0: "which way does it bend"},
     "1.5": {can_by_one: "r is in two factors"},
     "1.6": {root_of_10(2): "take another step"},
-    "1.7": {a * a * b: "Three nodes were asked for", a: "Three nodes"},
+    "1.7": {a * a * b: "Three nodes were asked for", (a * a).tanh(): "used twice"},
     "2.1": {(2.0, 2.0): "b stands in both factors", (5.0, 2.0): "is the other factor"},
     "2.2": {"/": "That is one", ("+", "exp"): "fall where their operand rises"},
     "2.3": {(4, 6, 4, 6): "Look at number 4"},
