@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import microgrid
 from microgrid import Primitive, Value, no_grad, topological_order, where, zero_grad
-from microgrid.core.graph import set_gradients
+from microgrid.core.graph import Walk, set_gradients
 from tests.nodes import same
 
 STALE = r"the leaf Value\(.*label='{}'\) has changed since; call refresh\(\)"
@@ -66,6 +66,14 @@ def test_every_node_stands_once_after_its_parents(nodes, data):
     assert len(place) == len(order)
     assert set(order) == ancestors(*roots)
     assert all(place[parent] < place[node] for node in order for parent in node.parents)
+
+
+@given(graphs())
+def test_the_walk_of_backward_takes_the_same_order(nodes):
+    walk = Walk()
+    if nodes[-1].parents:
+        walk.gather(nodes[-1])
+    assert walk.inner == [node for node in topological_order(nodes[-1]) if node.parents]
 
 
 @given(graphs())
