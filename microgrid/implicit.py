@@ -24,7 +24,7 @@ from .derivatives.linearization import Linearization
 from .engine import Value
 from .functional import Number, dot_, hypot, max_, min_
 from .guards.checks import quote, require_functions
-from .linalg import magnitude, solve_system
+from .linalg import SingularMatrix, magnitude, solve_system
 
 __all__ = ["minimum_of", "root"]
 
@@ -262,8 +262,8 @@ def _solve(equation: Equation) -> object:
 def _first(equation: Equation) -> Point:
     try:
         first = _point(equation, list(equation.start))
-    except ZeroDivisionError as error:
-        raise _singular(equation, equation.start) if "singular" in str(error) else error from None
+    except SingularMatrix:
+        raise _singular(equation, equation.start) from None
     if not is_traced(first.slope) and not (first.slope - first.slope == 0):
         raise ValueError(
             f"{equation.name} needs a start at which f and its slopes are finite, got x0 = "

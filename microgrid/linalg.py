@@ -32,6 +32,10 @@ T = TypeVar("T")
 Rows = Iterable[Iterable[T]]
 
 
+class SingularMatrix(ZeroDivisionError):
+    """Says that a system has no solution, or many."""
+
+
 class Triangular(NamedTuple):
     """A linear system after elimination: a triangle, and the right-hand sides beside it.
 
@@ -101,12 +105,12 @@ def solve_system(matrix: Matrix, beside: Matrix) -> Matrix:
     """Return the solutions of a system, one for each column beside it.
 
     Raises:
-        ZeroDivisionError: the matrix is singular.
+        SingularMatrix: it has no solution, or many.
     """
     triangle, right, columns, _ = eliminate(matrix, beside)
     n = len(triangle)
     if any(not is_traced(row[k]) and data_of(row[k]) == 0 for k, row in enumerate(triangle)):
-        raise ZeroDivisionError("the matrix is singular")
+        raise SingularMatrix("the matrix is singular")
     solution: Matrix = [[] for _ in range(n)]
     for c in range(len(right[0]) if right else 0):
         found: list[Number] = []  # from the last to the first
@@ -224,7 +228,7 @@ def solve(a: Rows[object], b: Iterable[object]) -> object:
 def _solve_named(name: str, matrix: Matrix, beside: Matrix) -> Matrix:
     try:
         return solve_system(matrix, beside)
-    except ZeroDivisionError:
+    except SingularMatrix:
         shown = quote([[data_of(x) for x in row] for row in matrix])
         raise ValueError(
             f"{name} needs a matrix that is not singular, got {shown}: some of its rows add up to "

@@ -168,6 +168,14 @@ def test_an_error_says_what_is_needed(call, error, message):
         call()
 
 
+def test_a_division_by_zero_in_f_is_its_own_whatever_it_says():
+    def f(x):
+        raise ZeroDivisionError("a singular case")
+
+    with pytest.raises(ZeroDivisionError, match=r"^a singular case"):
+        root(f, 1.0)
+
+
 def test_in_a_kernel_nan_says_that_there_is_no_root():
     found = mg.compile(square_root)(np.array([4.0, -1.0]))
     assert found[0] == 2.0

@@ -13,6 +13,7 @@ from ..core.primitive import data_of
 from ..functional import hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..guards.checks import quote
 from ..linalg import (
+    SingularMatrix,
     determinant,
     eliminate,
     require_few_rows,
@@ -32,7 +33,7 @@ OfNumbers = Callable[[list[Number]], Number]
 def _solve_system(matrix: Matrix, beside: Matrix) -> Matrix:
     try:
         return solve_system(matrix, beside)
-    except ZeroDivisionError:
+    except SingularMatrix:
         raise np.linalg.LinAlgError("Singular matrix") from None
 
 

@@ -17,9 +17,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["ERRORS", "Case", "Engine", "Respelled", "error_text", "evaluate", "meets", "run"]
+__all__ = [
+    "ERRORS",
+    "Case",
+    "Engine",
+    "Respelled",
+    "Wrong",
+    "error_text",
+    "evaluate",
+    "meets",
+    "run",
+]
 
 Engine = Callable[..., Any]
 Warn = Literal["error", "ignore"]
@@ -40,6 +50,15 @@ class NoEnd(BaseException):
 
 
 ERRORS = (Exception, SystemExit, NoEnd)
+
+
+class Wrong(NamedTuple):
+    """A claim that does not hold: what is shown, what was wanted of it, and what was got."""
+
+    shown: str
+    wanted: str
+    got: str
+    has_end: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,12 +114,12 @@ class Case:
             tuple([(_expression_for(name), wanted) for name, wanted in pairs]),
         )
 
-    def wrong(self, engine: Engine) -> tuple[str, str, str] | None:
+    def wrong(self, engine: Engine) -> Wrong | None:
         """Return the first claim that does not hold, and what was got; None if all hold.
 
         >>> from microgrid import Value
         >>> Case.parse("x = 3: y = x + x -> x' = 1").wrong(Value)
-        ('x.grad', '1', '2.0')
+        Wrong(shown='x.grad', wanted='1', got='2.0', has_end=True)
         """
         may_raise = any("error" in wanted.split(" or ") for _, wanted in self.claims)
         # A warning is no silence: it is as good as an error where nothing else is.
@@ -110,10 +129,12 @@ class Case:
         except ERRORS as error:
             clear = isinstance(error, Exception) and not isinstance(error, RecursionError)
             said = f"{error_text(error)}{_place_of(error)}"
-            return None if clear and may_raise else (*self.claims[0], said)
+            if clear and may_raise:
+                return None
+            return Wrong(*self.claims[0], said, has_end=not isinstance(error, NoEnd))
         for (shown, wanted), value in zip(self.claims, got, strict=True):
             if not any(meets(option, value) for option in wanted.split(" or ")):
-                return shown, wanted, _text_of(value)
+                return Wrong(shown, wanted, _text_of(value))
         return None
 
 

@@ -72,6 +72,8 @@ class Law:
 class Failure:
     """A law that an engine breaks, and the smallest case that shows it: the claim and the truth.
 
+    `has_end` is false if the case was stopped, since the engine had no end.
+
     >>> case = Case.parse("x = 3: y = x + x -> x' = 2")
     >>> print(Failure(LAWS[0], case, "x.grad", wanted="2", got="1.0").reproducer)
     x = Value(3.0)
@@ -85,6 +87,7 @@ class Failure:
     shown: str
     wanted: str
     got: str
+    has_end: bool = True
 
     @property
     def reproducer(self) -> str:

@@ -171,8 +171,8 @@ class Bug:
         """A program that shows what the engine gets wrong, with what is wanted."""
         wrong = self.case.wrong(self.engine)
         assert wrong
-        shown, wanted, got = wrong
-        return f"{self.case.program}\nprint({shown})  # wanted {wanted}, got {got}"
+        comment = f"wanted {wrong.wanted}, got {wrong.got}"
+        return f"{self.case.program}\nprint({wrong.shown})  # {comment}"
 
     def judge(self, answer: object) -> Reply:
         """Return whether an answer is the wrong line: its number, or the line itself.

@@ -6,20 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from ....guards.commands import Parser, exit_code, silent_stdout
-from ..cases import Engine
 from ..report import Report, check
 from .grading import StageReport, check_stage
 from .loading import load
-from .submissions import Limits, grade, limit_memory, table
+from .submissions import MODULE, Limits, grade, limit_memory, table
 from .tasks import STAGES
 
 __all__ = ["main"]
 
-PROGRAM = "python -m microgrid.testing.conformance"
+PROGRAM = f"python -m {MODULE}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With `--stage N` the class may be half written, and is asked for the stages up to N. A folder in
     the place of a class is one of submissions, each a file: the table of them is printed at the
-    end. `--json` prints a line of JSON for each; then the table goes to stderr.
+    end. `--json` prints a line of JSON for each, with the problem of what could not be graded; then
+    the table goes to stderr.
 
     >>> main(["micrograd"])
     Traceback (most recent call last):
@@ -41,14 +41,13 @@ def _report(arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(arguments)
     if Path(options.engine).is_dir():
         return _report_on_folder(parser, options)
-    if options.megabytes:
-        limit_memory(options.megabytes)
-    with silent_stdout() if options.json else nullcontext():  # which is for the report
-        try:
-            engine = load(options.engine)
-            report = _check(engine, options.stage)
-        except (TypeError, ValueError) as error:
-            parser.error(str(error))
+    try:
+        report = _report_on_class(options)
+    except (MemoryError, TypeError, ValueError) as error:
+        problem = "out of memory" if isinstance(error, MemoryError) else str(error)
+        if options.json:
+            print(json.dumps({"problem": problem}, ensure_ascii=False))
+        parser.error(problem)
     if options.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False))
     else:
@@ -79,8 +78,14 @@ def _parser() -> Parser:
     return parser
 
 
-def _check(engine: Engine, stage: int | None) -> Report | StageReport:
-    return check(engine) if stage is None else check_stage(stage, engine)
+def _report_on_class(options: argparse.Namespace) -> Report | StageReport:
+    with ExitStack() as limits:
+        if options.json:
+            limits.enter_context(silent_stdout())  # which is for the report
+        if options.megabytes:
+            limits.enter_context(limit_memory(options.megabytes))
+        engine = load(options.engine)
+        return check(engine) if options.stage is None else check_stage(options.stage, engine)
 
 
 def _is_wrong(report: Report | StageReport) -> bool:

@@ -18,6 +18,7 @@ def load(text: str) -> Engine:
 
     Raises:
         ValueError: it is not named so, or cannot be loaded.
+        MemoryError: it takes more memory than there is.
 
     >>> load("fractions:Fraction").__name__
     'Fraction'
@@ -27,6 +28,8 @@ def load(text: str) -> Engine:
         raise ValueError(f"the class is named as MODULE:CLASS, as in student:Value, got {text!r}")
     try:
         engine: Engine = operator.attrgetter(name)(_module(module))
+    except MemoryError:
+        raise
     except ERRORS as error:  # the module is someone's program: anything can go wrong in it
         raise ValueError(f"cannot load {text}: {error_text(error)}") from None
     return engine

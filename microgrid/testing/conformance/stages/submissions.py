@@ -8,14 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....guards.interrupts import kill_group
 
-__all__ = ["Limits", "Submission", "grade", "limit_memory", "table"]
+__all__ = ["MODULE", "Limits", "Submission", "grade", "limit_memory", "table"]
 
-PROGRAM = "microgrid.testing.conformance"
+MODULE = "microgrid.testing.conformance"  # the one that runs the command line
 MEBIBYTE = 2**20
 
 
@@ -59,7 +60,7 @@ def grade(
 
 
 def _grade(file: Path, name: str, stage: int, limits: Limits) -> Submission:
-    command = [sys.executable, "-m", PROGRAM, "--stage", str(stage), "--json"]
+    command = [sys.executable, "-m", MODULE, "--stage", str(stage), "--json"]
     command += ["--megabytes", str(limits.mebibytes), f"{file.resolve()}:{name}"]
     with subprocess.Popen(
         command,
@@ -94,25 +95,34 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _read(file: str, printed: str, complaint: str, code: int) -> Submission:
     try:
         report = json.loads(printed.splitlines()[-1])
-    except (IndexError, ValueError):
+    except (IndexError, ValueError):  # it did not live to say anything
         said = [line for line in complaint.splitlines() if line.strip()]
-        why = said[-1].partition("error: ")[2] or said[-1] if said else f"exit code {code}"
-        if "MemoryError" in complaint:
-            why = "out of memory"
-        return Submission(file, None, why.removesuffix(" (see --help)"))
+        return Submission(file, None, said[-1] if said else f"exit code {code}")
+    if problem := report.get("problem"):
+        return Submission(file, None, problem)
     return Submission(file, report)
 
 
-def limit_memory(mebibytes: int) -> None:
-    """Let this process have so much memory and no more, where the system can do that."""
+@contextmanager
+def limit_memory(mebibytes: int) -> Iterator[None]:
+    """Let this process have so much memory and no more, where the system can do that.
+
+    The limit ends with the block, so that there is memory to say that it was reached.
+    """
     try:
         import resource
     except ImportError:  # as on Windows
+        yield
         return
     size = mebibytes * MEBIBYTE
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    _, hard = before
     size = size if hard == resource.RLIM_INFINITY else min(size, hard)
     resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def table(submissions: Sequence[Submission], stage: int) -> str:

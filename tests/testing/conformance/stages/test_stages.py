@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import micrograd.engine
 import pytest
@@ -246,6 +247,22 @@ def test_a_class_without_an_end_is_not_asked_for_ever():
     assert sum("no end after" in failure.got for failure in report.failures.values()) == 3
 
 
+def test_a_class_whose_numbers_speak_of_no_end_is_asked_all_the_same():
+    def engine(text):
+        class Word:
+            def __repr__(self):
+                return text
+
+        class Speaking(Six):
+            __add__ = __mul__ = lambda *operands: SimpleNamespace(data=Word())
+
+        return Speaking
+
+    one, other = check(8, engine("no end after it")), check(8, engine("nothing"))
+    assert (one.score, [*one.failures]) == (other.score, [*other.failures])
+    assert len(one.failures) > 3
+
+
 def test_a_class_whose_attributes_raise_is_told_so():
     class Echo(One):
         def __init__(self, data):
@@ -317,6 +334,16 @@ def test_a_report_as_json_is_all_that_is_printed(tmp_path):
     report = json.loads(printed)
     assert (report["engine"], report["passed"], report["score"]) == ("Value", [1], 9)
     assert report["stages"][1]["missing"].keys() == {"a product has its number"}
+
+
+def test_what_cannot_be_graded_is_told_as_json_too_in_its_own_words(tmp_path, capsys):
+    said = "error: no MemoryError (see --help)"
+    (tmp_path / "odd.py").write_text(f"raise ValueError({said!r})")
+    with pytest.raises(SystemExit):
+        conformance.main(["--json", "--stage", "1", f"{tmp_path / 'odd.py'}:Value"])
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["problem"].endswith(f"ValueError: {said}")
+    assert said in printed.err
 
 
 def graded(folder, programs, *options):
