@@ -11,7 +11,7 @@ order, and no rule stands beside the table of partials.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVarTuple, overload
 
 from .core import graph
 from .core.array_rules import Numeric
@@ -34,9 +34,21 @@ EXACT = 2.0**-50  # a step of so small a part of x is one of rounding
 CLOSE = 1e-9  # and of so small a part, it is the last: the next error is the square of that
 
 Function = Callable[..., object]
+Args = TypeVarTuple("Args")  # what f takes beside x
+OfX = Callable[[Any, *Args], object]
 
 
-def root(f: Function, x0: float | Iterable[float], *args: object) -> Any:
+@overload
+def root(f: OfX[()], x0: float) -> float: ...
+@overload
+def root(f: OfX[()], x0: Iterable[float]) -> list[float]: ...
+@overload
+def root(f: OfX[Value, *Args], x0: float, a: Value, /, *args: *Args) -> Value: ...
+@overload
+def root(f: OfX[Value, *Args], x0: Iterable[float], a: Value, /, *args: *Args) -> list[Value]: ...
+@overload
+def root(f: OfX[*Args], x0: float | Iterable[float], *args: *Args) -> Any: ...
+def root(f: Function, x0: float | Iterable[float], *args: object) -> object:
     """Return the x close to x0 for which f(x, *args) is 0, a function of what f computes it from.
 
     It is found by Newton's method, whose steps are shortened until they bring f closer to 0. The
@@ -63,7 +75,19 @@ def root(f: Function, x0: float | Iterable[float], *args: object) -> Any:
     return _solve(Equation(f, x0, args))
 
 
-def minimum_of(f: Function, x0: float | Iterable[float], *args: object) -> Any:
+@overload
+def minimum_of(f: OfX[()], x0: float) -> float: ...
+@overload
+def minimum_of(f: OfX[()], x0: Iterable[float]) -> list[float]: ...
+@overload
+def minimum_of(f: OfX[Value, *Args], x0: float, a: Value, /, *args: *Args) -> Value: ...
+@overload
+def minimum_of(
+    f: OfX[Value, *Args], x0: Iterable[float], a: Value, /, *args: *Args
+) -> list[Value]: ...
+@overload
+def minimum_of(f: OfX[*Args], x0: float | Iterable[float], *args: *Args) -> Any: ...
+def minimum_of(f: Function, x0: float | Iterable[float], *args: object) -> object:
     """Return the x close to x0 for which f(x, *args) is least, a function of f's other numbers.
 
     It is where f's gradient is 0, and differentiated as `root` is. Each step of Newton's method
