@@ -9,14 +9,13 @@ from pathlib import Path
 from microgrid.drawing import Graph
 from microgrid.drawing.graphs.styles import EDGE, FRAME, GRAPH, NODE
 from microgrid.files import write_file
-from tests.house.test_imports import PACKAGE, imports
+from tests.house.test_imports import PACKAGE, ROOMS, imports
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "guide" / "house.md"
 PICTURE = ROOT / "notebooks" / "pictures" / "house.svg"
 
 FILES = sorted(file for file in PACKAGE.glob("*.py") if not file.name.startswith("__"))
-ROOMS = sorted(init.parent for init in PACKAGE.rglob("*/__init__.py"))
 FILE = {"fillcolor": "#d9eafa", "color": "#1f5c99", "style": "rounded,filled"}
 PAGE_TEXT = """\
 # Where things are
