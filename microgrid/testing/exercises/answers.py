@@ -1,4 +1,4 @@
-"""The exercises that have a check: those of lessons 1 and 2, and the bugs of lesson 9."""
+"""The exercises that have a check: those of lessons 1 to 3, and the bugs of lesson 9."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ...guards.checks import quote
 from .bugs import BUGS
 from .first import FIRST
+from .networks import NETWORKS
 from .replies import Reply
 from .second import SECOND
 
@@ -31,5 +32,6 @@ def judge(exercise: str, answer: object) -> Reply:
 EXERCISES: dict[str, Callable[[object], Reply]] = {
     **FIRST,
     **SECOND,
+    **NETWORKS,
     **{f"9.{bug.number}": bug.judge for bug in BUGS},
 }

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ...core.primitive import Primitive
 from ...engine import Value, topological_order
-from .replies import Reply, compare, wrong_kind
+from .replies import Reply, compare, near, values_of, wrong_kind
 
 __all__ = ["FIRST"]
 
@@ -30,14 +30,14 @@ def _by_hand(answer: object) -> Reply:
 def _second_root(answer: object) -> Reply:
     asked = "a function of x and y that returns what `x.grad` is after both passes"
     points = [(2.0, 3.0), (-1.0, 0.5), (4.0, -2.0)]
-    got = _values(answer, points)
+    got = values_of(answer, points)
     if got is None:
         return wrong_kind(asked, answer)
-    if _near(got, [y + 1 for _, y in points]):
+    if near(got, [y + 1 for _, y in points]):
         return Reply(False, "Not yet. That is after the first pass: what does the second one add?")
-    if _near(got, [y for _, y in points]):
+    if near(got, [y for _, y in points]):
         return Reply(False, "Not yet. That is the second pass alone: a leaf adds up all of them.")
-    if not _near(got, [2 * y + 1 for _, y in points]):
+    if not near(got, [2 * y + 1 for _, y in points]):
         return Reply(False, "Not yet. Write down the slope of v by x, and that of w by x.")
     return Reply(True, "Right. The leaf has the slopes of v and of w, one after the other.")
 
@@ -114,20 +114,6 @@ def _hides(answer: object) -> Reply:
     if len(uses) != len(set(uses)):
         return Reply(False, "Not yet. A node is used twice: which share would be overwritten?")
     return Reply(True, "Right. Nothing can be overwritten where each node is used once.")
-
-
-def _values(function: object, points: list[tuple[float, float]]) -> list[float] | None:
-    """Return what a function gives at points, None if it is none or gives no numbers."""
-    if not callable(function):
-        return None
-    try:
-        return [float(function(*point)) for point in points]
-    except Exception:  # the answer may be any program
-        return None
-
-
-def _near(got: list[float], wanted: list[float]) -> bool:
-    return all(math.isclose(x, w, rel_tol=1e-9) for x, w in zip(got, wanted, strict=True))
 
 
 #: What judges the answers to the exercises of lesson 1.

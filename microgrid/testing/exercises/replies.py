@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...engine import Value
 from ...guards.checks import is_finite, is_real, quote
 
-__all__ = ["Reply", "compare", "numbers_in", "wrong_kind"]
+__all__ = [
+    "Reply",
+    "compare",
+    "near",
+    "not_yet",
+    "numbers_in",
+    "right",
+    "values_of",
+    "wrong_kind",
+]
 
 CLOSE = 1e-6  # of an answer that is computed in another way, or rounded by hand
 
@@ -32,17 +41,63 @@ class Reply:
         return self.words
 
 
-def numbers_in(answer: object, count: int) -> list[float] | None:
-    """Return the numbers of an answer, of which there must be so many, else None.
+def right(words: str) -> Reply:
+    """Return what is said of a right answer.
+
+    >>> right("2 + 2 is 4.")
+    Right. 2 + 2 is 4.
+    """
+    return Reply(True, f"Right. {words}")
+
+
+def not_yet(words: str) -> Reply:
+    """Return what is said of a wrong answer of the right kind.
+
+    >>> not_yet("Which of the two is that of a?")
+    Not yet. Which of the two is that of a?
+    """
+    return Reply(False, f"Not yet. {words}")
+
+
+def numbers_in(answer: object, count: int | None = None) -> list[float] | None:
+    """Return the numbers of an answer, of which there must be so many if that is said, else None.
 
     >>> numbers_in((1, Value(2.0)), 2), numbers_in("one", 1), numbers_in(3.0, 1)
     ([1.0, 2.0], None, [3.0])
     """
+    to_list = getattr(answer, "tolist", None)  # of an array
+    if callable(to_list) and not isinstance(answer, type):
+        answer = to_list()
     items = list(answer) if isinstance(answer, list | tuple) else [answer]
     found = [item.data if isinstance(item, Value) else item for item in items]
-    if len(found) != count or not all(map(_is_number, found)):
+    if count not in (None, len(found)) or not all(map(_is_number, found)):
         return None
     return [float(x) for x in found]  # type: ignore[arg-type]
+
+
+def values_of(function: object, points: Iterable[tuple[object, ...]]) -> list[float] | None:
+    """Return what a function gives at points, None if it is none or does not give a number each.
+
+    >>> values_of(lambda x, y: x + y, [(1.0, 2.0), (3.0, 4.0)]), values_of(len, [(1.0,)])
+    ([3.0, 7.0], None)
+    """
+    if not callable(function):
+        return None
+    try:
+        found = [function(*point) for point in points]
+        return numbers_in(found, len(found))
+    except Exception:  # the answer may be any program
+        return None
+
+
+def near(got: Iterable[float], wanted: Iterable[float], within: float = CLOSE) -> bool:
+    """Return whether numbers are those that are wanted, nearly.
+
+    >>> near([1.0, 2.0], [1.0, 2.0000001]), near([1.0, 2.0], [1.0, 2.1])
+    (True, False)
+    """
+    pairs = zip(got, wanted, strict=True)
+    return all(math.isclose(x, w, rel_tol=within, abs_tol=within) for x, w in pairs)
 
 
 def wrong_kind(asked: str, answer: object) -> Reply:
@@ -79,10 +134,10 @@ def compare(
     wrong = [
         place
         for place, (x, w) in enumerate(zip(got, wanted, strict=True), 1)
-        if not math.isclose(x, w, rel_tol=within, abs_tol=within)
+        if not near([x], [w], within)
     ]
     if not wrong:
-        return Reply(True, f"Right. {why}")
+        return right(why)
     known = next((words for is_it, words in mistakes if is_it(got)), "")
     which = "" if len(wanted) == 1 else f" Look at number {' and '.join(map(str, wrong))}."
     return Reply(False, f"Not yet.{which} {known}".rstrip())
