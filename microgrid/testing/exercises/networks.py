@@ -105,7 +105,7 @@ def _schedule(answer: object) -> Reply:
     )
 
 
-def _squared_hinge(answer: object) -> Reply:
+def _own_loss(answer: object) -> Reply:
     points = [(-2.0, 1.0), (0.5, 1.0), (4.0, 1.0), (-0.5, -1.0), (3.0, -1.0), (-4.0, -1.0)]
     margins = [1 - t * s for s, t in points]
     got = values_of(answer, points)
@@ -161,6 +161,6 @@ NETWORKS: dict[str, Callable[[object], Reply]] = {
     "3.3": _few_parameters,
     "3.4": _two_measurements,
     "3.5": _schedule,
-    "3.6": _squared_hinge,
+    "3.6": _own_loss,
     "3.7": _chance,
 }
