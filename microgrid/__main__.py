@@ -11,6 +11,7 @@ from typing import Any
 from . import MLP, Value, accuracy, datasets, fit, losses, metrics, no_grad, optim, schedules
 from .files import require_writable
 from .fitting.task import Loss
+from .guards.checks import integer_from
 from .guards.commands import Parser, exit_code
 from .history import History
 
@@ -99,9 +100,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _whole(least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number, at least {least}, got {text!r}"
-            )
+            raise argparse.ArgumentTypeError(f"must be {integer_from(least)}, got {text!r}")
         return int(text)
 
     return convert

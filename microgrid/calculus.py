@@ -27,7 +27,7 @@ from .derivatives.trees import Structure, Tree, flatten, map_values
 from .derivatives.wrapping import Wrapped, require_picklable
 from .engine import Value
 from .functional import Number
-from .guards.checks import LONGEST, is_bool, quote, require_bools, require_whole_numbers
+from .guards.checks import LONGEST, is_bool, quote, require_bools, require_integers
 from .nn import Module
 
 __all__ = [
@@ -317,7 +317,7 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     >>> taylor(exp, 0.0, 4)
     [1.0, 1.0, 0.5, 0.16666666666666666, 0.041666666666666664]
     """
-    require_whole_numbers(order=order, least=0, largest=LONGEST)
+    require_integers(order=order, least=0, largest=LONGEST)
     if not isinstance(x, (Value, Real)):
         raise TypeError(f"taylor needs a single number or Value to expand at, got {quote(x)}")
     with recording(), expanding():

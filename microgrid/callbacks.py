@@ -10,9 +10,9 @@ from .files import require_writable, write_file
 from .guards.checks import (
     quote,
     require_bools,
+    require_integers,
     require_numbers,
     require_paths,
-    require_whole_numbers,
 )
 from .history import History
 from .nn import Module
@@ -84,7 +84,7 @@ class EarlyStopping:
         highest: bool = False,
         restore: bool = True,
     ) -> None:
-        require_whole_numbers(patience=patience)
+        require_integers(patience=patience)
         require_bools(restore=restore)
         self.patience, self.restore = patience, restore
         self._options = monitor, highest, min_delta
@@ -156,7 +156,7 @@ class ReduceOnPlateau:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"`optimizer` must be an optimizer, got {quote(optimizer)}")
         require_numbers(factor=factor, above=0, below=1)
-        require_whole_numbers(patience=patience, least=0)
+        require_integers(patience=patience, least=0)
         require_numbers(least=least)
         self.optimizer, self.factor, self.patience, self.least = optimizer, factor, patience, least
         self._options = monitor, highest, min_delta

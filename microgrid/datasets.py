@@ -27,7 +27,7 @@ from .core.sequences import (
     single,
 )
 from .fitting.examples import rows_of_numbers
-from .guards.checks import LONGEST, quote, require_bools, require_numbers, require_whole_numbers
+from .guards.checks import LONGEST, quote, require_bools, require_integers, require_numbers
 from .guards.seeding import Seed, generator
 
 __all__ = [
@@ -102,7 +102,7 @@ def spirals(
     >>> [y.count(label) for label in range(3)]
     [30, 30, 30]
     """
-    require_whole_numbers(arms=arms, least=2, largest=LONGEST)
+    require_integers(arms=arms, least=2, largest=LONGEST)
     require_numbers(turns=turns)
 
     def point(arm: int, i: int, size: int) -> list[float]:
@@ -137,14 +137,14 @@ def blobs(n: int = 100, centers: int | Matrix = 3, spread: float = 1.0, seed: Se
     >>> all((sum(row) > 13.5) == label for row, label in zip(X, y))
     True
     """
-    require_whole_numbers(n=n, largest=LONGEST)
+    require_integers(n=n, largest=LONGEST)
     require_numbers(spread=spread)
     random = generator(seed)
     given: Any = centers
     if is_ordered(given):
         points = rows_of_numbers("centers", given)
     else:
-        require_whole_numbers(centers=given, largest=LONGEST, instead="a list of points")
+        require_integers(centers=given, largest=LONGEST, instead="a list of points")
         points = [[random.uniform(-10, 10), random.uniform(-10, 10)] for _ in range(given)]
     return _scatter(lambda label, i, size: points[label], n, len(points), spread, random)
 
@@ -331,7 +331,7 @@ def batches(
     [[0, 1], [2]]
     """
     rows, targets = as_lists("X", X, "y", y)
-    require_whole_numbers(size=size)
+    require_integers(size=size)
     require_bools(shuffle=shuffle)
     order = order_of_rows(len(rows), shuffle, generator(seed))
     parts = (order[start : start + size] for start in range(0, len(rows), size))
@@ -436,7 +436,7 @@ def _scatter(
     point: Callable[[int, int, int], list[float]], n: int, classes: int, noise: float, seed: Seed
 ) -> Labelled:
     """Shuffle n noisy points; `point(label, i, size)` is the i-th of a class's `size` points."""
-    require_whole_numbers(n=n, largest=LONGEST)
+    require_integers(n=n, largest=LONGEST)
     require_numbers(noise=noise)
     random = generator(seed)
     sizes = [(n + label) // classes for label in range(classes)]

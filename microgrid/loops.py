@@ -21,7 +21,7 @@ from .core.sequences import entries, is_ordered
 from .derivatives.checkpoints import run_without_graph, values_in
 from .derivatives.trees import Tree, like, map_values
 from .engine import Value
-from .guards.checks import LONGEST, quote, require_bools, require_functions, require_whole_numbers
+from .guards.checks import LONGEST, quote, require_bools, require_functions, require_integers
 
 __all__ = ["repeat", "scan"]
 
@@ -98,7 +98,7 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
     `scan(lambda carry, i: (f(i, carry), None), carry, range(n))`.
 
     Raises:
-        TypeError, ValueError: n is not a whole number of at least 0.
+        TypeError, ValueError: n is not an integer of at least 0.
         ValueError: f returns a carry of another structure than the one that it got.
 
     >>> repeat(lambda x: (x + 2.0 / x) / 2.0, 1.0, 6)
@@ -108,7 +108,7 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
     56.0
     """
     require_functions(takes="of a carry", count=1, f=f)
-    require_whole_numbers(n=n, least=0, largest=LONGEST)
+    require_integers(n=n, least=0, largest=LONGEST)
     require_bools(checkpoint=checkpoint)
     last: Carry = _run(f, _step_without_x, carry, None, int(n), checkpoint)[0]
     return last
@@ -206,7 +206,7 @@ def _is_compiled(f: object) -> bool:
 def _steps_of(xs: object, length: object) -> tuple[list[Tree] | None, int]:
     """Return what each step gets, and how many steps there are."""
     if length is not None:
-        require_whole_numbers(length=length, least=0, largest=LONGEST)
+        require_integers(length=length, least=0, largest=LONGEST)
     if xs is None:
         if length is None:
             raise ValueError("a loop without xs needs its length: scan(f, carry, length=10)")

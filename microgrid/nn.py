@@ -33,7 +33,7 @@ from .guards.checks import (
     quote,
     quote_names,
     require_bools,
-    require_whole_numbers,
+    require_integers,
 )
 from .guards.seeding import Seed, generator
 
@@ -319,7 +319,7 @@ class Neuron(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin, largest=LONGEST)
+        require_integers(nin=nin, largest=LONGEST)
         require_bools(nonlin=nonlin)
         draw, random = _choose("init", init, INITS), generator(seed)
         chosen = _choose("activation", activation, ACTIVATIONS)
@@ -380,7 +380,7 @@ class Layer(Module):
         init: Init = "uniform",
         seed: Seed = None,
     ) -> None:
-        require_whole_numbers(nin=nin, nout=nout, largest=LONGEST)
+        require_integers(nin=nin, nout=nout, largest=LONGEST)
         require_bools(nonlin=nonlin)
         draw = _choose("init", init, INITS)
         random = generator(seed)

@@ -22,8 +22,8 @@ from .guards.checks import (
     quote,
     quote_names,
     require_bools,
+    require_integers,
     require_numbers,
-    require_whole_numbers,
 )
 from .guards.interrupts import uninterrupted
 from .guards.mistakes import warn_of_no_backward
@@ -144,7 +144,7 @@ class Optimizer:
             ...
         ValueError: `steps` must be an integer, at least 0, got -1
         """
-        require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
+        require_integers(steps=self.steps, least=0, largest=LONGEST)
         self._require_states(self.state)
 
     def step(self) -> None:
@@ -156,7 +156,7 @@ class Optimizer:
             FloatingPointError: a parameter or its state would not be finite.
         """
         self.require_options(self.current_options())
-        require_whole_numbers(steps=self.steps, least=0, largest=LONGEST)
+        require_integers(steps=self.steps, least=0, largest=LONGEST)
         _gradients(_require_parameters(self.parameters))
         before = [parameter.data for parameter in self.parameters]
         if not is_sequence(self.state) or len(self.state) != len(before):
@@ -241,7 +241,7 @@ class Optimizer:
         given = {name: state.get(name, x) for name, x in self.current_options().items()}
         options = {name: tuple(x) if type(x) is list else x for name, x in given.items()}
         self.require_options(options)
-        require_whole_numbers(steps=state["steps"], least=0, largest=LONGEST)
+        require_integers(steps=state["steps"], least=0, largest=LONGEST)
         states = self._require_states(state["state"])
         vars(self).update(options, steps=int(state["steps"]), state=states)
 

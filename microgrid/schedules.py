@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from numbers import Real
 
-from .guards.checks import quote, require_functions, require_numbers, require_whole_numbers
+from .guards.checks import quote, require_functions, require_integers, require_numbers
 
 __all__ = [
     "Schedule",
@@ -80,7 +80,7 @@ def staircase(start: float, gamma: float, steps: int) -> Schedule:
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     require_numbers(start=start, gamma=gamma)
-    require_whole_numbers(steps=steps)
+    require_integers(steps=steps)
     return _OfSteps(partial(_staircase_rate, start, gamma, steps))
 
 

@@ -32,7 +32,7 @@ from .core.primitive import (
 from .core.sequences import as_lists, require_all_numbers, single
 from .engine import Value
 from .functional import ERF, SQRT2, Number, dot_, erfc, exp, log1p, logsumexp_
-from .guards.checks import quote, require_whole_numbers
+from .guards.checks import quote, require_integers
 
 __all__ = [
     "digamma", "erfinv", "interp", "lgamma", "log_ndtr", "logaddexp", "logit", "ndtr", "polygamma",
@@ -218,17 +218,17 @@ def polygamma(n: int, x: Scalar) -> Scalar: ...
 @overload
 def polygamma(n: int, x: ArrayType) -> ArrayType: ...
 def polygamma(n: int, x: Numeric) -> Numeric:
-    """Return the derivative of `digamma` of order n, a whole number up to 100.
+    """Return the derivative of `digamma` of order n, an integer up to 100.
 
     It is within n + 4 ulp of the result; below 0, where it is a sum, of the greater part of it.
 
     Raises:
-        TypeError, ValueError: n is no whole number, or none from 0 to 100.
+        TypeError, ValueError: n is not an integer from 0 to 100.
 
     >>> round(polygamma(1, 1.0), 4)
     1.6449
     """
-    require_whole_numbers(least=0, largest=100, n=n)
+    require_integers(least=0, largest=100, n=n)
     return polygamma_by(int(n))(x)
 
 

@@ -19,7 +19,7 @@ from .guards.checks import (
     quote,
     require_bools,
     require_functions,
-    require_whole_numbers,
+    require_integers,
 )
 from .guards.interrupts import interrupted_once, uninterrupted
 from .guards.locks import loading
@@ -231,7 +231,7 @@ def _require_options(
     compile: bool | None,
 ) -> None:
     """Raise `TypeError` or `ValueError` for options that `fit` cannot have."""
-    require_whole_numbers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
+    require_integers(epochs=epochs, batch_size=1 if batch_size is None else batch_size)
     require_bools(shuffle=shuffle, progress=progress)
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"`callbacks` must be a list of functions, got {quote(callbacks)}")

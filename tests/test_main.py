@@ -78,8 +78,8 @@ def test_help_names_every_option(capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--epochs", "0"], "--epochs: must be a whole number, at least 1, got '0'"),
-        (["--epochs", "many"], "--epochs: must be a whole number, at least 1, got 'many'"),
+        (["--epochs", "0"], "--epochs: must be an integer, at least 1, got '0'"),
+        (["--epochs", "many"], "--epochs: must be an integer, at least 1, got 'many'"),
         (["--seed", "-1"], "--seed"),
         (["--data", "sheep"], "invalid choice: 'sheep'"),
         (["--colour"], "unrecognized arguments: --colour"),

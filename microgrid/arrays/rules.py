@@ -211,7 +211,7 @@ def _degrees(x: Number) -> Number:
 
 def _ldexp(x: Number, n: int | Operand) -> Number:
     if isinstance(n, Operand):
-        raise TypeError("ldexp takes a whole number as exponent, got a Value; write x * 2.0**n")
+        raise TypeError("ldexp needs an integer as exponent, got a Value; write x * 2.0**n")
     return x * math.ldexp(1.0, n)
 
 

@@ -229,7 +229,7 @@ class Arithmetic(Operand):
         try:
             places = 0 if digits is None else operator.index(digits)
         except TypeError:
-            raise TypeError(f"round takes a whole number of digits, got {quote(digits)}") from None
+            raise TypeError(f"round needs an integer as `ndigits`, got {quote(digits)}") from None
         return self.record(primitive.round_to(places), (self,))
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an argument must be: a switch, a whole number, a number in a range, a function, a path.
+"""What an argument must be: a switch, an integer, a number in a range, a function, a path.
 
 Each kind of argument is checked here and nowhere else, so that it is refused in the same words all
 over the library: what must hold, and what was got.
@@ -16,6 +16,7 @@ from typing import SupportsFloat, TypeGuard
 
 __all__ = [
     "LONGEST",
+    "integer_from",
     "is_bool",
     "is_finite",
     "is_masked",
@@ -25,9 +26,9 @@ __all__ = [
     "quote_names",
     "require_bools",
     "require_functions",
+    "require_integers",
     "require_numbers",
     "require_paths",
-    "require_whole_numbers",
 ]
 
 LONGEST = sys.maxsize  #: as many entries a list can have at most
@@ -53,19 +54,28 @@ def require_bools(*, instead: str = "", **switches: object) -> None:
             raise _wrong_kind(name, f"True, False or {instead}" if instead else "True or False", x)
 
 
-def require_whole_numbers(
+def integer_from(least: int) -> str:
+    """Return how errors describe an integer of at least so much.
+
+    >>> integer_from(1)
+    'an integer, at least 1'
+    """
+    return f"an integer, at least {least}"
+
+
+def require_integers(
     *, least: int = 1, largest: int | None = None, instead: str = "", **counts: object
 ) -> None:
-    """Raise `TypeError` unless these are whole numbers, `ValueError` if one is out of range.
+    """Raise `TypeError` unless these are integers, `ValueError` if one is out of range.
 
     `instead` names what else would do.
 
-    >>> require_whole_numbers(epochs=0)
+    >>> require_integers(epochs=0)
     Traceback (most recent call last):
         ...
     ValueError: `epochs` must be an integer, at least 1, got 0
     """
-    must = f"an integer, at least {least}" + (f", or {instead}" if instead else "")
+    must = integer_from(least) + (f", or {instead}" if instead else "")
     for name, x in counts.items():
         # a bool is an int to Python, and a slip here: batches(X, y, True)
         if not isinstance(x, Integral) or is_bool(x) or is_of_dates(x):

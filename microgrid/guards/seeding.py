@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from .checks import require_whole_numbers
+from .checks import require_integers
 
 __all__ = ["Seed", "generator"]
 
@@ -24,5 +24,5 @@ def generator(seed: Seed) -> Random:
     if seed is None or isinstance(seed, Random):
         return seed or Random()
     # Python's generator drops the sign, so that -1 would be the same seed as 1.
-    require_whole_numbers(seed=seed, least=0, instead="a random.Random or None")
+    require_integers(seed=seed, least=0, instead="a random.Random or None")
     return Random(int(seed))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import overload
 
+from ..guards.checks import require_integers
 from .conformance.cases import Engine
 from .conformance.stages.grading import StageReport, check_stage
+from .conformance.stages.tasks import STAGES
 from .exercises.answers import judge
 from .exercises.replies import Reply
 
@@ -48,7 +50,7 @@ def check(
         parents: what it calls a node's operands.
 
     Raises:
-        TypeError: the stage is no whole number, or there is no class.
+        TypeError: the stage is not an integer, or there is no class.
         ValueError: there is no such stage, or no exercise of that name that has a check.
 
     >>> check("1.1", (6.0, -2.0))
@@ -69,4 +71,5 @@ def check(
     """
     if isinstance(task, str):
         return judge(task, answer)
+    require_integers(task=task, largest=len(STAGES), instead="the name of an exercise")
     return check_stage(task, answer, data=data, grad=grad, parents=parents)

@@ -17,7 +17,7 @@ from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
 from ...functional import sum as sum_
-from ...guards.checks import quote, require_whole_numbers
+from ...guards.checks import quote, require_integers
 from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
@@ -124,7 +124,7 @@ def compile(
     if not (reduce is None or isinstance(reduce, str)) or reduce not in REDUCTIONS:
         raise ValueError(f'`reduce` must be "sum", "mean" or None, got {quote(reduce)}')
     if threads is not None:
-        require_whole_numbers(threads=threads, instead="None for as many as there are processors")
+        require_integers(threads=threads, instead="None for as many as there are processors")
         threads = int(threads)
     return Compiled(f, shared, reduce, threads)
 

@@ -15,7 +15,7 @@ from ...calculus import gradients
 from ...core.graph import recording, topological_order
 from ...core.primitive import Primitive
 from ...engine import Value
-from ...guards.checks import quote, require_whole_numbers
+from ...guards.checks import quote, require_integers
 from ..names import GivenNames, all_names, names_of, paths_of
 from ..unnumbered import stand_ins
 from .algebra import Algebra, Expression
@@ -187,7 +187,7 @@ def formula(
     if not isinstance(value, Value):
         raise TypeError(f"formula needs a Value, got {quote(value)} ({type(value).__name__})")
     if max_terms is not None:
-        require_whole_numbers(max_terms=max_terms, instead="None for all")
+        require_integers(max_terms=max_terms, instead="None for all")
     inputs = tuple(by) if isinstance(by, (list, tuple)) else (by,)
     for x in inputs:
         if not isinstance(x, Value) or x.is_constant:

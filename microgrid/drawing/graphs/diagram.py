@@ -12,7 +12,7 @@ from ...core.graph import find_changed_leaf
 from ...core.sequences import as_list
 from ...derivatives.foreign import Translation
 from ...engine import Value, topological_order
-from ...guards.checks import quote, require_bools, require_whole_numbers
+from ...guards.checks import quote, require_bools, require_integers
 from ..labels import isolate, number_text, printable, shorten, tooltip_text
 from ..layout import effort
 from ..names import GivenNames, all_names, models_of, names_of
@@ -151,9 +151,9 @@ def _require_options(
         )
     require_bools(expand_dot=expand_dot)
     if depth is not None:
-        require_whole_numbers(depth=depth, least=0, instead="None")
+        require_integers(depth=depth, least=0, instead="None")
     if max_nodes is not None:
-        require_whole_numbers(max_nodes=max_nodes, instead="None")
+        require_integers(max_nodes=max_nodes, instead="None")
 
 
 class _Drawing(NamedTuple):

@@ -15,7 +15,7 @@ from ...derivatives.checkpoints import require_whole
 from ...derivatives.foreign import CLOSE, Translation
 from ...derivatives.paths import Path, all_paths, edges_between, largest_paths
 from ...engine import Value
-from ...guards.checks import quote, require_whole_numbers
+from ...guards.checks import quote, require_integers
 from ..graphs.diagram import draw
 from ..graphs.digraph import Graph
 from ..graphs.modules import homes_of
@@ -81,7 +81,7 @@ def explain(output: object, input: object, names: GivenNames = None, most: int =
         raise ValueError(
             f"explain needs a Value to differentiate with respect to, got the constant {input!r}"
         )
-    require_whole_numbers(most=most)
+    require_integers(most=most)
     edges = edges_between(output, input)
     require_whole(edges, "explain", "build it without them")
     gradient, total = all_paths(edges, output, input)

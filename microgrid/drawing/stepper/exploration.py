@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...derivatives.foreign import Translation
 from ...engine import Value, topological_order
-from ...guards.checks import quote, require_whole_numbers
+from ...guards.checks import quote, require_integers
 from ...guards.interrupts import uninterrupted
 from ..files import format_of, save_drawn
 from ..graphs.arrangement import arrange, symbol_of
@@ -74,7 +74,7 @@ def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 2
     if not isinstance(root, Value):
         raise TypeError(f"explore needs a Value, got {quote(root)} ({type(root).__name__})")
     if max_nodes is not None:
-        require_whole_numbers(max_nodes=max_nodes, instead="None")
+        require_integers(max_nodes=max_nodes, instead="None")
     count = len(topological_order(root))
     if max_nodes is not None and count > max_nodes:
         raise ValueError(

@@ -24,7 +24,7 @@ from ...core.sequences import (
 from ...engine import Value, no_grad
 from ...fitting.examples import Examples, Target, examples
 from ...fitting.task import Model
-from ...guards.checks import LONGEST, quote, require_functions, require_whole_numbers
+from ...guards.checks import LONGEST, quote, require_functions, require_integers
 from ...guards.interrupts import comes_from_handler
 from ...nn import Module
 from ..picture import Picture, plottable_labels
@@ -88,7 +88,7 @@ class Boundary:
             raise ValueError(f"`X` must have 2 columns to be drawn, got {len(points[0])}")
         self.points, self.names = points, plottable_labels("columns", names, 2)
         self.labels = [_label(label, i) for i, label in enumerate(labels)]
-        require_whole_numbers(resolution=resolution, least=2, largest=LONGEST)
+        require_integers(resolution=resolution, least=2, largest=LONGEST)
         self.classes = sorted(set(self.labels))
         self.signed = self.classes[0] < 0
         if self.signed and not {-1, 1}.issuperset(self.classes):
@@ -175,8 +175,7 @@ def _data(x: object) -> object:
 def _label(label: Target, row: int) -> int:
     if isinstance(label, list) or label % 1:
         raise ValueError(
-            f"row {row} of `y` must be a whole number, a class, "
-            f"got {quote(label)}{instead_of(label)}"
+            f"row {row} of `y` must be an integer, a class, got {quote(label)}{instead_of(label)}"
         )
     return int(label)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...fitting.examples import rows_of_numbers
-from ...guards.checks import quote
+from ...guards.checks import integer_from, quote
 from ..labels import width
 from ..picture import Picture, plottable_labels
 from .curves import COLOURS
@@ -86,7 +86,7 @@ def _counts(matrix: Iterable[Iterable[object]]) -> Counts:
         for j, count in enumerate(row):
             if count < 0 or count % 1 or count > LARGEST:
                 raise ValueError(
-                    f"row {i}, column {j} of `matrix` must be a count, a whole number from 0 on, "
+                    f"row {i}, column {j} of `matrix` must be a count, {integer_from(0)}, "
                     f"got {quote(count)}"
                 )
     counts = np.array(rows).astype(np.int64)

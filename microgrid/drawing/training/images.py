@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...core.sequences import is_ordered
 from ...fitting.examples import rows_of_numbers
-from ...guards.checks import require_whole_numbers
+from ...guards.checks import require_integers
 from ..colours import ABOVE, BELOW
 from ..picture import Picture, plottable_labels
 from .boundary import numbers_behind
@@ -72,7 +72,7 @@ def plot_images(
         raise ValueError(f"`images` must be at most {MOST} images, got {len(rows)}")
     lines, width = _shape(len(rows[0]), width)
     texts = plottable_labels("labels", labels, len(rows))
-    require_whole_numbers(columns=columns)
+    require_integers(columns=columns)
     pixels = np.array(rows).reshape(-1, lines, width)
     places = _places(texts, columns, SIDE * lines / width)
     is_signed = bool(pixels.min() < 0)
@@ -115,7 +115,7 @@ def _shape(pixels: int, width: int | None) -> tuple[int, int]:
         width = isqrt(pixels)
         if width * width != pixels:
             raise ValueError(f"`images` must be square, or have a `width`, got {pixels} pixels")
-    require_whole_numbers(width=width, instead="None")
+    require_integers(width=width, instead="None")
     if pixels % width:
         raise ValueError(f"`width` must divide the {pixels} pixels of an image, got {width}")
     return pixels // width, width

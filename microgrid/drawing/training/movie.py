@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...fitting.task import Model
-from ...guards.checks import quote, require_numbers, require_paths, require_whole_numbers
+from ...guards.checks import quote, require_integers, require_numbers, require_paths
 from ...nn import Module
 from ..files import format_of, save_drawn
 from .boundary import RESOLUTION, SIZE, Boundary
@@ -110,7 +110,7 @@ class BoundaryMovie:
         name = Path(path).name
         films = f"; other programs make films of it: ffmpeg -i {Path(name).stem}.gif {name}"
         format_of(path, "a movie", ["gif"], hint=films)
-        require_whole_numbers(frames=frames, least=2)
+        require_integers(frames=frames, least=2)
         require_numbers(seconds=seconds, above=0)
         model, epochs = self.model, self.epochs
         if model is None or not epochs:

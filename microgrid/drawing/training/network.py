@@ -17,7 +17,7 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from ...engine import Value
-from ...guards.checks import require_whole_numbers
+from ...guards.checks import require_integers
 from ...nn import MLP, Layer, Module, Neuron
 from ..colours import ABOVE, BELOW
 from ..labels import number_text, width
@@ -69,7 +69,7 @@ def plot_network(
     Picture(6.4 x 4 inches)
     """
     layers = _layers(model)
-    require_whole_numbers(most=most, least=3)
+    require_integers(most=most, least=3)
     for path, parameter in model.named_parameters():
         if not (isfinite(parameter.data) and isfinite(parameter.grad)):
             raise ValueError(f"{path} must have finite data and gradient, got {parameter!r}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
-from ...guards.checks import LONGEST, quote, require_whole_numbers
+from ...guards.checks import LONGEST, quote, require_integers
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
 from .excuses import blame_no_primitive, excuse
@@ -76,7 +76,7 @@ def check_gradients(
 
 
 def _require_order_and_modes(order: int, modes: Sequence[str]) -> None:
-    require_whole_numbers(order=order, largest=LONGEST)
+    require_integers(order=order, largest=LONGEST)
     if not isinstance(modes, (list, tuple)) or not modes or not all(m in [*WAYS] for m in modes):
         raise ValueError(f"the modes must be a list of some of {[*WAYS]}, got {quote(modes)}")
 

@@ -212,7 +212,7 @@ def test_a_picture_that_fails_warns_once_and_the_training_goes_on(notebook, monk
     [
         ([X], {}, TypeError, "needs both X and y"),
         ([X, Y[:3]], {}, ValueError, "one length, got 12 and 3"),
-        ([X, [0.5] * 12], {}, ValueError, "row 0 of `y` must be a whole number, a class, got 0.5"),
+        ([X, [0.5] * 12], {}, ValueError, "row 0 of `y` must be an integer, a class, got 0.5"),
         ([], {"path": "live.gif"}, ValueError, "saved as .png, .svg or .pdf, got 'live.gif'"),
     ],
 )

@@ -10,7 +10,7 @@ from functools import cached_property
 from unittest import SkipTest
 
 from ....derivatives.foreign import Spelling, spelling_of
-from ....guards.checks import quote, require_whole_numbers
+from ....guards.checks import quote, require_integers
 from ..cases import ERRORS, Case, Engine, Respelled, error_text, run
 from ..laws import Failure, Law
 from .tasks import STAGES, Stage, Task
@@ -172,7 +172,7 @@ def check_stage(
         parents: what it calls a node's operands.
 
     Raises:
-        TypeError: the stage is no whole number, or there is no class.
+        TypeError: the stage is not an integer, or there is no class.
         ValueError: there is no such stage.
 
     >>> class Value:
@@ -181,7 +181,7 @@ def check_stage(
     >>> print(check_stage(1, Value).next)
     a gradient for each node, `self.grad`, which is 0 until somebody finds out more
     """
-    require_whole_numbers(stage=stage, largest=len(STAGES))
+    require_integers(stage=stage, largest=len(STAGES))
     if not callable(engine):
         kind = type(engine)
         own = kind.__module__ != "builtins"

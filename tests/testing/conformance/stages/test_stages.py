@@ -281,14 +281,19 @@ def test_a_class_whose_attributes_raise_is_told_so():
         ((1, 5), TypeError, r"check needs the class of your nodes, got 5 \(int\)$"),
         ((2, One(1.0)), TypeError, r"pass the class itself: check\(2, One\)"),
         (("two", One), ValueError, "check knows the exercises 1.1, .* got 'two'"),
-        ((0, One), ValueError, "`stage` must be an integer, at least 1, got 0"),
-        ((9, One), ValueError, "`stage` must be an integer, at most 8, got 9"),
-        ((True, One), TypeError, "`stage` must be an integer"),
+        ((0, One), ValueError, "`task` must be an integer, at least 1, or the name of an exercise"),
+        ((9, One), ValueError, "`task` must be an integer, at most 8, got 9"),
+        ((True, One), TypeError, "`task` must be an integer"),
     ],
 )
 def test_what_is_no_stage_or_no_class_is_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         check(*arguments)
+
+
+def test_an_error_names_the_parameter_of_the_function_that_was_called():
+    with pytest.raises(ValueError, match="`stage` must be an integer, at least 1, got 0"):
+        conformance.check_stage(0, One)
 
 
 def test_a_name_that_no_node_has_is_refused():
