@@ -62,7 +62,7 @@ def gradients(output: object, inputs: object) -> object:
     structure, with 0 for what the output does not depend on. No `grad` is touched.
 
     Raises:
-        TypeError: the output is no scalar, or an input is a plain number.
+        TypeError: the output is not a scalar, or an input is a plain number.
         ValueError: an input is a constant.
         RuntimeError: a leaf has changed since it was used.
 
@@ -106,12 +106,12 @@ def grad(
 ) -> Callable[..., object]:
     """Return a function that computes f's gradient with respect to the arguments at `argnums`.
 
-    f returns one scalar; with `has_aux` a pair, of which the second is passed on beside the
-    gradient. Keyword arguments are passed on.
+    f returns one scalar; with `has_aux` a pair, whose second part is returned beside the gradient.
+    Keyword arguments are passed on.
 
     Raises when called:
         TypeError: f returns something else, or an argument holds something else than numbers.
-        IndexError: there is no argument in such a position.
+        IndexError: there is no argument at that position.
         ValueError: one argument is named twice.
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
@@ -258,7 +258,7 @@ def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[T
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
     That function takes a cotangent of the structure of f's value, and returns a tuple with the
-    derivative of their product by each primal. It may be called any number of times.
+    derivative of their product with respect to each primal. Call it any number of times.
 
     >>> value, pull = vjp(lambda x, y: [x * y, x + y], 2.0, 3.0)
     >>> value, pull([1.0, 0.0]), pull([0.0, 1.0])
@@ -472,7 +472,7 @@ class Hessian(Transform[P]):
     @overload
     def __call__(self, x: object, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
     def __call__(self, /, *args: object, **kwargs: object) -> object:
-        """Return the second derivatives of the function, by each pair of inputs."""
+        """Return the second derivatives of the function, with respect to each pair of inputs."""
         with recording():
             call = self._call("hessian", args, kwargs)
             gradient = _gradient_graph(_root(call.output, "hessian"), call.nodes)

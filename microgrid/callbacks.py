@@ -1,4 +1,4 @@
-"""Callbacks for `fit`: an end or smaller steps where nothing gets better, and the best weights."""
+"""Callbacks for `fit`: stop or slow down when nothing improves, and keep the best weights."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ class _Best:
 
 
 class EarlyStopping:
-    """Ends a training once nothing gets better, and gives the model its best weights back.
+    """Ends a training once nothing improves, and gives the model its best weights back.
 
     Args:
         monitor: the column of the history to look at: "val_loss" if None, or "loss" where there is
             no validation.
-        patience: how many epochs in a row need not be better.
-        min_delta: by how much an epoch must be better than the best one before it to count.
-        highest: whether more is better, as of an accuracy.
+        patience: how many epochs in a row may fail to improve.
+        min_delta: by how much an epoch must improve on the best one before it to count.
+        highest: whether higher is better, as for an accuracy.
         restore: whether the model has the weights of the best epoch when the training ends, however
-            that happens; else it has the last ones.
+            that happens; otherwise it has the last ones.
 
-    `best_epoch` counts from 1; before the first epoch it is 0. Each `fit` begins anew.
+    `best_epoch` counts from 1; before the first epoch it is 0. Each `fit` starts over.
 
     Raises when called:
         KeyError: the history has no such column.
-        TypeError: the model is no `Module`, whose weights can be kept.
+        TypeError: the model is not a `Module`, whose weights can be kept.
 
     >>> from microgrid import MLP, datasets, fit, losses, optim
     >>> X, y = datasets.moons(40)
@@ -97,7 +97,7 @@ class EarlyStopping:
         return self._best.epoch
 
     def __call__(self, model: object, history: History) -> bool:
-        """Return whether the training has gone on for long enough without getting better."""
+        """Return whether the training has gone on for long enough without improving."""
         if self._best.improves(history) and self.restore:
             self._kept = (module := _require_module(model)), module.state_dict()
         return len(history) - self._best.epoch >= self.patience
@@ -113,18 +113,18 @@ class EarlyStopping:
 
 
 class ReduceOnPlateau:
-    """Lowers an optimizer's learning rate where nothing gets better any more.
+    """Lowers an optimizer's learning rate when nothing improves any more.
 
-    `fit` must have no `schedule` then, which would set the rate again.
+    Give `fit` no `schedule` then, which would set the rate again.
 
     Args:
         optimizer: whose rate it is.
         factor: what the rate is multiplied by.
-        patience: how many epochs in a row need not be better before that.
+        patience: how many epochs in a row may fail to improve before that.
         monitor: the column of the history to look at: "val_loss" if None, or "loss" where there is
             no validation.
-        min_delta: by how much an epoch must be better than the best one before it to count.
-        highest: whether more is better, as of an accuracy.
+        min_delta: by how much an epoch must improve on the best one before it to count.
+        highest: whether higher is better, as for an accuracy.
         least: the lowest rate.
 
     Raises when called:
@@ -163,7 +163,7 @@ class ReduceOnPlateau:
         self._best, self._waited = _Best(*self._options), 0
 
     def __call__(self, model: object, history: History) -> None:
-        """Lower the rate if the last epochs have not been better."""
+        """Lower the rate if the last epochs have not improved."""
         self._waited = 0 if self._best.improves(history) else self._waited + 1
         if self._waited > self.patience:
             self.optimizer.lr = max(self.optimizer.lr * self.factor, self.least)
@@ -184,17 +184,17 @@ class Checkpoint:
     or of a better one, whenever the program is interrupted or killed.
 
     Args:
-        path: where the file is; its folder is made if need be.
+        path: where the file is; its folder is created if necessary.
         monitor: the column of the history to look at: "val_loss" if None, or "loss" where there is
             no validation.
-        highest: whether more is better, as of an accuracy.
+        highest: whether higher is better, as for an accuracy.
 
     Raises:
         OSError: the file cannot be written, as `fit` finds out before the first step.
 
     Raises when called:
         KeyError: the history has no such column.
-        TypeError: the model is no `Module`.
+        TypeError: the model is not a `Module`.
 
     >>> import json, tempfile
     >>> from pathlib import Path

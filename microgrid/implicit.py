@@ -1,11 +1,11 @@
-"""Implicit functions: numbers that are given by an equation which they solve, or as a minimum.
+"""Implicit functions: numbers defined as the solution of an equation, or as a minimum.
 
 Numbers x for which f(x, a) is 0 are a function of a. Newton's method finds them, without a graph;
 their derivatives are not those of its steps, but come from the equation, by the implicit function
 theorem: as f stays 0, f_x dx + f_a da is 0, so that dx/da is -f_a / f_x, or for several numbers the
 solution of a linear system (Griewank & Walther 2008, *Evaluating Derivatives*, chapter 15). These
-slopes are an expression in a and in x itself, which is a node: so there are derivatives of any
-order, and no rule stands beside the table of partials.
+derivatives are an expression in a and in x itself, which is a node: so there are derivatives of any
+order, without any rule beyond the table of partials.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .linalg import SingularMatrix, magnitude, solve_system
 
 __all__ = ["minimum_of", "root"]
 
-MOST_STEPS = 200  # of Newton's method, shortened ones included, where the numbers are known
+MOST_STEPS = 200  # of Newton's method, including shortened ones, where the numbers are known
 STEPS_IN_A_KERNEL = 40
-EXACT = 2.0**-50  # a step of so small a part of x is one of rounding
-CLOSE = 1e-9  # and of so small a part, it is the last: the next error is the square of that
+EXACT = 2.0**-50  # a step that is this small relative to x is rounding
+CLOSE = 1e-9  # a step this small is the last: the next error is its square
 
 Function = Callable[..., object]
 Args = TypeVarTuple("Args")  # what f takes beside x
@@ -49,23 +49,23 @@ def root(f: OfX[Value, *Args], x0: Iterable[float], a: Value, /, *args: *Args) -
 @overload
 def root(f: OfX[*Args], x0: float | Iterable[float], *args: *Args) -> Any: ...
 def root(f: Function, x0: float | Iterable[float], *args: object) -> object:
-    """Return the x close to x0 for which f(x, *args) is 0, a function of what f computes it from.
+    """Return the x close to x0 for which f(x, *args) is 0, as a function of f's other numbers.
 
     It is found by Newton's method, whose steps are shortened until they bring f closer to 0. The
-    derivatives, of any order, are those of the solution by the `Value`s among the arguments and by
-    those that f closes over; none is by x0. In a compiled function there are 40 steps, and x is nan
-    where these have not been enough.
+    derivatives, of any order, are taken with respect to the `Value`s among the arguments and those
+    that f closes over, never to x0. A compiled function takes 40 steps, and x is nan if they were
+    not enough.
 
     Args:
         f: takes x and the arguments; returns a number, or a list of as many numbers as x has. It is
             written as for `grad`, in operators and this library's functions.
-        x0: where to start: a number, or a list of numbers, which x is too.
-        args: whatever f takes beside x.
+        x0: where to start: a number, or a list of numbers; x has the same form.
+        args: the arguments of f after x.
 
     Raises:
-        RuntimeError: the steps do not come to an end, as where f has no root.
-        ValueError: f gives another number of results, or none that is finite at x0, or all of its
-            slopes vanish on the way: f's Jacobian is singular.
+        RuntimeError: Newton's method does not converge, for example because f has no root.
+        ValueError: f returns a different number of results, or is not finite at x0, or its Jacobian
+            becomes singular on the way.
 
     >>> a = Value(2.0)
     >>> x = root(lambda x, a: x * x - a, 1.0, a)
@@ -88,20 +88,21 @@ def minimum_of(
 @overload
 def minimum_of(f: OfX[*Args], x0: float | Iterable[float], *args: *Args) -> Any: ...
 def minimum_of(f: Function, x0: float | Iterable[float], *args: object) -> object:
-    """Return the x close to x0 for which f(x, *args) is least, a function of f's other numbers.
+    """Return the x close to x0 for which f(x, *args) is least, as a function of f's other numbers.
 
-    It is where f's gradient is 0, and differentiated as `root` is. Each step of Newton's method
-    goes downhill, along the gradient where f does not curve upwards. In a compiled function there
-    are 40 steps, and x is nan where these have not been enough.
+    There f's gradient is 0, and x is differentiated as in `root`. Each step of Newton's method
+    goes downhill, along the gradient where f does not curve upwards. A compiled function takes 40
+    steps, and x is nan if they were not enough.
 
     Args:
-        f: takes x and the arguments; returns a single number, which has two derivatives by x.
-        x0: where to start: a number, or a list of numbers, which x is too.
-        args: whatever f takes beside x.
+        f: takes x and the arguments; returns a single number, which is twice differentiable in x.
+        x0: where to start: a number, or a list of numbers; x has the same form.
+        args: the arguments of f after x.
 
     Raises:
-        RuntimeError: the steps do not come to an end, as where f has no least value.
-        ValueError: f returns more than a number, or none that is finite at x0.
+        RuntimeError: Newton's method does not converge, for example because f has no minimum, or
+            it converges to a saddle point or a maximum.
+        ValueError: f does not return a single number, or is not finite at x0.
 
     >>> a, b = Value(3.0), Value(2.0)
     >>> def far(x, a, b):
@@ -114,16 +115,16 @@ def minimum_of(f: Function, x0: float | Iterable[float], *args: object) -> objec
 
 
 class Point(NamedTuple):
-    """Numbers on the way, how far off they are, and the step from there that Newton would take."""
+    """Numbers on the way, how far off they are, and the next step of Newton's method."""
 
     xs: list[Number]
-    height: Number  # what shall be less at the next one
-    slope: Number  # or this, where that is as little
+    height: Number  # what must decrease
+    slope: Number  # or this, if the height stays the same
     step: list[Number]
 
 
 class Equation:
-    """What is to be 0, as a function of x alone."""
+    """The equation f(x) = 0, with the other arguments fixed."""
 
     name = "root"
 
@@ -142,7 +143,7 @@ class Equation:
         return self.f(xs[0] if self.is_single else list(xs), *self.args)
 
     def residuals(self, xs: Sequence[Value]) -> tuple[list[Number], Number]:
-        """Return what is to be 0, as a graph of nodes of x; and how far off it is."""
+        """Return what must be 0, as a graph over nodes of x, and how far off it is."""
         output = self.call(xs)
         residuals = _as_numbers(output, "root needs a list of numbers from f")
         require_all_numbers("root: result {} of f", residuals)
@@ -157,7 +158,7 @@ class Equation:
         return [row[0] for row in solve_system(jacobian, [[r] for r in residuals])]
 
     def require_solution(self, system: System) -> None:
-        """Raise an error if the end of the steps is not what was looked for."""
+        """Raise an error if the steps have ended somewhere else than at a solution."""
 
     def is_better(self, new: Point, old: Point) -> Number:
         """Return whether one point is closer than another."""
@@ -192,7 +193,7 @@ class Minimum(Equation):
         return step if goes_down else down
 
     def require_solution(self, system: System) -> None:
-        """Raise `RuntimeError` if f goes down from there: a saddle has no slope either."""
+        """Raise `RuntimeError` if f decreases from there: the gradient of a saddle is 0 too."""
         curvature = [
             [data_of(x) for x in Linearization([slope], system.unknowns, is_cut=True).pull([1])]
             for slope in system.residuals
@@ -200,7 +201,7 @@ class Minimum(Equation):
         ]
         if not _curves_upward(curvature):
             raise RuntimeError(
-                f"minimum_of found a place without a slope from which f goes down, x = "
+                f"minimum_of must end at a minimum, got a saddle point or a maximum at x = "
                 f"{quote([data_of(x) for x in system.xs])}: start elsewhere"
             )
 
@@ -219,7 +220,7 @@ def _curves_upward(matrix: list[list[float]]) -> bool:
     while rows:
         at = max(range(len(rows)), key=lambda i: rows[i][i])
         pivot = rows[at]
-        if pivot[at] <= least:  # the rest must be 0 then
+        if pivot[at] <= least:  # then the rest must be 0
             return all(abs(x) <= least * len(matrix) for row in rows for x in row)
         rows = [
             [
@@ -290,7 +291,7 @@ def _first(equation: Equation) -> Point:
         raise _singular(equation, equation.start) from None
     if not is_traced(first.slope) and not (first.slope - first.slope == 0):
         raise ValueError(
-            f"{equation.name} needs a start at which f and its slopes are finite, got x0 = "
+            f"{equation.name} needs a start at which f and its derivatives are finite, got x0 = "
             f"{quote(equation.start)}"
         )
     return first
@@ -298,13 +299,13 @@ def _first(equation: Equation) -> Point:
 
 def _singular(equation: Equation, xs: Sequence[Number]) -> ValueError:
     return ValueError(
-        f"{equation.name} needs slopes of f that lead on, got a singular Jacobian at x = "
+        f"{equation.name} needs an invertible Jacobian, got a singular one at x = "
         f"{quote([data_of(x) for x in xs])}: start elsewhere"
     )
 
 
 def _steps(equation: Equation, at: Point) -> list[Number]:
-    """Return the numbers at the end of Newton's steps, where they are known."""
+    """Return the numbers at which Newton's method ends, where they are known."""
     share, scales = 1.0, _sizes(at.xs)
     for _ in range(MOST_STEPS):
         parts = [
@@ -325,14 +326,14 @@ def _steps(equation: Equation, at: Point) -> list[Number]:
         else:
             share /= 2
     raise RuntimeError(
-        f"{equation.name} found no end within {MOST_STEPS} steps from {quote(equation.start)}, "
-        f"the last at x = {quote(at.xs)}, with {quote(at.slope)} where 0 is looked for: start "
-        "closer to the solution, if there is one"
+        f"{equation.name} did not converge within {MOST_STEPS} steps from {quote(equation.start)}, "
+        f"got x = {quote(at.xs)} with residual {quote(at.slope)}: start closer to the solution, if "
+        "there is one"
     )
 
 
 def _steps_in_a_trace(equation: Equation, at: Point) -> list[Number]:
-    """Return them in a trace, where nobody knows how many are enough: the rest change nothing."""
+    """Return them in a trace, where the number of steps is fixed: later ones change nothing."""
     share: Number = 1.0
     for _ in range(STEPS_IN_A_KERNEL):
         trial = [x - share * s for x, s in zip(at.xs, at.step, strict=True)]
@@ -353,10 +354,10 @@ def _steps_in_a_trace(equation: Equation, at: Point) -> list[Number]:
 
 
 class System:
-    """The equations at their solution, as a graph of x and of the nodes that it is a function of.
+    """The equations at their solution, as a graph over x and the nodes that x is a function of.
 
-    The graph is recorded once, and computed anew with others in the places of these: with numbers
-    for a gradient, with nodes for one that is a graph, with power series for those.
+    The graph is recorded once, and recomputed with others in place of these: numbers for a
+    gradient, nodes for a gradient that is a graph, power series for Taylor coefficients.
     """
 
     def __init__(self, equation: Equation, xs: list[Number]) -> None:
@@ -373,14 +374,14 @@ class System:
         self._slopes: list[list[Number]] | None = None
 
     def results(self) -> list[Number]:
-        """Return x: nodes over what it is a function of, if it is one of anything."""
+        """Return x: as nodes over what it is a function of, if it depends on anything."""
         if not self.givens:
             return self.xs
         operands = [*self.xs, *self.givens]
         return [root_of(self, k)(*operands) for k in range(len(self.xs))]
 
     def slopes(self) -> list[list[Number]]:
-        """Return the derivatives of each x by each given number, as graphs of all of these."""
+        """Return the partial of each x with respect to each given number, as graphs over them."""
         if self._slopes is None:
             n, by_x, by_given = len(self.xs), [], []
             with recording(), expanding():
@@ -396,7 +397,7 @@ class System:
         return self._slopes
 
     def compute(self, outputs: Sequence[Number], instead: Mapping[Value, Numeric]) -> list[Numeric]:
-        """Return numbers of the graph, computed with others in the places of some of its nodes."""
+        """Return numbers of the graph, computed with others in place of some of its nodes."""
         found: dict[Value, Numeric] = dict(instead)
         nodes = [x for x in outputs if isinstance(x, Value)]
         for node in topological_order(*nodes, known=found):
@@ -420,8 +421,8 @@ def root_of(system: System, k: int) -> Primitive:
         if system.numbers is None or [*operands[n:]] == system.numbers:
             return operands[k]
         raise RuntimeError(
-            f"refresh() does not look for a solution anew, got a {system.name} of other numbers: "
-            f"call {system.name} again"
+            f"refresh() cannot solve again, got a {system.name} of other numbers: call "
+            f"{system.name} again"
         )
 
     def partials(out: Numeric, *operands: Numeric) -> tuple[Numeric | None, ...]:

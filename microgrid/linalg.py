@@ -1,9 +1,9 @@
 """Small dense linear systems, in lists of numbers and `Value`s: solutions, inverses, determinants.
 
-All is elimination, on the library's arithmetic, so that there are derivatives of any order. Where
-the numbers are known the greatest of all that are left is the pivot. In a trace, where which it is
-differs from row to row of a batch, it is the greatest of its column, and rows that change places
-are chosen by `where`. NumPy's functions of these names, on arrays of `Value`s, are the same.
+Everything is elimination in the library's arithmetic, so that there are derivatives of any order.
+Where the numbers are known the pivot is the greatest of all that are left. In a trace, where the
+pivot may differ from row to row of a batch, it is the greatest of its column, and `where` exchanges
+the rows. NumPy's functions of the same names do the same for arrays of `Value`s.
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"
@@ -22,9 +22,9 @@ from .guards.checks import quote
 
 __all__ = ["det", "inv", "solve"]
 
-MOST_ROWS = 32  # of a matrix in a trace, where rows change places by n**3 choices
+MOST_ROWS = 32  # of a matrix in a trace, where exchanging rows takes n**3 choices
 NEED = "{} needs a matrix, a list of rows"
-MOST_BY_MINORS = 6  # rows of a determinant without a division, which is right where it is 0 too
+MOST_BY_MINORS = 6  # rows of a determinant without a division, which is also right where it is 0
 
 Matrix = list[list[Number]]
 Scalar = TypeVar("Scalar", float, Value)
@@ -147,7 +147,7 @@ def _by_minors(matrix: Matrix) -> Number:
 
 
 def _alternating(xs: list[Number], ys: list[Number]) -> Number:
-    """Return x1 * y1 - x2 * y2 + x3 * y3 - … of two lists."""
+    """Return x1 * y1 - x2 * y2 + x3 * y3 - … for two lists."""
     added = sum_of_products(xs[::2], ys[::2])
     return added - sum_of_products(xs[1::2], ys[1::2]) if len(xs) > 1 else added
 
@@ -197,7 +197,7 @@ def solve(a: Rows[object], b: Iterable[object]) -> object:
 
     Raises:
         ValueError: a is not square or is singular, or b has another number of rows.
-        TypeError: what should be a number is none; or a traced matrix has more than 32 rows.
+        TypeError: an entry is not a number; or a traced matrix has more than 32 rows.
 
     >>> a = Value(3.0)
     >>> x = solve([[a, 1.0], [1.0, 2.0]], [9.0, 8.0])
@@ -245,7 +245,7 @@ def inv(a: Rows[object]) -> object:
 
     Raises:
         ValueError: a is not square, or is singular.
-        TypeError: an entry is no number; or a traced matrix has more than 32 rows.
+        TypeError: an entry is not a number; or a traced matrix has more than 32 rows.
 
     >>> inv([[2.0, 0.0], [1.0, 4.0]])
     [[0.5, 0.0], [-0.125, 0.25]]
@@ -262,12 +262,12 @@ def det(a: Rows[Value | float]) -> Value: ...
 def det(a: Rows[object]) -> object:
     """Return the determinant of a square matrix, a list of rows; 1.0 if there are none.
 
-    Up to six rows it is made of products and sums alone, whose derivatives are right where the
-    matrix is singular too.
+    For up to six rows it is made of products and sums alone, whose derivatives are right even where
+    the matrix is singular.
 
     Raises:
         ValueError: a is not square.
-        TypeError: an entry is no number; or a traced matrix has more than 32 rows.
+        TypeError: an entry is not a number; or a traced matrix has more than 32 rows.
 
     >>> det([[2.0, 1.0], [3.0, 4.0]])
     5.0

@@ -1,9 +1,9 @@
-"""Loops over time: a step, taken many times over, which may be differentiated as a whole.
+"""Loops over time: a step, repeated many times, differentiated as a whole.
 
 A loop that is written in Python keeps the graph of all of its steps. That is right for hundreds of
 them, and too much for a million. `scan` and `repeat` are the same loops as functions, so that they
 can keep less: with checkpoints they hold the carry of every √n-th step, and the graphs of the steps
-between two of these while they are differentiated. Of a step that is compiled they hold no graph.
+between two of these while they are differentiated. For a compiled step they hold no graph.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def scan(
     """Take a step for each of the xs: `carry, y = f(carry, x)`; return the last carry and all ys.
 
     This is the loop that JAX calls `jax.lax.scan`, on numbers in any structure. The xs are a list,
-    an array or anything else with an order, or a tuple or dict of such, of which each step gets a
-    tuple or dict of entries. The ys are a list; or a tuple or dict of lists, if f returns such as
-    its y; or None, if all of them are None; or [], if there is no step.
+    an array or anything else with an order, or a tuple or dict of such; then each step gets a tuple
+    or dict of entries. The ys are a list; or a tuple or dict of lists, if each y is a tuple or
+    dict; or None, if every y is None; or [], if there are no steps.
 
     With `checkpoint` the graph of the loop is not kept, but only the carry of every √n-th step;
     where a derivative is asked for, of any order, the steps between two of these are taken again. A
@@ -72,7 +72,7 @@ def scan(
         checkpoint: whether memory is saved at the cost of time.
 
     Raises:
-        TypeError: f does not return a pair, or the xs are no lists.
+        TypeError: f does not return a pair, or the xs are not lists.
         ValueError: f returns a carry of another structure than the one that it got, the xs and the
             length do not agree, or a loop in a compiled function has too many steps for it.
 

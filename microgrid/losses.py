@@ -1,6 +1,6 @@
-"""Losses of one row, `(prediction, target)`: how far off a model was from what it should have said.
+"""Losses of one row, `(prediction, target)`: how far a prediction is from its target.
 
-Where the prediction is a list (but for `cross_entropy`) the loss is the mean over its numbers.
+If the prediction is a list, the loss is the mean over its numbers (except for `cross_entropy`).
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"
@@ -160,7 +160,8 @@ def cross_entropy(logits: Numbers, target: SupportsIndex) -> Value: ...
 def cross_entropy(logits: object, target: SupportsIndex) -> Number:
     """Return -log(softmax(logits)[target]): the target is the index of the right class.
 
-    Finite for all logits whose differences are. Of a target that is no class a kernel gives nan.
+    Finite if the differences of the logits are. In a kernel, an invalid target gives nan, where
+    Python raises.
 
     Raises:
         TypeError: the logits are not a sequence, or the target is not an integer.
@@ -204,12 +205,12 @@ def _require_class(target: SupportsIndex, count: int) -> int:
 
 
 def _cross_entropy_at(index: Value, xs: Sequence[Number]) -> Number:
-    """Return the cross-entropy of logits, of which the right one has a traced index.
+    """Return the cross-entropy of logits for a traced index of the right one.
 
-    Of an index that is none it is nan: there Python raises.
+    It is nan if the index is invalid, where Python raises.
     """
     whole = where(equal(floor(index), index), index, math.nan)
-    ends = [whole <= i for i in range(-1, len(xs))]  # whether it is none beyond -1, 0, 1, …
+    ends = [whole <= i for i in range(-1, len(xs))]  # whether it is at most -1, 0, 1, …
     right: Number = math.nan
     for end, x in zip(ends[::-1], [*xs[::-1], math.nan], strict=True):
         right = where(end, x, right)

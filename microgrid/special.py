@@ -1,9 +1,9 @@
-"""The special functions: those of factorials, of the normal distribution, and of tables.
+"""Special functions: of factorials, of the normal distribution, of tables.
 
 Names and meanings are those of SciPy and NumPy. They take what the elementary functions take, and
 have derivatives of any order. An algorithm that is not in Python's `math` is written once, in
-operators and the functions of `Functions`, for numbers and for kernels alike; how exact it is, is
-said in ulp, units in the last place of the result, or of the greatest number that it is a sum of.
+operators and the functions of `Functions`, for numbers and for kernels alike. Its accuracy is given
+in ulp, units in the last place of the result, or of the greatest term if the result is a sum.
 """
 
 # mypy: disable-error-code="overload-overlap,overload-cannot-match"
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from typing import Protocol  # which takes long to make at run time
 
     class Functions(Protocol):
-        """What algorithms are written in, beside operators: Python's functions, or a kernel's."""
+        """What algorithms are written in, besides operators: Python's functions, or a kernel's."""
 
         def log(self, x: float, /) -> float: ...
         def log1p(self, x: float, /) -> float: ...
@@ -191,7 +191,7 @@ def polygamma_by(n: int) -> Row:
 lgamma = Primitive("lgamma", math.lgamma, lambda out, x: (polygamma_by(0)(x),))
 lgamma.__doc__ = """Return log(|gamma(x)|); gamma(x) is (x - 1) factorial for a whole x above 0.
 
-There is a pole at 0 and at each negative whole number.
+There is a pole at 0 and at each negative integer.
 
 >>> round(lgamma(5.0), 4), round(log(24.0), 4)
 (3.1781, 3.1781)
@@ -218,7 +218,7 @@ def polygamma(n: int, x: Scalar) -> Scalar: ...
 @overload
 def polygamma(n: int, x: ArrayType) -> ArrayType: ...
 def polygamma(n: int, x: Numeric) -> Numeric:
-    """Return the derivative of `digamma` of order n, an integer up to 100.
+    """Return the n-th derivative of `digamma`, for an integer n from 0 to 100.
 
     It is within n + 4 ulp of the result; below 0, where it is a sum, of the greater part of it.
 
@@ -234,8 +234,8 @@ def polygamma(n: int, x: Numeric) -> Numeric:
 
 # ---- the normal distribution
 
-# Below, the probability is a continued fraction, which needs the more levels the closer to 0 it is;
-# above, it has its digits without, but a derivative of it loses some to each that it is made of.
+# Below it, the probability is a continued fraction, which needs more levels the closer to 0 x is;
+# above it, it needs none to be exact, but each derivative loses digits to those before it.
 TAIL, LEVELS = -4.0, 32
 TAIL_OF_DERIVATIVES, LEVELS_OF_DERIVATIVES = -1.0, 200
 
@@ -422,7 +422,7 @@ def sinc(x: Numeric) -> Numeric:
     """Return sin(pi * x) / (pi * x), and 1 at 0: NumPy's, which is 0 at all other whole numbers.
 
     It is smooth at 0, where all its derivatives are right. As pi * x is rounded, it is within 4 + x
-    ulp of the height of the wave. The other one that has the name, without pi, is sinc(x / pi).
+    ulp of the height of the wave. The other function of this name, without pi, is sinc(x / pi).
 
     >>> sinc(0.0), round(sinc(0.5), 4)
     (1.0, 0.6366)
@@ -457,7 +457,8 @@ def xlogy(x: AnyArray | Value | float, y: AnyArray | Value | float) -> AnyArray:
 def xlogy(x: AnyArray | Value | float, y: AnyArray | Value | float) -> object:
     """Return x * log(y), which is 0 for x = 0, also where y has no logarithm, as at 0.
 
-    There both derivatives are 0 by choice, as in PyTorch; next to it that by x grows beyond bounds.
+    There both derivatives are 0 by choice, as in PyTorch; close to it the one with respect to x
+    grows without bound.
 
     >>> xlogy(0.0, 0.0), round(xlogy(2.0, 3.0), 4)
     (0.0, 2.1972)
@@ -500,13 +501,13 @@ def interp(x: Value | float, xp: Iterable[Value | float], fp: Iterable[Value | f
 @overload
 def interp(x: AnyArray, xp: Iterable[Value | float], fp: Iterable[Value | float]) -> AnyArray: ...
 def interp(x: Numeric, xp: Iterable[object], fp: Iterable[object]) -> object:
-    """Return what a table gives at x: on straight lines between its points, flat beyond its ends.
+    """Interpolate a table at x: along straight lines between its points, flat beyond its ends.
 
-    The points are at `xp`, which increase, and have the numbers `fp`; both may be `Value`s. At a
-    point the slope is that of the line after it; the one after the last point is flat.
+    The points are at `xp`, which must increase, and have the values `fp`; both may hold `Value`s.
+    At a point the slope is that of the line after it; the one after the last point is flat.
 
     Raises:
-        ValueError: xp does not increase, or has another length than fp, or none.
+        ValueError: xp does not increase, is empty, or is not as long as fp.
 
     >>> x = Value(1.5)
     >>> y = interp(x, [0.0, 1.0, 3.0], [0.0, 10.0, 14.0])

@@ -64,15 +64,15 @@ def fit(
         model: takes a row, a list of floats, and returns a prediction: a Value or a list of them.
         X: a list, an array, a frame or any iterable of rows of one width, all numbers finite.
         y: as many targets, each a number or a list of numbers.
-        loss: `(prediction, target) -> Value`, of one row; a batch's is the mean.
+        loss: `(prediction, target) -> Value`, for one row; the loss of a batch is the mean.
         optimizer: moves the parameters that it was made with.
         epochs: how often to go through all rows.
         batch_size: how many rows a step takes; all of them if None.
         shuffle: whether every epoch takes the rows in another order, drawn from `seed`.
         seed: an integer or a `random.Random`; the same seed gives the same bits.
         validation: rows and targets to measure on after every epoch, as `val_loss` and so on.
-        metrics: functions `(predictions, targets) -> float`, such as `accuracy`. On the training
-            rows they, like the loss, are of the predictions made while training.
+        metrics: functions `(predictions, targets) -> float`, such as `accuracy`. For the training
+            rows they, like the loss, use the predictions made while training.
         schedule: the learning rate by the step, which counts from 0; the optimizer's own if None.
         clip: changes the gradients before a step: `optim.clip_norm(1.0)`, `optim.clip_value(1.0)`.
         callbacks: each is called with the model and the history after every epoch; the training
@@ -84,9 +84,9 @@ def fit(
             and everything can be compiled; True insists, and False stays in Python. Natively the
             schedule is asked for many steps ahead; and for a moment, while model and loss are
             traced, no other thread can compute with the parameters.
-        history: what to write the measurements into; a new `History` if None. One of your own is
-            there whatever ends the training. Of one with records, epochs are counted on from them;
-            the schedule counts from 0 in every call.
+        history: what to write the measurements into; a new `History` if None. Pass your own to keep
+            it however the training ends. If it has records, epoch numbers continue from them; the
+            schedule counts from 0 in every call.
 
     Ctrl-C ends the training: the weights are those of the last whole step, and the history of the
     epochs that were finished, and measured, is returned. Ctrl-C again within a second counts as the
@@ -127,7 +127,7 @@ def fit(
             size = rows if batch_size is None else batch_size
             task = TrainingTask(model, loss, optimizer, data, size, held_out, schedule, clip)
             try_out(task, named_metrics)
-            # what more is measured of an epoch, `_train` writes down with all the rest
+            # whatever else is measured of an epoch, `_train` writes down with the rest
             notes = None if named_metrics or held_out else history
             if compile or (compile is None and epochs * rows >= WORTH_COMPILING):
                 predicts, insists = bool(metrics), bool(compile)

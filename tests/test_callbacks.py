@@ -114,7 +114,7 @@ def test_fit_goes_back_to_the_weights_of_the_best_epoch(compile, tmp_path):
     states, stopping = [], EarlyStopping(patience=3)
     keep = Checkpoint(tmp_path / "best.json")
     note = lambda model, history: states.append(model.state_dict())  # noqa: E731
-    for _ in range(2):  # and begins anew in another training
+    for _ in range(2):  # and starts over in another training
         states.clear()
         model, history = training([note, stopping, keep], compile=compile)
         best = history["loss"].index(min(history["loss"]))

@@ -138,9 +138,9 @@ def test_rosenbrocks_valley_is_walked_to_its_end():
 
 
 def test_a_saddle_is_no_minimum_and_a_flat_valley_is_one():
-    with pytest.raises(RuntimeError, match=r"from which f goes down, x = \[0.0, 0.0\]"):
+    with pytest.raises(RuntimeError, match=r"got a saddle .* at x = \[0.0, 0.0\]"):
         minimum_of(lambda x: x[0] * x[0] - x[1] * x[1], [1.0, 0.0])
-    with pytest.raises(RuntimeError, match="from which f goes down"):
+    with pytest.raises(RuntimeError, match=r"a maximum at x = \[0\.0\]"):
         minimum_of(lambda x: mg.cos(x), 0.0)
     assert minimum_of(lambda x: x[0] ** 4 + (x[1] - 1.0) ** 2, [0.0, 0.0]) == [0.0, 1.0]
     assert minimum_of(lambda x: (x[0] - x[1]) ** 2, [1.0, 1.0]) == [1.0, 1.0]
@@ -152,14 +152,14 @@ def test_a_saddle_is_no_minimum_and_a_flat_valley_is_one():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: root(lambda x: x * x + 1.0, 1.0), RuntimeError, "root found no end within 200"),
-        (lambda: root(lambda x: x * x - 2.0, 0.0), ValueError, r"singular Jacobian at x = \[0.0\]"),
+        (lambda: root(lambda x: x * x + 1.0, 1.0), RuntimeError, "root .* within 200 steps"),
+        (lambda: root(lambda x: x * x - 2.0, 0.0), ValueError, r"a singular one at x = \[0.0\]"),
         (lambda: root(lambda x: [x, x], 1.0), ValueError, "as many results of f .* 1, got 2"),
         (lambda: root(lambda x: x, []), ValueError, "at least one number as x0"),
         (lambda: root(lambda x: math.inf * x, 1.0), ValueError, "are finite, got x0"),
         (lambda: root(3, 1.0), TypeError, "`f` must be a function"),
         (lambda: root(lambda x: "x", 1.0), TypeError, "root"),
-        (lambda: minimum_of(lambda x: -x * x, 1.0), RuntimeError, "minimum_of found no end"),
+        (lambda: minimum_of(lambda x: -x * x, 1.0), RuntimeError, "minimum_of did not converge"),
         (lambda: minimum_of(lambda x: [x], 1.0), ValueError, "a single number from f"),
     ],
 )
@@ -209,7 +209,7 @@ def test_a_solution_is_copied_and_pickled_and_draws_as_any_node():
 def test_a_solution_is_not_taken_for_that_of_other_numbers():
     a = Value(2.0, label="a")
     x = square_root(a) * 3.0
-    assert "found anew by Python alone" in mg.explore(x).fixed
+    assert "recomputed by Python alone" in mg.explore(x).fixed
     a.data = 3.0
     with pytest.raises(RuntimeError, match=r"a root of other numbers: call root again"):
         x.refresh()

@@ -163,7 +163,7 @@ def _solution(m: Emitter, system: System, k: int, *operands: Result) -> Result:
     """A number of a solution is one of the operands, which its derivatives are not taken by."""
     if system.numbers is not None:
         raise TypeError(
-            f"a {system.name} that was found for given numbers is found anew by Python alone"
+            f"a {system.name} that was found for given numbers can be recomputed by Python alone"
         )
     return operands[k]
 

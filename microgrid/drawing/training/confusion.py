@@ -40,7 +40,7 @@ def plot_confusion_matrix(
 
     Raises:
         ValueError: the matrix is not square, or larger than 100 × 100, a count is not a whole
-            number from 0 on, all are 0, or there are more or fewer names.
+            number of at least 0, all are 0, or there are more or fewer names.
         TypeError: the matrix holds something that is not a number.
 
     >>> plot_confusion_matrix([[9, 1], [0, 10]], classes=["no", "yes"])
