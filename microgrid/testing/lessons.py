@@ -1,4 +1,4 @@
-"""What a lesson asks for is checked: an engine of your own, stage by stage, and exercises."""
+"""Checks for the lessons: your engine, stage by stage, and the exercises."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def check(
 ) -> StageReport | Reply:
     """Return what your own engine makes of the eight stages of writing one, up to a stage.
 
-    It says what holds, what to write next, and for what is wrong the smallest program that shows it
-    and a hint. The class may be half written: what it raises, or that it has no end, is part of the
-    report. What a node calls its number, its gradient and its operands is found, or given.
+    It says what holds, what to write next, and for each mistake the smallest program that shows it
+    and a hint. The class may be half written: if it raises, or does not end, the report says so.
+    The names of a node's number, gradient and operands are found, or given.
 
     An exercise is named as "1.3", the third of lesson 1: then it says whether the answer is right,
     and why, without the answer itself.
@@ -45,9 +45,9 @@ def check(
     Args:
         task: the stage, from 1, a number that remembers, to 8, training on moons; or an exercise.
         answer: your class, or your answer to the exercise.
-        data: what it calls a node's number, if that is not found.
-        grad: what it calls a node's gradient.
-        parents: what it calls a node's operands.
+        data: the name of a node's number in your class, if it is not found.
+        grad: the name of a node's gradient.
+        parents: the name of a node's operands.
 
     Raises:
         TypeError: the stage is not an integer, or there is no class.

@@ -241,7 +241,7 @@ def test_steps_by_hand_give_what_backward_gives():
     root.backward()
     assert [x.grad for x in (a, b, c)] == [x.grad for x in leaves]
     before = a.grad
-    assert a._backward() is None  # a leaf has nothing to hand on
+    assert a._backward() is None  # a leaf has nothing to pass on
     assert (a.grad, d.parents[1].grad) == (before, 0.0)  # nor has a constant a gradient
 
 

@@ -1,7 +1,7 @@
 """The laws of an autodiff engine, kept or broken by any class that behaves like `Value`.
 
-An engine is a class that is made of a number and has `data`, `grad` and `backward()`. Whatever else
-a law's program uses, an operator or a method, the class may leave out: then it is not asked to run
+An engine is a class that is made from a number and has `data`, `grad` and `backward()`. It may
+leave out whatever else a law's program uses, an operator or a method: then it is not asked to run
 that program. `python -m microgrid.testing.conformance student:Value` prints a report. In pytest
 each law is a test:
 
@@ -9,9 +9,10 @@ each law is a test:
     def test_law(law):
         law.check(Value)
 
-A class that is being written is held against the eight stages of `STAGES` by `check_stage`, or by
-`python -m microgrid.testing.conformance --stage 4 student:Value`: what holds, what to write next,
-and for what is wrong the smallest program and a hint. `--json FOLDER` grades a folder of files.
+`check_stage` checks a class that is still being written against the eight stages of `STAGES`; so
+does `python -m microgrid.testing.conformance --stage 4 student:Value`. They say what holds, what to
+write next, and for each mistake the smallest program and a hint. `--json FOLDER` grades a folder of
+files.
 """
 
 from .cases import Case

@@ -1,4 +1,4 @@
-"""The laws of an autodiff engine, as text: a claim, a sentence for the one who breaks it, programs.
+"""The laws of an autodiff engine, as text: a claim, a sentence for whoever breaks it, programs.
 
 A line such as `x = 3: y = x * x -> y = 9, x' = 6` is a program: a leaf x is made of 3.0, y of x,
 and `y.backward()` is called, as x' is the gradient that it leaves in x. What is wanted stands on
@@ -7,7 +7,7 @@ one, and `or error` says that the program may also raise. The smallest program s
 first that fails is the one to look at.
 
 LAWS are for every engine; MANNERS are what a small one may do without. FUNCTIONS are methods: name,
-value, derivative, and where both are tried. `laws` reads it all.
+value, derivative, and where both are tried. `laws` reads them all.
 """
 
 __all__ = ["FUNCTIONS", "LAWS", "MANNERS"]
@@ -23,8 +23,8 @@ Each use of a node has a share in its gradient, and one was lost: add the shares
     x = 3, w = 2: y = x * w + x -> x' = 3, w' = 3
     x = 3: y = x; for _ in range(200): y = y + x -> x' = 201
 
-a node hands its gradient on once it is complete
-A node handed its gradient on before the shares of all its users were in, or handed it on twice:
+a node passes its gradient on once it is complete
+A node passed its gradient on before the shares of all its users were in, or passed it on twice:
 visit the nodes in topological order, from the root, each after all that use it.
     x = 1: p = x + x; y = p + p -> x' = 4
     x = 2: p = x * x; y = p + p * p -> x' = 36
@@ -39,8 +39,8 @@ The walk takes every path from the root, and at each shared node the paths doubl
 nodes have been visited.
     x = 1: y = x; for _ in range(40): y = y + y -> x' = 2**40
 
-a gradient of any size is handed on
-The pass stops where gradients are small, or cuts off large ones: hand on whatever there is.
+a gradient of any size is passed on
+The pass stops where gradients are small, or cuts off large ones: pass on whatever there is.
     x = 3, w = 2, v = 1e-9: p = x * w; y = p * v -> x' = 2e-9
     x = 3, w = 2, v = 1e9: p = x * w; y = p * v -> x' = 2e9
 
@@ -62,8 +62,8 @@ nothing that it does not depend on.
     x = 3: x.backward() -> x.grad = 1 or error
 
 an inner node has its own gradient
-After `backward` an inner node shows what is not the derivative of the root by it: leave what it
-handed on (or nothing: 0 or None).
+After `backward` an inner node shows something else than the derivative of the root with respect to
+it: leave what it passed on (or nothing: 0 or None).
     x = 3, w = 4: y = x + w; y.backward() -> y.grad = 1 or 0
     x = 3, w = 4, v = 5: p = x + w; y = p + v; y.backward() -> p.grad = 1 or 0
     x = 3, w = 4, v = 5: p = x * w; y = p * v; y.backward() -> p.grad = 5 or 0
@@ -75,7 +75,7 @@ someone sets it to 0.
     x = 3, w = 4: y = x * w; y.backward(); z = x * w; z.backward() -> x.grad = 8
 
 a second backward adds the same once more
-An inner node began the second pass with the gradient of the first, and handed it on again: set
+An inner node began the second pass with the gradient of the first, and passed it on again: set
 the gradients of inner nodes to 0 when `backward` begins, those of leaves not.
     x = 3, w = 4: y = x + w; y.backward(); y.backward() -> x.grad = 2 or error
     x = 3, w = 4: p = x + w; y = p + w; y.backward(); y.backward() -> x.grad = 2 or error
@@ -96,7 +96,7 @@ inner nodes to 0 when `backward` begins.
     x = 3: p = x * x; y = p * 2.0; z = p * 3.0; y.backward(); z.backward() -> x.grad = 30 or error
 
 a root may stand inside another graph
-What had been a root kept the 1 that `backward` gave it, and handed it on within the other graph:
+What had been a root kept the 1 that `backward` gave it, and passed it on within the other graph:
 set the gradients of inner nodes to 0 when `backward` begins.
     x = 3, w = 4: p = x + w; y = p + w; p.backward(); y.backward() -> x.grad = 2 or error
     x = 3, w = 4: p = x + w; y = p + w; y.backward(); p.backward() -> x.grad = 2 or error
@@ -127,19 +127,20 @@ keep a list of the nodes that are still to visit.
     x = 1, w = 2: y = x; for _ in range(5000): y = y + w -> y = 10001, x' = 1
 
 x + y has its derivatives
-The value is the sum, and the derivative is 1 by x and by y.
+The value is the sum, and the derivative is 1 with respect to x and to y.
     x = 2, w = 3: y = x + w -> y = 5, x' = 1, w' = 1
     x = 0.1, w = 0.2: y = x + w -> y = exactly 0.1 + 0.2
     x = 2: y = x + 4.0 -> y = 6, x' = 1
 
 x - y has its derivatives
-The value is the difference, and the derivative is 1 by x and -1 by y, each added with `+=`.
+The value is the difference, and the derivative is 1 with respect to x and -1 with respect to y,
+each added with `+=`.
     x = 5, w = 2: y = x - w -> y = 3, x' = 1, w' = -1
     x = 2: y = x - 4.0 -> y = -2, x' = 1
     x = 3: y = x - x -> y = 0, x' = 0
 
 x * y has its derivatives
-The value is the product, and the derivative is y by x and x by y.
+The value is the product, and the derivative is y with respect to x and x with respect to y.
     x = 2, w = -3: y = x * w -> y = -6, x' = -3, w' = 2
     x = 0, w = 5: y = x * w -> y = 0, x' = 5, w' = 0
     x = 0.1, w = 0.7: y = x * w -> y = exactly 0.1 * 0.7
@@ -148,7 +149,8 @@ The value is the product, and the derivative is y by x and x by y.
     x = 2: y = x * 0.0 -> y = 0, x' = 0
 
 x / y has its derivatives
-The value is the quotient, and the derivative is 1/y by x and -x/y**2 by y, each added with `+=`.
+The value is the quotient, and the derivative is 1/y with respect to x and -x/y**2 with respect to
+y, each added with `+=`.
     x = 6, w = 4: y = x / w -> y = 1.5, x' = 0.25, w' = -0.375
     x = 6, w = -2: y = x / w -> y = -3, x' = -0.5, w' = -1.5
     x = 0, w = 4: y = x / w -> y = 0, x' = 0.25, w' = 0
@@ -186,7 +188,7 @@ Python's `sum` begins with the int 0 and adds the nodes to it: `0 + x` has to be
     x = 2, w = 3: y = sum([x, w]) -> y = 5, x' = 1, w' = 1
 
 x ** n has its derivative
-The derivative of x**n by x is n * x**(n - 1), where n is a plain number, added with `+=`.
+The derivative of x**n is n * x**(n - 1), where n is a plain number, added with `+=`.
     x = 3: y = x ** 2 -> y = 9, x' = 6
     x = -2: y = x ** 3 -> y = -8, x' = 12
     x = 3: y = x ** 1 -> y = 3, x' = 1
@@ -205,28 +207,29 @@ x**0 is 0 everywhere.
     x = 0: y = x ** 2 -> y = 0, x' = 0
 
 a negative base never turns complex
-Python's `**` makes a complex number of a negative base with a broken exponent, and of the gradient
-too: raise a ValueError, as `math.pow` does, or give nan.
+Python's `**` gives a complex number for a negative base and a fractional exponent, and the gradient
+becomes complex too: raise a ValueError, as `math.pow` does, or give nan.
     x = -4: y = x ** 0.5 -> y = nan or error
     x = -8: y = x ** (1 / 3) -> y = nan or error
     x = -4, w = 0.5: y = x ** w -> y = nan or error
     x = 0.5: y = (-4.0) ** x -> y = nan or error
 
 2 ** x has its derivative
-The derivative of 2**x by x is 2**x * log(2).
+The derivative of 2**x is 2**x * log(2).
     x = 3: y = 2.0 ** x -> y = 8, x' = 8 * log(2)
     x = -1: y = 0.5 ** x -> y = 2, x' = 2 * log(0.5)
 
 x ** y has both derivatives
-The derivative of x**y is y * x**(y - 1) by x and x**y * log(x) by y: an exponent that is a node
-has a gradient of its own.
+The derivative of x**y is y * x**(y - 1) with respect to x and x**y * log(x) with respect to y: an
+exponent that is a node has a gradient of its own.
     x = 2, w = 3: y = x ** w -> y = 8, x' = 12, w' = 8 * log(2)
     x = 2: y = x ** x -> y = 4, x' = 4 * (log(2) + 1)
     x = 0, w = 2: y = x ** w -> y = 0, x' = 0, w' = 0 or error
     x = -2, w = 3: y = x ** w -> y = -8, x' = 12 or error
 
 x % y and x // y have their derivatives
-x % y is x - y * (x // y), and x // y is flat: the derivative of x % y is 1 by x and -(x // y) by y.
+x % y is x - y * (x // y), and x // y is flat: the derivative of x % y is 1 with respect to x and
+-(x // y) with respect to y.
     x = 7.5, w = 2: y = x % w -> y = 1.5, x' = 1, w' = -3
     x = -7.5: y = x % 2.0 -> y = 0.5, x' = 1
     x = 7.5, w = 2: y = x // w -> y = 3, x' = 0, w' = 0
@@ -254,8 +257,8 @@ The comparison does not say what the numbers say: return a bool, of the data of 
     x = 2, w = 3: y = max(x, w) -> y = 3
 
 a whole number is a number
-With ints as data a result differs from that with floats, or is none: turn the data into a float
-when a node is made, or refuse ints.
+With ints as data a result differs from that with floats, or there is none: turn the data into a
+float when a node is made, or refuse ints.
     x = Value(3) -> x = 3 or error
     x = Value(3); w = Value(4); y = x + w -> y = 7, x' = 1, w' = 1 or error
     x = Value(3); w = Value(4); y = x * w -> y = 12, x' = 4, w' = 3 or error
@@ -300,8 +303,8 @@ and for the sigmoid exp(x) / (1 + exp(x)) where x is negative.
     x = 1000: y = x.erf() -> y = 1, x' = 0
 
 a pole is an error or infinite
-There is no finite answer, and the engine gave one: do without what keeps off the pole, as 1e-8
-does in log(x + 1e-8), and let the error come, or inf.
+There is no finite answer, and the engine gave one: leave out whatever avoids the pole, such as the
+1e-8 in log(x + 1e-8), and let the error come, or inf.
     x = 1, w = 0: y = x / w -> y = inf or error
     x = 0: y = 1.0 / x -> y = inf or error
     x = 0: y = x ** -1 -> y = inf or error
@@ -313,7 +316,7 @@ does in log(x + 1e-8), and let the error come, or inf.
     x = 0: y = x.sqrt() -> x' = inf or nan or error
 
 nan is not hidden
-The operand is no number and the result is one, as every comparison with nan is false: write
+The operand is nan and the result is a number, as every comparison with nan is false: write
 `0.0 if x < 0 else x`, whose last branch lets nan through.
     x = nan: y = x.relu() -> y = nan or error
     x = nan: y = x.clip(0.0, 1.0) -> y = nan or error
@@ -341,7 +344,7 @@ the data, or leave them to Python.
 """
 
 MANNERS = """
-what is no number is refused
+data that is not a number is refused
 The mistake comes to light far from where it was made: turn the data into a float when a node is
 made, and let that raise.
     -> Value(None).data = error
@@ -350,8 +353,8 @@ made, and let that raise.
     x = 1: y = Value(x) -> type(y.data) is type(x) = False or error
 
 no node holds an array
-`x * array` made one node with an array as its number: return NotImplemented for what is no number,
-and NumPy makes an array of nodes.
+`x * array` made one node with an array as its number: return NotImplemented for what is not a
+number, and NumPy makes an array of nodes.
     x = 3: import numpy; y = x * numpy.array([1.0, 2.0]) -> type(y) is type(x) = False or error
 
 a node goes into a set
@@ -360,7 +363,7 @@ a set tells nodes apart by identity.
     x = 2: nodes = {x} -> len(nodes) = 1
 
 a leaf that is the root keeps what it had
-`backward` set the gradient of its root to 1, and that of a leaf is to be added to.
+`backward` set the gradient of its root to 1, but to the gradient of a leaf it should add.
     x = 3, w = 4: y = x + w; y.backward(); x.backward() -> x.grad = 2 or error
 
 a copied graph feeds the copied leaf

@@ -1,4 +1,4 @@
-"""The report on an engine: the laws that it breaks, those that it keeps, those not asked."""
+"""The report on an engine: the laws that it breaks, keeps, or was not asked."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Report:
             f"{len(self.not_offered)} on what it does not offer; {_count(self.remarks, 'remark')}"
         ]
         if self.failures or self.remarks:
-            advice = "Mend what the first one shows before you read on: others may come of it."
+            advice = "Fix the first one first: later failures may have the same cause."
             parts.append(f"In each program Value is {self.engine}.\n{advice}")
         parts += [f"BROKEN: {failure}" for failure in self.failures.values()]
         parts += [f"REMARK: {failure}" for failure in self.remarks.values()]

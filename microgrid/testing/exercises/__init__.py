@@ -1,4 +1,4 @@
-"""The exercises of the lessons: whether an answer is right, and why, without the answer itself."""
+"""The exercises of the lessons: whether an answer is right, and why, without giving it away."""
 
 from .answers import EXERCISES, judge
 from .bugs import BUGS, Bug

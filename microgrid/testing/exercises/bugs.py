@@ -84,21 +84,21 @@ ROWS = [
         "            other.grad += out.grad",
         "x = 5, w = 2: y = x - w -> w' = -1",
         "Which operation gives a gradient whose sign is wrong, and for which operand?",
-        "the difference rises if w does",
+        "the difference rises when w does",
     ),
     (
         "            self.grad += other.data * out.grad",
         "            self.grad += self.data * out.grad",
         "x = 2, w = 3: y = x * w -> x' = 3",
-        "Of which operation is the slope of an operand wrong?",
-        "the slope by x is x, and not w",
+        "Which operation has a wrong slope for an operand?",
+        "the slope in x is x, instead of w",
     ),
     (
         "            self.grad += (1.0 - out.data**2) * out.grad",
         "            self.grad += (1.0 - self.data**2) * out.grad",
         "x = 2: y = x.tanh() -> x' = 1 / cosh(2)**2",
         "Where is the number right, and the slope not?",
-        "the slope is taken of the operand, and not of the result",
+        "the slope is computed from the operand, instead of the result",
     ),
     (
         "            self.grad += out.grad",
@@ -200,7 +200,7 @@ class Bug:
         return "\n".join(f"{n:2}  {line}" for n, line in enumerate(self.source.splitlines(), 1))
 
 
-#: The engines, of which each has one wrong line.
+#: The engines, each with one wrong line.
 BUGS: tuple[Bug, ...] = tuple(
     [
         Bug(number, right, wrong, Case.parse(case), hint, meaning)

@@ -38,7 +38,7 @@ def _second_root(answer: object) -> Reply:
     if near(got, [y for _, y in points]):
         return Reply(False, "Not yet. That is the second pass alone: a leaf adds up all of them.")
     if not near(got, [2 * y + 1 for _, y in points]):
-        return Reply(False, "Not yet. Write down the slope of v by x, and that of w by x.")
+        return Reply(False, "Not yet. What are the slopes of v and of w in x?")
     return Reply(True, "Right. The leaf has the slopes of v and of w, one after the other.")
 
 
@@ -90,9 +90,9 @@ def _can(answer: object) -> Reply:
         if not math.isclose(surface, 2 * math.pi * r * (r + h), rel_tol=1e-9):
             return Reply(False, f"Not yet. The surface of the can r = {r}, h = {h} is another.")
         if not math.isclose(by_h, 2 * math.pi * r, rel_tol=1e-9):
-            return Reply(False, "Not yet. By h: how much metal does a higher can need more?")
+            return Reply(False, "Not yet. For h: how much more metal does a taller can need?")
         if not math.isclose(by_r, 2 * math.pi * (2 * r + h), rel_tol=1e-9):
-            return Reply(False, "Not yet. By r: r is in two factors.")
+            return Reply(False, "Not yet. For r: r is in two factors.")
     return Reply(True, "Right. The surface and both partials are those of the can.")
 
 

@@ -76,7 +76,7 @@ def numbers_in(answer: object, count: int | None = None) -> list[float] | None:
 
 
 def values_of(function: object, points: Iterable[tuple[object, ...]]) -> list[float] | None:
-    """Return what a function gives at points, None if it is none or does not give a number each.
+    """Return what a function gives at points; None if it does not give a number at each.
 
     >>> values_of(lambda x, y: x + y, [(1.0, 2.0), (3.0, 4.0)]), values_of(len, [(1.0,)])
     ([3.0, 7.0], None)

@@ -16,10 +16,10 @@ def _on_paper(answer: object) -> Reply:
         answer,
         (2.0, 5.0),
         "two numbers, the gradients of a and of b",
-        "b comes in by both factors, so two shares meet in it.",
+        "b enters through both factors, so two shares meet in it.",
         [
             (lambda got: got[0] == 2.0, "b stands in both factors: add up both shares."),
-            (lambda got: True, "The slope of a product by one factor is the other factor."),
+            (lambda got: True, "The slope of a product in one factor is the other factor."),
         ],
     )
 

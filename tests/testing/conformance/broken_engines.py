@@ -150,7 +150,7 @@ class Tiny:
 
 @breaks(
     "a node used twice gets both shares",
-    "a node hands its gradient on once it is complete",
+    "a node passes its gradient on once it is complete",
     "a shared node is walked once",
     "nodes with equal numbers are different nodes",
     "a leaf adds up the gradients of all graphs",
@@ -179,7 +179,7 @@ class KeepsTheLastShare(Tiny):
 
 
 @breaks(
-    "a node hands its gradient on once it is complete",
+    "a node passes its gradient on once it is complete",
     "a shared node is walked once",
     "a second backward adds the same once more",
     "between two passes it is enough to zero the leaves",
@@ -214,7 +214,8 @@ class TakesEveryPath(Tiny):
 
 
 @breaks(
-    "a node hands its gradient on once it is complete", "random programs have their exact gradients"
+    "a node passes its gradient on once it is complete",
+    "random programs have their exact gradients",
 )
 class VisitsTheNearestFirst(Tiny):
     """Nodes hand on in the order of their distance from the root, before all shares are in."""
@@ -514,7 +515,7 @@ class CopiesWithoutItsNumber(Tiny):
         return type(self), (0.0,)
 
 
-@breaks("what is no number is refused")
+@breaks("data that is not a number is refused")
 class TakesAnything(Tiny):
     """A node is made of whatever comes."""
 

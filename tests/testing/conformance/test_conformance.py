@@ -119,7 +119,7 @@ def test_micrograd_breaks_the_laws_that_it_is_known_to_break():
         "x * x has two edges",
     }
     assert set(report(micrograd.engine.Value).remarks) == {
-        "what is no number is refused",
+        "data that is not a number is refused",
         "no node holds an array",
         "a leaf that is the root keeps what it had",
         "a copied graph feeds the copied leaf",
@@ -214,7 +214,7 @@ def tiny(**methods):
 MUTANTS = {
     "backward is of its own root": LastNodeIsTheRoot,
     "an inner node has its own gradient": HalvesInnerGradients,
-    "a gradient of any size is handed on": SkipsSmallGradients,
+    "a gradient of any size is passed on": SkipsSmallGradients,
     "a step of gradient descent moves a leaf": RemembersSums,
     "backward(seed) multiplies every gradient": IgnoresItsSeed,
     "a whole number is a number": KeepsInts,

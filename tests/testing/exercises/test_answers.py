@@ -68,7 +68,7 @@ WRONG = {
     "1.2": {
         (lambda x, y: y + 1): "after the first pass",
         (lambda x, y: y): "the second pass alone",
-        (lambda x, y: x): "slope of v by x",
+        (lambda x, y: x): "slopes of v and of w",
     },
     "1.3": {
         (lambda x: 1 / (1 + exp(x))): "the value is right at 0.0, the slope is not",

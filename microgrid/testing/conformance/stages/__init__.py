@@ -1,1 +1,1 @@
-"""The stages of writing an engine: a half-written class is told what holds, and what is next."""
+"""The stages of writing an engine: what holds for a half-written class, and what comes next."""

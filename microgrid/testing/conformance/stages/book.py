@@ -1,12 +1,12 @@
 """The eight stages of writing an engine, as text: a sentence of theory, tasks, a hint for each.
 
 A stage begins with `== ` and its name. A task is a claim, what to write where there is nothing yet,
-and a hint for the one whose program is wrong, which does not give the answer away; its cases are
-written as in the book of laws. A task that is called as a law has that law's cases; FUNCTION is any
-function that has no task of its own. `needs` names what a class must have for it. What has no
-`write` is asked of a class that offers it, and of no other; `write unless backward` is asked of a
-class that has no `backward` yet. In what is done `by hand`, a program takes the steps back one by
-one in the place of calling `backward`. `tasks` reads it.
+and a hint for those whose program is wrong, which does not give the answer away; its cases are
+written as in the book of laws. A task named after a law has that law's cases; FUNCTION is any
+function that has no task of its own. `needs` names what a class must have for it. A task without
+`write` is asked only of a class that offers it; `write unless backward` is asked of a class that
+has no `backward` yet. In a task `by hand`, a program takes the steps back one by one instead of
+calling `backward`. `tasks` reads it.
 """
 
 __all__ = ["STAGES"]
@@ -26,7 +26,7 @@ hint: What was put in does not come out: look at what `__init__` does with its a
 
 a node has a gradient, 0 to begin with
 needs: grad
-write: a gradient for each node, `self.grad`, which is 0 until somebody finds out more
+write: a gradient for each node, `self.grad`, which is 0 to begin with
 hint: Nobody has asked for a gradient yet, so there is none. And whose gradient did you set?
     x = 3: -> x.grad = 0
     x = 3: x.grad = 2.0 -> x.grad = 2
@@ -35,8 +35,8 @@ hint: Nobody has asked for a gradient yet, so there is none. And whose gradient 
 a leaf was computed from nothing
 needs: parents
 write unless backward: a place for the nodes that a node is computed from, `self._prev`, empty in a
-node that you make of a number
-hint: A node that is made of a plain number has no operands to remember.
+node that you make from a number
+hint: A node that is made from a plain number has no operands to remember.
     x = 3: -> len(x.parents) = 0
 
 == + and *
@@ -66,8 +66,8 @@ hint: After the operation an operand is not what it was. Where does your method 
     x = 2: p = x; p = p + x -> x = 2
 
 a result is a node too
-hint: What an operator returns must be of your class, as what it takes, or the next operation has
-nothing to work with.
+hint: An operator must return an object of your class, like those it takes, or the next operation
+has nothing to work with.
     x = 2, w = 3: p = x + w; y = p + x -> y = 7
     x = 2, w = 3: p = x * w; y = p * x -> y = 12
     x = 2, w = 3, v = 10: y = x * w + v -> y = 16
@@ -81,8 +81,8 @@ hint: The result of an operation is a node like any other: how does it get its g
 a result remembers its operands
 needs: parents
 write unless backward: the operands in the new node, as in `Value(number, (self, other), '+')`
-hint: The graph cannot be found again from its last node. What does the new node know of the two
-that it was made of?
+hint: The graph cannot be found again from its last node. What does the new node know about the two
+that it was made from?
     x = 2, w = 3: y = x + w -> any(n is x for n in y.parents) = True
     x = 2, w = 3: y = x + w -> any(n is w for n in y.parents) = True
     x = 2, w = 3: y = x * w -> any(n is x for n in y.parents) = True
@@ -94,17 +94,18 @@ hint: The name moves on to a new node, and the old one may still be needed. Does
 change its own `self`?
 
 == the chain rule by hand
-Each operation knows one thing: how much its result changes if an operand does. What comes to a node
-from above, times that slope, goes on to the operand. That is the chain rule, a step of it.
+Each operation knows one thing: how much its result changes if an operand does. The gradient that
+comes to a node from above, times that slope, goes on to the operand. That is one step of the chain
+rule.
 
-a sum hands its gradient on
+a sum passes its gradient on
 by hand
 write: a step back for each node, `_backward`, which changes the gradients of the node's operands
 hint: Raise x by a little: by how much does x + w rise? And if it is w that is raised?
     x = 2, w = 3: y = x + w -> x' = 1, w' = 1
     x = -2, w = 5: y = x + w -> x' = 1, w' = 1
 
-a product hands its gradient on
+a product passes its gradient on
 by hand
 write: a step back for each node, `_backward`, which changes the gradients of the node's operands
 hint: Raise x by a little: by how much does x * w rise, at these numbers? Try it with 0.001.
@@ -120,21 +121,21 @@ gradient say, and where does your step use it?
     x = 2, w = 3, v = 10: p = x * w; y = p * v -> x' = 30, w' = 20, v' = 6
     x = 2, w = -3, v = 10, u = -2: e = x * w; d = e + v; y = d * u -> x' = 6, w' = -4, v' = -2
 
-a leaf has nothing to hand on
+a leaf has nothing to pass on
 needs: step
 hint: A leaf has no operands: its step back must be there, and do nothing.
     x = 3: x.grad = 1.0; x._backward() -> x = 3, x.grad = 1
 
 == backward, in topological order
-From the root back to the leaves, a node hands its gradient on after all nodes that use it. An order
-in which every node stands after its operands, read backwards, is such an order.
+From the root back to the leaves, a node passes its gradient on after all nodes that use it. An
+order in which every node stands after its operands, read backwards, is such an order.
 
 backward goes all the way back
 needs: backward
 write: `backward(self)`: it gives the root the gradient 1, puts all nodes below it in order, and
 lets each take its step back
 hint: A leaf was not reached, or was reached before what lies above it was ready. Write down the
-order in which your walk comes by.
+order in which your walk visits the nodes.
     x = 3, w = 4: y = x + w -> x' = 1, w' = 1
     x = 3, w = 4: y = x * w -> x' = 4, w' = 3
     x = 2, w = 3, v = 10: p = x * w; y = p * v -> x' = 30, w' = 20, v' = 6
@@ -143,14 +144,14 @@ order in which your walk comes by.
     x = 5, a = 7, b = 3, c = 4: p = x * a; q = b * c; y = p + q -> x' = 7, a' = 5, b' = 4, c' = 3
 
 law: backward is of its own root
-hint: Where does your walk begin, and which nodes does it come by? A node that the root does not
+hint: Where does your walk begin, and which nodes does it visit? A node that the root does not
 depend on has no part in it.
 
 law: an inner node has its own gradient
 hint: After `backward` the gradient of a node in the middle says by how much the root rises if that
 node does. What is left in it at the end?
 
-law: a gradient of any size is handed on
+law: a gradient of any size is passed on
 hint: Some gradients are very small or very large. Does anything in your walk look at their size?
 
 law: a graph may be 5000 nodes deep
@@ -158,19 +159,19 @@ hint: A long chain. Does your walk call itself, which Python allows about a thou
 look through all the nodes that it has seen, at each one?
 
 == the value used twice
-A number that is used in two places has an influence along two ways. Its gradient is the sum of what
-comes along each.
+A number that is used in two places has an influence along two paths. Its gradient is the sum of the
+shares that come along them.
 
 law: a node used twice gets both shares
 write: `backward(self)` first, as in stage 4
 hint: Print the gradient after each step back. The second share has come: where is the first one?
 
-law: a node hands its gradient on once it is complete
-hint: A node passed on its gradient before all that was to come had come, or more than once. In
-which order did your walk take the nodes of this program, and how often each?
+law: a node passes its gradient on once it is complete
+hint: A node passed on its gradient before all of its shares had come, or more than once. In which
+order did your walk take the nodes of this program, and how often each?
 
 law: a shared node is walked once
-hint: How many ways lead from the root to x here? Your walk takes them all. Which nodes has it seen
+hint: How many paths lead from the root to x here? Your walk takes them all. Which nodes has it seen
 before?
 
 law: nodes with equal numbers are different nodes
@@ -202,8 +203,8 @@ Every operation is a number and a slope for each operand. Some can be written in
 then the chain rule does the rest.
 
 a plain number may be an operand
-write: operands that are plain numbers: make a node of `other` where it is none
-hint: The other operand is a plain number here, not a node. What do you ask it for?
+write: operands that are plain numbers: make a node of `other` if it is not one
+hint: The other operand is a plain number here, not a node. Which attribute do you ask it for?
     x = 2: y = x + 4.0 -> y = 6
     x = 2: y = x * 4.0 -> y = 8
     x = 2: y = x + 4.0 -> x' = 1
@@ -225,7 +226,7 @@ hint: The two operands have different parts in a difference. What does it do if 
 
 law: x / y has its derivatives
 write: `__truediv__(self, other)`
-hint: Write the quotient as x times something of w. What is the slope of that something, by w?
+hint: Write the quotient as x times something of w. What is the slope of that something?
 
 law: x ** n has its derivative
 write: `__pow__(self, n)`, where n is a plain number
@@ -239,10 +240,11 @@ hint: For `2 * x` Python asks the number first, and then your class by another n
 
 law: a number may stand on the left
 write: `__rsub__` and `__rtruediv__`, for `2 - x` and `2 / x`
-hint: In `2 - x` the node is on the right, and `self` is it. Which of the two is taken from which?
+hint: In `2 - x` the node is on the right, and it is `self`. Which of the two is subtracted from
+which?
 
 law: sum() adds up nodes
-hint: `sum` begins with a 0 of its own. What does `0 + x` do?
+hint: `sum` starts with a 0 of its own. What does `0 + x` do?
 
 a function that bends
 write: `tanh(self)` or `relu(self)`, with which a network can be more than a straight line
@@ -263,7 +265,7 @@ hint: At x = 0 your formula for the slope asks for what does not exist. Is the c
 there?
 
 law: a negative base never turns complex
-hint: What does Python itself answer to (-4) ** 0.5? A network has no use for such a number.
+hint: What does Python itself make of (-4) ** 0.5? A network has no use for such a number.
 
 law: 2 ** x has its derivative
 hint: The curve is steeper the higher it is. By which factor? Try bases 2 and 3.
@@ -272,7 +274,7 @@ law: x ** y has both derivatives
 hint: Both operands are nodes here, and both have a slope.
 
 law: x % y and x // y have their derivatives
-hint: Write the remainder as x less a multiple of y, and look at each term.
+hint: Write the remainder as x minus a multiple of y, and look at each term.
 
 law: abs(x) has its derivative
 hint: Draw it: which two straight lines is it made of?
@@ -309,7 +311,7 @@ law: a copy keeps its number
 hint: The copy has another number. Which method of yours makes copies?
 
 law: x.exp() has its derivative
-hint: Of all curves this is the one whose steepness is easiest to say once you know its height.
+hint: This is the curve whose steepness is easiest to tell once you know its height.
 
 law: x.FUNCTION() has its derivative
 hint: Compare with the slope between two points close to x: (f(x + h) - f(x - h)) / (2 * h). Then
@@ -329,7 +331,7 @@ hint: Each weight's slope is its input, each input's is its weight, and the bias
     a = 2, x = -3, c = 1, u = 4, b = 10: y = a * x + c * u + b -> a' = -3, x' = 2, c' = 4, b' = 1
 
 a neuron bends its sum
-write: `tanh(self)` or `relu(self)`, which the neuron bends its sum with
+write: `tanh(self)` or `relu(self)`, with which the neuron bends its sum
 hint: Follow the chain by hand: the slope of the bend, times that of the sum, times the input.
     a = 0.5, x = 2, b = -0.25: s = a * x + b; y = s.tanh() -> y = tanh(0.75), a' = 2 / cosh(0.75)**2
     a = 0.5, x = 2, b = -0.25: s = a * x + b; y = s.relu() -> y = 0.75, a' = 2, b' = 1
@@ -338,7 +340,7 @@ hint: Follow the chain by hand: the slope of the bend, times that of the sum, ti
     a = 0.5, x = 2, b = -1: s = a * x + b; y = s.exp() -> y = 1, a' = 2
 
 two neurons share their inputs
-hint: The input has an influence by way of each neuron.
+hint: The input has an influence through each neuron.
     a = 2, c = 3, x = 4: p = a * x; q = c * x; y = p + q -> x' = 5, a' = 4, c' = 4
     a = 2, c = 3, x = 4: p = a * x; q = c * x; y = p * q -> x' = 48, a' = 48, c' = 32
 
@@ -358,7 +360,7 @@ boundary between two moons.
 
 law: a gradient belongs to the numbers it was computed with
 hint: A leaf was changed between the forward pass and `backward`. Which numbers does each slope use,
-those of then or those of now?
+the old ones or the new ones?
 
 law: random programs have their exact gradients
 hint: Each operation is right by itself. Follow this program by hand, node by node, in the order

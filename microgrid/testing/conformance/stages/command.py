@@ -1,4 +1,4 @@
-"""The command line, which names a class or a folder of them and prints what they make of it."""
+"""The command line: grade a class, or a folder of them, and print the report."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PROGRAM = f"python -m {MODULE}"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line: print the report on a class; return 1 if anything is wrong, else 0.
 
-    With `--stage N` the class may be half written, and is asked for the stages up to N. A folder in
-    the place of a class is one of submissions, each a file: the table of them is printed at the
-    end. `--json` prints a line of JSON for each, with the problem of what could not be graded; then
-    the table goes to stderr.
+    With `--stage N` the class may be half written, and is asked for the stages up to N. In place of
+    a class, a folder holds submissions, each a file: a table of them is printed at the end.
+    `--json` prints a line of JSON for each, with the problem if it could not be graded; then the
+    table goes to stderr.
 
     >>> main(["micrograd"])
     Traceback (most recent call last):

@@ -18,7 +18,7 @@ from .tasks import STAGES, Stage, Task
 __all__ = ["StageReport", "Verdict", "check_stage"]
 
 WIDTH = 96
-SHOWN = 3  # failures that are shown with their programs; the others may come of them
+SHOWN = 3  # failures that are shown with their programs; the others may have the same cause
 HANGS = 3  # programs without an end, each a second long: then the rest is not asked
 FOUND = {"data": "data", "grad": "grad", "parents": "parents", "backward": "backward"}
 
@@ -133,7 +133,7 @@ class StageReport:
         if self.next:
             parts.append(_fill(f"WRITE NEXT: {self.next}"))
         if self.failures:
-            parts.append("In each program Value is your class. Mend the first one first.")
+            parts.append("In each program Value is your class. Fix the first one first.")
         # The same error once more says nothing new.
         different = {failure.got: failure for failure in reversed(self.failures.values())}
         shown = [failure for failure in self.failures.values() if failure in different.values()]
@@ -162,7 +162,7 @@ def check_stage(
 ) -> StageReport:
     """Return what a class makes of the stages up to one, from 1 to 8.
 
-    The class may be half written. What it raises, or that it has no end, is part of the report.
+    The class may be half written. If it raises, or does not end, the report says so.
 
     Args:
         stage: the number of the stage.
@@ -172,14 +172,14 @@ def check_stage(
         parents: what it calls a node's operands.
 
     Raises:
-        TypeError: the stage is not an integer, or there is no class.
+        TypeError: the stage is not an integer, or the engine is not a class.
         ValueError: there is no such stage.
 
     >>> class Value:
     ...     def __init__(self, data):
     ...         self.data = data
     >>> print(check_stage(1, Value).next)
-    a gradient for each node, `self.grad`, which is 0 until somebody finds out more
+    a gradient for each node, `self.grad`, which is 0 to begin with
     """
     require_integers(stage=stage, largest=len(STAGES))
     if not callable(engine):
@@ -211,11 +211,11 @@ class _Grader:
     def _making(self, engine: Engine) -> Failure | None:
         """Return why no node can be made of a number, None if one can."""
         case = Case("x = Value(3.0)", (("x", "a node"),))
-        hint = "A node is made of one number. What does `__init__` ask for, and what does it do?"
+        hint = "A node is made from one number. What does `__init__` ask for, and what does it do?"
         try:
             run(engine, case.program)
         except ERRORS as error:
-            law = Law("a node is made of a number", hint, lambda _: [case])
+            law = Law("a node is made from a number", hint, lambda _: [case])
             return Failure(law, case, "x", "a node", error_text(error))
         return None
 
@@ -242,7 +242,7 @@ class _Grader:
         return Verdict(stage, tuple(holds), missing, failures)
 
     def _failure(self, task: Task) -> Failure | None:
-        """Return how the class fails at a task, None if it does not.
+        """Return how the class fails a task, None if it does not.
 
         Raises:
             unittest.SkipTest: it offers nothing to ask for, or has had no end too often.

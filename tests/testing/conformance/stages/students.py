@@ -202,10 +202,10 @@ class Empty:
     """The empty class that a lesson begins with."""
 
 
-WRONG[Empty] = Told(1, (), "a node is made of a number", "What does `__init__` ask for", "data")
+WRONG[Empty] = Told(1, (), "a node is made from a number", "What does `__init__` ask for", "data")
 
 
-@told(1, (), "a node is made of a number", "What does `__init__` ask for", missing="keeps the")
+@told(1, (), "a node is made from a number", "What does `__init__` ask for", missing="keeps the")
 class AsksForTwo:
     """`__init__` asks for more than a number."""
 
@@ -289,7 +289,7 @@ class MisspellsAnAttribute(Two):
 # ---- wrong at stage 3
 
 
-@told(3, (1, 2), "a product hands its gradient on", "by how much does x * w rise")
+@told(3, (1, 2), "a product passes its gradient on", "by how much does x * w rise")
 class SwapsTheOperands(Three):
     """The slope by an operand is that operand."""
 
@@ -317,7 +317,7 @@ class ForgetsWhatCame(Three):
         return out
 
 
-@told(3, (1, 2), "a sum hands its gradient on", "Raise x by a little")
+@told(3, (1, 2), "a sum passes its gradient on", "Raise x by a little")
 class NeverSetsTheStep(Three):
     """The step is written, and not kept in the node."""
 
@@ -325,7 +325,7 @@ class NeverSetsTheStep(Three):
         return Two.__add__(self, other)
 
 
-@told(3, (1, 2), "a sum hands its gradient on", "Raise x by a little")
+@told(3, (1, 2), "a sum passes its gradient on", "Raise x by a little")
 class CallsTheStepAtOnce(Three):
     """`out._backward = step()`: the step is taken when it is made, and None is kept."""
 
@@ -404,7 +404,7 @@ class HasNoEnd(Four):
 WRONG[Four] = Told(5, (1, 2, 3, 4), "a node used twice gets both shares", "The second share has")
 
 
-@told(5, (1, 2, 3, 4), "a node hands its gradient on once it is complete", "In which order")
+@told(5, (1, 2, 3, 4), "a node passes its gradient on once it is complete", "In which order")
 class NearestFirst(Five):
     """Breadth first from the root: a node may be taken before all that use it."""
 
@@ -470,7 +470,7 @@ class ForgetsTheExponent(Six):
         return self.node(math.pow(self.data, n), f"**{n}", (self, math.pow(self.data, n - 1)))
 
 
-@told(6, (1, 2, 3, 4, 5), "a number may stand on the left", "Which of the two is taken from")
+@told(6, (1, 2, 3, 4, 5), "a number may stand on the left", "Which of the two is subtracted from")
 class TurnsTheDifferenceRound(Six):
     """`2 - x` is x - 2."""
 

@@ -240,7 +240,7 @@ def test_a_class_without_an_end_is_not_asked_for_ever():
 
     student = type("Endless", (Five,), {"__init__": forever})
     report = check(8, student)
-    assert [*report.failures] == ["a node is made of a number"]
+    assert [*report.failures] == ["a node is made from a number"]
     assert "no end after" in str(report)
     student = type("Endless", (Six,), {"__mul__": forever})
     report = check(8, student)
