@@ -172,16 +172,16 @@ def _solution(m: Emitter, system: System, k: int, *operands: Result) -> Result:
 def _where(m: Emitter, c: Result, x: Result, y: Result) -> Result:
     condition = m.condition(c)
     # a choice between conditions is a condition, without a detour through numbers
-    if m.is_condition(x) and _is_zero(y):
+    if m.is_condition(x) and _is_false(y):
         return m.both(condition, x)
     if m.is_condition(y) and x == 1.0:
         return m.either(condition, y)
-    if _is_zero(x) and y == 1.0:
+    if _is_false(x) and y == 1.0:
         return m.emit("not", (condition,))
     return m.select(condition, m.number(x), m.number(y))
 
 
-def _is_zero(x: Result) -> bool:
+def _is_false(x: Result) -> bool:
     """Return whether x is the plain number of a condition that does not hold: not -0.0."""
     return type(x) is float and x == 0 and math.copysign(1.0, x) > 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, overload
 
 from ..core.array_rules import Numeric
@@ -17,10 +18,32 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Draft", "Program", "Step", "as_values", "expression", "find_shared"]
+__all__ = ["Distinct", "Draft", "Program", "Step", "as_values", "expression", "find_shared"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
+
+
+class Distinct:
+    """Makes names of which no two are equal, by a number at the end, which begins with `first`.
+
+    >>> names = Distinct()
+    >>> [names.add(name) for name in ("x", "x_2", "x", "x", "y")]
+    ['x', 'x_2', 'x_3', 'x_4', 'y']
+    """
+
+    def __init__(self, taken: Iterable[str] = (), first: int = 2) -> None:
+        self.taken, self._first = set(taken), first
+        self._numbers: dict[str, Iterator[int]] = {}
+
+    def add(self, name: str) -> str:
+        """Return the name if it is free, else the first of `name_2`, `name_3` … that is."""
+        candidate = name
+        while candidate in self.taken:
+            numbers = self._numbers.setdefault(name, count(self._first))
+            candidate = f"{name}_{next(numbers)}"
+        self.taken.add(candidate)
+        return candidate
 
 
 class Program:
@@ -302,7 +325,7 @@ class Draft:
         """
         labels = [x.label for x in inputs]
         names = [(label and _in_one_line(label)) or f"x{i}" for i, label in enumerate(labels)]
-        draft = cls(_make_distinct(names))
+        draft = cls([*map(Distinct().add, names)])
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
         slot_of = slots.__getitem__
         step, aliases = draft.step, draft.aliases
@@ -358,20 +381,6 @@ def _in_one_line(label: str) -> str:
     if label.isprintable() and " " not in label:
         return label  # as nearly all are, and of a model there are many
     return " ".join(label.split())
-
-
-def _make_distinct(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are equal: a second `x` is `x_2`."""
-    if len(set(names)) == len(names):
-        return list(names)
-    distinct: dict[str, None] = {}
-    for name in names:
-        candidate, count = name, 1
-        while candidate in distinct:
-            count += 1
-            candidate = f"{name}_{count}"
-        distinct[candidate] = None
-    return list(distinct)
 
 
 def _require_lists(**parts: object) -> None:

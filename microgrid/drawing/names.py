@@ -21,12 +21,13 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
+from ..compiler.program import Distinct
 from ..engine import Value
 from ..guards.checks import quote
 from ..nn import Module
 from .labels import abridge, number_text, printable
 
-__all__ = ["LONGEST", "Distinct", "GivenNames", "all_names", "models_of", "names_of"]
+__all__ = ["LONGEST", "GivenNames", "all_names", "models_of", "names_of"]
 
 GivenNames = Mapping[str, object] | Module | None
 
@@ -74,28 +75,6 @@ def all_names(
 
 def _free(letter: str, taken: Container[str]) -> Iterator[str]:
     return (name for n in count(1) if (name := f"{letter}{n}") not in taken)
-
-
-class Distinct:
-    """Makes names of which no two are equal.
-
-    >>> names = Distinct()
-    >>> [names.add(name) for name in ("x", "x_2", "x", "x", "y")]
-    ['x', 'x_2', 'x_3', 'x_4', 'y']
-    """
-
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self.taken = set(taken)
-        self._numbers: dict[str, Iterator[int]] = {}
-
-    def add(self, name: str) -> str:
-        """Return the name if it is free, else the first of `name_2`, `name_3` … that is."""
-        candidate = name
-        numbers = self._numbers.setdefault(name, count(2))
-        while candidate in self.taken:
-            candidate = f"{name}_{next(numbers)}"
-        self.taken.add(candidate)
-        return candidate
 
 
 def models_of(names: GivenNames) -> dict[str, Module]:

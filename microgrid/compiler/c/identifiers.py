@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..program import Program
+from ..program import Distinct, Program
 
 __all__ = ["ConstantNames", "function_name"]
 
@@ -80,7 +80,7 @@ def function_name(name: str) -> str:
     return _identifier(name if name.isidentifier() else "f", "f", RESERVED | LIBRARY)
 
 
-class ConstantNames:
+class ConstantNames(Distinct):
     """The names of a function's constants: those of the listing, as far as C allows them.
 
     `of_slot` has one for each slot.
@@ -92,23 +92,12 @@ class ConstantNames:
             _identifier(name, "x" if slot < first else "v", RESERVED)
             for slot, name in enumerate(listing)
         ]
-        self.taken = set(RESERVED)
-        self.taken |= {x for x, name in zip(wanted, listing, strict=True) if x == name}
-        self.counts: dict[str, int] = {}
+        allowed = [x for x, name in zip(wanted, listing, strict=True) if x == name]
+        super().__init__({*RESERVED, *allowed}, first=1)
         self.of_slot = [
-            x if x == name or program.constant_at(slot) is not None else self.distinct(x)
+            x if x == name or program.constant_at(slot) is not None else self.add(x)
             for slot, (x, name) in enumerate(zip(wanted, listing, strict=True))
         ]
-
-    def distinct(self, name: str) -> str:
-        """Return a name that nothing else has: if x is taken, x_1."""
-        candidate, count = name, self.counts.get(name, 0)
-        while candidate in self.taken:
-            count += 1
-            candidate = f"{name}_{count}"
-        self.counts[name] = count
-        self.taken.add(candidate)
-        return candidate
 
 
 def _identifier(name: str, otherwise: str, reserved: frozenset[str]) -> str:

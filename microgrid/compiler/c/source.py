@@ -289,7 +289,7 @@ class _Statements:
     def _place(self, slot: int) -> None:
         """Name the pending variables of a slot, and put them where they belong."""
         for variable in self.emitter.pending:
-            variable.name = variable.name or self.names.distinct(self.names.of_slot[slot])
+            variable.name = variable.name or self.names.add(self.names.of_slot[slot])
         self.parts[self.is_shared[slot]] += self.emitter.pending
         self.emitter.pending = []
 

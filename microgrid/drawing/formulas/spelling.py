@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from itertools import chain, count, pairwise
 
-from ..names import Distinct
+from ...compiler.program import Distinct
 from .notation import RESERVED
 
 __all__ = ["FormulaNames", "identifier", "latex_name", "short_names"]

@@ -70,7 +70,7 @@ def numbers_in(answer: object, count: int | None = None) -> list[float] | None:
         answer = to_list()
     items = list(answer) if isinstance(answer, list | tuple) else [answer]
     found = [item.data if isinstance(item, Value) else item for item in items]
-    if count not in (None, len(found)) or not all(map(_is_number, found)):
+    if count not in (None, len(found)) or not all(map(_is_finite_number, found)):
         return None
     return [float(x) for x in found]  # type: ignore[arg-type]
 
@@ -109,7 +109,7 @@ def wrong_kind(asked: str, answer: object) -> Reply:
     return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
 
 
-def _is_number(x: object) -> bool:
+def _is_finite_number(x: object) -> bool:
     return is_real(x) and not isinstance(x, bool) and is_finite(x)
 
 
