@@ -26,7 +26,7 @@ from microgrid import (
     topological_order,
     where,
 )
-from microgrid.compiler.calls import steps
+from microgrid.compiler.calls import kernel_steps
 
 # The last digits of sin and tanh in a kernel are not Python's, and a loop makes more of them.
 CLOSE = {"rel": 1e-11, "abs": 1e-12}
@@ -271,7 +271,7 @@ def test_few_steps_share_a_kernel_where_a_step_is_long():
     short, long = (compile(lambda x, n=n: sum([sin(x * w) for _ in range(n)])) for n in (1, 500))
     for f, most in ((short, 100), (long, 1)):
         repeat(f, 0.5, 2)
-        (loop,) = steps._loops[f].values()
+        (loop,) = kernel_steps._loops[f].values()
         assert 1 <= loop.many.count <= most
 
 

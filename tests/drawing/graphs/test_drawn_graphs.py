@@ -28,7 +28,7 @@ from microgrid import (
 )
 from microgrid.compiler.program import Program
 from microgrid.drawing.colours import LINE, ColourScale
-from microgrid.drawing.graphs import graph as drawing_graph
+from microgrid.drawing.graphs import digraph
 from microgrid.drawing.graphs.modules import homes_of
 from microgrid.drawing.graphs.plan import LONG
 from microgrid.drawing.labels import number_text
@@ -53,8 +53,8 @@ graphs = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12).map(program)
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """Let a busy machine lay out what an idle one does at once."""
-    monkeypatch.setattr(drawing_graph, "PATIENCE", 600)
-    monkeypatch.setattr(drawing_graph, "MOST_SECONDS", 600)
+    monkeypatch.setattr(digraph, "PATIENCE", 600)
+    monkeypatch.setattr(digraph, "MOST_SECONDS", 600)
 
 
 class Drawn:
@@ -814,7 +814,7 @@ def slow_engine(folder, monkeypatch, slow):
         "print(source)"
     )
     pretend_engine(folder, "dot", script)
-    monkeypatch.setattr(drawing_graph, "PATIENCE", 1.5)
+    monkeypatch.setattr(digraph, "PATIENCE", 1.5)
 
 
 @posix
@@ -843,6 +843,6 @@ def test_a_layout_that_still_takes_long_is_of_fewer_values_and_says_so(no_engine
 @posix
 def test_a_small_graph_has_all_the_time_that_it_needs(no_engine, monkeypatch):
     slow_engine(no_engine, monkeypatch, "n0 ")
-    monkeypatch.setattr(drawing_graph, "MOST_SECONDS", 0.6)
+    monkeypatch.setattr(digraph, "MOST_SECONDS", 0.6)
     with pytest.raises(RuntimeError, match=r"dot could .* takes more than 0\.6 seconds; draw a"):
         draw(Value(1.0)).pipe()
