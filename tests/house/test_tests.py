@@ -1,6 +1,7 @@
 """What the tests keep to: rooms like the package's, laws instead of long strings, no clock."""
 
 import ast
+import importlib
 from functools import cache
 from pathlib import Path
 
@@ -51,6 +52,43 @@ def test_no_room_of_tests_holds_too_many_files():
     assert {name: size for name, size in sizes.items() if size > MOST} == {}
 
 
+@cache
+def syntax_of(file):
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imports_without_a_target(file):
+    """Return what a file imports at its top of the package and of the tests, but is not there.
+
+    What needs a package that is not installed is passed over.
+    """
+    lacking = []
+    for node in syntax_of(file).body:
+        if not isinstance(node, ast.ImportFrom) or node.level:
+            continue
+        if node.module.partition(".")[0] not in ("microgrid", "tests"):
+            continue
+        for name in [alias.name for alias in node.names]:
+            try:
+                if not hasattr(importlib.import_module(node.module), name):
+                    importlib.import_module(f"{node.module}.{name}")
+            except ImportError as error:
+                if not error.name or error.name.startswith(("microgrid", "tests")):
+                    lacking.append((file.name, node.module, name))
+    return lacking
+
+
+def test_what_the_tests_import_is_there():
+    """With doctests that need extras left out, pytest passes over a file that it cannot import."""
+    assert [lacking for file in FILES for lacking in imports_without_a_target(file)] == []
+
+
+def test_imports_of_what_is_not_there_are_found(tmp_path):
+    file = tmp_path / "test_example.py"
+    file.write_text("from microgrid.compiler import passes, none\nfrom microgrid.nowhere import x")
+    assert [name for *_, name in imports_without_a_target(file)] == ["none", "x"]
+
+
 # ---- what is asserted
 
 # Where what a reader sees is the very thing that is promised, and no law says it better.
@@ -67,7 +105,7 @@ CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time", "time"}
 @cache
 def functions_of(file):
     """Return the functions of a file that are tests."""
-    parts = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    parts = ast.walk(syntax_of(file))
     return [
         part for part in parts if isinstance(part, ast.FunctionDef) and part.name[:5] == "test_"
     ]
