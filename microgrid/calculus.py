@@ -329,7 +329,7 @@ def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
     return call.release([row])[0]
 
 
-class Transform(Wrapped, Generic[P]):
+class Transform(Wrapped[Output], Generic[P, Output]):
     """A function that computes derivatives of its `function`, as a transform returns it."""
 
     owns_arguments = False
@@ -377,7 +377,7 @@ class Transform(Wrapped, Generic[P]):
         return (value, map_values(lambda v: call.release([[v]])[0][0], aux)), derivative
 
 
-class Gradient(Transform[P]):
+class Gradient(Transform[P, float]):
     """What `grad` returns."""
 
     @overload
@@ -394,7 +394,7 @@ class Gradient(Transform[P]):
         return (derivative, value[1]) if self.has_aux else derivative
 
 
-class ValueAndGradient(Transform[P]):
+class ValueAndGradient(Transform[P, tuple[float, float]]):
     """What `value_and_grad` returns."""
 
     @overload
@@ -420,7 +420,7 @@ class ValueAndGradient(Transform[P]):
         return self._value_and_gradient("value_and_grad", args, kwargs)
 
 
-class Jacobian(Transform[P], Generic[P, Output]):
+class Jacobian(Transform[P, Output]):
     """What `jacobian` returns."""
 
     @overload
@@ -454,7 +454,7 @@ class Jacobian(Transform[P], Generic[P, Output]):
         return outputs.table(call.release(rows), call.structure)
 
 
-class Hessian(Transform[P]):
+class Hessian(Transform[P, float]):
     """What `hessian` returns."""
 
     @overload

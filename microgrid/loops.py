@@ -9,11 +9,11 @@ between two of these while they are differentiated. For a compiled step they hol
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import isqrt
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from .core.array_rules import is_array
 from .core.graph import order_beyond
@@ -31,18 +31,40 @@ NUMBERS = {float, int, Value}
 FEW = 1000  # steps at most that are traced without a look at their size
 
 Carry = TypeVar("Carry")
+Next = TypeVar("Next")  # the carry after a step: a Value, where a number was the first
+X = TypeVar("X")
 StepFunction = Callable[..., Tree]
 
 
-def scan(
-    f: Callable[[Carry, Any], tuple[Carry, Any]],
+@overload
+def scan(  # xs in a tuple or dict, or none
+    f: Callable[[Carry, Any], tuple[Next, object]],
     carry: Carry,
+    xs: tuple[object, ...] | Mapping[Any, object] | None = None,
+    length: int | None = None,
+    *,
+    reverse: bool = False,
+    checkpoint: bool = False,
+) -> tuple[Next, Any]: ...
+@overload
+def scan(
+    f: Callable[[Carry, X], tuple[Next, object]],
+    carry: Carry,
+    xs: Iterable[X],
+    length: int | None = None,
+    *,
+    reverse: bool = False,
+    checkpoint: bool = False,
+) -> tuple[Next, Any]: ...
+def scan(
+    f: Callable[..., object],
+    carry: object,
     xs: object = None,
     length: int | None = None,
     *,
     reverse: bool = False,
     checkpoint: bool = False,
-) -> tuple[Carry, Any]:
+) -> tuple[object, object]:
     """Take a step for each of the xs: `carry, y = f(carry, x)`; return the last carry and all ys.
 
     This is the loop that JAX calls `jax.lax.scan`, on numbers in any structure. The xs are a list,

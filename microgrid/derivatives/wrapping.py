@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType, ModuleType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 __all__ = ["Wrapped", "require_picklable"]
 
@@ -23,13 +23,16 @@ __all__ = ["Wrapped", "require_picklable"]
 BY_VALUE = ("cloudpickle", "joblib.externals.cloudpickle")
 
 
-class Wrapped:
+Output = TypeVar("Output", covariant=True)  # of a call with plain numbers
+
+
+class Wrapped(Generic[Output]):
     """A function made of another one, which is its `function`.
 
     A subclass says in `options` with which other arguments it is made again.
     """
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., object]) -> None:
         self.function: Any = f
         update_wrapper(self, f, updated=())  # f may be a model, whose attributes are its own
 
@@ -51,7 +54,7 @@ class Wrapped:
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         module, name = self.__module__, getattr(self, "__qualname__", "")
         is_decorated = _lookup(module, name) is self
         # another process has another __main__, in which the name may not be
@@ -63,7 +66,7 @@ class Wrapped:
         return type(self), (function, *self.options())
 
 
-def require_picklable(f: Callable[..., Any]) -> Callable[..., Any] | _Dumped:
+def require_picklable(f: Callable[..., object]) -> Callable[..., object] | _Dumped:
     """Return what pickle can take in the place of a function, and gives the function back.
 
     Raises:
@@ -95,7 +98,7 @@ class _Dumped:
     def __init__(self, dump: bytes) -> None:
         self.dump = dump
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+    def __reduce__(self) -> tuple[Callable[[bytes], object], tuple[bytes]]:
         from pickle import loads
 
         return loads, (self.dump,)
@@ -106,7 +109,7 @@ def _by_value() -> ModuleType | None:
     return next((sys.modules[name] for name in BY_VALUE if name in sys.modules), None)
 
 
-def _find_or_make(module: str, qualname: str, make: type[Wrapped], *args: Any) -> Wrapped:
+def _find_or_make(module: str, qualname: str, make: type[Wrapped[Any]], *args: Any) -> object:
     found = _lookup(module, qualname)
     return found if isinstance(found, make) else make(*args)
 

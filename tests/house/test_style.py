@@ -154,17 +154,17 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 6790,
+    "the top": 6815,
     "arrays/": 2400,
     "compiler/": 1910,
     "compiler/c/": 895,
-    "compiler/calls/": 1820,
+    "compiler/calls/": 1840,
     "compiler/ir/": 2040,
     "compiler/loops/": 2105,
     "compiler/native/": 860,
     "compiler/training/": 735,
     "core/": 2110,
-    "derivatives/": 1960,
+    "derivatives/": 1965,
     "drawing/": 900,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,

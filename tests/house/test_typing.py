@@ -159,7 +159,8 @@ ANY = {
     ],
     "the arguments' structure, or that of a function's result, with other numbers in it": [
         *("compiler.Compiled.__call__", "compiler.Program.__call__", "hvp", "jvp", "vjp"),
-        *("grad", "hessian", "jacobian", "scan", "value_and_grad", "minimum_of", "root"),
+        *("compile", "grad", "hessian", "jacobian", "scan", "value_and_grad", "minimum_of"),
+        "root",
     ],
     "the arguments of NumPy's own functions": [
         *[f"arrays.Array.{name}" for name in ("clip", "partition", "sort")],

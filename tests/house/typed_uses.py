@@ -45,6 +45,18 @@ def with_text(x: Value) -> tuple[Value, str]:
     return x * x, "squared"
 
 
+def both(x: Value) -> tuple[Value, Value]:
+    return x, x * x
+
+
+def with_list(x: Value) -> tuple[Value, list[Value]]:
+    return x, [x * x]
+
+
+def powers(x: Value) -> list[Value]:
+    return [x, x * x]
+
+
 def product(x: list[Value]) -> Value:
     return x[0] * x[1]
 
@@ -293,6 +305,10 @@ def use_loops() -> None:
     start: list[Number] = [1.0, 2.0]
     assert_type(mg.scan(step, start, [1.0, 2.0]), tuple[list[Number], Any])
     assert_type(mg.scan(lambda n, _: (n + 1, n), 0, length=3), tuple[int, Any])
+    assert_type(mg.scan(lambda total, x: (total + x, x), 0.0, [1.0, 2.0]), tuple[float, Any])
+    rate = Value(0.5)
+    assert_type(mg.scan(lambda v, x: (v + rate * x, v), 0.0, [1.0, 2.0]), tuple[Value, Any])
+    assert_type(mg.scan(lambda v, xs: (v + xs[0], v), 0.0, ([1.0], [2.0]))[1], Any)
     assert_type(mg.repeat(lambda x: x * x, Value(0.5), 3, checkpoint=True), Value)
     assert_type(mg.repeat(mg.sin, 0.5, 3), float)
 
@@ -449,12 +465,36 @@ def use_compiled_functions() -> None:
     assert_type(mg.compile(cube)(2.0), float)
     assert_type(mg.compile(cube, threads=None)(2.0), float)
     assert_type(mg.compile(scaled, reduce="mean", threads=2)(row, 3.0), float)
-    assert_type(mg.compile(mg.value_and_grad(scaled))(row, 3.0), tuple[Any, Any])
-    assert_type(mg.compile(mg.grad(scaled))(row, 3.0), Any)
     assert_type(mg.compile(product, shared=0)([2.0, 3.0]), Any)
+    assert_type(mg.compile(powers)(2.0), list[float])
+    assert_type(mg.compile(powers)(row), list[Row])
+    assert_type(mg.compile(both)(2.0), tuple[float, float])
+    assert_type(mg.compile(both)(row), tuple[Row, Row])
+    assert_type(mg.compile(with_list)(2.0), tuple[Any, Any])
     assert_type(compiled.prepare(2.0, 3.0, shift=1.0), mg.compiler.Program)
     assert_type(compiled.program, mg.compiler.Program)
     assert_type(compiled.source("c"), str)
+
+
+def use_compiled_derivatives() -> None:
+    row, x = numbers(), Value(2.0)
+    slope = mg.compile(mg.grad(scaled))
+    assert_type(slope, mg.compiler.Compiled[float, Row])
+    assert_type(slope(2.0, 3.0, shift=1.0), float)
+    assert_type(slope(row, 3.0), Row)
+    assert_type(slope(x, 3.0), Value)
+    assert_type(mg.compile(mg.grad(mg.grad(cube)))(2.0), float)
+    assert_type(mg.compile(mg.grad(product))([2.0, 3.0]), Any)
+    assert_type(mg.compile(mg.grad(scaled), reduce="sum")(row, 3.0), Any)
+    assert_type(mg.compile(mg.value_and_grad(scaled))(2.0, 3.0), tuple[float, float])
+    assert_type(mg.compile(mg.value_and_grad(scaled))(row, 3.0), tuple[Row, Row])
+    assert_type(mg.compile(mg.value_and_grad(scaled), reduce="sum")(row, 3.0), tuple[Any, Any])
+    assert_type(mg.compile(mg.value_and_grad(product))([2.0, 3.0]), tuple[Any, Any])
+    assert_type(mg.compile(mg.hessian(cube))(2.0), float)
+    assert_type(mg.compile(mg.hessian(cube))(row), Row)
+    assert_type(mg.compile(mg.jacobian(cube))(2.0), float)
+    assert_type(mg.compile(mg.jacobian(powers))(2.0), list[float])
+    assert_type(mg.compile(mg.jacobian(powers))(row), list[Row])
 
 
 def use_pictures() -> None:

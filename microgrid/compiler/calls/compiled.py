@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ...calculus import Scalar, Vector
 from ...core import graph
 from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
@@ -41,28 +42,28 @@ MOST_KERNELS = 64  # of one function: for arguments of so many structures
 MOST_ON_STACK = 256  # inputs and outputs of a direct call: threads may have little stack
 
 Function = Callable[..., object]
-Scalar = Value | float
 Output = TypeVar("Output", covariant=True)  # of the function
 ForColumns = TypeVar("ForColumns", covariant=True)  # what a number becomes for columns
 AnyColumn = TypeVar("AnyColumn", bound=NDArray[np.generic])
 Shared = int | str | Iterable[int | str]
+Total = Literal["sum", "mean"]
 
 
 @overload
 def compile(
-    f: Callable[..., Output],
-    *,
-    shared: Shared = (),
-    reduce: None = None,
-    threads: int | None = 1,
+    f: Wrapped[Output], *, shared: Shared = (), reduce: None = None, threads: int | None = 1
+) -> Compiled[Output, NDArray[np.float64]]: ...
+@overload
+def compile(  # by a shared array the derivatives, and their sum, are an array
+    f: Wrapped[Output], *, shared: Shared = (), reduce: Total, threads: int | None = 1
+) -> Compiled[Output, Any]: ...
+@overload
+def compile(
+    f: Callable[..., Output], *, shared: Shared = (), reduce: None = None, threads: int | None = 1
 ) -> Compiled[Output, NDArray[np.float64]]: ...
 @overload
 def compile(
-    f: Callable[..., Output],
-    *,
-    shared: Shared = (),
-    reduce: Literal["sum", "mean"],
-    threads: int | None = 1,
+    f: Callable[..., Output], *, shared: Shared = (), reduce: Total, threads: int | None = 1
 ) -> Compiled[Output, float]: ...
 def compile(
     f: Function,
@@ -129,7 +130,7 @@ def compile(
     return Compiled(f, shared, reduce, threads)
 
 
-class Compiled(Wrapped, Generic[Output, ForColumns]):
+class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
     """A compiled function, as `compile` returns it: call it as the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
@@ -176,8 +177,26 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
     ) -> ForColumns: ...
     @overload
     def __call__(
+        self: Compiled[tuple[Scalar, Scalar], object], *args: float, **kwargs: float
+    ) -> tuple[float, float]: ...
+    @overload
+    def __call__(
+        self: Compiled[tuple[Scalar, Scalar], ForColumns],
+        *args: NDArray[np.generic] | float,
+        **kwargs: NDArray[np.generic] | float,
+    ) -> tuple[ForColumns, ForColumns]: ...
+    @overload
+    def __call__(
         self: Compiled[tuple[object, object], object], *args: object, **kwargs: object
     ) -> tuple[Any, Any]: ...
+    @overload
+    def __call__(self: Compiled[Vector, object], *args: float, **kwargs: float) -> list[float]: ...
+    @overload
+    def __call__(
+        self: Compiled[Vector, ForColumns],
+        *args: NDArray[np.generic] | float,
+        **kwargs: NDArray[np.generic] | float,
+    ) -> list[ForColumns]: ...
     @overload
     def __call__(self, *args: object, **kwargs: object) -> Any: ...
     def __call__(self, *args: object, **kwargs: object) -> object:
@@ -451,7 +470,7 @@ class Compiled(Wrapped, Generic[Output, ForColumns]):
         """
         return self.shared, self.reduce, self.threads
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[object, ...]:
         if not self._entries:
             return super().__reduce__()
         try:
