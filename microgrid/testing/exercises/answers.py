@@ -1,4 +1,4 @@
-"""The exercises that have a check: those of lessons 1 to 3, and the bugs of lesson 9."""
+"""The exercises that have a check: those of lessons 1 to 3 and 5, and the bugs of lesson 9."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ...guards.checks import quote
 from .bugs import BUGS
+from .derivatives import DERIVATIVES
 from .first import FIRST
 from .networks import NETWORKS
 from .replies import Reply
@@ -33,5 +34,6 @@ EXERCISES: dict[str, Callable[[object], Reply]] = {
     **FIRST,
     **SECOND,
     **NETWORKS,
+    **DERIVATIVES,
     **{f"9.{bug.number}": bug.judge for bug in BUGS},
 }

@@ -12,7 +12,7 @@ from microgrid.testing import check
 from microgrid.testing.conformance import cases
 from microgrid.testing.exercises import BUGS, EXERCISES, Reply
 from microgrid.testing.exercises.bugs import SOURCE
-from tests.testing.exercises import networks
+from tests.testing.exercises import derivatives, networks
 
 a, b = Value(1.0), Value(2.0)
 can = Primitive(
@@ -57,6 +57,7 @@ RIGHT = {
     "2.7": [1],
     "2.8": [0.0],
     **networks.RIGHT,
+    **derivatives.RIGHT,
     **{f"9.{bug.number}": [bug.line] for bug in BUGS},
 }
 WRONG = {
@@ -88,6 +89,7 @@ WRONG = {
     "2.7": {0: "not multiplied by anything", 4: "multiplied by what a neuron gives"},
     "2.8": {1.0: "all logits rise by the same"},
     **networks.WRONG,
+    **derivatives.WRONG,
     **{f"9.{bug.number}": {bug.line + 1: "", 1: bug.hint} for bug in BUGS},
 }
 ANYTHING = [None, "no", "", 5j, object(), [], {}, (1, 2, 3), len, Value, True, math.nan, 10**400]
