@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from math import cos, isclose, sin
 
 from .replies import Reply, compare, near, not_yet, numbers_in, right, values_of, wrong_kind
 
@@ -64,15 +64,13 @@ def _spherical(answer: object) -> Reply:
     got = values_of(answer, points)
     if got is None:
         return wrong_kind("a function of r, θ and φ that returns a number", answer)
-    if near(got, [r * r * math.sin(theta) for r, theta, _ in points]):
+    if near(got, [r * r * sin(theta) for r, theta, _ in points]):
         return right("It is the size of a small box in space: dr times r dθ times r sin θ dφ.")
-    known = {
-        "Is the sign that of the columns in the order r, θ, φ?": lambda r, t, p: (
-            -r * r * math.sin(t)
-        ),
-        "θ is the angle from the pole, and φ goes around.": lambda r, t, p: r * r * math.sin(p),
-        "Is θ the angle from the pole, or from the equator?": lambda r, t, p: r * r * math.cos(t),
-        "One r is from θ. Is there none from φ?": lambda r, t, p: r * math.sin(t),
+    known: dict[str, Callable[[float, float, float], float]] = {
+        "Is the sign that of the columns in the order r, θ, φ?": lambda r, t, p: -r * r * sin(t),
+        "θ is the angle from the pole, and φ goes around.": lambda r, t, p: r * r * sin(p),
+        "Is θ the angle from the pole, or from the equator?": lambda r, t, p: r * r * cos(t),
+        "One r is from θ. Is there none from φ?": lambda r, t, p: r * sin(t),
         "How long is a circle around the axis near the pole?": lambda r, t, p: r * r,
     }
     for words, formula in known.items():
@@ -118,9 +116,9 @@ def _second_measurement(answer: object) -> Reply:
     if got is None:
         return wrong_kind(asked, answer)
     loss, *errors = got
-    if math.isclose(loss, 25.2552, rel_tol=0.01):
+    if isclose(loss, 25.2552, rel_tol=0.01):
         return not_yet("That is the loss of the model of section 7, without the depth.")
-    if not math.isclose(loss, 9.3457, rel_tol=0.01):
+    if not isclose(loss, 9.3457, rel_tol=0.01):
         return not_yet("The loss is another: a bias, two weights, 219 birds, and to the minimum.")
     if near(errors, (0.6871**2, 1.4904**2), 0.02):
         return not_yet("Those are variances: what is the standard error made of them?")
