@@ -1,4 +1,4 @@
-"""The exercises of lesson 3: trainings, and the networks that come of them."""
+"""The exercises of lessons 3 and 7: trainings, and the networks that come of them."""
 
 from __future__ import annotations
 
@@ -154,7 +154,133 @@ def _spread(shares: Sequence[float]) -> str:
     return f"The splits differ by {birds} of 103: each is a per cent, so a decimal of it is luck."
 
 
-#: What judges the answers to the exercises of lesson 3.
+# ---- lesson 7: digits
+
+
+def _shuffle(answer: object) -> Reply:
+    got = numbers_in(answer, 1)
+    if got is None:
+        return wrong_kind("one number, the held-out accuracy with shuffled pixels", answer)
+    if got[0] > 1:
+        return not_yet("Give it as a share of 1, and not in per cent.")
+    if got[0] < 0.3:
+        return not_yet(
+            "That is what a network says that has learned from other columns than it is asked "
+            "with. Are they in the same order in all rows, those that are held out as well?"
+        )
+    if not 0.955 <= got[0] <= 0.985:
+        return not_yet("Does a network of this kind know which pixels are neighbours?")
+    return right(
+        "As good as before: the network never knew which pixels are neighbours. To us the digits "
+        "are noise now, and so are the weights, drawn as images; put back in order, they are not."
+    )
+
+
+def _one_to_the_right(answer: object) -> Reply:
+    asked = "two numbers, the accuracy on moved digits, and that after training with copies"
+    got = numbers_in(answer, 2)
+    if got is None:
+        return wrong_kind(asked, answer)
+    before, after = got
+    if max(got) > 1:
+        return not_yet("Give them as shares of 1, and not in per cent.")
+    if before > 0.9:
+        return not_yet("The first is high. Was each line of eight moved, and by paper at its left?")
+    if not 0.38 <= before <= 0.49:
+        return not_yet("The first is another. Does a pixel leave at the right of its own line?")
+    if after < 0.93:
+        return not_yet("The second is low: are the copies beside the rows, with labels of both?")
+    return right(
+        "It had learned places, and not shapes: noughts, sixes and eights are lost by a single "
+        "pixel. It reads what it has seen, so show it what it shall read."
+    )
+
+
+def _neighbours(answer: object) -> Reply:
+    got = numbers_in(answer, 1)
+    if got is None:
+        return wrong_kind("one number, the share that the nearest training rows get right", answer)
+    if got[0] > 1:
+        return not_yet("Give it as a share of 1.")
+    if got[0] == 1:
+        return not_yet("Each row is its own nearest. Are the held-out rows among the others?")
+    if near(got, [0.92], 0.005):
+        return not_yet("That is the nearest of ten averages. Take the nearest of all the rows.")
+    if not 0.98 <= got[0] < 0.995:
+        return not_yet("It gets more or less than that: compare all 64 pixels, as section 2 did.")
+    return right(
+        "More than the network. But that is 2,410 numbers, and answers at once; the rows are "
+        "68,928, and each answer goes through them all."
+    )
+
+
+def _how_many(answer: object) -> Reply:
+    got = numbers_in(answer, 4)
+    if got is None:
+        return wrong_kind("four numbers, the accuracies with 4, 8, 16 and 64 neurons", answer)
+    if max(got) > 1:
+        return not_yet("Give them as shares of 1, and not in per cent.")
+    if got[0] > 0.85:
+        return not_yet("The first is high. Does the network have four neurons in its first layer?")
+    if not 0.9 <= got[1] <= 0.97 or min(got[2:]) < 0.955:
+        return not_yet("With eight it is nearly as good as with 32. Is it trained as in section 3?")
+    return right("From four to eight it pays most, and beyond sixteen hardly at all.")
+
+
+def _no_decay(answer: object) -> Reply:
+    asked = "two numbers, the mean size of the corner's 32 weights after training, and before it"
+    got = numbers_in(answer, 2)
+    if got is None:
+        return wrong_kind(asked, answer)
+    after, before = got
+    if min(got) < 0:
+        return not_yet("The mean of sizes is above 0: take `abs` of each weight first.")
+    if after < 0.8 * before:
+        return not_yet("The weights have faded: `train` of the lesson has a decay of its own.")
+    if after > 1.2 * before or not 0.1 < before < 0.2:
+        return not_yet("Of `neuron.w`, the corner is pixel 0. Is the second that of a fresh one?")
+    return right(
+        "Nearly what it was drawn as. The corner is the same in all rows, so it acts like a bias "
+        "and is hardly pulled at; nothing else moves it where there is no decay."
+    )
+
+
+def _doubts(answer: object) -> Reply:
+    got = numbers_in(answer, 2)
+    if got is None:
+        return wrong_kind("two numbers, the digits declined of known and of unknown hands", answer)
+    known, unknown = got
+    if any(x != round(x) for x in got):
+        return not_yet("Count digits, of 450 and of 510.")
+    if known > unknown:
+        return not_yet("Which hands should it doubt more often?")
+    if not 10 <= known <= 35:
+        return not_yet("The first: decline the least sure until 99 of 100 of the rest are right.")
+    if not 65 <= unknown <= 125:
+        return not_yet("The second: train with the first ten forms, and judge by the last four.")
+    return right("It is sure of unknown hands too often: its doubts are of hands that it knows.")
+
+
+def _clearest(answer: object) -> Reply:
+    got = numbers_in(answer, 64)
+    if got is None:
+        return wrong_kind("an image, a list of 64 pixels from 0, paper, to 16, ink", answer)
+    if min(got) < 0 or max(got) > 16:
+        return not_yet("Paper is 0 and ink is 16: hold each pixel between them in every step.")
+    if len(set(got)) == 1:
+        return not_yet("That is an image of one shade: has it followed the gradient?")
+    if any(got == list(row) for row in datasets.digits()[0]):
+        return not_yet("That is somebody's digit. Begin with an empty image.")
+    ends = sum(x in (0.0, 16.0) for x in got)
+    if ends < 48:
+        return not_yet("Go on: where the score still grows, most pixels have some way to go.")
+    return right(
+        f"{ends} of 64 pixels are at an end. Its score is above that of every digit that a hand "
+        "wrote: what the network likes best is not what it has seen."
+    )
+
+
+#: What judges the answers to the exercises of lessons 3 and 7.
 NETWORKS: dict[str, Callable[[object], Reply]] = {
     "3.1": _missing_line,
     "3.2": _straight,
@@ -163,4 +289,11 @@ NETWORKS: dict[str, Callable[[object], Reply]] = {
     "3.5": _schedule,
     "3.6": _own_loss,
     "3.7": _chance,
+    "7.1": _shuffle,
+    "7.2": _one_to_the_right,
+    "7.3": _neighbours,
+    "7.4": _how_many,
+    "7.5": _no_decay,
+    "7.6": _doubts,
+    "7.7": _clearest,
 }

@@ -1,6 +1,6 @@
-"""Right and wrong answers to the exercises of lesson 3."""
+"""Right and wrong answers to the exercises of lessons 3 and 7."""
 
-from microgrid import MLP, relu
+from microgrid import MLP, datasets, relu
 
 
 class Inside:
@@ -30,6 +30,13 @@ RIGHT = {
     "3.5": [120],
     "3.6": [lambda s, t: relu(1 - t * s) ** 2, lambda s, t: max(0, 1 - t * s) ** 2],
     "3.7": [tuple(hits / 103 for hits in (102, 103, 103, 101, 103))],
+    "7.1": [0.971],
+    "7.2": [(0.436, 0.967)],
+    "7.3": [0.987],
+    "7.4": [(0.273, 0.951, 0.971, 0.973)],
+    "7.5": [(0.1438, 0.142)],
+    "7.6": [(22, 93)],
+    "7.7": [(16.0, 0.0) * 30 + (3.0, 4.0, 5.0, 6.0)],
 }
 WRONG = {
     "3.1": {
@@ -73,5 +80,41 @@ WRONG = {
         (0.9, 0.9, 0.9, 0.9, 0.95): "a whole number of them",
         (102 / 103,) * 5: "reach the split",
         (102 / 103, 50 / 103, 1.0, 1.0, 1.0): "the rows of its own split",
+    },
+    "7.1": {0.1: "from other columns", 0.6: "which pixels are neighbours", 97.1: "as a share"},
+    "7.2": {
+        (0.97, 0.97): "Was each line of eight moved",
+        (0.3, 0.97): "leave at the right of its own line",
+        (0.436, 0.5): "the copies beside the rows",
+        (43.6, 96.7): "not in per cent",
+    },
+    "7.3": {
+        1.0: "its own nearest",
+        0.92: "the nearest of ten averages",
+        0.7: "all 64 pixels",
+        444: "as a share",
+    },
+    "7.4": {
+        (0.971, 0.971, 0.971, 0.973): "have four neurons",
+        (0.273, 0.5, 0.971, 0.973): "trained as in section 3",
+        (27.3, 95.1, 97.1, 97.3): "not in per cent",
+    },
+    "7.5": {
+        (0.0796, 0.142): "The weights have faded",
+        (0.32, 0.142): "the corner is pixel 0",
+        (-0.01, 0.02): "`abs` of each weight",
+    },
+    "7.6": {
+        (0.05, 0.2): "Count digits",
+        (93, 22): "doubt more often",
+        (5, 93): "The first",
+        (22, 40): "The second",
+    },
+    "7.7": {
+        (-1.0,) * 64: "hold each pixel",
+        (0.0,) * 64: "of one shade",
+        (2.0, 0.0) * 32: "Go on",
+        tuple(datasets.digits()[0][3]): "somebody's digit",
+        (0.0,) * 63: "64 pixels",
     },
 }
