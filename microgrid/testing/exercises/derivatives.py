@@ -25,7 +25,7 @@ def _four_orders(answer: object) -> Reply:
     )
 
 
-def _nested(answer: object) -> Reply:
+def _grad_in_grad(answer: object) -> Reply:
     return compare(
         answer,
         (1.0,),
@@ -133,7 +133,7 @@ def _second_measurement(answer: object) -> Reply:
 #: What judges the answers to the exercises of lesson 5.
 DERIVATIVES: dict[str, Callable[[object], Reply]] = {
     "5.1": _four_orders,
-    "5.2": _nested,
+    "5.2": _grad_in_grad,
     "5.3": _sine,
     "5.4": _spherical,
     "5.5": _monkey,
