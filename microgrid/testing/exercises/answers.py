@@ -1,4 +1,4 @@
-"""The exercises that have a check: those of lessons 1 to 3, 5 and 7, and the bugs of lesson 9."""
+"""The exercises that have a check: those of lessons 1 to 5 and 7, and the bugs of lesson 9."""
 
 from __future__ import annotations
 

@@ -1,13 +1,140 @@
-"""The exercises of lesson 5: derivatives of any order, and what they are good for."""
+"""The exercises of lessons 4 and 5: wrong derivatives, and derivatives of any order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import cos, isclose, sin
+from math import cos, exp, isclose, log1p, sin
 
+from ...engine import Value
+from ..conformance.cases import Engine
+from ..conformance.report import check
 from .replies import Reply, compare, near, not_yet, numbers_in, right, values_of, wrong_kind
 
 __all__ = ["DERIVATIVES"]
+
+
+# ---- lesson 4: gradients that are tested
+
+
+def _partial_at(answer: object, x: float) -> tuple[float, float] | None:
+    """Return a primitive's value and partial at a number, None if it has none."""
+    try:
+        value = answer(x)  # type: ignore[operator]
+        (partial,) = answer.partials(value, x)  # type: ignore[attr-defined]
+    except Exception:  # the answer may be any program
+        return None
+    numbers = numbers_in([value, partial], 2)
+    return (numbers[0], numbers[1]) if numbers else None
+
+
+def _a_little_wrong(answer: object) -> Reply:
+    shares = []
+    for x in (0.5, -0.25, 3.0, -2.0):
+        found = _partial_at(answer, x)
+        if found is None:
+            return wrong_kind("your changed primitive of one number", answer)
+        value, partial = found
+        if not near([value], [x * x / 2 if abs(x) <= 1 else abs(x) - 0.5]):
+            return not_yet(f"At {x} the value is another than huber's: change the derivative only.")
+        shares.append(abs(partial / min(max(x, -1.0), 1.0) - 1.0))
+    if max(shares) < 1e-9:
+        return not_yet("Its derivative is right as it is.")
+    if not near(shares, [1e-4] * 4, 2e-6):
+        return not_yet("At some point it is off by another share than one in ten thousand.")
+    return right(
+        "It is noticed: however little wrong, the remainder falls as h in the end, and not as h². "
+        "A comparison at one step and with a tolerance of a thousandth would let it pass."
+    )
+
+
+def _softplus(answer: object) -> Reply:
+    for x in (0.5, -3.0, 5.0):
+        found = _partial_at(answer, x)
+        if found is None:
+            return wrong_kind("your primitive of one number", answer)
+        value, partial = found
+        out = log1p(exp(x))
+        if not near([value], [out]):
+            return not_yet(f"At {x} the value is another: softplus is the logarithm of 1 + eˣ.")
+        if near([partial], [out / (1 + out)]):
+            return not_yet(
+                "The verdict on that derivative is *wrong*, at every point. It is eˣ / (1 + eˣ), "
+                "and `out` is not eˣ: what is eˣ, if `out` is given?"
+            )
+        if not near([partial], [1 / (1 + exp(-x))]):
+            return not_yet(f"The value is right, and the derivative at {x} is not.")
+    return right("It is the sigmoid of x, which can be had of `out` alone.")
+
+
+def _verdicts(answer: object) -> Reply:
+    words = list(answer) if isinstance(answer, list | tuple) else []
+    if len(words) != 2 or not all(isinstance(word, str) for word in words):
+        asked = "two verdicts in words, on the first derivative and on the second"
+        return wrong_kind(asked, answer)
+    first, second = (word.strip().lower() for word in words)
+    if "kink" in first:
+        return not_yet("The first: what are the slopes of x |x| to the left and right of 0?")
+    if first != "right":
+        return not_yet("The first: has x |x| a slope at 0, and is it what is claimed?")
+    if "kink" not in second:
+        return not_yet("The second: how does the slope, 2 |x|, go through 0? Read its own row.")
+    return right(
+        "The slope is 2 |x|. It has no jump, so the first is right; it has a kink, where its own "
+        "slope is -2 on one side and 2 on the other."
+    )
+
+
+def _more_laws(answer: object) -> Reply:
+    asked = "your class, with `data` and `backward`, that is made of a number"
+    if not isinstance(answer, type) or issubclass(answer, Value):
+        return wrong_kind(asked, answer)
+    try:
+        report = check(answer)
+    except Exception:  # the answer may be any program
+        return wrong_kind(asked, answer)
+    missing = _missing(answer)
+    if missing:
+        return not_yet(f"Without {missing}, it is asked for fewer laws than it could keep.")
+    if report.failures:
+        return not_yet(
+            f"This law is broken: *{next(iter(report.failures))}*. What is shown for it?"
+        )
+    return right(f"{len(report.holds)} laws are kept, those of constants and powers among them.")
+
+
+def _missing(engine: Engine) -> str:
+    """Return what a class does not offer, of a number on either side and of powers."""
+    uses: dict[str, Callable[[], object]] = {
+        "a plain number as the second operand": lambda: engine(2.0) + 1.0,
+        "a plain number as the first operand, in `__radd__`": lambda: 1.0 + engine(2.0),
+        "powers, in `__pow__`": lambda: engine(2.0) ** 2,
+    }
+    for use, program in uses.items():
+        try:
+            program()
+        except Exception:  # the answer may be any program
+            return use
+    return ""
+
+
+def _three_inputs(answer: object) -> Reply:
+    return compare(
+        answer,
+        (3.0,),
+        "one number, the inputs of the program that `find` ends with",
+        "It drops what the property does not ask for, and this one asks for three: two of them are "
+        "only added, while the bug needs one.",
+        [
+            (
+                lambda got: got[0] == 1,
+                "So many does the bug need. What does your property ask for?",
+            ),
+            (lambda got: True, "May it drop an input that the property asks for, or add another?"),
+        ],
+    )
+
+
+# ---- lesson 5: second derivatives
 
 
 def _four_orders(answer: object) -> Reply:
@@ -30,13 +157,16 @@ def _grad_in_grad(answer: object) -> Reply:
         answer,
         (1.0,),
         "one number",
-        "The inner slope is 1, whatever x is: each `grad` differentiates by its own variable.",
+        "The inner slope is 1, whatever x is: each `grad` has a variable of its own.",
         [
             (
                 lambda got: got[0] == 2,
-                "The inner `grad` differentiates by y alone. Is x + y steeper where x moves, too?",
+                "The inner slope is with respect to y alone. Is x + y steeper where x moves?",
             ),
-            (lambda got: True, "What is the slope of x + y by y, and what is left to be derived?"),
+            (
+                lambda got: True,
+                "What is the slope of x + y with respect to y, and what is left then?",
+            ),
         ],
     )
 
@@ -130,8 +260,13 @@ def _second_measurement(answer: object) -> Reply:
     )
 
 
-#: What judges the answers to the exercises of lesson 5.
+#: What judges the answers to the exercises of lessons 4 and 5.
 DERIVATIVES: dict[str, Callable[[object], Reply]] = {
+    "4.1": _a_little_wrong,
+    "4.2": _softplus,
+    "4.3": _verdicts,
+    "4.4": _more_laws,
+    "4.5": _three_inputs,
     "5.1": _four_orders,
     "5.2": _grad_in_grad,
     "5.3": _sine,

@@ -1,10 +1,79 @@
-"""Right and wrong answers to the exercises of lesson 5."""
+"""Right and wrong answers to the exercises of lessons 4 and 5."""
 
 import math
 
 import numpy as np
 
+from microgrid import Primitive, Value, clip, exp
+
+
+def huber(factor):
+    """Return Huber's function as a primitive, and its slope times a factor."""
+    return Primitive(
+        f"huber times {factor}",
+        lambda x: x * x / 2 if abs(x) <= 1 else abs(x) - 0.5,
+        lambda out, x: (factor * clip(x, -1, 1),),
+    )
+
+
+def softplus(name, partial):
+    return Primitive(name, lambda x: math.log1p(math.exp(x)), lambda out, x: (partial(out),))
+
+
+class Sums:
+    """An engine that adds, on the side where it is asked."""
+
+    def __init__(self, data, parents=(), slopes=()):
+        self.data, self.grad = data, 0.0
+        self.parents, self.slopes = parents, slopes
+
+    def node(self, data, parents, slopes):
+        return type(self)(data, parents, slopes)
+
+    def __add__(self, other):
+        if not isinstance(other, Sums):
+            other = type(self)(other)
+        return self.node(self.data + other.data, (self, other), (1.0, 1.0))
+
+    def backward(self):
+        order, seen, stack = [], set(), [(self, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+            elif node not in seen:
+                seen.add(node)
+                stack += [(node, True), *[(parent, False) for parent in node.parents]]
+        for node in order:
+            node.grad = 0.0 if node.parents else node.grad
+        self.grad += 1.0
+        for node in reversed(order):
+            for parent, slope in zip(node.parents, node.slopes, strict=True):
+                parent.grad += node.grad * slope
+
+
+class SumsOfNumbers(Sums):
+    __radd__ = Sums.__add__
+
+
+class Powers(SumsOfNumbers):
+    def __pow__(self, n):
+        slope = n * math.pow(self.data, n - 1) if n else 0.0
+        return self.node(math.pow(self.data, n), (self,), (slope,))
+
+
+class PowersNotAtZero(SumsOfNumbers):
+    def __pow__(self, n):
+        return self.node(math.pow(self.data, n), (self,), (n * math.pow(self.data, n - 1),))
+
+
+right_softplus = softplus("softplus, right", lambda out: 1 - exp(-out))
 RIGHT = {
+    "4.1": [huber(1.0001), huber(0.9999)],
+    "4.2": [right_softplus],
+    "4.3": [("right", "at a kink")],
+    "4.4": [Powers],
+    "4.5": [3],
     "5.1": [(2.0, 12.0, 24.0, 24.0, 5), np.array([2, 12, 24, 24, 5])],
     "5.2": [1.0],
     "5.3": [(3.25, 7.0)],
@@ -14,6 +83,30 @@ RIGHT = {
     "5.7": [(9.346, 0.687, 1.49)],
 }
 WRONG = {
+    "4.1": {
+        huber(1.0): "right as it is",
+        huber(1.01): "by another share",
+        right_softplus: "the value is another",
+        (lambda x: x * x / 2): "your changed primitive",
+    },
+    "4.2": {
+        softplus("softplus, wrong", lambda out: out / (1 + out)): "`out` is not eˣ",
+        softplus("softplus, flat", lambda out: 0.5 * out): "the derivative at 0.5 is not",
+        huber(0.5): "the logarithm of 1 + eˣ",
+    },
+    "4.3": {
+        ("at a kink", "at a kink"): "The first",
+        ("wrong", "at a kink"): "has x |x| a slope",
+        ("right", "right"): "The second",
+        "right": "two verdicts",
+    },
+    "4.4": {
+        Sums: "__radd__",
+        SumsOfNumbers: "__pow__",
+        PowersNotAtZero: "This law is broken",
+        Value: "your class",
+    },
+    "4.5": {1: "does the bug need", 2: "or add another"},
     "5.1": {
         (2.0, 6.0, 4.0, 1.0, 5): "what `taylor` gives",
         (4.0, 12.0, 24.0, 24.0, 5): "the slope of -2x",
