@@ -166,7 +166,7 @@ class Equation:
 
 
 class Minimum(Equation):
-    """The gradient of a function that is to be least."""
+    """The gradient of a function that is minimised, which must be 0."""
 
     name = "minimum_of"
 

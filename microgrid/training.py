@@ -275,7 +275,7 @@ class _NoBar:
 
 def _progress_bar(progress: bool, numbers: range, steps: int) -> AbstractContextManager[Bar]:
     """Return a progress bar in a terminal or a notebook; without tqdm, or into a pipe, none."""
-    shell = sys.modules.get("IPython")  # a notebook's output is no terminal, but is seen
+    shell = sys.modules.get("IPython")  # a notebook's output is not a terminal, but is seen
     seen = sys.stdout and (sys.stdout.isatty() or (shell and shell.get_ipython()))
     if not (progress and seen):
         return nullcontext(_NoBar())

@@ -34,7 +34,7 @@ LOOPS: dict[np.ufunc, np.ufunc] = {  # ufuncs over objects, with NumPy's broadca
 
 # What to write instead of a function that there is not for arrays of `Value`s.
 OWN_NAMES = {"expit": "sigmoid", "log_expit": "log_sigmoid", "gammaln": "lgamma", "psi": "digamma"}
-OF_NUMBERS = "take the numbers, as in [v.data for v in x]: its result is no smooth function of them"
+OF_NUMBERS = "take the numbers, as in [v.data for v in x]: its result has no derivatives"
 INSTEAD = {
     name: advice
     for names, advice in {

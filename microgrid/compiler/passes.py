@@ -78,8 +78,8 @@ def optimize_graph(
 def gate_factors(program: Program) -> Program:
     """Compute where(c, x * y, 0) as where(c, x, 0) * where(c, y, 0), if that makes fewer steps.
 
-    That is the same bit for bit, as 0 * 0 is 0. So of a row's gradient by a layer's weights, which
-    is gated where the loss chooses, each is one product again, which goes into a sum over the rows.
+    That is the same bit for bit, as 0 * 0 is 0. A row's gradient for a layer's weights, which is
+    gated where the loss chooses, thus consists of products again, which a sum over the rows takes.
 
     >>> from microgrid import Value, where
     >>> a, b, c, x, y = [Value(1.0, label=name) for name in "abcxy"]

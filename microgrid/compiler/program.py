@@ -292,7 +292,7 @@ def as_values(numbers: Iterable[Value | float]) -> list[Value]:
 class Draft:
     """A program that is being written. How `step` and `constant` do it, a subclass decides.
 
-    Of the nodes of a graph, `aliases` are the operations that are not written: each is its operand.
+    `aliases` are the nodes of a graph that are not written: each equals its operand.
     """
 
     aliases: Collection[Primitive | None] = frozenset()

@@ -40,7 +40,7 @@ class Team:
         return not self._seconds or rows * self._seconds >= 2 * WORTH
 
     def run(self, compute: Callable[[int, int], None], rows: int, chunk: int) -> None:
-        """Compute the rows from one on to another one: spans of whole chunks, in any order."""
+        """Compute the rows between two of them: spans of whole chunks, in any order."""
         times: list[float] = []  # that a row took
 
         def measure(begin: int, end: int) -> None:

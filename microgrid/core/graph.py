@@ -359,7 +359,7 @@ def require_fresh(order: list[AnyNode]) -> None:
 
 
 def require_plain_partials(order: Iterable[Node]) -> None:
-    """Raise an error that names the operation if one of a graph's partials is no plain number."""
+    """Raise an error that names the operation if a partial of a graph is not a plain number."""
     for node in order:
         if node.op and node.parents:
             partials = node.partials()

@@ -1,17 +1,17 @@
-"""Computations that keep no graph of their own: they are run again where a derivative is asked for.
+"""Computations that keep no graph of their own: they are run again when a derivative is asked for.
 
-A graph has a node for every operation, and of a long loop that is more than fits into memory. So a
-stretch of it is run and its graph is dropped; what stays are its results and what it started from.
+A graph has a node for every operation, which for a long loop is more than fits into memory. So a
+stretch of it is run and its graph is dropped; only its results and what it started from are kept.
 In the graph of the rest the stretch is one node, and each of its results is a node over it.
 
 The derivative of a stretch is not a number but a matrix, with a row for each result and a column
-for each operand. The chain rule multiplies and adds as it always does: a gradient times the partial
-of a result by its stretch is a row vector, these add up in the node of the stretch, and such a sum
-times the partial by an operand is an entry of its product with the matrix. That product is what the
-stretch is run again for, once for all of its entries; tangents are pushed forward likewise. If it
-must be a graph it is one more stretch that keeps none. So there are derivatives of any order, and
-none of them needs more memory than the graph of a stretch (Griewank & Walther 2008, *Evaluating
-Derivatives*, chapter 12).
+for each operand. The chain rule multiplies and adds as always: a gradient times the partial of a
+result with respect to its stretch is a row vector; these add up in the node of the stretch; and the
+sum times the partial with respect to an operand is an entry of its product with the matrix. To
+compute that product, all entries at once, the stretch is run again; tangents are pushed forward in
+the same way. If the product must be a graph, it is one more stretch that keeps none. So there are
+derivatives of any order, and none of them needs more memory than the graph of a stretch (Griewank &
+Walther 2008, *Evaluating Derivatives*, chapter 12).
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class expanding(Mode):
 def run_without_graph(run: Callable[[], Tree], instead: Mapping[Value, Value] = NOTHING) -> Tree:
     """Return what a function computes, in lists, tuples and dicts, without the graph behind it.
 
-    It is run again where a derivative is asked for, and must do the same then. What was there
-    before is what it is differentiated with respect to; `instead` says which other nodes stand for
-    some of that in the graph.
+    It is run again when a derivative is asked for, and must do the same then. It is differentiated
+    with respect to the nodes that existed before; `instead` says which other nodes stand for some
+    of these in the graph.
 
     >>> from microgrid import gradients
     >>> x = Value(2.0)
@@ -147,9 +147,9 @@ class Stretch:
         again: runs it again; returns its results with a graph over the operands.
         operands: the nodes that it is differentiated with respect to.
         numbers: what its results were.
-        pull: returns the derivatives by all operands of the results' sum, weighted by numbers; if
-            there is none, it is run again for that.
-        pull_as_graph: returns the same as nodes over the operands, weighted by nodes; likewise.
+        pull: returns the gradient of the results' sum, weighted by numbers, for all operands; if
+            None, the computation is run again for it.
+        pull_as_graph: returns the same as nodes over the operands, weighted by nodes.
 
     >>> x = Value(2.0)
     >>> y, z = Stretch(lambda: [x * x, x + 1.0], [x], [4.0, 3.0]).results()
@@ -244,7 +244,7 @@ class Combination(Operand):
     """A weighted sum of the results of a stretch, which is a row, or of its operands, a column.
 
     It is a single one of them with its weight, or has `parts`, which add up to it: many are added
-    one after the other, and looked at once. A column of a derivative that is to be a graph has the
+    one after the other, and looked at once. If the derivative is a graph, its columns have the
     `nodes` that stand for the operands.
     """
 

@@ -1,9 +1,9 @@
-"""What a condition asks of a number: where on the line of numbers it holds.
+"""Conditions as sets of real numbers, to decide if one implies another.
 
-Before anybody knows whether conditions hold, it can be known that one of them does: of x > 0 and
-x <= 0, and of `index != 0` and `index != 1`. So a condition on one number, compared with constants,
-is a set of numbers, and conditions of conditions on it are unions and intersections. A condition of
-another kind is itself a number that it asks to differ from 0.
+Without the numbers, it can still be certain that one of several conditions holds: x > 0 or x <= 0,
+`index != 0` or `index != 1`. So a condition that compares one number with constants is a set of
+numbers, and conditions made from such conditions are unions and intersections. A condition of any
+other kind is itself a number, which must differ from 0.
 
 >>> index = Value(2.0)
 >>> is_0, is_1, is_small = equal(index, 0.0), equal(index, 1.0), less(index, 3.0)
@@ -49,7 +49,7 @@ class Region(NamedTuple):
 
 
 def always_one_holds(conditions: Iterable[Value]) -> bool:
-    """Return whether it is sure that one of some conditions holds."""
+    """Return whether one of several conditions certainly holds."""
     changes: dict[Value, Counter[Bound]] = defaultdict(Counter)  # of how many hold
     for number, places in map(_region, conditions):
         for k, place in enumerate(sorted(places)):
@@ -63,13 +63,13 @@ def _is_covered(changes: Counter[Bound]) -> bool:
 
 
 def are_opposite(one: Value, other: Value) -> bool:
-    """Return whether it is sure that one condition holds where the other does not."""
+    """Return whether one condition certainly holds where the other does not."""
     left, right = _region(one), _region(other)
     return left.number is right.number and left.places ^ right.places == EVERYTHING
 
 
 def implies(one: Value, other: Value) -> bool:
-    """Return whether it is sure that one condition holds only where the other does."""
+    """Return whether one condition certainly holds only where the other does."""
     left, right = _region(one), _region(other)
     if left.number is not right.number:
         return False
@@ -77,7 +77,7 @@ def implies(one: Value, other: Value) -> bool:
 
 
 def same(one: Value, other: Value) -> bool:
-    """Return whether it is sure that two conditions hold at the same numbers."""
+    """Return whether two conditions certainly hold at the same numbers."""
     left, right = _region(one), _region(other)
     return left.number is right.number and left.places == right.places
 
@@ -88,7 +88,7 @@ _known: dict[int, tuple[ref[Value], Region | None]] = {}
 
 
 def _region(condition: Value, depth: int = DEEPEST) -> Region:
-    """Return what a condition asks, and of which number."""
+    """Return a condition's set of numbers, and the number that must be in it."""
     own = Region(condition, NOT_ZERO)
     if condition.op in (less, less_equal, equal):
         return _of_comparison(condition) or own

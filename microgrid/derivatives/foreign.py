@@ -50,7 +50,7 @@ def spelling_of(node: object, **given: str | None) -> Spelling:
     """Return how a node spells its attributes: as `given`, or the first of the usual names.
 
     Raises:
-        TypeError: a name that is given is no string, or no name at all.
+        TypeError: a given name is not a string, or not an identifier.
         AttributeError: the node has no attribute of a name that is given.
 
     >>> from types import SimpleNamespace
@@ -91,16 +91,16 @@ class Translation:
     """The graph of another engine's nodes as one of `Value`s, with their data, gradients and names.
 
     An operation that this library knows, by its name and by its result, is taken as that; any other
-    has the slopes that the node's own step back gives, or none that are known. What is no node of
-    another engine stays as it is.
+    has the slopes that the node's own step back gives, or none that are known. Anything but a node
+    of another engine stays as it is.
 
     >>> class Node:
     ...     def __init__(self, data, children=(), op=""):
     ...         self.data, self.grad, self.children, self._op = data, 0.0, children, op
     >>> x, w = Node(2.0), Node(3.0)
     >>> translate = Translation([Node(6.0, (x, w), "*")])
-    >>> translate(x), translate("what is no node")
-    (Value(data=2.0, grad=0.0), 'what is no node')
+    >>> translate(x), translate("not a node")
+    (Value(data=2.0, grad=0.0), 'not a node')
     """
 
     def __init__(self, roots: Iterable[object], **given: str | None) -> None:
@@ -203,7 +203,7 @@ def as_values(
 
 
 def _spelling_of_node(x: object, given: Mapping[str, str | None]) -> Spelling | None:
-    """Return how a node spells its attributes, None of what is no node."""
+    """Return how a node spells its attributes; None if it is not a node."""
     if isinstance(x, type) or any(name and not hasattr(x, name) for name in given.values()):
         return None
     spelling = spelling_of(x, **given)

@@ -79,11 +79,11 @@ def plottable(text: str, most: int = 24) -> str:
 
 
 def plottable_labels(name: str, labels: Iterable[object] | None, count: int) -> list[str]:
-    """Return so many labels as plottable text; all are empty if there are none.
+    """Return `count` labels as plottable text; all are empty if there are none.
 
     Raises:
         ValueError: there are more labels, or fewer.
-        TypeError: they are no list, or contain themselves.
+        TypeError: they are not a list, or contain themselves.
 
     >>> plottable_labels("outputs", ["a", 1], 2)
     ['a', '1']

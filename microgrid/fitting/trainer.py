@@ -70,7 +70,7 @@ class Trainer:
     """Takes the steps of a task, and counts them.
 
     It writes each epoch down in `history`, in one piece with its last step: a signal comes before
-    both, or after both. Where more is to be measured of an epoch, that is None.
+    both, or after both. What remains to be measured of an epoch is None.
     """
 
     def __init__(self, task: TrainingTask, history: History | None = None) -> None:
@@ -157,7 +157,7 @@ class Trainer:
         return Measurement(total.data / len(predictions), predictions, examples.targets)
 
     def write_down(self, epoch: Epoch) -> None:
-        """Write an epoch down in the history, unless more is to be measured of it."""
+        """Write an epoch down in the history, unless something remains to be measured."""
         if self.history is not None:
             self.history.records.append(epoch.record())
 

@@ -22,7 +22,7 @@ def collects_rarely(function: Callable[Passed, Result]) -> Callable[Passed, Resu
 
     A graph has none, and the collector would go through all of it time and again: that takes half
     of the time in which a large function is traced. It is not switched off: what other threads drop
-    is found, and who has switched it off, even meanwhile, is not contradicted. Its threshold is
+    is found, and if it has been switched off, even meanwhile, it stays off. Its threshold is
     that of the whole process, so one thread at a time has it, and no child is forked with it.
 
     >>> import gc

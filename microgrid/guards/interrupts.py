@@ -2,7 +2,7 @@
 
 Python runs a signal's handler between any two of its instructions, and Ctrl-C's raises there. What
 must not be cut in two is protected in one of two ways. A block of code has the handlers replaced by
-one that only notes what came, and hands it on at the end. A single step, such as setting the data
+one that only notes what came, and passes it on at the end. A single step, such as setting the data
 of all parameters, is made one call to a function written in C, inside of which Python has no chance
 to look for signals, or to change to another thread.
 """
@@ -34,8 +34,8 @@ class _Handled:
     """A block inside which `_hold` handles those signals for which Python has a handler.
 
     That is on the main thread alone. A signal that ends the process or is ignored still does or is.
-    A block that an exception of one signal leaves may still be the handler of others: it then hands
-    them on.
+    A block that an exception of one signal leaves may still be the handler of others: it then
+    passes them on.
     """
 
     __slots__ = ("_handlers", "_thread", "is_open")
@@ -144,7 +144,7 @@ class interrupted_once(_Handled):
     the first one.
 
     Another signal, as one that limits the time, may raise as the block begins to be left, and so
-    keep it open. Who catches what that raises closes it, and gives SIGINT back.
+    keep it open. Whoever catches the exception closes it, and gives SIGINT back.
 
     >>> import signal
     >>> done = []
@@ -216,7 +216,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def comes_from_handler(error: BaseException) -> bool:
-    """Return whether a signal's handler raised an error, which then is no fault of the code around.
+    """Return whether a signal's handler raised an error, for which the code around is not to blame.
 
     >>> import signal
     >>> before = signal.signal(signal.SIGTERM, lambda *_: print(1 / 0))

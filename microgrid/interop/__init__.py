@@ -1,1 +1,1 @@
-"""What touches one package of other people's each: in its words, by its rules."""
+"""Adapters to other libraries, one file per library."""

@@ -29,13 +29,13 @@ def matrices_of(model: MLP) -> Matrices:
 
 
 def set_matrices(model: MLP, matrices: Mapping[str, object]) -> None:
-    """Set the weights of a model, layer by layer in the mapping's order, or none if one differs.
+    """Set the weights of a model, layer by layer in the mapping's order; none if one does not fit.
 
-    Any names will do that end in `weight` and `bias`, and any library's arrays.
+    Names must end in `weight` or `bias`; arrays may be of any library.
 
     Raises:
         ValueError: there are other names, more or fewer layers, or matrices of another shape.
-        TypeError: the model is no `MLP`, or the matrices no mapping to arrays.
+        TypeError: the model is not an `MLP`, or the matrices are not a mapping to arrays.
     """
     own = matrices_of(model)
     if not isinstance(matrices, Mapping):

@@ -1,4 +1,4 @@
-"""Weights in files of safetensors: as the matrices that other libraries read and write there."""
+"""Weights in safetensors files, as the matrices that other libraries read and write."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def save_weights(model: MLP, path: str | os.PathLike[str]) -> str:
 def load_weights(model: MLP, path: str | os.PathLike[str]) -> None:
     """Set an `MLP`'s weights to those in a file, layer by layer, or none if one does not fit.
 
-    A file does not keep the order of its arrays: they are taken in that of the numbers in their
-    names.
+    A file does not keep the order of its arrays: they are taken in the order of the numbers in
+    their names.
 
     Raises:
-        ValueError: the file has other names than weights and biases, more or fewer layers than the
+        ValueError: the file has names other than weights and biases, more or fewer layers than the
             model, or one of another shape.
         OSError: there is no such file.
 

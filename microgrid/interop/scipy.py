@@ -1,4 +1,4 @@
-"""Compiled functions as those of C that SciPy calls without Python."""
+"""Compiled functions as C functions that SciPy calls without Python."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["low_level_callable"]
 def low_level_callable(f: Compiled[object, object]) -> LowLevelCallable:
     """Return a compiled function for `scipy.integrate.quad`, `nquad` and the like.
 
-    A function of one number is `double f(double)` there, one of several `double f(int, double *)`:
-    `quad` passes its `args` after the first.
+    For SciPy a function of one number is `double f(double)`, one of several numbers
+    `double f(int, double *)`: `quad` passes its `args` after the first.
 
     Raises:
-        TypeError: the function takes something else than single numbers, or does not return one.
+        TypeError: the function takes anything but single numbers, or does not return one.
 
     >>> from math import pi
     >>> from scipy.integrate import quad

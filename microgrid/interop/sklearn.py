@@ -1,7 +1,7 @@
 """Networks as scikit-learn's estimators: in pipelines, grid searches and cross-validation.
 
-They are `MLP` and `fit` behind scikit-learn's methods, which refuse what scikit-learn refuses. The
-columns should be of one size, as `sklearn.preprocessing.StandardScaler` makes them.
+They are `MLP` and `fit` behind scikit-learn's methods, with scikit-learn's own input checks. Scale
+the columns first, for example with `sklearn.preprocessing.StandardScaler`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Numbers = NDArray[np.generic]
 class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A network that `fit` trains, on rows and targets that scikit-learn has checked.
 
-    After `fit`, `model_` is the network and `history_` what was measured of its training.
+    After `fit`, `model_` is the network and `history_` the `History` of its training.
     """
 
     _loss: ClassVar[Callable[..., Value]]
@@ -85,16 +85,16 @@ class MLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     """A classifier: an `MLP` with a logit for each class, trained on their cross-entropy.
 
     Args:
-        hidden_layer_sizes: how many neurons each layer has, but for the last one.
-        activation: of the hidden layers, as in `MLP`.
+        hidden_layer_sizes: how many neurons each layer has, except the last one.
+        activation: that of the hidden layers, as in `MLP`.
         optimizer: a class of `optim`, or a function of the parameters and `lr` that makes one.
         lr: the learning rate.
         epochs, batch_size: as in `fit`.
         random_state: an integer for the same weights and order of rows every time, or as
             scikit-learn has it.
 
-    After `fit`, `model_` is the network, `history_` what was measured of its training, and
-    `classes_` are the labels, sorted.
+    After `fit`, `model_` is the network, `history_` the `History` of its training, and `classes_`
+    are the labels, sorted.
 
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -118,7 +118,7 @@ class MLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         return self._train(rows, numbers, outputs=max(2, len(self.classes_)))
 
     def predict(self, X: ArrayLike) -> Numbers:
-        """Return the label of the class that each row most probably is of."""
+        """Return the label of each row's most probable class."""
         answers = self._logits(X)
         labels: Numbers = self.classes_[answers.argmax(axis=1)]
         return labels
@@ -134,7 +134,7 @@ class MLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         return probabilities
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the logits of the classes; of two classes, by how much the second's is larger."""
+        """Return the logits of the classes; for two, the second logit minus the first."""
         answers = self._logits(X)
         return answers[:, 1] - answers[:, 0] if len(self.classes_) == 2 else answers
 
@@ -142,8 +142,8 @@ class MLPClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 class MLPRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """A regressor: an `MLP` with one output, which `fit` trains on the squared error.
 
-    The arguments, `model_` and `history_` are those of `MLPClassifier`. The targets, too, should be
-    of size about 1: `sklearn.compose.TransformedTargetRegressor` makes them so.
+    The arguments, `model_` and `history_` are those of `MLPClassifier`. Scale the targets too, to a
+    size of about 1, for example with `sklearn.compose.TransformedTargetRegressor`.
 
     >>> X = [[x / 10] for x in range(-20, 20)]
     >>> network = MLPRegressor([16], activation="tanh", lr=0.03, random_state=0)

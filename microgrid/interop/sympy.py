@@ -35,11 +35,11 @@ NAMES: dict[str, object] = {
     "max": lambda *xs: functional.max(xs),
     "min": lambda *xs: functional.min(xs),
 }
-MODULES["microgrid"] = (NAMES, {}, {}, ())  # which SymPy looks modules up in, by name
+MODULES["microgrid"] = (NAMES, {}, {}, ())  # where SymPy looks up modules by name
 
 
 class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
-    """Writes choices as `where`, which a compiled function needs in the place of `if`."""
+    """Writes choices as `where`, which a compiled function needs instead of `if`."""
 
     def _print_Piecewise(self, expr: Any) -> str:
         text = "nan"
@@ -76,10 +76,10 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
 def lambdify(
     arguments: sympy.Symbol | Sequence[sympy.Symbol], expression: sympy.Expr
 ) -> Callable[..., Any]:
-    """Return an expression of SymPy as a function of numbers, `Value`s and traced numbers.
+    """Return a SymPy expression as a function of numbers, `Value`s and traced numbers.
 
-    It is for `grad`, `compile` and the like. Choices become `where`, which computes all that it
-    chooses from: `sympy.lambdify(…, modules="microgrid")` writes `if`, and cannot be compiled then.
+    It is for `grad`, `compile` and the like. Choices become `where`, which computes all branches;
+    `sympy.lambdify(…, modules="microgrid")` writes `if`, which cannot be compiled.
 
     Raises when called:
         NameError: the expression has a function that the library does not have.

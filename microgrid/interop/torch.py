@@ -32,9 +32,9 @@ def load_state_dict(model: MLP, state: Mapping[str, torch.Tensor]) -> None:
     The layers may have any names. Nothing is set if one does not fit.
 
     Raises:
-        ValueError: there are other names than weights and biases, more or fewer layers than the
+        ValueError: there are names other than weights and biases, more or fewer layers than the
             model has, or one of another shape.
-        TypeError: the model is no `MLP`, or the state no mapping to tensors.
+        TypeError: the model is not an `MLP`, or the state is not a mapping to tensors.
 
     >>> from torch import nn
     >>> stack = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))

@@ -102,7 +102,7 @@ def compile(
 
     Raises:
         ImportError: NumPy or llvmlite is not installed.
-        TypeError: f is not a function, `shared` names no arguments, or `threads` is no integer.
+        TypeError: f is not a function, `shared` names no arguments, or `threads` is not an integer.
         ValueError: `reduce` is something else, or `threads` is less than 1.
 
     Raises when called:

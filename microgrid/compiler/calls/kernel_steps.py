@@ -326,7 +326,7 @@ class LoopPart:
             )
 
     def pull(self, cotangents: list[float]) -> list[float]:
-        """Return the derivatives by the carry, the xs and what is captured, of a weighted sum."""
+        """Return a weighted sum's derivatives: for the carry, the xs and what is captured."""
         size, state = self.loop.body.size, self.start
         under_way = []
         for steps, xs, place in self.pieces():
@@ -371,7 +371,7 @@ class StepKernels:
 
     `forward` takes the numbers in a carry and in xs, and those of what is captured; it returns the
     numbers in a carry and in ys. `backward` takes, beside these, cotangents of what `forward`
-    returns; it returns the derivatives by the carry and the xs.
+    returns; it returns the derivatives with respect to the carry and the xs.
     """
 
     def __init__(self, body: Body, count: int) -> None:
@@ -395,7 +395,7 @@ class StepKernels:
         return self._kernels()[0]
 
     def totals(self, rows: list[list[float]], captured: list[float]) -> NDArray[np.float64]:
-        """Return the derivatives by what is captured, added up over arguments of `backward`."""
+        """Return the derivatives for what is captured, added up over arguments of `backward`."""
         columns = np.array(rows).T.copy()
         return np.asarray(self._kernels()[1](captured, [*columns], (len(rows),)))
 

@@ -20,7 +20,7 @@ class Parameters:
     `names` are those of the positional ones. `is_open` says that it takes others as well.
 
     Raises:
-        TypeError: what is to be shared are not positions or names of arguments.
+        TypeError: `shared` holds something else than positions or names of arguments.
     """
 
     def __init__(self, f: Callable[..., object], shared: object = ()) -> None:

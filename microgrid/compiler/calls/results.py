@@ -66,7 +66,7 @@ class ArrayTemplate:
             return sums
         entries = [outputs[k] for k in self.outputs]
         shape = np.shape(entries[0])
-        if not shape:  # single numbers, which are no arrays to stack
+        if not shape:  # single numbers, which cannot be stacked
             parts = np.array(entries)
         elif _has_doubles(entries[0]):
             parts = empty((*shape, len(entries)))

@@ -39,12 +39,12 @@ class Part:
     turns: Turns | None = None
 
     def keep(self, is_needed: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
-        """Return the slots to keep in memory, of all turns where one but the last is needed.
+        """Return the slots to keep in memory: of all turns if one before the last is needed.
 
         Args:
-            is_needed: for each position, whether it is.
+            is_needed: whether each position is needed.
 
-        Of a step that all turns leave, and of one that a single turn does, or that is in no turn.
+        First those that all turns keep, then those that one turn keeps, or that are in no turn.
         """
         needed = is_needed[self.positions.start : self.positions.stop]
         slots = np.array(self.slots, np.int64)
@@ -70,7 +70,7 @@ class Partition:
             the scratch.
         scratch_size: the number of places in the scratch.
 
-    Of a step that repeats, all turns have places, or the last alone, or none.
+    For a step that repeats, all turns have places, or only the last, or none.
     """
 
     program: Program

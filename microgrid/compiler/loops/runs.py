@@ -132,7 +132,7 @@ def join_cycles(items: Sequence[Item]) -> list[Item]:
 
 
 def find_cycle(items: Sequence[Item], begin: int) -> tuple[int, int]:
-    """Return how often how many items are there in a row, from one on, evenly far apart."""
+    """Return how often a cycle of items repeats from one item on, evenly spaced, and its length."""
     found = [(_count_repeats(items, begin, each), each) for each in range(2, MOST_ITEMS + 1)]
     enough = [(times, each) for times, each in found if times >= LEAST_TIMES]
     return max(enough, key=lambda pair: pair[0] * pair[1], default=(1, 1))

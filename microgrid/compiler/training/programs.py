@@ -79,9 +79,9 @@ def fill(template: Any, numbers: Sequence[float]) -> object:
 class Derivation:
     """What follows from the program of a row's loss: one that computes its gradients as well.
 
-    `program` computes the loss, its derivative by each parameter, and the prediction. `is_trusted`
+    `program` computes the loss, its gradient for the parameters, and the prediction. `is_trusted`
     says that the loss was traced twice, and came out the same: then it does not draw numbers or
-    count its calls, and whatever is traced to be the same later does not, either.
+    count its calls, nor does anything that is traced to be the same later.
     """
 
     def __init__(self, forward: Program, parameters: int) -> None:

@@ -1,7 +1,7 @@
-"""The steps of `fit`, natively: each a few calls of kernels, in arrays that are made once.
+"""The steps of `fit`, natively: each a few calls of kernels, on arrays that are allocated once.
 
-Each of a training's programs becomes a kernel: of the loss of a row and its gradients, of the
-clipping, and of the optimizer's rule, which runs over the parameters as over rows.
+Each program of a training becomes a kernel: the loss of a row and its gradients, the clipping, and
+the optimizer's rule, which runs over the parameters as over rows.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class NativeTrainer(Trainer):
                 self.steps += taken
                 self._finish(stretch)
             if taken < end - done:
-                optimizer.zero_grad()  # the kernel has left what may be no numbers
+                optimizer.zero_grad()  # the kernel may have left nan or inf
         if taken:
             self.most_steps = max(1, min(int(SECONDS * taken / max(elapsed, 1e-9)), 2**20))
             bar.update(taken)

@@ -119,7 +119,7 @@ def _mills(a: Algebra, x: Expression, n: int) -> Expression:
 
 
 def _wave(a: Algebra, z: Expression, n: int) -> Expression:
-    """Return NumPy's sinc, of z / pi, and its derivatives by z."""
+    """Return NumPy's sinc, of z / pi, and its derivatives with respect to z."""
     return a.call("sinc_by", a.of(n), z) if n else a.call("sinc", _over(a, z, a.symbol("pi")))
 
 

@@ -60,7 +60,7 @@ def _nameable(
 ) -> list[tuple[Expression, set[Expression]]]:
     """Return what may have a name within x, longest first, each with what gets shorter by it.
 
-    Of a product it is a factor: what a weight is multiplied by is what a reader knows, a neuron.
+    In a product it is a factor: what a weight is multiplied by is what a reader knows, a neuron.
     """
     found = []
     for parent in ends(x.parents, most):

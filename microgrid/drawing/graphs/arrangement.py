@@ -25,13 +25,13 @@ LEAST_WIDTH = 100  # "grad" and a number such as -0.1234
 
 
 def arrange(order: Sequence[Value], names: Sequence[str]) -> dict[str, object]:
-    """Return the places of all boxes and the ways of all edges, in points from the top left.
+    """Return the places of all boxes and the paths of all edges, in points from the top left.
 
-    Of each value there is its box, `[x of the middle, y of the middle, width, height]`, and where
-    it was computed the box of its operation, `oval`, the curves of its operands to that, and the
-    last curve from there to the value. A curve is a start, then three points for each Bezier
-    segment. What is too far away for a line to the operation stands beside it `again`, in boxes by
-    the place of the value.
+    Each value has its box, `[x of the middle, y of the middle, width, height]`, and if it was
+    computed, the box of its operation, `oval`, the curves from its operands to that, and the last
+    curve from there to the value. A curve is a start, then three points for each Bezier segment.
+    Operands too far away for a line to the operation stand beside it `again`, in boxes by the place
+    of the value.
 
     Raises:
         RuntimeError: there is no layout engine, or it failed.

@@ -50,7 +50,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a graph in which some values are inside of boxes.
 
-    Of those inside only the roots and what is used outside are drawn: the results of the box.
+    Inside, only the roots and the values used outside are drawn: the results of the box.
 
     >>> x = Value(1.0)
     >>> y = x * x

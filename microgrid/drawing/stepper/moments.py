@@ -93,7 +93,7 @@ class Moments:
         """Return, one after another, what the texts show.
 
         For each value its data, then for each its gradient; for each edge the partial derivative,
-        then for each its share, then for each the sum of shares so far. None is no gradient.
+        then for each its share, then for each the sum of shares so far. None means no gradient.
 
         Raises:
             RuntimeError: a leaf has changed since it was used.

@@ -56,7 +56,7 @@ def plot_network(
 
     A line is as wide as the weight is large, dashed where it is negative, in the colour of its
     gradient; a neuron's ring shows its bias in the same way. After `fit`, the gradients are those
-    of the last step. `inputs` and `outputs` are labels, one for each. Of a layer of more than
+    of the last step. `inputs` and `outputs` are labels, one for each. In a layer of more than
     `most` neurons only the first and the last are drawn, and its heading says how many.
 
     Raises:

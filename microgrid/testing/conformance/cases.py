@@ -122,7 +122,7 @@ class Case:
         Wrong(shown='x.grad', wanted='1', got='2.0', has_end=True)
         """
         may_raise = any("error" in wanted.split(" or ") for _, wanted in self.claims)
-        # A warning is no silence: it is as good as an error where nothing else is.
+        # A warning is not silence: it is as good as an error where nothing else is.
         warn: Warn = "error" if self.claims[0][1] == "error" else "ignore"
         try:
             got = run(engine, self.program, *[shown for shown, _ in self.claims], warn=warn)

@@ -33,7 +33,7 @@ Search = Callable[[Primitive, list[float], list[int]], str]
 
 
 def blame(graph: Sweep, *below: Sweep) -> str:
-    """Return which primitives make derivatives of a graph's outputs by its inputs wrong, if any do.
+    """Return which primitives make derivatives of a graph's outputs wrong, if any do.
 
     Such a one has a partial, at one of its nodes, that is not the derivative of its forward there.
     If the outputs are themselves derivatives, of graphs `below`, it may be a primitive of those:
@@ -74,7 +74,7 @@ def find_doubts(graph: Sweep) -> dict[Value, str]:
 
 
 def reach(node: Value, output: Scalar, x: Value) -> float:
-    """Return how far a node that is too noisy to tell may put the derivative of output by x off.
+    """Return how much error a node too noisy to judge may add to the derivative of output for x.
 
     Its slope is at most what changes it wholly within the last digit of an operand.
     """
@@ -118,8 +118,8 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
     """Return whether a primitive whose domain is declared has a kink near its operands.
 
     At a kink itself it has none, unless there are others all around. Differences over larger steps
-    say nothing of the slope here: of the stairs of x // 1e-9 they see the slope of the flight, and
-    where steps are finer than the digits of x, as those of x // 1e-145, every number is at a kink.
+    say nothing about the slope here: for the stairs of x // 1e-9 they see the slope of the flight,
+    and if steps are finer than the digits of x, as in x // 1e-145, every number is at a kink.
     """
     try:
         domain = domain_of(op)
@@ -150,7 +150,7 @@ def _moving_operands(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict
 
 
 def _is_held(op: Primitive, i: int) -> bool:
-    """Return whether a primitive declares that its partial for operand i is no derivative."""
+    """Return whether a primitive declares that its partial for operand i is not a derivative."""
     try:
         return domain_of(op).interval(i).held
     except ValueError:

@@ -154,10 +154,10 @@ def _compare(
 def _judge(
     subject: Subject, order: int, unsettled: set[str]
 ) -> Callable[[tuple[int, ...], float], Finding]:
-    """Return the function that says what differences do about derivatives by given inputs.
+    """Return a function that tells what differences say about derivatives for given inputs.
 
-    Of the order 2 and more, differences of f itself may call wrong what those of its gradient call
-    right, except where an input is `unsettled`: where a derivative of lower order is not right.
+    From order 2, differences of f itself may call wrong what those of its gradient call right,
+    unless an input is `unsettled`: if a derivative of lower order is not right.
     """
     by_graphs = subject.judge(order)
     by_function = subject.judge_mixed() if order > 1 else None

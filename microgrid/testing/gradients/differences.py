@@ -237,7 +237,7 @@ def _may_be_stairs(side: Side) -> bool:
 
 
 def _reconcile(by_all: Finding, by_large: Finding) -> Finding:
-    """Return the verdict by all steps, unless those that change most of f's digits contradict it.
+    """Return the verdict of all steps, unless those that change most of f's digits contradict it.
 
     Smaller ones may see a slope that f has in a small place, or digits that f has lost: 1 - cos(x),
     or a result of 32 bits, does not change with small steps at all.

@@ -220,7 +220,7 @@ class Side:
     def _infinite(self) -> Slope | None:
         """Return an infinite slope if the quotients grow to the end, as at a jump.
 
-        What changes f in its last digits alone is no jump, but noise.
+        A change of f in its last digits alone is not a jump, but noise.
         """
         greatest = max((abs(slope.quotient) for slope in self.slopes), default=0.0)
         tail = [slope for slope in self.slopes if slope.noise < greatest / 10][-LONG:]

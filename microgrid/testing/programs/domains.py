@@ -260,7 +260,7 @@ SINH_LIMIT = EXP_LIMIT + math.log(2)
 
 
 def _fits(x: float, exponent: float) -> bool:
-    """Return whether x**exponent is no overflow, for a real power of x."""
+    """Return whether x**exponent does not overflow, for a real power of x."""
     return x == 0 or exponent * math.log(abs(x)) < EXP_LIMIT
 
 

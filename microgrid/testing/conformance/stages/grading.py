@@ -1,4 +1,4 @@
-"""The verdict on a class at a stage: what holds, what is to be written next, and what is wrong."""
+"""The verdict on a class at a stage: what holds, what to write next, and what is wrong."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def check_stage(
 
 
 class _Grader:
-    """Holds a class against tasks, each by itself, and remembers how often it had no end."""
+    """Checks a class against tasks, each by itself, and counts how often it did not end."""
 
     def __init__(self, engine: Engine, given: dict[str, str | None]) -> None:
         self.hangs = 0
@@ -220,7 +220,7 @@ class _Grader:
         return None
 
     def verdict(self, stage: Stage) -> Verdict:
-        """Hold the class against the tasks of a stage."""
+        """Check the class against the tasks of a stage."""
         if self.broken:
             failures = {self.broken.law.name: self.broken} if stage.number == 1 else {}
             missing = {task.law.name: task.write for task in stage.tasks if task.write}

@@ -46,8 +46,8 @@ y.backward()"""
 class Task:
     """A claim about an engine, what it needs, and what to write where that is not there.
 
-    `law` has the hint for its explanation. `write` is empty where the task is no part of the
-    stage, and asked only of who offers it.
+    `law` has the hint as its explanation. `write` is empty if the task is not required at the
+    stage, but asked only of engines that offer it.
 
     >>> STAGES[3].tasks[0].law.name
     'backward goes all the way back'
