@@ -109,7 +109,7 @@ CALLS = {
     "Module.with_parameters": lambda of: Neuron(5).with_parameters(of(Z)).state_dict(),
     **{name: lambda of, name=name: getattr(mg, name)(of(Z)) for name in REDUCTIONS},
     "dot": lambda of: mg.dot(of(Z), of(Y)),
-    "interp": lambda of: mg.interp(1.0, of([0.0, 0.5, 2.0]), of([1.0, 3.0, -1.0])),
+    "interp": lambda of: mg.interp(0.5, of([0.0, 1.0, 2.0]), of([1.0, 3.0, -1.0])),
 }
 OF_ROWS = [name for name in CALLS if name == "fit" or name.startswith(("datasets", "drawing"))]
 OF_ANYTHING = ("datasets.split", "datasets.batches", "datasets.encode")
