@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 Function = Callable[..., object]
-Scalar = Value | float
 Vector = list[Value] | list[float] | list[Value | float]
 P = ParamSpec("P")  # the parameters after the first, which takes numbers and `Value`s alike
 Inputs = TypeVar("Inputs")  # numbers in any structure, which their derivatives have too
@@ -52,9 +51,9 @@ Output = TypeVar("Output", covariant=True)
 
 
 @overload
-def gradients(output: Scalar, inputs: Module) -> dict[str, Value]: ...
+def gradients(output: Number, inputs: Module) -> dict[str, Value]: ...
 @overload
-def gradients(output: Scalar, inputs: Inputs) -> Inputs: ...
+def gradients(output: Number, inputs: Inputs) -> Inputs: ...
 def gradients(output: object, inputs: object) -> object:
     """Return an output's derivatives with respect to inputs, as `Value`s to differentiate again.
 
@@ -92,7 +91,7 @@ def grad(  # type: ignore[overload-overlap]  # 0 is an int too
 ) -> Gradient[P]: ...
 @overload
 def grad(
-    f: Callable[P, tuple[Scalar, object]],
+    f: Callable[P, tuple[Number, object]],
     argnums: int | Sequence[int] = 0,
     *,
     has_aux: Literal[True],
@@ -130,7 +129,7 @@ def value_and_grad(  # type: ignore[overload-overlap]  # 0 is an int too
 ) -> ValueAndGradient[P]: ...
 @overload
 def value_and_grad(
-    f: Callable[P, tuple[Scalar, object]],
+    f: Callable[P, tuple[Number, object]],
     argnums: int | Sequence[int] = 0,
     *,
     has_aux: Literal[True],
@@ -217,11 +216,11 @@ def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> o
 
 @overload
 def jvp(
-    f: Callable[..., Scalar], primals: Sequence[float], tangents: Sequence[float]
+    f: Callable[..., Number], primals: Sequence[float], tangents: Sequence[float]
 ) -> tuple[float, float]: ...
 @overload
 def jvp(
-    f: Callable[..., Scalar], primals: Sequence[Value], tangents: Sequence[Scalar]
+    f: Callable[..., Number], primals: Sequence[Value], tangents: Sequence[Number]
 ) -> tuple[Value, Value]: ...
 @overload
 def jvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> tuple[Any, Any]: ...
@@ -246,12 +245,12 @@ def jvp(
 
 @overload
 def vjp(
-    f: Callable[..., Scalar], *primals: float
+    f: Callable[..., Number], *primals: float
 ) -> tuple[float, Callable[[float], tuple[float, ...]]]: ...
 @overload
 def vjp(
-    f: Callable[..., Scalar], *primals: Value
-) -> tuple[Value, Callable[[Scalar], tuple[Value, ...]]]: ...
+    f: Callable[..., Number], *primals: Value
+) -> tuple[Value, Callable[[Number], tuple[Value, ...]]]: ...
 @overload
 def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
 def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[Tree, ...]]]:
@@ -302,7 +301,7 @@ class _PullBack:
 def taylor(f: Function, x: float, order: int) -> list[float]: ...
 @overload
 def taylor(f: Function, x: Value, order: int) -> list[Value]: ...
-def taylor(f: Function, x: Scalar, order: int) -> Sequence[Scalar]:
+def taylor(f: Function, x: Number, order: int) -> Sequence[Number]:
     """Return the Taylor coefficients of a function of one number at x, up to the given order.
 
     Entry n is the n-th derivative at x divided by n!. The cost grows as the square of the order for
@@ -425,11 +424,11 @@ class Jacobian(Transform[P, Output]):
 
     @overload
     def __call__(
-        self: Jacobian[P, Scalar], x: float, /, *args: P.args, **kwargs: P.kwargs
+        self: Jacobian[P, Number], x: float, /, *args: P.args, **kwargs: P.kwargs
     ) -> float: ...
     @overload
     def __call__(
-        self: Jacobian[P, Scalar], x: list[float], /, *args: P.args, **kwargs: P.kwargs
+        self: Jacobian[P, Number], x: list[float], /, *args: P.args, **kwargs: P.kwargs
     ) -> list[float]: ...
     @overload
     def __call__(

@@ -362,10 +362,10 @@ class StandardScaler:
     """Brings every column to mean 0 and standard deviation 1, as measured on the training rows.
 
     After `fit`, `mean` and `scale` hold the mean and the population standard deviation (over n, not
-    n - 1) of each column. A constant column has scale 1, so it becomes 0. Rows are lists, arrays,
-    data frames or other iterables. Every method raises `ValueError` unless they are finite and of
-    one length, that of the rows fitted, `TypeError` if something in them is not a number, and
-    `OverflowError` if a result is too large for a float.
+    n - 1) of each column; before, they are empty. A constant column has scale 1, so it becomes 0.
+    Rows are lists, arrays, data frames or other iterables. Every method raises `ValueError` unless
+    they are finite and of one length, that of the rows fitted, `TypeError` if something in them is
+    not a number, and `OverflowError` if a result is too large for a float.
 
     >>> scaler = StandardScaler().fit([[1, 5], [3, 5]])
     >>> scaler.mean, scaler.scale, scaler.transform([[4, 5]])
@@ -374,8 +374,9 @@ class StandardScaler:
     ([[4.0, 5.0]], [[-1.0], [1.0]])
     """
 
-    mean: list[float]
-    scale: list[float]
+    def __init__(self) -> None:
+        self.mean: list[float] = []
+        self.scale: list[float] = []
 
     def fit(self, X: Matrix) -> Self:
         """Measure the columns of `X`, the training rows and no others; return the scaler itself."""
@@ -415,7 +416,7 @@ class StandardScaler:
         self, X: Matrix, of_one: Callable[[float, float, float], float]
     ) -> list[list[float]]:
         """Return the rows with every x made `of_one(x, mean, scale)`."""
-        if not hasattr(self, "mean"):
+        if not self.mean:
             raise RuntimeError("`StandardScaler` must be fitted before use; call `fit` first")
         rows = rows_of_numbers("X", X)
         if len(rows[0]) != len(self.mean):

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar, overload
 from .core.primitive import Operand, data_of, is_traced, where
 from .core.sequences import as_list, require_all_numbers, single
 from .engine import Value
-from .functional import Number, dot_, prod_
+from .functional import Number, Scalar, dot_, prod_
 from .guards.checks import quote
 
 __all__ = ["det", "inv", "solve"]
@@ -27,7 +27,6 @@ NEED = "{} needs a matrix, a list of rows"
 MOST_BY_MINORS = 6  # rows of a determinant without a division, which is also right where it is 0
 
 Matrix = list[list[Number]]
-Scalar = TypeVar("Scalar", float, Value)
 T = TypeVar("T")
 Rows = Iterable[Iterable[T]]
 

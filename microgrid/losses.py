@@ -26,7 +26,7 @@ from .core.sequences import (
     single,
 )
 from .engine import Value
-from .functional import Scalar, clip, floor, logsumexp, mean, relu, softplus, where
+from .functional import Number, Scalar, clip, floor, logsumexp, mean, relu, softplus, where
 from .guards.checks import quote, require_numbers
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "squared_error",
 ]
 
-Number = float | Value
 Numbers = Number | Iterable[Number]
 OfTwo = Callable[[Numeric, Numeric], Number]
 

@@ -16,7 +16,7 @@ from .core.graph import changing, set_data, set_gradients, was_passed
 from .core.reals import number
 from .core.sequences import as_list, is_number, is_ordered, is_sequence
 from .engine import Value, zero_grad
-from .functional import Scalar, clip, maximum, minimum, norm, relu, sqrt, where
+from .functional import Number, Scalar, clip, maximum, minimum, norm, relu, sqrt, where
 from .guards.checks import (
     LONGEST,
     quote,
@@ -40,7 +40,6 @@ __all__ = [
     "clip_value",
 ]
 
-Number = float | Value  # one that is known, or one that a kernel will have
 State = tuple[Number, ...]
 Options = Mapping[str, Callable[..., None]]
 

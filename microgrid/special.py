@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, overload
 
 from .core.array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, is_array
 from .core.primitive import (
@@ -31,7 +31,7 @@ from .core.primitive import (
 )
 from .core.sequences import as_lists, require_all_numbers, single
 from .engine import Value
-from .functional import ERF, SQRT2, Number, dot_, erfc, exp, log1p, logsumexp_
+from .functional import ERF, SQRT2, Number, Scalar, dot_, erfc, exp, log1p, logsumexp_
 from .guards.checks import quote, require_integers
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "sinc", "xlogy",
 ]  # fmt: skip
 
-Scalar = TypeVar("Scalar", float, Value)
 
 SQRT_TAU = math.sqrt(math.tau)
 

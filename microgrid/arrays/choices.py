@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import primitive
 from ..core.primitive import data_of
+from ..functional import Number
 from ..special import sinc
 from .elements import (
     Array,
@@ -29,7 +30,6 @@ from .elements import (
 )
 from .protocol import apply_ufunc, implements
 from .rules import (
-    Number,
     all_of,
     both,
     clip,

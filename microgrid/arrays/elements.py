@@ -13,8 +13,9 @@ from ..core.array_rules import Numeric
 from ..core.operators import NUMBERS, Arithmetic
 from ..core.primitive import Operand, data_of
 from ..engine import Value
+from ..functional import Number
 from ..guards.checks import is_of_dates, quote
-from .rules import Number, is_traced
+from .rules import is_traced
 
 __all__ = [
     "Array", "Axis", "Floats", "Like", "Objects", "any_traced", "array", "as_arrays", "as_numpy",

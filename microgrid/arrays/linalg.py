@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from ..core.primitive import data_of
-from ..functional import hypot, log, max_, min_, prod_, sign, sqrt, sum_
+from ..functional import Number, hypot, log, max_, min_, prod_, sign, sqrt, sum_
 from ..guards.checks import quote
 from ..linalg import (
     SingularMatrix,
@@ -22,7 +22,7 @@ from ..linalg import (
 )
 from .elements import Array, Axis, Like, Objects, axes_of, lanes, objects, settle
 from .protocol import implements
-from .rules import Number, is_traced, magnitude
+from .rules import is_traced, magnitude
 
 __all__: list[str] = []
 

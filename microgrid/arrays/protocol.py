@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from .. import functional, special
 from ..core.operators import NUMBERS
 from ..core.primitive import Operand
+from ..functional import Number
 from ..guards.checks import quote
 from .elements import Array, Axis, Objects, as_arrays, floats_of, lanes, objects, settle
-from .rules import LANES, RULES, Number, is_traced
+from .rules import LANES, RULES, is_traced
 
 __all__ = [
     "UFUNCS", "apply_function", "apply_named", "apply_ufunc", "as_is", "implements", "of_parts",

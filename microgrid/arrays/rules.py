@@ -15,13 +15,13 @@ from .. import functional
 from ..core import primitive
 from ..core.primitive import Operand, data_of, is_traced, where
 from ..engine import Value
+from ..functional import Number
 from ..guards.checks import quote
 from ..linalg import magnitude
 
 __all__ = [
     "LANES",
     "RULES",
-    "Number",
     "all_of",
     "any_of",
     "both",
@@ -34,8 +34,6 @@ __all__ = [
     "pick",
     "rint",
 ]
-
-Number = Value | float
 
 LN2 = math.log(2.0)
 TRUTHS = frozenset(["<", "<=", "=="])  # the names of primitives that give 1 or 0

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Operand, data_of, where
-from ..functional import max_, min_, stop_gradient, sum_
+from ..functional import Number, max_, min_, stop_gradient, sum_
 from ..guards.checks import quote
 from .elements import Array, Axis, Floats, Like, Objects, floats_of, lanes, objects, settle, store
 from .protocol import implements
-from .rules import Number, all_of, any_of, is_nan, is_traced, pick
+from .rules import all_of, any_of, is_nan, is_traced, pick
 
 __all__: list[str] = []
 

@@ -364,9 +364,7 @@ def require_plain_partials(order: Iterable[Node]) -> None:
         if node.op and node.parents:
             partials = node.partials()
             node.op.require_partials(partials, len(partials))
-            if any(
-                isinstance(partial, Operand) and hasattr(partial, "_real") for partial in partials
-            ):
+            if any(isinstance(partial, Node) for partial in partials):
                 raise TypeError(
                     f"the partials of {node.op.name} must be numbers where its operands are, "
                     f"got {quote(partials)}"

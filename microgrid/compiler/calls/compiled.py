@@ -12,11 +12,12 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculus import Scalar, Vector
+from ...calculus import Vector
 from ...core import graph
 from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
+from ...functional import Number
 from ...functional import sum as sum_
 from ...guards.checks import quote, require_integers
 from ...guards.garbage import collects_rarely
@@ -161,27 +162,27 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
 
     @overload
     def __call__(
-        self: Compiled[Scalar, object], *args: object, out: AnyColumn, **kwargs: object
+        self: Compiled[Number, object], *args: object, out: AnyColumn, **kwargs: object
     ) -> AnyColumn: ...
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # a float is a `Scalar` too
-        self: Compiled[Scalar, object], *args: float, **kwargs: float
+    def __call__(  # type: ignore[overload-overlap]  # a float is a `Number` too
+        self: Compiled[Number, object], *args: float, **kwargs: float
     ) -> float: ...
     @overload
-    def __call__(self: Compiled[Scalar, object], *args: Scalar, **kwargs: Scalar) -> Value: ...
+    def __call__(self: Compiled[Number, object], *args: Number, **kwargs: Number) -> Value: ...
     @overload
     def __call__(
-        self: Compiled[Scalar, ForColumns],
+        self: Compiled[Number, ForColumns],
         *args: NDArray[np.generic] | float,
         **kwargs: NDArray[np.generic] | float,
     ) -> ForColumns: ...
     @overload
     def __call__(
-        self: Compiled[tuple[Scalar, Scalar], object], *args: float, **kwargs: float
+        self: Compiled[tuple[Number, Number], object], *args: float, **kwargs: float
     ) -> tuple[float, float]: ...
     @overload
     def __call__(
-        self: Compiled[tuple[Scalar, Scalar], ForColumns],
+        self: Compiled[tuple[Number, Number], ForColumns],
         *args: NDArray[np.generic] | float,
         **kwargs: NDArray[np.generic] | float,
     ) -> tuple[ForColumns, ForColumns]: ...

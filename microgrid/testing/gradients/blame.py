@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import product
 
-from ...calculus import Scalar, gradients
+from ...calculus import gradients
 from ...core.primitive import Primitive, operands_text, where
 from ...engine import Value
-from ...functional import stop_gradient
+from ...functional import Number, stop_gradient
 from ..programs.domains import domain_of
 from .differences import KINK, NOISY, WRONG, Finding, examine
 from .rounding import first_order_rounding, rounding_scale, sample_rounding
@@ -73,7 +73,7 @@ def find_doubts(graph: Sweep) -> dict[Value, str]:
     return doubts
 
 
-def reach(node: Value, output: Scalar, x: Value) -> float:
+def reach(node: Value, output: Number, x: Value) -> float:
     """Return how much error a node too noisy to judge may add to the derivative of output for x.
 
     Its slope is at most what changes it wholly within the last digit of an operand.
@@ -137,7 +137,7 @@ def has_kink_within(op: Primitive, operands: Sequence[float], distance: float | 
     )
 
 
-def _moving_operands(inputs: Sequence[Value], outputs: Sequence[Scalar]) -> dict[Value, list[int]]:
+def _moving_operands(inputs: Sequence[Value], outputs: Sequence[Number]) -> dict[Value, list[int]]:
     """Return the nodes that depend on inputs, each with its operands that do and are not held."""
     depend = set(inputs)
     nodes: dict[Value, list[int]] = {}
@@ -194,7 +194,7 @@ def _wrong_partial(op: Primitive, operands: list[float], moving: list[int]) -> s
     return ""
 
 
-def _is_rounding(finding: Finding, own: Scalar | None, graph: Scalar | None) -> bool:
+def _is_rounding(finding: Finding, own: Number | None, graph: Number | None) -> bool:
     """Return whether a primitive's own derivative is off by no more than rounding explains."""
     return finding.error(number(own)) < sample_rounding(graph).bound
 
@@ -218,7 +218,7 @@ def _wrong_derivative_of_a_partial(op: Primitive, operands: list[float], moving:
     partials = op.partials(op(*leaves), *leaves)
     for i, j in product(moving, moving):
         partial = partials[i]
-        own: Scalar = gradients(partial, leaves[j]) if isinstance(partial, Value) else 0
+        own: Number = gradients(partial, leaves[j]) if isinstance(partial, Value) else 0
         by_floats = _partial_on_floats(op, i)
         finding = _examine_operand(by_floats, operands, j, own, first_order_rounding(partial))
         if has_kink_within(op, operands, finding.step):
@@ -238,7 +238,7 @@ def _partial_on_floats(op: Primitive, i: int) -> Callable[..., float]:
 
 
 def _examine_partial(
-    op: Primitive, operands: list[float], i: int, partial: Scalar | None
+    op: Primitive, operands: list[float], i: int, partial: Number | None
 ) -> Finding:
     """Return what differences of a primitive say about its own partial for operand i."""
     error = EPSILON * rounding_scale(op, operands, op.forward(*operands))
@@ -246,7 +246,7 @@ def _examine_partial(
 
 
 def _examine_operand(
-    f: Callable[..., float], operands: list[float], i: int, own: Scalar | None, error: float
+    f: Callable[..., float], operands: list[float], i: int, own: Number | None, error: float
 ) -> Finding:
     """Return what differences say about a primitive's own derivative of f for operand i.
 
@@ -263,7 +263,7 @@ def _numbers(values: Sequence[Value]) -> list[float]:
     return [float(value.data) for value in values]
 
 
-def _text_of(partial: Scalar | None) -> str:
+def _text_of(partial: Number | None) -> str:
     return "None" if partial is None else f"{number(partial):.8g}"
 
 

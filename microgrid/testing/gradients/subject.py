@@ -13,12 +13,13 @@ from itertools import product
 from numbers import Real
 from typing import TypeGuard
 
-from ...calculus import Scalar, gradients, jvp, vjp
+from ...calculus import gradients, jvp, vjp
 from ...core.failures import failure_of
 from ...core.graph import no_grad, set_gradients
 from ...derivatives.checkpoints import expanding
 from ...derivatives.trees import flatten
 from ...engine import Value
+from ...functional import Number
 from ...guards.checks import quote
 from ...guards.interrupts import uninterrupted
 from ...nn import Module
@@ -53,15 +54,15 @@ class Subject:
         self.inputs = _names(f, point)
 
     def outputs(
-        self, inputs: Sequence[Scalar], order: int, arguments: Sequence[object] = ()
-    ) -> list[Scalar]:
+        self, inputs: Sequence[Number], order: int, arguments: Sequence[object] = ()
+    ) -> list[Number]:
         """Return what an order differentiates: f, its gradient, its Hessian's rows, and so on."""
         with expanding():  # who is to blame, only the whole graph can say
             output = self.f(*(arguments or self.structure.argument(inputs)))
         if not _is_scalar(output):
             got = f"a list of {len(output)}" if isinstance(output, list) else repr(output)
             raise TypeError(f"check_gradients needs a function with one scalar output, got {got}")
-        outputs: list[Scalar] = [output]
+        outputs: list[Number] = [output]
         for _ in range(order - 1):
             outputs = [d for output in outputs for d in gradients(output, list(inputs))]
         return outputs
@@ -195,7 +196,7 @@ class Subject:
                 )
 
 
-def _is_scalar(x: object) -> TypeGuard[Scalar]:
+def _is_scalar(x: object) -> TypeGuard[Number]:
     return isinstance(x, (Value, Real))
 
 
@@ -253,7 +254,7 @@ Way = Callable[[Subject, int], Claims]
 WAYS: dict[str, list[Way]] = {"reverse": [_by_backward, _by_vjp], "forward": [_by_jvp]}
 
 
-def backward(output: Scalar, inputs: Sequence[Value]) -> list[float]:
+def backward(output: Number, inputs: Sequence[Value]) -> list[float]:
     """Return what `backward()` leaves in the inputs; it changes no `grad`."""
     order = nodes_of(output)
     if not isinstance(output, Value) or all(node.parents or node.is_constant for node in order):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...calculus import Scalar
 from ...core.graph import dependents, topological_order
 from ...core.primitive import Primitive, operands_text
 from ...engine import Value
+from ...functional import Number
 from ...guards.checks import quote
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     *("partials_as_graphs", "reverse_sweep"),
 ]
 
-Sweep = tuple[list[Value], list[Scalar]]  # inputs, and what was computed from them
+Sweep = tuple[list[Value], list[Number]]  # inputs, and what was computed from them
 
 
 def number(x: object) -> float:
@@ -60,7 +60,7 @@ def operation_text(node: Value, word: str = "of") -> str:
     return f"{operation_of(node).name!r} {word} {operands_text(node.parents)}"
 
 
-def reverse_sweep(output: Scalar, x: Value) -> Scalar:
+def reverse_sweep(output: Number, x: Value) -> Number:
     """Return the derivative of output with respect to x as a graph of the reverse sweep.
 
     >>> x = Value(3.0)
@@ -71,7 +71,7 @@ def reverse_sweep(output: Scalar, x: Value) -> Scalar:
         return 0
     order = topological_order(output)
     depend = dependents(order, [x])
-    adjoints: dict[Value, Scalar] = {output: 1}
+    adjoints: dict[Value, Number] = {output: 1}
     for node in reversed(order):
         if node in adjoints and node in depend and node is not x:
             for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
@@ -80,7 +80,7 @@ def reverse_sweep(output: Scalar, x: Value) -> Scalar:
     return adjoints.get(x, 0)
 
 
-def forward_sweep(output: Scalar, x: Value) -> Scalar:
+def forward_sweep(output: Number, x: Value) -> Number:
     """Return the derivative of output with respect to x as a graph of the forward sweep.
 
     >>> x = Value(3.0)
@@ -89,7 +89,7 @@ def forward_sweep(output: Scalar, x: Value) -> Scalar:
     """
     if not isinstance(output, Value):
         return 0
-    tangents: dict[Value, Scalar] = {x: 1}
+    tangents: dict[Value, Number] = {x: 1}
     for node in topological_order(output):
         if node is not x and not tangents.keys().isdisjoint(node.parents):
             for parent, partial in zip(node.parents, partials_as_graphs(node), strict=True):
@@ -98,17 +98,17 @@ def forward_sweep(output: Scalar, x: Value) -> Scalar:
     return tangents.get(output, 0)
 
 
-def _add(sums: dict[Value, Scalar], node: Value, factor: Scalar, partial: Scalar) -> None:
+def _add(sums: dict[Value, Number], node: Value, factor: Number, partial: Number) -> None:
     plain_one = not isinstance(factor, Value) and factor == 1
     share = partial if plain_one else factor * partial
     sums[node] = sums[node] + share if node in sums else share
 
 
-def partials_as_graphs(node: Value) -> tuple[Scalar | None, ...]:
+def partials_as_graphs(node: Value) -> tuple[Number | None, ...]:
     """Return the partials of a node as graphs: of one node each, where a rule takes floats only."""
     op = operation_of(node)
     try:
-        partials: tuple[Scalar | None, ...] = op.partials(node, *node.parents)
+        partials: tuple[Number | None, ...] = op.partials(node, *node.parents)
     except TypeError:
         return tuple(
             [
