@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.util import find_spec
@@ -11,8 +11,9 @@ from typing import Any
 
 from .datasets import order_of_rows
 from .fitting.examples import examples, validation_examples
+from .fitting.journal import Journal
 from .fitting.task import Clip, Loss, Model, TrainingTask, require_parts
-from .fitting.trainer import Bar, Trainer
+from .fitting.trainer import Bar, Epoch, Trainer
 from .fitting.trial import try_out
 from .guards.checks import (
     is_bool,
@@ -25,7 +26,7 @@ from .guards.interrupts import interrupted_once, uninterrupted
 from .guards.locks import loading
 from .guards.seeding import Seed, generator
 from .history import History, Record
-from .metrics import Metric, measure, metrics_by_name
+from .metrics import Metric, metrics_by_name
 from .optim import Optimizer
 from .schedules import Schedule
 
@@ -127,17 +128,18 @@ def fit(
             size = rows if batch_size is None else batch_size
             task = TrainingTask(model, loss, optimizer, data, size, held_out, schedule, clip)
             try_out(task, named_metrics)
-            # whatever else is measured of an epoch, `_train` writes down with the rest
-            notes = None if named_metrics or held_out else history
+            journal = Journal(history, named_metrics, held_out)
             if compile or (compile is None and epochs * rows >= WORTH_COMPILING):
                 predicts, insists = bool(metrics), bool(compile)
-                trainer = _native_trainer(task, notes, epochs, predicts, bool(callbacks), insists)
+                trainer = _native_trainer(
+                    task, journal.end_steps, epochs, predicts, bool(callbacks), insists
+                )
             else:
-                trainer = Trainer(task, notes)
+                trainer = Trainer(task, journal.end_steps)
             numbers = range(len(history) + 1, len(history) + epochs + 1)
             orders = ((number, order_of_rows(rows, shuffle, random)) for number in numbers)
             open_bar = partial(_progress_bar, progress, numbers, epochs * task.batches)
-            train = partial(_train, trainer, orders, open_bar, named_metrics, callbacks, history)
+            train = partial(_train, trainer, orders, open_bar, journal, callbacks, history)
             history.ended, has_begun = NOT_BEGUN, True
             _run(train, callbacks, history, numbers, interrupts)
             return history
@@ -148,7 +150,7 @@ def fit(
         return kept
     except BaseException:
         if interrupts is not None:  # which a signal's handler may have kept from its own end
-            interrupts.is_open = False
+            interrupts.is_open = False  # no call, before which Python would look for signals
             interrupts.give_back()
         raise
 
@@ -201,20 +203,14 @@ def _train(
     trainer: Trainer,
     orders: Orders,
     open_bar: Callable[[], AbstractContextManager[Bar]],
-    metrics: Mapping[str, Metric],
+    journal: Journal,
     callbacks: Sequence[Callback],
     history: History,
 ) -> None:
     """Train epoch after epoch: measure each, write it down, show it, and call the callbacks."""
     with open_bar() as bar:
         for epoch in trainer.epochs(orders, bar):
-            record = epoch.record() | measure(metrics, epoch.predictions, epoch.targets)
-            if validation := trainer.validate(epoch.number):
-                record["val_loss"], predictions, targets = validation
-                record |= measure(metrics, predictions, targets, prefix="val_")
-            if trainer.history is None:
-                history.records.append(record)
-            bar.show(epoch.number, record)
+            bar.show(epoch.number, journal.end_epoch(epoch, trainer))
             answers = [callback(trainer.task.model, history) for callback in callbacks]
             # NumPy's bools too, but not the number of characters that a callback has written
             if any(is_bool(answer) and answer for answer in answers):
@@ -243,7 +239,7 @@ def _require_options(
 
 def _native_trainer(
     task: TrainingTask,
-    history: History | None,
+    end_steps: Callable[[Epoch], None],
     epochs: int,
     predicts: bool,
     has_callbacks: bool,
@@ -256,11 +252,11 @@ def _native_trainer(
             f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
         )
     if missing:
-        return Trainer(task, history)
+        return Trainer(task, end_steps)
     with loading, uninterrupted():
         from .compiler.training.trainer import NativeTrainer
 
-    return NativeTrainer(task, history, epochs, predicts, has_callbacks, insists)
+    return NativeTrainer(task, end_steps, epochs, predicts, has_callbacks, insists)
 
 
 class _NoBar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..core.graph import no_grad, set_gradients, topological_order
@@ -12,7 +12,7 @@ from ..engine import Value
 from ..functional import sum as sum_
 from ..guards.checks import is_bool, is_finite, is_real, quote
 from ..guards.interrupts import uninterrupted
-from ..history import History, Record
+from ..history import Record
 from .examples import Examples, Target
 from .finiteness import name_place, origin
 from .task import TrainingTask
@@ -69,12 +69,12 @@ class Epoch(NamedTuple):
 class Trainer:
     """Takes the steps of a task, and counts them.
 
-    It writes each epoch down in `history`, in one piece with its last step: a signal comes before
-    both, or after both. What remains to be measured of an epoch is None.
+    `end_steps` is called with each epoch in one piece with its last step: a signal comes before
+    both, or after both.
     """
 
-    def __init__(self, task: TrainingTask, history: History | None = None) -> None:
-        self.task, self.history = task, history
+    def __init__(self, task: TrainingTask, end_steps: Callable[[Epoch], None]) -> None:
+        self.task, self.end_steps = task, end_steps
         self.steps = 0  # that were taken
 
     def epochs(
@@ -98,7 +98,7 @@ class Trainer:
                             mean_loss, rate = math.fsum(losses) / len(losses), task.optimizer.lr
                             targets = task.examples.at(order).targets
                             epoch = Epoch(number, mean_loss, rate, predictions, targets)
-                            self.write_down(epoch)
+                            self.end_steps(epoch)
                 bar.update(1)
             yield epoch
 
@@ -155,11 +155,6 @@ class Trainer:
         with no_grad():
             total, predictions = self.forward(examples)
         return Measurement(total.data / len(predictions), predictions, examples.targets)
-
-    def write_down(self, epoch: Epoch) -> None:
-        """Write an epoch down in the history, unless something remains to be measured."""
-        if self.history is not None:
-            self.history.records.append(epoch.record())
 
 
 class Unmoved(ValueError):

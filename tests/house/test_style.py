@@ -171,7 +171,7 @@ BUDGET = {
     "drawing/paths/": 420,
     "drawing/stepper/": 750,
     "drawing/training/": 1325,
-    "fitting/": 630,
+    "fitting/": 650,
     "guards/": 970,
     "interop/": 470,
     "testing/": 480,

@@ -14,7 +14,6 @@ from ...fitting.finiteness import name_place
 from ...fitting.task import TrainingTask
 from ...fitting.trainer import STEP_UNDONE, Bar, Epoch, Measurement, Trainer, Unmoved
 from ...guards.interrupts import comes_from_handler, uninterrupted
-from ...history import History
 from ...optim import Optimizer
 from .steps import Effort, NativeSteps
 from .stretch import EpochStretch
@@ -35,7 +34,7 @@ class NativeTrainer(Trainer):
     """Takes the steps of a task natively, and those that a kernel cannot take in Python.
 
     Args:
-        task, history: as a `Trainer` takes them.
+        task, end_steps: as a `Trainer` takes them.
         epochs: how often all rows are gone through, at most.
         predicts: whether the predictions are wanted too.
         has_callbacks: whether somebody may look at the model after every epoch, and change it.
@@ -48,13 +47,13 @@ class NativeTrainer(Trainer):
     def __init__(
         self,
         task: TrainingTask,
-        history: History | None,
+        end_steps: Callable[[Epoch], None],
         epochs: int,
         predicts: bool,
         has_callbacks: bool,
         insists: bool,
     ) -> None:
-        super().__init__(task, history)
+        super().__init__(task, end_steps)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
         rows, parameters = epochs * len(task.examples.rows), len(task.optimizer.parameters)
         self.effort = Effort(
@@ -185,9 +184,9 @@ class NativeTrainer(Trainer):
         bar.update(1)
 
     def _finish(self, stretch: EpochStretch) -> None:
-        """Write down the epochs whose last step was taken."""
+        """End the epochs whose last step was taken."""
         for epoch in stretch.finish():
-            self.write_down(epoch)
+            self.end_steps(epoch)
 
     def _rates(self, count: int) -> list[float]:
         """Return the rates of the next steps, up to one for which the schedule raises an error."""
