@@ -1,4 +1,4 @@
-"""The exercises that have a check: those of lessons 1 to 5 and 7, and the bugs of lesson 9."""
+"""The exercises that have a check: those of lessons 1 to 8, and the bugs of lesson 9."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .bugs import BUGS
 from .derivatives import DERIVATIVES
 from .first import FIRST
 from .networks import NETWORKS
+from .programs import PROGRAMS
 from .replies import Reply
 from .second import SECOND
 
@@ -35,5 +36,6 @@ EXERCISES: dict[str, Callable[[object], Reply]] = {
     **SECOND,
     **NETWORKS,
     **DERIVATIVES,
+    **PROGRAMS,
     **{f"9.{bug.number}": bug.judge for bug in BUGS},
 }

@@ -12,7 +12,7 @@ from microgrid.testing import check
 from microgrid.testing.conformance import cases
 from microgrid.testing.exercises import BUGS, EXERCISES, Reply
 from microgrid.testing.exercises.bugs import SOURCE
-from tests.testing.exercises import derivatives, networks
+from tests.testing.exercises import derivatives, networks, programs
 
 a, b = Value(1.0), Value(2.0)
 can = Primitive(
@@ -58,6 +58,7 @@ RIGHT = {
     "2.8": [0.0],
     **networks.RIGHT,
     **derivatives.RIGHT,
+    **programs.RIGHT,
     **{f"9.{bug.number}": [bug.line] for bug in BUGS},
 }
 WRONG = {
@@ -90,6 +91,7 @@ WRONG = {
     "2.8": {1.0: "all logits rise by the same"},
     **networks.WRONG,
     **derivatives.WRONG,
+    **programs.WRONG,
     **{f"9.{bug.number}": {bug.line + 1: "", 1: bug.hint} for bug in BUGS},
 }
 ANYTHING = [None, "no", "", 5j, object(), [], {}, (1, 2, 3), len, Value, True, math.nan, 10**400]
