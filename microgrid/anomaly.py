@@ -51,8 +51,8 @@ class detect_anomaly(Mode):
     """Raise at the first operation, forward or backward, that makes inf or nan of finite numbers.
 
     The error names the operation, its operands and the line that made the node, with advice where
-    the cause is a known one; so do, inside, the errors that are raised anyway, such as that of
-    1 / 0. It is for this thread, can be nested, and is a decorator too. It costs nothing outside.
+    the cause is a known one; so do the errors that are raised anyway inside, such as that of 1 / 0.
+    It is for this thread, can be nested, and is a decorator too. Outside, it costs nothing.
 
     Raises:
         FloatingPointError: an operation, or the chain rule behind it, made such a number.

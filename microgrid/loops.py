@@ -116,7 +116,7 @@ def scan(
 def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: bool = False) -> Carry:
     """Return the carry after n steps: `carry = f(carry)`, n times over.
 
-    The carry and `checkpoint` are those of `scan`, which is also there for steps that are counted:
+    The carry and `checkpoint` are those of `scan`, which also serves for steps with a counter:
     `scan(lambda carry, i: (f(i, carry), None), carry, range(n))`.
 
     Raises:

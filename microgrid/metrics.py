@@ -1,4 +1,4 @@
-"""Measurements of a training beside the loss: functions `(predictions, targets) -> float`."""
+"""Measurements of a training besides the loss: functions `(predictions, targets) -> float`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Metric = Callable[[Sequence[Any], Sequence[Any]], float]
 def accuracy(predictions: Iterable[object], targets: Iterable[object]) -> float:
     """Return the share of rows whose class is right.
 
-    A prediction that is a number says class 1 where it is positive, else class 0 (or -1); a list of
-    logits says the class of the greatest. Both go by position.
+    A prediction that is a number means class 1 if it is positive, else class 0 (or -1); a list of
+    logits means the class of the greatest. Rows are matched by position.
 
     Raises:
         ValueError: there are no rows, or not as many targets, or a target is not a class.
@@ -32,10 +32,10 @@ def accuracy(predictions: Iterable[object], targets: Iterable[object]) -> float:
 
 
 def confusion_matrix(predictions: Iterable[object], targets: Iterable[object]) -> list[list[int]]:
-    """Return how often each class was taken for each: entry [i][j] counts class i taken for j.
+    """Return how often each class was predicted as each: entry [i][j] counts class i taken for j.
 
-    Predictions and targets are those of `accuracy`, in its order. The rows that are right are on
-    the diagonal. Where predictions are numbers there are two classes, the second one being 1.
+    Predictions and targets are those of `accuracy`, in its order. Rows that are right count on the
+    diagonal. If predictions are numbers there are two classes, the second one being 1.
 
     Raises:
         ValueError: as `accuracy`; also where a prediction is nan, or has fewer or more logits than
@@ -64,9 +64,9 @@ def confusion_matrix(predictions: Iterable[object], targets: Iterable[object]) -
 def _answers(
     asked_by: str, predictions: Iterable[object], targets: Iterable[object]
 ) -> Iterator[tuple[int | None, int, int]]:
-    """Yield of each row the class that its prediction says, the right one, and how many there are.
+    """Yield for each row the class that is predicted, the right one, and how many there are.
 
-    A prediction with a nan says no class: None.
+    A prediction with a nan predicts no class: None.
     """
     rows, right = as_lists("predictions", predictions, "targets", targets)
     if not rows:
@@ -119,7 +119,7 @@ def metrics_by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
 
     Raises:
         TypeError: they are not a list of functions.
-        ValueError: two have one name, or one has that of another column.
+        ValueError: two have the same name, or one has that of another column.
 
     >>> list(metrics_by_name([accuracy]))
     ['accuracy']
@@ -145,7 +145,7 @@ def measure(
     targets: Sequence[object],
     prefix: str = "",
 ) -> dict[str, float]:
-    """Return what each metric says; raise `TypeError` if one says no number.
+    """Return what each metric gives; raise `TypeError` if one does not give a number.
 
     >>> measure({"accuracy": accuracy}, [2.0, -1.0], [1, 1], prefix="val_")
     {'val_accuracy': 0.5}

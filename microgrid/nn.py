@@ -171,7 +171,7 @@ class Module:
     def with_parameters(
         self, parameters: Iterable[Value | float] | Mapping[str, Value | float]
     ) -> Self:
-        """Return a copy that computes with other numbers, or `Value`s, in its parameters' places.
+        """Return a copy that computes with other numbers, or `Value`s, instead of its parameters.
 
         They come in the order of `parameters()`, or by path as in a `state_dict`. So a loss is a
         function of the parameters: `grad(lambda p: loss(model.with_parameters(p)))`.
@@ -364,7 +364,7 @@ class Neuron(Module):
 class Layer(Module):
     """`nout` neurons that see the same `nin` inputs; the options are those of `Neuron`.
 
-    It returns a list of Values, or the Value itself if there is but one neuron.
+    It returns a list of Values, or the Value itself if there is only one neuron.
 
     >>> Layer(3, 2, seed=0)
     Layer(3, 2, activation='relu')
@@ -406,7 +406,7 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """A multi-layer perceptron: layers of the sizes `nouts`, each with an activation but the last.
+    """A multi-layer perceptron: layers of sizes `nouts`, all but the last with an activation.
 
     The other options are those of `Neuron`. A last layer of one neuron returns a Value, a wider one
     a list of Values, such as the logits of classes.

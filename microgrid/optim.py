@@ -116,7 +116,7 @@ class Optimizer:
         )
 
     def require_update(self, answer: Any) -> None:
-        """Raise `TypeError` if `update` has returned something else than a parameter and its state.
+        """Raise `TypeError` unless `update` has returned a parameter and its state.
 
         >>> SGD([Value(1.0)]).require_update(0.5)
         Traceback (most recent call last):
@@ -198,7 +198,7 @@ class Optimizer:
         zero_grad(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a later training needs to go on from here, ready for JSON.
+        """Return what a later training needs to continue from here, ready for JSON.
 
         That is the kind of optimizer, its options, the number of steps, and each parameter's state.
 
@@ -214,7 +214,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`, with its options; those that it does not name stay.
+        """Continue from a `state_dict`, with its options; those that it does not name stay.
 
         Raises:
             ValueError, TypeError: the state belongs to another kind of optimizer or to other

@@ -89,8 +89,8 @@ def one_cycle(
 ) -> Schedule:
     """Rise to the rate `peak` in a share `rise` of the steps, then fall until the last; stay there.
 
-    It goes along half a cosine each time. `start` and `end` are the first and the last rate, as
-    shares of the peak. From Smith & Topin 2017, with PyTorch's defaults.
+    Each way is half a cosine. `start` and `end` are the first and the last rate, as shares of the
+    peak. From Smith & Topin 2017, with PyTorch's defaults.
 
     >>> [round(one_cycle(1.0, steps=5, rise=0.6, start=0.5, end=0.0)(step), 9) for step in range(6)]
     [0.5, 0.75, 1.0, 0.5, 0.0, 0.0]

@@ -1,4 +1,4 @@
-"""Names of inputs that differ in nothing but numbers, such as those of the weights of a model."""
+"""Names of inputs that differ only in numbers, such as those of a model's weights."""
 
 from __future__ import annotations
 

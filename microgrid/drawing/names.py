@@ -12,7 +12,7 @@ A formula alone shortens the path of a parameter: see `microgrid.drawing.formula
 | any other value, which was computed | `v1`, `v2`, … |
 
 They are numbered in the topological order of the graph, so that the numbers of `v` are those in the
-listing of a compiled `Program`. Of several values with one name the second is `name_2`; a number
+listing of a compiled `Program`. If several values have one name, the second is `name_2`; a number
 whose name is taken is skipped.
 """
 
@@ -80,7 +80,7 @@ def _free(letter: str, taken: Container[str]) -> Iterator[str]:
 def models_of(names: GivenNames) -> dict[str, Module]:
     """Return the models among names, by their names: a model by itself has the name "".
 
-    A part of another of them is left out, and so is what begins with an underscore.
+    A part of another model is left out, and so are names that begin with an underscore.
 
     Raises:
         TypeError: `names` is neither a mapping nor a model.
@@ -97,9 +97,9 @@ def names_of(values: Iterable[Value], names: GivenNames = None) -> dict[Value, s
     """Return the names that were given to those values that have one.
 
     A value's own label comes first. Then `names` are asked: a model, whose parameters have their
-    paths, or a mapping such as `locals()`. What is no `Value` and no model in it is passed over,
-    and so is what begins with an underscore, as a notebook's own variables do. If there are several
-    models, and none is a part of another, the paths begin with the name of theirs.
+    paths, or a mapping such as `locals()`. Anything in it but `Value`s and models is skipped, and
+    so are names that begin with an underscore, such as a notebook's own variables. If there are
+    several models, and none is a part of another, the paths begin with the model's name.
 
     Raises:
         TypeError: `names` is neither a mapping nor a model.

@@ -1,4 +1,4 @@
-"""Domains that the operands of a primitive of your own can have."""
+"""Domains for the operands of your own primitives."""
 
 from .programs.domains import CONDITION, HELD, LIBRARY, NOT_NEGATIVE, POSITIVE, REAL
 

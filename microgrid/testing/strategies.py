@@ -1,7 +1,7 @@
 """Strategies for Hypothesis: numbers in a primitive's domain, primitives, and random programs.
 
-What is drawn depends on the table of domains alone: `declare_domain` adds a row to it for a
-primitive of your own:
+What is drawn depends on the table of domains alone: `declare_domain` adds a row to it for your own
+primitive:
 
     from microgrid import Primitive
     from microgrid.testing import check_gradients, strategies
@@ -71,7 +71,7 @@ Drawn = TypeVar("Drawn")
 # A primitive, a family (what `family` returned), or the name of either.
 Choice = Primitive | Callable[..., Primitive] | str
 
-#: Of the library's primitives, the ones that turn Fractions into Fractions.
+#: The library's primitives that turn Fractions into Fractions.
 RATIONAL = (
     *("+", "-", "*", "/", "neg", "abs", "%", "relu", "sign", "floor", "ceil", "compare", "where"),
     *("sum", "prod", "dot", "max", "min", "power", "round_to", "leaky_relu_by", "clip_to"),
@@ -190,7 +190,7 @@ def _move_to_kink(domain: Domain, xs: tuple[float, ...]) -> tuple[float, ...]:
 def primitives(
     among: Iterable[Choice] = LIBRARY, *, smooth: bool = False, arity: int | None = None
 ) -> SearchStrategy[Primitive]:
-    """Return a strategy for primitives; of a family, for members with various constants.
+    """Return a strategy for primitives; for a family, its members with various constants.
 
     Args:
         among: primitives, families, and names of these.
@@ -278,7 +278,7 @@ def programs(
         smooth: whether to stay away from kinks and edges; if not, the point may be at one.
 
     Raises:
-        ValueError: there is nothing to make a program of.
+        ValueError: there is nothing to make a program from.
 
     >>> from hypothesis import find
     >>> print(find(programs(), lambda program: "mg.tanh(" in str(program)))

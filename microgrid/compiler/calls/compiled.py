@@ -1,4 +1,4 @@
-"""The compiled callable: a function that behaves as a NumPy ufunc does, from one of scalars.
+"""The compiled callable: a function of scalars that behaves like a NumPy ufunc.
 
 It is traced when it is first called with arguments of a structure, and lowered to a kernel.
 """
@@ -81,10 +81,10 @@ def compile(
     from outside is a constant; when its data has changed, f is run and compiled again. Whatever
     else f reads, such as another attribute of a model, is read when f is run.
 
-    The compiled function takes an array in the place of any number. Arrays broadcast, and arrays
-    come out, new ones or those of `out=`: f is computed for each row. A list stays a list, as in
-    Python: for a column of rows pass `np.asarray(rows)`. In the kernel a number behaves as a NumPy
-    double does: log(0) is -inf, where Python raises. Every operation is rounded on its own, as in
+    The compiled function takes an array in place of any number. Arrays broadcast, and arrays come
+    out, new ones or those of `out=`: f is computed for each row. A list stays a list, as in Python:
+    for a column of rows pass `np.asarray(rows)`. In the kernel a number behaves like a NumPy
+    double: log(0) is -inf, where Python raises. Every operation is rounded on its own, as in
     NumPy; but `dot`, `norm`, the sums of products in derivatives and the sums over rows are one
     operation each, in which a processor may round a product and a sum at once. Functions such as
     `exp`, and powers other than squares and roots, are within 4 units in the last place of the true
@@ -92,14 +92,14 @@ def compile(
 
     Args:
         f: a function of numbers, or a `Program`.
-        shared: the arguments, by position or name, that are the same for all rows, as a model's
-            parameters are. An array there is an array of numbers, not a column.
-        reduce: "sum" or "mean" to add up every result over the rows, always in the same order. It
-            is not that of the rows: from another order's sum it differs by rounding alone, at 1,000
+        shared: the arguments, by position or name, that are the same for all rows, such as a
+            model's parameters. An array among them is an array of numbers, not a column.
+        reduce: "sum" or "mean" to add up every result over the rows, always in the same order,
+            which is not that of the rows: the sum differs from theirs by rounding alone, for 1,000
             rows by at most some 1e-14 of the sum of the sizes.
-        threads: how many threads share the rows of a call, at most; None for as many as there are
-            processors. There are never more than pay: each has 0.12 ms of work at least, such as
-            10,000 rows of a formula and its five derivatives. No bit depends on their number.
+        threads: how many threads may share the rows of a call; None for as many as there are
+            processors. There are never more than pay off: each has at least 0.12 ms of work, such
+            as 10,000 rows of a formula and its five derivatives. No bit depends on their number.
 
     Raises:
         ImportError: NumPy or llvmlite is not installed.
@@ -132,7 +132,7 @@ def compile(
 
 
 class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
-    """A compiled function, as `compile` returns it: call it as the function itself.
+    """A compiled function, as `compile` returns it: call it like the function itself.
 
     `program` is the listing of what it computes, `source("c")` and `source("llvm")` are the code.
     Calls from many threads run side by side; a fork waits while another thread compiles, so that
@@ -201,11 +201,11 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
     @overload
     def __call__(self, *args: object, **kwargs: object) -> Any: ...
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Return what the function does, of numbers or for each row of arrays.
+        """Return what the function returns, for numbers or for each row of arrays.
 
-        With `out`, which is for an array or for what the function returns with arrays in it, the
-        results are written there, and it is returned; if anything about it is wrong, nothing is
-        written. It may be an argument, too. A function with a parameter of that name gets it.
+        With `out`, an array, or what the function returns with arrays in it, the results are
+        written there, and it is returned; if anything about it is wrong, nothing is written. It may
+        also be an argument. A function that has a parameter of that name gets it.
 
         Raises:
             TypeError: an argument does not consist of real numbers, or `out` not of arrays that can
@@ -277,10 +277,9 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
     def program(self) -> Program:
         """The listing of what is computed for arguments of the latest structure.
 
-        Before the first call it is the one for plain numbers. A long one is printed in loops, where
-        it has any: one line for all operations that differ in nothing but the positions of their
-        operands, and "j in 64" for j from 0 to 63. A sum Σ_i may have been added up in another
-        order of i.
+        Before the first call it is the one for plain numbers. A long one is printed in loops, if it
+        has any: one line for all operations that differ only in the positions of their operands,
+        and "j in 64" for j from 0 to 63. A sum Σ_i may have been added up in another order of i.
 
         Raises:
             TypeError: the function does not take plain numbers; then it must be called first.
@@ -316,7 +315,8 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
         """The address of a C function, `double f(double, …)`, that computes what a call does.
 
         It is for functions of plain numbers that return one, and lives as long as this does. A
-        `Value` from outside is the constant that it is now. Any thread may call it, without Python.
+        `Value` from outside is a constant with its current data. Any thread may call it, without
+        Python.
 
         Raises:
             TypeError: the function takes or returns something else, or has shared arguments or a

@@ -1,10 +1,10 @@
-"""The steps of a loop by kernels: some of them in each, forward, and back through them again.
+"""The steps of a loop in kernels: several in each, forward, and back through them again.
 
 A step is traced as a function of the numbers in its carry, of those in its x, and of the `Value`s
-from outside that it uses. Several steps, one after the other, are one program, so that a call of a
-kernel is paid for once for all of them. The program that goes back through them takes them again,
-from the carry that the first one had: nothing in between is kept. What comes in at the `Value`s
-from outside is added up afterwards, over the calls as over the rows of a batch.
+from outside that it uses. Several successive steps are one program, so that the cost of calling a
+kernel is shared by all of them. The program that goes back through them takes them again, from the
+carry of the first one: nothing in between is kept. The gradients of the `Value`s from outside are
+added up afterwards, over the calls as over the rows of a batch.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def take_steps(
 ) -> tuple[object, list[object]] | None:
     """Return the last carry of a loop and its ys; None if kernels must not take its steps.
 
-    They must not where each step is looked at, or is a part of what is traced.
+    They must not if every step is looked at, or is part of what is traced.
 
     Args:
         f: the compiled function.
@@ -189,9 +189,9 @@ class Body:
         return self.take(state, xs or [], 1)[: self.size], state
 
     def go_back(self, sums: list[Number], row: list[Number]) -> tuple[object, object]:
-        """From what comes in at the result of a step, return what comes in at its carry and x.
+        """Return the gradients of a step's carry and x from those of its result.
 
-        Beside the former are the totals of what comes in at the captured.
+        The carry has the totals for the captured values beside it.
         """
         g, totals = sums[: self.size], sums[self.size :]
         count = self.size + self.width

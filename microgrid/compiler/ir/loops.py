@@ -27,8 +27,8 @@ def text_of(
 ) -> FunctionsText:
     """Return the IR of a kernel: in loops over families where they pay, else step by step.
 
-    What recurs in turns of few steps is written step by step: there a turn is a stretch of steps,
-    whose numbers stay in registers, and no family.
+    A recurrence in turns of few steps is written step by step: there a turn is a stretch of steps,
+    whose numbers stay in registers, instead of a few families.
 
     The arguments are those of `FunctionsText`.
     """

@@ -1,6 +1,6 @@
 """The processor and its C library: how wide a vector is, which vector functions there are.
 
-Whatever llvmlite is asked, it is asked here.
+All questions to llvmlite are asked here.
 """
 
 from __future__ import annotations

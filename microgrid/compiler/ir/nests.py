@@ -1,9 +1,9 @@
 """Loops as LLVM IR: the function of a stage of families, a nest of loops over their turns.
 
-A function computes a group of blocks of rows. Rows lie in the lanes of vectors, and what all rows
-share is broadcast. Where lists are gone through, a tile of turns and blocks goes through them
-together, so that each number that was loaded is used several times. What is added up over the rows
-stays in registers for all blocks of the group, and then its lanes are added up.
+A function computes a group of blocks of rows. Rows lie in the lanes of vectors, and numbers that
+all rows share are broadcast. A tile of turns and blocks goes through lists together, so that each
+number that was loaded is used several times. Sums over the rows stay in registers for all blocks of
+the group, and then their lanes are added up.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Each part of the program is a function of its own, and a driver
 packs what is not contiguous, and the last rows that fill no block, into a small buffer, so that the
 parts see whole vectors only.
 
-Nothing is fused but what is written so: the terms of a dot, and a product that is only added up
-over the rows, which is a dot of two columns.
+Nothing is fused except the terms of a dot, and a product that is only added up over the rows, which
+is a dot of two columns.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_COPIES = 100  # of one function: with more, LLVM takes longer for each
 
 
 class FunctionsText:
-    """What a kernel's caller has to know of its functions, which subclasses write.
+    """What a kernel's caller has to know about its functions, which subclasses write.
 
     `columns` are the inputs with a number for each row, to be put side by side if it `packs` them.
     The array of shared numbers starts with the shared inputs, and has room for `room` numbers;

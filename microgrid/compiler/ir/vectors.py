@@ -1,16 +1,16 @@
-"""Elementary functions of vectors, for a C library that has none: operations alone, lane by lane.
+"""Elementary functions of vectors, for C libraries that have none: plain operations, lane by lane.
 
-A function is written once, with operators, and an emitter writes down what they do. Each operation
-is rounded for itself, and none looks at another lane: a number has the same function at any place
-of a vector of any width, on every processor that can add to a product and round once. All are
-within 3 ulp; where they give 0, an infinity or nan, they are the C library's.
+A function is written once, with operators, and an emitter writes down the operations. Each of them
+is rounded separately, and none looks at another lane: a function gives the same result at any place
+in a vector of any width, on every processor that can add to a product and round once. All are
+within 3 ulp; where they give 0, an infinity or nan, so does the C library.
 
-The ways are old, the numbers are this library's own (`coefficients`). An argument is reduced by a
-multiple of a constant in parts, the greatest of which is taken away exactly (Cody and Waite,
-Software Manual for the Elementary Functions, 1980); where no digit may be lost, a sum or a product
-is kept with its rounding error (Dekker, A Floating-Point Technique for Extending the Available
-Precision, 1971); what is left is a polynomial, by Horner's rule. How a logarithm is put together
-of its parts, and tanh of expm1, is FDLIBM's (Sun Microsystems, 1993).
+The methods are old, the coefficients are this library's own (`coefficients`). An argument is
+reduced by a multiple of a constant in parts, the greatest of which is subtracted exactly (Cody and
+Waite, Software Manual for the Elementary Functions, 1980); where no digit may be lost, a sum or a
+product is kept with its rounding error (Dekker, A Floating-Point Technique for Extending the
+Available Precision, 1971); the rest is a polynomial, by Horner's rule. A logarithm is composed from
+its parts, and tanh from expm1, as in FDLIBM (Sun Microsystems, 1993).
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def _log1p(x: Lanes) -> Lanes:
 
 
 def _log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return the log of a positive number, and what it is off by: together within 2**-64 of it.
+    """Return the log of a positive number and its error: their sum is within 2**-64 of it.
 
     For s = f / (2 + f), it is k log(2) + 2 s + 2 s t, and t is s**2 / 3 + s**4 / 5 + ….
     """

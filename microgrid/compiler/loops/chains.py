@@ -1,4 +1,4 @@
-"""Long dots and sums, cut where turns end: what a loop adds up, it adds up turn by turn."""
+"""Long dots and sums, cut where turns end, so that a loop adds them up turn by turn."""
 
 from __future__ import annotations
 

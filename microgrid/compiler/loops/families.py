@@ -1,10 +1,10 @@
-"""Families: the steps of a program that differ in nothing but the positions of their operands.
+"""Families: the steps of a program that differ only in the positions of their operands.
 
 Scalar code repeats itself: the neurons of a layer are dots of the same inputs with row after row of
-weights. Steps are taken level by level, a level being what can be computed once all earlier ones
-are. Two steps of a level are of one family if they have the same primitive, and operands that are
-members of the same families. What distinguishes them is where in those families the operands stand;
-in the order of that, the members of a family are the turns of a few loops, one inside the other.
+weights. Steps are taken level by level, a level being all that can be computed once the earlier
+levels are. Two steps of a level belong to one family if they have the same primitive, and operands
+that are members of the same families. They differ in the positions of their operands within those
+families; ordered by these, the members of a family are the turns of a few nested loops.
 """
 
 from __future__ import annotations

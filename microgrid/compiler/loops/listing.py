@@ -2,8 +2,8 @@
 
     v1[j] = relu(Σ_i w[j][i]·x[i] + b[j]) for j in 64, i in 784
 
-A family that one other alone reads, turn by turn, is written inside that one's line. What goes on
-from turn to turn over time is below a line of its own:
+A family that only one other reads, turn by turn, is written inside that one's line. A loop over
+time, whose turns depend on one another, has a line of its own, with its families below:
 
     for t in 998:
         v1[t + 1] = v1[t] + 0.01·v2[t]

@@ -1,9 +1,9 @@
 """What is computed when: the steps of a `Program` in order, cut into functions of bounded size.
 
 Steps that depend on shared inputs alone run once per call, on single numbers; all others run for
-every block of rows. What repeats is one function, with a loop. A compiler's time grows faster than
-a function's length, so other long stretches are cut; what a later function needs of an earlier one
-waits in a scratch, whose places are used again.
+every block of rows. A stretch that repeats is one function, with a loop. A compiler's time grows
+faster than a function's length, so other long stretches are cut; numbers that a later function
+needs from an earlier one wait in a scratch, whose places are reused.
 """
 
 from __future__ import annotations

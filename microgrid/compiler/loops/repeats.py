@@ -2,7 +2,7 @@
 
 A recurrence that was written as a loop leaves the same steps for each of its turns, and so do its
 derivatives, in the opposite direction. From turn to turn an operand stays the same, or moves on by
-as many steps or inputs as in the turn before: then one turn says how to compute them all.
+a constant number of steps or inputs: then one turn says how to compute them all.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Programs rolled up: their families, those that repeat turn after turn as one, where loops pay.
+"""Programs rolled up: their families, with those that repeat turn after turn joined into one.
 
 A network that goes through a sequence has the same families in each of its turns. In the order in
-which they were written, they repeat like the steps of any loop over time: what reads a family of
-the turn before does so in each turn. Then they are one family, whose outermost loop is the time;
-and lists that go through the families of all turns go through the one in a loop.
+which they were written, they repeat like the steps of any loop over time: a family that reads one
+of the turn before does so in each turn. Then they become one family, whose outermost loop is the
+time; and lists that go through the families of all turns go through that one in a loop.
 """
 
 from __future__ import annotations

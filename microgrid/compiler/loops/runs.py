@@ -1,4 +1,4 @@
-"""Runs: lists of positions that loops go through, as those of a matrix's rows or of a window."""
+"""Runs: lists of positions that loops go through, such as the rows of a matrix, or a window."""
 
 from __future__ import annotations
 

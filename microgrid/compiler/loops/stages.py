@@ -1,4 +1,4 @@
-"""Stages: families that one nest of loops computes, and where the numbers wait that others need."""
+"""Stages: families that one nest of loops computes, and where their numbers wait for others."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class LoopStage:
 def _loop_through(family: Family, counts: tuple[int, ...]) -> list[Access] | None:
     """Return how other loops get at what a family reads, and at its places.
 
-    That is None where what was even would become odd.
+    It is None if positions in even steps would no longer be so.
     """
     if prod(family.counts) != prod(counts):
         return None

@@ -54,8 +54,8 @@ def draw(
     `explain`, `explore` and `formula`: `microgrid.drawing.names` has the rules.
 
     An operation is a small round box between its operands and its result. Operands keep their
-    order; two or three are numbered where it matters. Where the line to an operand would be too
-    long, the operand stands beside the operation once more, dashed. The edge from an operand shows
+    order; two or three are numbered where it matters. If the line to an operand would be too long,
+    the operand stands beside the operation once more, dashed. The edge from an operand shows
     the local derivative, ∂result/∂operand, unless that layout takes long. Numbers have 4 digits
     here, and all of their digits in tooltips. A constant has no gradient. A line below the picture
     says so if every gradient is 0, as before `backward`, or if a leaf has changed since the rest
@@ -66,12 +66,12 @@ def draw(
     the edge; it is dashed where the share is below 0, and thin and grey where the share is 0. The
     pieces of the SVG have ids and classes to build on, which `microgrid.drawing.graphs.dot` lists.
 
-    Nodes of an engine of your own are drawn too, as `microgrid.drawing.as_values` finds them.
+    Nodes of your own engine are drawn too, as `microgrid.drawing.as_values` finds them.
 
     Args:
         *roots: The values to draw; what they share is drawn once.
         names: Names for values without a label: a mapping such as `locals()`, or a model, whose
-            parameters are called by their paths. A model's modules are framed, each once however
+            parameters are named by their paths. A model's modules are framed, each once however
             many rows went through it.
         depth: How far a model is opened: 0 draws it as one box, 1 its layers as boxes, 2 their
             neurons. None opens as much as `max_nodes` allows.

@@ -1,4 +1,4 @@
-"""Why a gradient is what it is: the paths that it is a sum of, the largest first."""
+"""Why a gradient has its value: the paths that it is a sum over, the largest first."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def explain(output: object, input: object, names: GivenNames = None, most: int =
     """Return the gradient of an output as a sum over the paths from an input, largest first.
 
     Along each path the partials are multiplied, which is the chain rule. The graph's `grad` is
-    neither read nor touched. Nodes of an engine of your own are explained too: where such a node's
-    gradient is another than the sum, that is said.
+    neither read nor touched. Nodes of your own engine are explained too: if the gradient of such a
+    node differs from the sum, the text says so.
 
     Args:
         output: the value to differentiate, such as a loss.
@@ -118,7 +118,7 @@ class Rest:
     """The paths that are not listed: how many there are, and the sum of their gradients.
 
     The sum is the exact difference between the gradient and those of the listed paths, rounded
-    once. So it includes what `backward` rounds off, and is only that where every path is listed; of
+    once. So it includes what `backward` rounds off, and only that if every path is listed; for
     Fractions it is exact. Beside an infinity it is unknown, and may be nan.
 
     >>> x = Value(2.0)
@@ -141,8 +141,8 @@ class Explanation:
     `paths` has the largest paths, the largest first, and `rest` all others. `names` has the names
     of all values of the graph, as in its pictures, `operations` the operations of the nodes without
     a given name, and `homes` the names of the modules that nodes are in; `named_by` is the `names`
-    that `explain` was given. `claim` is what a node of another engine has for its gradient where
-    that is not the sum.
+    that `explain` was given. `claim` is the gradient of a node of another engine if it is not
+    the sum.
 
     It prints as text, a notebook shows it as a table, and `draw` emphasises a path in the picture
     of the graph. A node without a given name has its operation beside it, and a module of a model

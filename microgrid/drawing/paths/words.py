@@ -1,6 +1,6 @@
 """A path through a graph in words: its nodes, their modules, and by which operands it goes.
 
-Of long paths the middle is left out, but never where two of them part: no two texts are equal.
+The middle of long paths is left out, but never where two of them part: no two texts are equal.
 """
 
 from __future__ import annotations

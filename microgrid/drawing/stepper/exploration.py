@@ -46,8 +46,8 @@ def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 2
     Leaves can be changed there, and everything is recomputed. In a notebook with the package
     `anywidget` this changes the leaves themselves, and Python computes; a page computes by itself,
     as a kernel does. No `grad` is touched: the shares are those that `backward` would add. Nodes of
-    an engine of your own are explored too: the shares are what its `backward` should add, and what
-    is changed is a copy.
+    your own engine are explored too: the shares are what its `backward` should add, and changes
+    are made to a copy.
 
     Args:
         root: the value to differentiate; its gradient with respect to itself is 1.
@@ -55,7 +55,7 @@ def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 2
         max_nodes: the most values that the graph may have, None for any number.
 
     Raises:
-        TypeError: the root is no `Value`.
+        TypeError: the root is not a `Value`.
         ValueError: the graph has too many values, or a derivative does not exist.
         RuntimeError: a leaf has changed since it was used, there is no leaf, or the graph has
             checkpoints.
@@ -127,10 +127,10 @@ class Exploration:
         )
 
     def change(self, leaf: int, text: str) -> None:
-        """Set a leaf, by its place among the values, to the number that a text says.
+        """Set a leaf, given by its place among the values, to the number in a text.
 
         Raises:
-            ValueError: the text says no finite number.
+            ValueError: the text is not a finite number.
             ArithmeticError, ValueError: the graph has no value or gradient there; it is as before.
 
         >>> x = Value(3.0)
@@ -218,8 +218,8 @@ class Exploration:
     def _ipython_display_(self) -> None:
         """Show the page, and the widget in its place as soon as a front end answers for it.
 
-        Where nobody answers, as when nbconvert runs a notebook, the page stays: it needs neither a
-        kernel nor a network, and the widget would be blank.
+        If no front end answers, as when nbconvert runs a notebook, the page stays: it needs neither
+        a kernel nor a network, and the widget would be blank.
         """
         if kernel_shell() is None or self.widget is None:
             raise NotImplementedError  # whereupon IPython asks for the bundle

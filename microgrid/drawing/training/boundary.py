@@ -56,7 +56,7 @@ def plot_decision_boundary(
 ) -> Picture:
     """Return a picture of the regions in which a classifier of two inputs sees each class.
 
-    The rows `X` are drawn as points, marked by their labels `y`, which are 0, 1, …; of two classes
+    The rows `X` are drawn as points, marked by their labels `y`, which are 0, 1, …; for two classes
     also -1 and 1. A frame's columns give the axes their names. `model([x1, x2])` returns a number,
     whose sign tells class 1 from class 0, or a list of logits, one for each class. It is asked at
     `resolution` x `resolution` points, under `no_grad()`; a `Module` that can be compiled is asked
@@ -152,7 +152,7 @@ class Boundary:
 
 
 def drawable_rows(X: Iterable[Iterable[object]], y: Iterable[object]) -> Examples:
-    """Return rows and their labels as `examples` does, of each `Value` among them its number."""
+    """Return rows and their labels as `examples` does, with the number of each `Value`."""
     return examples(numbers_behind("X", X), numbers_behind("y", y))
 
 

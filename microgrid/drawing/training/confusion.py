@@ -1,4 +1,4 @@
-"""Which classes are taken for which: a confusion matrix as a table of counts in colours."""
+"""Which classes are mistaken for which: a confusion matrix as a table of counts in colours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plot_confusion_matrix(
 
     Every line is a class, every column an answer. A cell is blue where the answer is right, orange
     where it is wrong, and the darker the larger its share of its line. `classes` are their names;
-    without, they are numbered from 0.
+    without them, they are numbered from 0.
 
     Raises:
         ValueError: the matrix is not square, or larger than 100 × 100, a count is not a whole

@@ -35,7 +35,7 @@ Search = Callable[[Primitive, list[float], list[int]], str]
 def blame(graph: Sweep, *below: Sweep) -> str:
     """Return which primitives make derivatives of a graph's outputs wrong, if any do.
 
-    Such a one has a partial, at one of its nodes, that is not the derivative of its forward there.
+    Such a primitive has a partial, at one of its nodes, that is not the derivative of its forward.
     If the outputs are themselves derivatives, of graphs `below`, it may be a primitive of those:
     its partial has a wrong derivative, or is right there by chance and wrong nearby.
 

@@ -51,7 +51,8 @@ def check_gradients(
     Raises:
         AssertionError: a derivative is wrong. The primitive to blame is found by checking the
             partials of each node of f's graph at its own operands.
-        TypeError: f returns no single scalar, or has no number to differentiate with respect to.
+        TypeError: f does not return a single scalar, or has no number to differentiate with respect
+            to.
         ValueError: there is no such order or mode; f returns another number when called again, or
             computes with a `Value` itself that was given for an argument.
 
