@@ -102,7 +102,7 @@ def share(work: Callable[[int], None], count: int, threads: int) -> None:
 
 
 class _Job:
-    """Calls that are shared: whoever takes part makes those that nobody else has begun."""
+    """Calls that threads share: each makes those that no other has begun."""
 
     def __init__(self, work: Callable[[int], None], count: int) -> None:
         self._work: Callable[[int], None] | None = work

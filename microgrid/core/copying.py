@@ -31,7 +31,7 @@ _places = _KnownPlaces()
 
 
 class _FlatGraph:
-    """The nodes that a root depends on, parents first, but for leaves and those in other lists."""
+    """The nodes that a root depends on, parents first, except leaves and those in other lists."""
 
     def __init__(self, root: Node) -> None:
         self.places = _places.of  # kept, as another thread may be the last to hold this list

@@ -201,7 +201,7 @@ def require_all_numbers(
     """Raise `TypeError` unless every entry is a number or a `Value`.
 
     `place` names an entry, with {} for its position. With `or_arrays` NumPy's arrays may be entries
-    too, but for those with a mask, which have no number in some places.
+    too, except for those with a mask, which have no number in some places.
 
     >>> require_all_numbers("entry {}", [1.0, "2"])
     Traceback (most recent call last):

@@ -114,7 +114,7 @@ class _Older:
 
 
 def frontier(made: Sequence[Value], start: int) -> list[Value]:
-    """Return the nodes from before that others were made of, but for constants."""
+    """Return the nodes from before that others were made of, except for constants."""
     order = order_beyond(set(), *made, known=_Older(start))
     parents = dict.fromkeys([parent for node in order for parent in node.parents])
     return [x for x in parents if graph.is_older(x, start) and not x.is_constant]

@@ -45,8 +45,8 @@ def multiply_gated(x: Number, y: Number) -> Value:
 def sum_gated(terms: Sequence[Value]) -> Value:
     """Return the sum of gated terms, gated by whether any of their conditions holds.
 
-    If one of these always does there is no gate, and whatever is further back is as it was computed
-    without a choice: so is what comes of choosing one of many by an index.
+    If one of these always does there is no gate, and everything further back is as if computed
+    without a choice: for example when one of many is chosen by an index.
     """
     first, *others = [term.parents[0] for term in terms]
     if all(same(first, other) for other in others):

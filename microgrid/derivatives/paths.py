@@ -117,7 +117,7 @@ def all_paths(
 def largest_paths(
     edges: dict[Value, list[WeightedEdge]], output: Value, input: Value, most: int
 ) -> list[Path]:
-    """Return at most so many paths, those with the largest gradients by absolute value, in order.
+    """Return at most `most` paths, those with the largest absolute gradients, in order.
 
     A gradient of nan is the largest, so that none is hidden; those of 0 come last. Ties are in the
     order of the operands, seen from the output.

@@ -82,7 +82,7 @@ def exact_text(x: object) -> str:
 
 
 def shorten(text: str, most: int = 24) -> str:
-    """Return text of at most so many characters, cut with … if it was longer.
+    """Return text of at most `most` characters, cut with … if it was longer.
 
     >>> shorten("activation", 6)
     'activ…'

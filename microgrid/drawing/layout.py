@@ -74,10 +74,10 @@ def _turns_frames(program: str, rankdir: str) -> bool:
 
 
 def effort(values: int) -> dict[str, str]:
-    """Return how hard the engine is to try, as attributes of a graph of so many values.
+    """Return how hard the engine should try, as attributes of a graph with that many values.
 
-    With more effort at crossings, operands would change places where that changes nothing. For all
-    but small graphs, less effort at lengths is a sixth of the time, and the picture is as clear.
+    With more effort at crossings, operands would change places to no effect. For all but small
+    graphs, less effort at lengths takes a sixth of the time, and the picture is as clear.
 
     >>> effort(10)
     {'mclimit': '0.2'}
@@ -101,7 +101,7 @@ def lay_out(
     Raises:
         ValueError: Graphviz knows no such format, engine or renderer.
         graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
-        LayoutTimeout: the layout takes more than so many seconds; a `RuntimeError`.
+        LayoutTimeout: the layout takes longer than the limit; a `RuntimeError`.
         RuntimeError: the engine failed; what it wrote to stderr is part of the message.
     """
     _, *options = command(

@@ -33,7 +33,7 @@ def name_place(place: str, then: str) -> Iterator[None]:
 
 
 def is_of_numbers(error: Exception) -> bool:
-    """Return whether an error came of the numbers, not of a mistake in the model or the loss."""
+    """Return whether the numbers caused an error, not a mistake in the model or the loss."""
     return isinstance(error, FloatingPointError) or failure_of(error) is not None
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a training, epoch by epoch, and the one place that writes it down."""
+"""The measurements of a training, epoch by epoch, and the one place that writes them down."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Journal:
         self._measures_more = bool(metrics or held_out)
 
     def end_steps(self, epoch: Epoch) -> None:
-        """Write an epoch down at its last step, unless more is to be measured of it."""
+        """Write an epoch down at its last step, unless something remains to be measured."""
         if not self._measures_more:
             self._history.records.append(epoch.record())
 

@@ -1,4 +1,4 @@
-"""Names that are loaded when they are first used, so that nobody waits for what is not used.
+"""Names that are loaded when they are first used, so that unused ones cost no time.
 
 Python asks a module's `__getattr__` for each name that the module lacks; the one made here imports
 the submodule that has the name.

@@ -46,6 +46,7 @@ STUMBLES = {
         "is not a",
         "The target is no class.",
     ),
+    r"com(e|es|ing) of (it|them|that)|came of (it|the)": ("from", "The errors that come of it."),
     r"who has (written|switched|done)": (
         "if you have, once you have",
         "Who has written an engine.",
@@ -69,7 +70,7 @@ def sentences(path):
 
 def stumbles(texts, phrase):
     """Return where a phrase is in texts, but for `None`, which is a word of Python's."""
-    pattern = re.compile(rf"(?i)\b{phrase}\b")
+    pattern = re.compile(rf"(?i)\b(?:{phrase})\b")
     hits = [hit for text in texts for hit in pattern.finditer(text)]
     return [
         hit.string[max(0, hit.start() - 50) : hit.end() + 20]

@@ -43,7 +43,7 @@ def list_names(names: Sequence[str], in_short: bool) -> str:
 
 
 def _counts_up(names: Sequence[str], i: int) -> bool:
-    """Return whether a name is the one before it, but for a last number that is one more."""
+    """Return whether a name is the one before it, except for a last number that is one more."""
     before, here = (
         re.fullmatch(r"(.*?)([0-9]{1,9})(\D*)", name, re.DOTALL) for name in names[i - 1 : i + 1]
     )

@@ -42,8 +42,8 @@ RESERVED = (
     | {f"{name}{kind}" for name in MATH for kind in ("", "f", "l")}
     | {"in", "out", "shared", "data", "row", "rows"}
 )
-# What the function itself may not be called besides: other functions of C libraries. Whoever calls
-# these, be it the library itself, would get the function instead.
+# Further names that the function must not have: other functions of C libraries. Any caller of
+# these, even the library itself, would get the function instead.
 LIBRARY = _split("""
     abort abs asctime atexit atof atoi atol atoll bsearch calloc clearerr clock ctime difftime div
     exit fclose feof ferror fflush fgetc fgetpos fgets fopen fprintf fputc fputs fread free freopen

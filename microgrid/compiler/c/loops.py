@@ -155,7 +155,7 @@ class LoopBody:
         return lines
 
     def _stage(self, stage: LoopStage, indices: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return a comment on a stage, and its loops, but for the one over time."""
+        """Return a comment on a stage, and its loops, except for the one over time."""
         inside = stage.repeat is not None
         emitter, lists, depth = CEmitter(), list[str](), len(indices) - inside
         made: dict[tuple[int, Access], Result] = {}

@@ -163,14 +163,14 @@ class _Area:
         return part
 
     def sweep(self) -> None:
-        """Let the system have the pages of parts that are gone, whoever uses the others."""
+        """Return the pages of parts that are gone to the system, even while others are in use."""
         for begin, (part, length) in self.parts.copy().items():
             if part() is None and self.parts.pop(begin, None) is not None:
                 self._map.madvise(mmap.MADV_DONTNEED, begin, length)
 
 
 class _Note(weakref.ref["_Loan"]):
-    """What is noted when a loan is over: which memory it was of."""
+    """The note that a loan is over, with its memory."""
 
     __slots__ = ("memory",)
 

@@ -1,7 +1,7 @@
 """Python's objects as machine code sees them, and machine code as functions that Python calls.
 
-A function of `ctypes` takes 0.3 µs, and 0.1 more for each argument; what is written in C as a
-built-in function takes 0.05. So objects.ll has functions of that kind.
+A call through `ctypes` takes 0.3 µs, and 0.1 more for each argument; one of a built-in function
+written in C takes 0.05. So objects.ll has functions of that kind.
 """
 
 from __future__ import annotations

@@ -108,9 +108,9 @@ def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
 
 
 def rows_of(column: Column, shape: tuple[int, ...]) -> object:
-    """Return a column as a number for all rows, or as what has the rows as a slice.
+    """Return a column as a number for all rows, or as something whose slices are rows.
 
-    Doubles come of it, unless there are so many that these had better be made piece by piece.
+    It becomes an array of doubles, unless it is so long that a copy is better made piece by piece.
     """
     if isinstance(column, float) or column.size == 1:
         return float(column if isinstance(column, float) else column.item())

@@ -1,4 +1,4 @@
-"""The native side of `fit`: epochs of native steps, as long as nobody looks in between."""
+"""The native side of `fit`: whole epochs of native steps, unless a callback looks in between."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def expressions_of(
     nodes: Mapping[Value, Value],
     held: Collection[Value] = (),
 ) -> dict[Value, Expression]:
-    """Return the expressions of a graph's nodes, but for those within a larger sum or product.
+    """Return the expressions of a graph's nodes, except for those within a larger sum or product.
 
     `nodes` are those that were not made by differentiation, with the values that they stand for.
     The leaves among them are symbols, named by these values, and so are the nodes that stand for a

@@ -125,7 +125,7 @@ class DotWriter:
         """Return the frames whose inside the engine draws in the opposite order.
 
         Measured, in versions 2.43 and 16.1: where something comes after a model whose modules are
-        boxes, all do so with arrows to the side, but for frames whose boxes take what comes from
+        boxes, all do so with arrows to the side, except for frames whose boxes take what comes from
         outside of the model, as those of its first layer; and with arrows up or down none does.
         """
         boxes = [junction for junction in self.plan.junctions.values() if junction.block]

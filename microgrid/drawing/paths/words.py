@@ -95,7 +95,7 @@ def words_of(
 
 
 def wrap(words: Iterable[str], room: int) -> list[str]:
-    """Return lines of at most so many columns, but for a single word that is longer."""
+    """Return lines of at most so many columns, except for a single word that is longer."""
     lines: list[str] = []
     for word in words:
         if lines and columns(lines[-1]) + 1 + columns(word) <= room:

@@ -1,4 +1,4 @@
-"""The exploration as a Jupyter widget: what is edited in the notebook, Python computes."""
+"""The exploration as a Jupyter widget: Python recomputes what is edited in the notebook."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class BoundaryMovie:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """Return at most so many places of `count`, evenly spaced, with the first and the last.
+    """Return at most `most` places of `count`, evenly spaced, with the first and the last.
 
     >>> _spread(10, 4), _spread(3, 60)
     ([0, 3, 6, 9], [0, 1, 2])

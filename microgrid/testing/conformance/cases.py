@@ -212,7 +212,7 @@ def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> lis
         return [_number_in(eval(_compile(text, "eval"), names), kind, data) for text in shown]
 
 
-@lru_cache(maxsize=4096)  # every engine runs the same programs, but for the random ones
+@lru_cache(maxsize=4096)  # every engine runs the same programs, except for the random ones
 def _compile(text: str, mode: str) -> CodeType:
     return compile(text, "<program>", mode)
 
@@ -228,8 +228,8 @@ def _number_in(got: object, kind: type, data: str) -> object:
 def _limit_lines_and_calls() -> Iterator[None]:
     """Raise `NoEnd` after too many lines: counted, since a clock is wrong on a busy machine.
 
-    Nor may calls nest deeper than Python allows by itself: where somebody has raised its limit, as
-    is done in notebooks, an engine without an end would take the process with it.
+    Nor may calls nest deeper than Python allows by default: where the limit has been raised, as in
+    notebooks, an engine without an end would take the process with it.
     """
     left, deepest = LINES, sys.getrecursionlimit()
 

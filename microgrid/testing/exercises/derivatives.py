@@ -127,7 +127,7 @@ def _three_inputs(answer: object) -> Reply:
         [
             (
                 lambda got: got[0] == 1,
-                "So many does the bug need. What does your property ask for?",
+                "That is how many the bug needs. What does your property ask for?",
             ),
             (lambda got: True, "May it drop an input that the property asks for, or add another?"),
         ],

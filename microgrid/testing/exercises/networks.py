@@ -1,4 +1,4 @@
-"""The exercises of lessons 3 and 7: trainings, and the networks that come of them."""
+"""The exercises of lessons 3 and 7: trainings, and the networks that result."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def _clearest(answer: object) -> Reply:
     if len(set(got)) == 1:
         return not_yet("That is an image of one shade: has it followed the gradient?")
     if any(got == list(row) for row in datasets.digits()[0]):
-        return not_yet("That is somebody's digit. Begin with an empty image.")
+        return not_yet("That is a handwritten digit. Begin with an empty image.")
     ends = sum(x in (0.0, 16.0) for x in got)
     if ends < 48:
         return not_yet("Go on: where the score still grows, most pixels have some way to go.")

@@ -1,4 +1,4 @@
-"""What is said of an answer: whether it is right, and why."""
+"""Replies to an answer: whether it is right, and why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLOSE = 1e-6  # of an answer that is computed in another way, or rounded by hand
 
 @dataclass(frozen=True, repr=False)
 class Reply:
-    """What is said of an answer: whether it is right, and why; it is true if it is right.
+    """A reply to an answer: whether it is right, and why; it is true if it is right.
 
     >>> bool(Reply(True, "Right.")), Reply(True, "Right.")
     (True, Right.)
@@ -60,7 +60,7 @@ def not_yet(words: str) -> Reply:
 
 
 def numbers_in(answer: object, count: int | None = None) -> list[float] | None:
-    """Return the numbers of an answer, of which there must be so many if that is said, else None.
+    """Return the numbers of an answer, `count` of them if given; None if it has others.
 
     >>> numbers_in((1, Value(2.0)), 2), numbers_in("one", 1), numbers_in(3.0, 1)
     ([1.0, 2.0], None, [3.0])

@@ -106,7 +106,7 @@ WRONG = {
         PowersNotAtZero: "This law is broken",
         Value: "your class",
     },
-    "4.5": {1: "does the bug need", 2: "or add another"},
+    "4.5": {1: "many the bug needs", 2: "or add another"},
     "5.1": {
         (2.0, 6.0, 4.0, 1.0, 5): "what `taylor` gives",
         (4.0, 12.0, 24.0, 24.0, 5): "the slope of -2x",

@@ -114,7 +114,7 @@ WRONG = {
         (-1.0,) * 64: "hold each pixel",
         (0.0,) * 64: "of one shade",
         (2.0, 0.0) * 32: "Go on",
-        tuple(datasets.digits()[0][3]): "somebody's digit",
+        tuple(datasets.digits()[0][3]): "a handwritten digit",
         (0.0,) * 63: "64 pixels",
     },
 }

@@ -1,4 +1,4 @@
-"""A student's class, loaded from a module or from a file, with the errors that come of it."""
+"""A student's class, loaded from a module or from a file, and errors in doing so."""
 
 from __future__ import annotations
 
