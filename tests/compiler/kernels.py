@@ -19,7 +19,7 @@ def straight(*arguments: Any, **options: Any) -> ArrayKernel:
 
 def in_turns(*arguments: Any, **options: Any) -> ArrayKernel:
     """Return a kernel in which what repeats is a loop, however little that saves."""
-    with patch.object(repeats, "SCALE", repeats.SCALE._replace(least=8, many=6)):
+    with patch.object(repeats, "STEP_SCALE", repeats.STEP_SCALE._replace(least=8, many=6)):
         return ArrayKernel(*arguments, write=KernelText, **options)
 
 

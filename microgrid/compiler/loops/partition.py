@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..passes import MOST_TERMS, divide
 from ..program import Draft, Program, find_shared
 from .chains import cut_chains
-from .repeats import COLUMNS, CONSTANTS, SHARED, STEPS, Turns, find_repeats, is_recurrence
+from .repeats import Space, Turns, find_repeats, is_recurrence
 from .steps import Integers, Steps
 
 __all__ = ["Part", "Partition", "find_turn", "partition"]
@@ -94,7 +94,7 @@ def partition(
     shared = sorted(shared_inputs)
     program = divide(program, trees_alone=True)
     steps = Steps.of(program.steps)
-    once, rows = _stages(program, shared, roles, steps, _order(program, shared, steps))
+    once, rows = _phases(program, shared, roles, steps, _order(program, shared, steps))
     if (steps.counts > MOST_TERMS).any():
         if once.repeats or rows.repeats:
             draft = Draft.of(program)
@@ -105,11 +105,11 @@ def partition(
             program = divide(program)
             steps = Steps.of(program.steps)
             orders = _order(program, shared, steps)
-        once, rows = _stages(program, shared, roles, steps, orders)
+        once, rows = _phases(program, shared, roles, steps, orders)
     first_parts, parts = once.parts(most), rows.parts(most)
     is_needed = once.last_uses(first_parts) >= 0
     wanted = np.concatenate((rows.steps.operands, np.array(program.outputs, np.int64)))
-    is_needed[once.number[wanted[once.space[wanted] == STEPS]]] = True
+    is_needed[once.number[wanted[once.space[wanted] == Space.STEPS]]] = True
     shared_places = {slot: place for place, slot in enumerate(shared)}
     for part in first_parts:
         for slot in [x for slots in part.keep(is_needed) for x in slots]:
@@ -132,10 +132,10 @@ def find_turn(program: Program, shared_inputs: Collection[int]) -> int:
     if 2 * is_used[order].sum() < len(order):
         return 0  # of a layer's gradient, nearly all are outputs
     none = np.empty(0, np.int64)
-    _, stage = _stages(program, sorted(shared_inputs), NO_ROLES, steps, (none, order))
-    operands, starts = stage.steps.operands, stage.steps.starts
-    numbers = stage.steps, stage.space[operands], stage.number[operands]
-    found = [x for x in stage.repeats if is_recurrence(x, *numbers)]
+    _, phase = _phases(program, sorted(shared_inputs), NO_ROLES, steps, (none, order))
+    operands, starts = phase.steps.operands, phase.steps.starts
+    numbers = phase.steps, phase.space[operands], phase.number[operands]
+    found = [x for x in phase.repeats if is_recurrence(x, *numbers)]
     inside = [int(starts[x.end] - starts[x.begin]) for x in found]
     turns = [size // x.turns for size, x in zip(inside, found, strict=True)]
     return max(turns) if 2 * sum(inside) > len(operands) else 0
@@ -147,7 +147,7 @@ class _Phase:
     def __init__(self, slots: Integers, steps: Steps, space: Integers, number: Integers) -> None:
         self.slots, self.space, self.number = slots, space.copy(), number.copy()
         self.steps = steps
-        self.space[slots], self.number[slots] = STEPS, np.arange(len(slots))
+        self.space[slots], self.number[slots] = Space.STEPS, np.arange(len(slots))
         self.repeats = find_repeats(steps, self.space, self.number)
 
     def parts(self, most: int) -> list[Part]:
@@ -176,7 +176,7 @@ class _Phase:
         """Return for each step the last part that finds it in memory, -1 if none does."""
         home = np.repeat(np.arange(len(parts)), [len(part.slots) for part in parts])
         users = home[self.steps.owners()]
-        is_step = self.space[self.steps.operands] == STEPS
+        is_step = self.space[self.steps.operands] == Space.STEPS
         sources, users = self.number[self.steps.operands[is_step]], users[is_step]
         leaves = home[sources] != users
         last = np.full(len(self.slots), -1)
@@ -187,7 +187,7 @@ class _Phase:
         return last
 
 
-def _stages(
+def _phases(
     program: Program,
     shared: Sequence[int],
     roles: Roles,
@@ -196,14 +196,14 @@ def _stages(
 ) -> tuple[_Phase, _Phase]:
     """Return the steps that run once, and those that run for rows, in the given orders."""
     first = len(program.inputs)
-    space = np.full(first + len(steps), CONSTANTS)
-    space[:first] = COLUMNS
-    space[list(shared)] = SHARED
-    number = np.cumsum(space == COLUMNS)
+    space = np.full(first + len(steps), Space.CONSTANTS)
+    space[:first] = Space.COLUMNS
+    space[list(shared)] = Space.SHARED
+    number = np.cumsum(space == Space.COLUMNS)
     number[list(shared)] = np.arange(len(shared))
     steps = Steps(steps.kinds + _roles_of_steps(program, roles), steps.counts, steps.operands)
     once = _Phase(orders[0], steps.take(orders[0] - first), space, number)
-    space[orders[0]], number[orders[0]] = SHARED, len(shared) + np.arange(len(orders[0]))
+    space[orders[0]], number[orders[0]] = Space.SHARED, len(shared) + np.arange(len(orders[0]))
     return once, _Phase(orders[1], steps.take(orders[1] - first), space, number)
 
 

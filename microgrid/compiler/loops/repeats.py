@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from enum import IntEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -18,24 +19,25 @@ from numpy.typing import NDArray
 from .steps import Integers, Steps
 
 __all__ = [
-    "COLUMNS",
-    "CONSTANTS",
     "FEWEST_TURNS",
-    "SCALE",
-    "SHARED",
-    "STEPS",
+    "STEP_SCALE",
     "Repeat",
     "Scale",
+    "Space",
     "Turns",
     "find_repeats",
     "is_recurrence",
 ]
 
-# kinds of operands: plain numbers, inputs, what all rows share, and what steps in the order compute
-CONSTANTS, COLUMNS, SHARED, STEPS = range(4)
 GUESSES = 8  # periods to try
 FEWEST_TURNS = 4
 FARTHEST = 2  # turns back, from where numbers stay in registers
+
+
+class Space(IntEnum):
+    """Kinds of operands: plain numbers, inputs, what all rows share, and what steps compute."""
+
+    CONSTANTS, COLUMNS, SHARED, STEPS = range(4)
 
 
 class Scale(NamedTuple):
@@ -54,7 +56,7 @@ class Scale(NamedTuple):
     many: int
 
 
-SCALE = Scale(gram=8, near=64, least=500, many=100)  # of steps: measured
+STEP_SCALE = Scale(gram=8, near=64, least=500, many=100)  # measured
 
 
 class Repeat(NamedTuple):
@@ -79,16 +81,16 @@ def find_repeats(
 
     Args:
         steps: in the order in which they run.
-        space: for each slot, what kind of number it holds: `CONSTANTS`, `STEPS`, or any other that
-            an operand must keep.
+        space: for each slot, what kind of number it holds, a `Space`, or any other that an operand
+            must keep.
         number: for each slot, its number among those of its kind.
-        scale: how much must repeat; `SCALE` if None.
+        scale: how much must repeat; `STEP_SCALE` if None.
     """
-    scale = scale or SCALE
+    scale = scale or STEP_SCALE
     if len(steps) < scale.gram or len(steps.operands) < scale.least:
         return []
     kind, place = space[steps.operands], number[steps.operands]
-    place[kind == CONSTANTS] = 0  # which may be any
+    place[kind == Space.CONSTANTS] = 0  # which may be any
     stretches = [
         (int(steps.starts[end] - steps.starts[begin]), begin, end, period)
         for period in _guess_periods(steps, kind, place, scale)
@@ -129,7 +131,7 @@ def is_recurrence(repeat: Repeat, steps: Steps, kind: Integers, place: Integers)
     begin = repeat.end - repeat.period
     last = slice(steps.starts[begin], steps.starts[repeat.end])
     before = slice(steps.starts[begin - repeat.period], steps.starts[begin])
-    moves = (kind[last] == STEPS) & (place[last] >= repeat.begin)
+    moves = (kind[last] == Space.STEPS) & (place[last] >= repeat.begin)
     moves &= place[last] - place[before] == repeat.period
     users = np.repeat(np.arange(repeat.period), steps.counts[begin : repeat.end])
     graph: dict[int, set[int]] = defaultdict(set)
@@ -147,7 +149,7 @@ def _guess_periods(steps: Steps, kind: Integers, place: Integers, scale: Scale) 
     """Return the commonest distances between pieces of a few steps that look the same."""
     owners = steps.owners()
     back = owners - place
-    letters = _spell(steps, np.where((kind == STEPS) & (back < scale.near), back, -1 - kind))
+    letters = _spell(steps, np.where((kind == Space.STEPS) & (back < scale.near), back, -1 - kind))
     # in a row of the same, what tells turns apart is how far their operands are from each other
     is_row = np.concatenate(([False], letters[1:] == letters[:-1]))
     operands = np.flatnonzero(is_row[owners])
@@ -235,7 +237,7 @@ class Turns:
         self.operands = steps.operands[steps.starts[begin] : steps.starts[repeat.end]]
         self.operands = self.operands.reshape(count, -1)
         at = number[self.operands] - begin - period * np.arange(count)[:, None]
-        is_step = space[self.operands[0]] == STEPS
+        is_step = space[self.operands[0]] == Space.STEPS
         is_near = is_step & (at == at[0]).all(axis=0) & (at[0] >= -FARTHEST * period)
         self.lags = np.where(is_near, -(at[0] // period), -1)
         self.sources = at[0] % period

@@ -32,9 +32,7 @@ from .families import (
     find_families,
 )
 from .partition import find_turn
-from .repeats import COLUMNS as POSITIONS
-from .repeats import CONSTANTS as ANY
-from .repeats import FEWEST_TURNS, STEPS, Repeat, Scale, find_repeats
+from .repeats import FEWEST_TURNS, Repeat, Scale, Space, find_repeats
 from .runs import Access, Affine, Table, access, join_cycles, nest_runs, read_run
 from .steps import Steps
 
@@ -43,7 +41,7 @@ __all__ = ["families_of", "join_turns"]
 LONG = 20_000  # operands: a straight-line form takes a second to compile
 WIDE = 200  # operands: a turn has at least a few families of the least size
 # Of families, each as long as many steps; what is before all turns is near to the first ones.
-SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
+FAMILY_SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
 
 
 def families_of(
@@ -165,12 +163,12 @@ class _Loops:
             counts.append((kinds.setdefault(looks, len(kinds)), 2 * len(reads)))
             for source, at in reads:
                 index = self.index.get(source)
-                spaces += [-1 - source if index is None else STEPS]
-                spaces += [ANY if source == CONSTANTS else POSITIONS]
+                spaces += [-1 - source if index is None else Space.STEPS]
+                spaces += [Space.CONSTANTS if source == CONSTANTS else Space.COLUMNS]
                 numbers += [index or 0, _base(at)]
         kinds_of, sizes = np.array(counts, np.int64).reshape(-1, 2).T
         steps = Steps(kinds_of, sizes, np.arange(len(spaces)))
-        found = find_repeats(steps, np.array(spaces), np.array(numbers), SCALE)
+        found = find_repeats(steps, np.array(spaces), np.array(numbers), FAMILY_SCALE)
         self.repeats = [x for x in map(self._begin_with_array, found) if x.turns >= FEWEST_TURNS]
         self.turns: list[range] = []
         while self.repeats:

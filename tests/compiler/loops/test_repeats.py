@@ -31,7 +31,7 @@ def traced(f, count):
 def kernels(program, **options):
     """Return a program's kernel with loops, however little repeats, and its kernel without."""
     with (
-        patch.object(repeats, "SCALE", repeats.SCALE._replace(least=8, many=6)),
+        patch.object(repeats, "STEP_SCALE", repeats.STEP_SCALE._replace(least=8, many=6)),
         patch.object(chains, "MOST_TERMS", 3),
         patch.object(partitions, "MOST_TERMS", 3),
     ):
