@@ -227,7 +227,7 @@ def _lines_of(name: str) -> list[str]:
 
 
 def encode(y: Iterable[T], classes: Iterable[T] | None = None) -> tuple[list[int], list[T]]:
-    """Number the classes in `y`, as `fit` needs them: return their numbers and the classes.
+    """Give each class in `y` a number, as `fit` needs it: return the numbers and the classes.
 
     `y` holds strings or any other labels, as a list, a column of a frame or another iterable. The
     classes are sorted; `classes` gives them in an order of your own, such as that of the training

@@ -1,4 +1,4 @@
-"""The elementary functions, on plain numbers and on `Value`s alike: numbers in, a number out.
+"""The elementary functions, on numbers and `Value`s alike, and their rows of derivatives.
 
 A few are primitives, the others are composed of them. The names are those of the array API, and of
 PyTorch for activations. Those that take one number first are methods too: `v.tanh()`.

@@ -1,4 +1,4 @@
-"""Special functions: of factorials, of the normal distribution, of tables.
+"""Special functions, with their rows of derivatives: of factorials, probabilities, tables.
 
 Names and meanings are those of SciPy and NumPy. They take what the elementary functions take, and
 have derivatives of any order. An algorithm that is not in Python's `math` is written once, in
@@ -175,7 +175,7 @@ def _cotangent_slope(n: int, c: float) -> float:
 
 @family
 def polygamma_by(n: int) -> Row:
-    """The n-th derivative of digamma, of which the next one is the slope."""
+    """Return the row of the n-th derivative of digamma, of which the next one is the slope."""
 
     def forward(x: float) -> float:
         x = float(x)
@@ -280,7 +280,7 @@ def _mills_near(n: int, x: float, m: Functions) -> float:
 
 @family
 def mills_by(n: int) -> Row:
-    """The n-th derivative of Mills's ratio, of which the next one is the slope."""
+    """Return the row of the n-th derivative of Mills's ratio: the next one is its slope."""
     return (
         f"mills({n})",
         lambda x: mills_of(n, float(x), PYTHON),
@@ -405,7 +405,7 @@ def sinc_of(n: int, z: float, m: Functions) -> float:
 
 @family
 def sinc_by(n: int) -> Row:
-    """The n-th derivative of sin(z) / z, of which the next one is the slope."""
+    """Return the row of the n-th derivative of sin(z) / z, of which the next one is the slope."""
     return (
         f"sinc({n})",
         lambda z: sinc_of(n, float(z), PYTHON),

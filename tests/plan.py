@@ -41,8 +41,8 @@ There is no cycle, and a room holds at most nine files: tests read the imports a
 
 ## Words
 
-[The engine's words](engine.md#words) are those of the whole library. Inside it, these mean what is
-said here and nothing else:
+[The engine's words](engine.md#words) are those of the whole library. In its rooms, these mean what
+is said here; one that has several meanings has them all here:
 
 {}
 
@@ -90,7 +90,8 @@ WORDS = {
         "compiler/native/rows.py",
     ),
     "record": (
-        "what machine code is told of a kernel; of a training, what was measured of an epoch",
+        "what machine code is told of a kernel; of a training, what was measured of an epoch; "
+        "to record an operation is to make it a node",
         "compiler/native/records.py",
     ),
     "entry": ("what was compiled for arguments of one structure", "compiler/calls/entries.py"),

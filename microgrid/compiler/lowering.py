@@ -160,7 +160,7 @@ def _same(m: Emitter, x: Result) -> Result:
 
 @lowers("root_of")
 def _solution(m: Emitter, system: System, k: int, *operands: Result) -> Result:
-    """A number of a solution is one of the operands, which its derivatives are not taken by."""
+    """Return a number of a solution: one of the operands, by which there are no derivatives."""
     if system.numbers is not None:
         raise TypeError(
             f"a {system.name} that was found for given numbers can be recomputed by Python alone"
@@ -199,7 +199,7 @@ def _compare(m: Emitter, x: Result, y: Result) -> Result:
 
 @lowers("%")
 def _remainder(m: Emitter, x: Result, y: Result) -> Result:
-    """The remainder has the sign of the divisor, as in Python."""
+    """Write a remainder, which has the sign of the divisor, as in Python."""
     rest = m.fmod(x, y)
     other_side = m.less(m.mul(m.copysign(1.0, rest), m.copysign(1.0, y)), 0.0)
     moved = m.select(other_side, m.add(rest, y), rest)
@@ -427,7 +427,7 @@ def _log_share(m: Emitter, d: Result, rest: Result) -> Result:
 
 @lowers("logsumexp")
 def _logsumexp(m: Emitter, *xs: Result) -> Result:
-    """The greatest operand's own power is 1, and log1p keeps the digits of small others."""
+    """Write log(1 + rest): 1 is of the greatest, and log1p keeps the digits of small others."""
     if len(xs) == 1:
         return m.add(xs[0], 0.0)  # the log of 1 is 0.0, of whatever zero it is the power
     greatest = _max(m, *xs)

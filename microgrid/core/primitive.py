@@ -1,4 +1,4 @@
-"""The table of derivatives: an operation is a name, a forward value and the partial derivatives.
+"""The table of derivatives, and its rows of arithmetic: a name, a forward value, the partials.
 
 The whole of differentiation stands on one choice. The partials of a row are not numbers but an
 expression, `lambda out, x, y: (y, x)` for a product, written with the library's own operations. So

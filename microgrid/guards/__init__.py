@@ -1,1 +1,1 @@
-"""Protection from mistakes, signals and other threads; it knows nothing of graphs."""
+"""Protection from mistakes, signals and other threads; it imports nothing of the library."""

@@ -77,7 +77,7 @@ class Machine:
 
     @property
     def registers(self) -> int:
-        """Return how many vectors the processor has at hand."""
+        """How many vectors the processor has at hand."""
         return 32 if _triple().startswith(("aarch64", "arm64")) or self.width > 4 else 16
 
     def convention(self) -> str:

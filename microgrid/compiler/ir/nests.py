@@ -71,7 +71,7 @@ class Tile:
 
     @property
     def keys(self) -> list[tuple[Offsets, Index]]:
-        """Return all pairs of a turn and a block."""
+        """All pairs of a turn and a block."""
         return list(product(self.turns, self.blocks))
 
 

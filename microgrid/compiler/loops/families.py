@@ -78,7 +78,7 @@ class Family:
 
     @property
     def is_list(self) -> bool:
-        """Return whether the members go through lists of operands."""
+        """Whether the members go through lists of operands."""
         return self.has_start or len(self.runs) > 1 or bool(self.runs[0].counts)
 
     def count_plain(self) -> int:
@@ -88,18 +88,18 @@ class Family:
 
     @property
     def reads(self) -> set[int]:
-        """Return the numbers of the families that operands are from."""
+        """The numbers of the families that operands are from."""
         return set(self.sources)
 
     @property
     def own(self) -> Affine:
-        """Return how the loops get at the members."""
+        """How the loops get at the members."""
         strides = one_by_one(self.counts).strides
         return Affine(self.first, (self.turn_size, *strides[1:]) if self.turn_size else strides)
 
     @property
     def positions(self) -> Whole:
-        """Return where in the array the members are, in their order."""
+        """Where in the array the members are, in their order."""
         return read_run(self.counts, self.own)
 
 

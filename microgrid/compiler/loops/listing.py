@@ -114,7 +114,7 @@ class Listing:
 
     @property
     def is_short(self) -> bool:
-        """Return whether there is much less to read than in a listing of steps."""
+        """Whether there is much less to read than in a listing of steps."""
         read = sum(map(len, self.readers.values())) + len(self.given) + len(self.returned)
         steps = [len(operands) for op, operands in self.program.steps if op is not CONSTANT]
         return LEAST_OPERANDS * read <= sum(steps) + len(self.home)

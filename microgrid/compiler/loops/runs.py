@@ -48,7 +48,7 @@ class Run(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Return how many positions a term has."""
+        """How many positions a term has."""
         return len(self.label) // self.terms
 
 

@@ -28,17 +28,17 @@ class LoopStage:
 
     @property
     def is_shared(self) -> bool:
-        """Return whether all rows have the same numbers."""
+        """Whether all rows have the same numbers."""
         return self.families[0].is_shared
 
     @property
     def repeat(self) -> int | None:
-        """Return the loop over time that it is in."""
+        """The loop over time that it is in."""
         return self.families[0].repeat
 
     @property
     def is_sum(self) -> bool:
-        """Return whether everything here is added up over the rows."""
+        """Whether everything here is added up over the rows."""
         return self.families[-1].use == SUMMED
 
     def takes(self, family: Family) -> bool:
