@@ -215,7 +215,7 @@ def digits() -> Labelled:
 
 
 def _lines_of(name: str) -> list[str]:
-    """Return the lines of a file in `data/`, also of one that is within an archive."""
+    """Return the lines of a file in `data/`, which may be inside an archive."""
     from importlib.resources import files  # which takes long to load, as the next one does
 
     content = (files(__package__) / "data" / name).read_bytes()
@@ -230,8 +230,8 @@ def encode(y: Iterable[T], classes: Iterable[T] | None = None) -> tuple[list[int
     """Give each class in `y` a number, as `fit` needs it: return the numbers and the classes.
 
     `y` holds strings or any other labels, as a list, a column of a frame or another iterable. The
-    classes are sorted; `classes` gives them in an order of your own, such as that of the training
-    rows when others are encoded. `classes[number]` is the label again.
+    classes are sorted; `classes` gives them in your own order, such as that of the training rows
+    when others are encoded. `classes[number]` is the label again.
 
     Raises:
         ValueError: a label is missing, or not in `classes`, which has each once.
@@ -308,7 +308,7 @@ def split(
 def _choose_evenly(
     order: Sequence[int], classes: Sequence[object], count: int, random: Random
 ) -> set[int]:
-    """Return so many of the rows in `order`, of each class in proportion, to within one row."""
+    """Return `count` of the rows in `order`, of each class in proportion, to within one row."""
     n = len(order)
     place = {classes[i]: k for k, i in enumerate(order)}
     grouped = sorted(order, key=lambda i: place[classes[i]])
@@ -341,7 +341,7 @@ def batches(
 def order_of_rows(n: int, shuffle: bool, random: Random) -> Sequence[int]:
     """Return the numbers from 0 to n - 1, in another order if `shuffle`.
 
-    That one is of `random.sample(range(n), n)`, in half of the time that it takes.
+    It is the order of `random.sample(range(n), n)`, in half the time.
 
     >>> order_of_rows(3, False, Random()), order_of_rows(3, True, Random(0))
     (range(0, 3), [1, 2, 0])

@@ -90,7 +90,7 @@ class History:
     def to_csv(self, path: str | os.PathLike[str]) -> str:
         """Write a table with a line for each epoch, and return its path; `write_file` says how.
 
-        A data frame of the same is `pandas.DataFrame(history.records)`, or Polars'.
+        For a data frame, write `pandas.DataFrame(history.records)`, or the same with Polars.
 
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ class History:
         return f"<table>{ended}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _cells(self) -> list[list[str]]:
-        """Return the table's lines, the names first; of many epochs the first and the last ones."""
+        """Return the table's lines, the names first; with many epochs, the first and the last."""
         names = self._names()
         rows = [{name: _cell(x) for name, x in record.items()} for record in self.records]
         cells = [names] + [[row.get(name, "") for name in names] for row in rows]

@@ -5,11 +5,11 @@ objects, for which `np.maximum`, `np.sort`, `x.max()`, `x @ y`, `np.linalg.solve
 give the right number, derivative and kernel. A function without a derivative here, such as
 `np.fft.fft`, is refused. A single `Value` is treated likewise: `np.maximum(v, 1.0)`.
 
-To make an `Array` of your own `Value`s, call `array`. What `np.array` makes of them, or
-`np.asarray` of an `Array`, is NumPy's own. Its loops call operators and methods of each element, so
-that sums, products and `np.exp` are right; but at a tie `np.maximum`, `np.max`, `np.clip` and
-`np.sort` give all of the gradient to one element, and they hide nan. The same holds for lists,
-which NumPy makes such arrays of: `np.max([v, w])`.
+To make an `Array` from your own `Value`s, call `array`. Arrays that `np.array` makes from them, or
+`np.asarray` from an `Array`, are NumPy's own. NumPy's loops call operators and methods of each
+element, so that sums, products and `np.exp` are right; but at a tie `np.maximum`, `np.max`,
+`np.clip` and `np.sort` give the whole gradient to one element, and they hide nan. The same holds
+for lists, which NumPy turns into such arrays: `np.max([v, w])`.
 
 Comparisons give arrays of bools, so that `x[x > 0]` works. In a compiled function they give arrays
 of conditions, for `np.where`, `np.select`, `&`, `|`, ``~`` and sums; what needs the number itself

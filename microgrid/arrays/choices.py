@@ -1,4 +1,4 @@
-"""Functions of NumPy that choose between numbers, or tell what holds of them."""
+"""Functions of NumPy that choose between numbers, or test conditions on them."""
 
 from __future__ import annotations
 

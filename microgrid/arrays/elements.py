@@ -1,4 +1,4 @@
-"""`Array`, which is NumPy's array of objects, and the ways through the elements of arrays."""
+"""`Array`, NumPy's array of objects for `Value`s, and functions that go through elements."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _method(function: Callable[..., object]) -> Callable[..., Any]:
 class Array(np.ndarray[Any, Any]):
     """An array of `Value`s and numbers, which NumPy's functions treat by this library's rules.
 
-    Transforms and `compile` hand it to the functions that they are given; `array` makes one.
+    Transforms and `compile` pass it to the functions that they are given; `array` makes one.
 
     >>> from microgrid import Value
     >>> x = array([Value(3.0), 1.0])
@@ -126,8 +126,8 @@ def _name(x: Number) -> str:
 def array(numbers: object) -> Array:
     """Return an array of numbers and `Value`s, from one or from nested lists of them.
 
-    `np.array` of `Value`s makes an array on which NumPy's own loops work: they know nothing of
-    derivatives, and `np.maximum`, for example, hides nan.
+    `np.array` makes an array for NumPy's own loops: they know nothing about derivatives, and
+    `np.maximum`, for example, hides nan.
 
     Raises:
         TypeError: something in it is neither a number nor a `Value`.

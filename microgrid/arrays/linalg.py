@@ -151,7 +151,7 @@ def _norm(x: Like, ord: object = None, axis: Axis = None, keepdims: bool = False
     if len(axes) == 1:
         return lanes(_vector_norm(ord), x, axes, keepdims)
     if len(axes) != 2:
-        raise ValueError(f"a norm is of vectors or matrices, got {len(axes)} dimensions")
+        raise ValueError(f"a norm needs vectors or matrices, got {len(axes)} dimensions")
     return lanes(_matrix_norm(ord, np.shape(x)[axes[1]]), x, axes, keepdims)
 
 

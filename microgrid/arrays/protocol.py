@@ -1,4 +1,4 @@
-"""NumPy's protocol: its functions, of arrays and numbers of which some are `Value`s."""
+"""NumPy's protocol: its functions, applied to arrays and numbers, some of them `Value`s."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def as_is(module: ModuleType, names: str) -> None:
 def apply_ufunc(
     ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """Return the result of a ufunc on arrays and numbers of which some are `Value`s.
+    """Return the result of a ufunc on arrays and numbers, some of them `Value`s.
 
     >>> from microgrid import Value
     >>> apply_ufunc(np.maximum, "__call__", (Value(3.0), 2.0), {})
@@ -227,11 +227,11 @@ def _reduce(
     return lanes(reduce, elements, axis, keepdims)
 
 
-_left_out = object()  # stands for an element that a reduction shall not see
+_left_out = object()  # stands for an element that a reduction must not see
 
 
 def _accumulate(operation: Callable[..., object], elements: Objects, axis: int = 0) -> Objects:
-    """Return the extremum of each element and all before it, of which those that tie share."""
+    """Return the extremum of each element and all before it; those that tie share its gradient."""
     result = np.empty(elements.shape, object)
     along, out = np.moveaxis(elements, axis, -1), np.moveaxis(result, axis, -1)
     for index in np.ndindex(along.shape[:-1]):
@@ -270,7 +270,7 @@ def _write(result: object, outs: tuple[NDArray[np.generic] | None, ...]) -> obje
 def apply_function(
     function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
-    """Return the result of a function of NumPy on arrays and numbers of which some are `Value`s.
+    """Return the result of a NumPy function on arrays and numbers, some of them `Value`s.
 
     >>> from microgrid import Value
     >>> apply_function(np.max, ([Value(3.0), 2.0],), {})
@@ -306,7 +306,7 @@ def _holds(x: object, kind: type) -> bool:
 
 
 def _require_parts(operands: Sequence[Any]) -> None:
-    """Raise `TypeError` for a sum, or the like, of a number that stands for a column of them."""
+    """Raise `TypeError` for a sum, or the like, over a number that stands for a whole column."""
     if any(map(is_traced, operands)) and not any(map(np.ndim, operands)):
         for x in filter(is_traced, operands):
             x[()]  # the error says what it is

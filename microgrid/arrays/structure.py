@@ -1,4 +1,4 @@
-"""Functions of NumPy whose own code is right: they move elements, or are made of others alone."""
+"""Functions of NumPy whose own code is right: they move elements, or only call other functions."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _linspace(
     **device: object,
 ) -> object:
     if num < 0:
-        raise ValueError(f"a number of samples is 0 or more, got {num}")
+        raise ValueError(f"the number of samples must be at least 0, got {num}")
     pieces = num - 1 if endpoint else num
     first, last = np.broadcast_arrays(objects(start), objects(stop))
     width = np.subtract(first.view(Array), last.view(Array)) * -1.0
