@@ -88,7 +88,7 @@ class Arguments:
                 return np.ndarray, tree.shape
         elif kind is list or kind is tuple:
             return kind, *self._take_list(tree, is_shared)
-        elif _is_scalar(tree):
+        elif _is_one_number(tree):
             is_value = isinstance(tree, Value)
             self.has_values |= is_value
             try:
@@ -174,7 +174,7 @@ class Arguments:
     def _flatten(self) -> list[tuple[str, bool, list[object], Structure]]:
         if self._flat is None:
             self._flat = [
-                (name, is_shared, *flatten(tree, _is_scalar if is_shared else _is_leaf))
+                (name, is_shared, *flatten(tree, _is_one_number if is_shared else _is_leaf))
                 for name, tree, is_shared in self._arguments()
             ]
         return self._flat
@@ -241,7 +241,7 @@ def _fits_an_array(x: object) -> bool:
         return False
 
 
-def _is_scalar(x: object) -> bool:
+def _is_one_number(x: object) -> bool:
     return isinstance(x, SCALARS) and not is_of_dates(x)
 
 
