@@ -1,11 +1,13 @@
 """The notebooks are lessons: each runs from top to bottom, and is stored without its outputs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from microgrid.drawing.layout import find_engine
+from microgrid.testing.exercises import EXERCISES
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -30,6 +32,19 @@ def test_a_notebook_stores_nothing_of_a_run(path):
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             assert (cell["outputs"], cell["execution_count"]) == ([], None), cell["id"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:8], ids=lambda path: path.stem)
+def test_each_exercise_has_a_check_and_a_folded_solution_that_passes_it(path):
+    *_, exercises, _, solutions = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    _, text = re.split(r"## Exercises|\*\*Exercises\*\*", "".join(exercises["source"]))
+    numbers = [f"{path.name[0]}.{n}" for n in re.findall(r"^(\d)\. ", text, re.MULTILINE)]
+    assert numbers == [name for name in EXERCISES if name[0] == path.name[0]]
+    assert all(f'"{name}"' in text for name in numbers)
+    solved = re.findall(r'^ *assert check\("(.*?)"', "".join(solutions["source"]), re.MULTILINE)
+    assert solved == numbers
+    assert {"hide-input", "solution"} == set(solutions["metadata"]["tags"])
+    assert solutions["metadata"]["jupyter"]["source_hidden"]
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def _a_little_wrong(answer: object) -> Reply:
             return not_yet(f"At {x} the value is another than huber's: change the derivative only.")
         shares.append(abs(partial / min(max(x, -1.0), 1.0) - 1.0))
     if max(shares) < 1e-9:
-        return not_yet("Its derivative is right as it is.")
+        return not_yet("Its derivative is still the right one.")
     if not near(shares, [1e-4] * 4, 2e-6):
         return not_yet("At some point it is off by another share than one in ten thousand.")
     return right(
@@ -94,10 +94,10 @@ def _more_laws(answer: object) -> Reply:
         return wrong_kind(asked, answer)
     missing = _missing(answer)
     if missing:
-        return not_yet(f"Without {missing}, it is asked for fewer laws than it could keep.")
+        return not_yet(f"It does not offer {missing} yet, so some laws are not asked of it.")
     if report.failures:
         return not_yet(
-            f"This law is broken: *{next(iter(report.failures))}*. What is shown for it?"
+            f"A law is broken: *{next(iter(report.failures))}*. See `conformance.check`."
         )
     return right(f"{len(report.holds)} laws are kept, those of constants and powers among them.")
 
@@ -179,7 +179,7 @@ def _sine(answer: object) -> Reply:
         "Ten orders more reach hardly four units further.",
         [
             (lambda got: got[0] < 0 or got[1] < 0, "The series is as far off on either side of 0."),
-            (lambda got: got[0] > got[1], "Which of the two goes with the series that knows more?"),
+            (lambda got: got[0] > got[1], "Which order should reach further?"),
             (
                 lambda got: True,
                 "Compare `series` and `sin` at finer places: where does the error pass 0.01?",
@@ -251,7 +251,7 @@ def _second_measurement(answer: object) -> Reply:
     if not isclose(loss, 9.3457, rel_tol=0.01):
         return not_yet("The loss is another: a bias, two weights, 219 birds, and to the minimum.")
     if near(errors, (0.6871**2, 1.4904**2), 0.02):
-        return not_yet("Those are variances: what is the standard error made of them?")
+        return not_yet("Those are variances: how is a standard error made of one?")
     if not near(errors, (0.6871, 1.4904), 0.02):
         return not_yet("The loss is right. The errors are in the inverse of the Hessian, in order.")
     return right(

@@ -40,7 +40,9 @@ def _straight(answer: object) -> Reply:
     (origin, by_x, by_y), scores = got[:3], got[3:]
     plane = [origin + (by_x - origin) * x + (by_y - origin) * y for x, y in rows]
     if not near(scores, plane):
-        return not_yet("Its boundary has a bend. Which layers does it have, with an activation?")
+        return not_yet(
+            "Its score is not linear in the row. Is there another layer, or an activation?"
+        )
     hits = sum((score > 0) == label for score, label in zip(scores, labels, strict=True))
     if hits < 50:
         return not_yet(f"It is right in {hits} of 100: on which side of the line is class 1?")
@@ -253,12 +255,14 @@ def _doubts(answer: object) -> Reply:
     if any(x != round(x) for x in got):
         return not_yet("Count digits, of 450 and of 510.")
     if known > unknown:
-        return not_yet("Which hands should it doubt more often?")
+        return not_yet("Of which hands should it be less sure?")
     if not 10 <= known <= 35:
         return not_yet("The first: decline the least sure until 99 of 100 of the rest are right.")
     if not 65 <= unknown <= 125:
         return not_yet("The second: train with the first ten forms, and judge by the last four.")
-    return right("It is sure of unknown hands too often: its doubts are of hands that it knows.")
+    return right(
+        "Of unknown hands it has to decline many more: it is too sure of what it has not learned."
+    )
 
 
 def _clearest(answer: object) -> Reply:

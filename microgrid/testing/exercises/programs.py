@@ -38,7 +38,7 @@ def _order_by_order(answer: object) -> Reply:
         return wrong_kind(asked, answer)
     *orders, of_taylor = got
     if any(longer <= shorter for shorter, longer in pairwise(orders)):
-        return not_yet("Each derivative is longer than the last. Is `f` the derivative each time?")
+        return not_yet("Each program is longer than the last. Did you take `grad` of the last one?")
     if not near(orders[:2], (2, 5), 0.25):
         return not_yet("Begin with the function itself: x * x, and tanh of it.")
     if not 55 <= orders[6] <= 95:
@@ -87,10 +87,10 @@ def _when_it_pays(answer: object) -> Reply:
     ):
         return not_yet("After n calls, n times Python's time is that of the first and n - 1 later.")
     try:
-        never = answer(0.1, 2e-6, 1e-6)  # type: ignore[operator]
+        never = answer(0.1, 2e-6, 1e-6) in (None, inf)  # type: ignore[operator]
     except Exception:  # the answer may be any program
-        never = 0
-    if never not in (None, inf):
+        never = False
+    if not never:
         return not_yet("And if a later call takes longer than Python? Then say `math.inf`.")
     return right("For single numbers it may never pay; with columns it pays after a few calls.")
 
@@ -159,7 +159,7 @@ def _bytes(answer: object) -> Reply:
     if got is None or got[0] != round(got[0]):
         return wrong_kind("one integer, the bytes of the program", answer)
     if got[0] < 3_000:
-        return not_yet("So few has the text. How large is the file that the compiler makes of it?")
+        return not_yet("The text has so few. How large is the file that the compiler makes of it?")
     if got[0] > 3_000_000:
         return not_yet("That is more than a C library has. Is Python in it?")
     return right("The network is a small part of them. The rest is what any program in C has.")
@@ -185,7 +185,7 @@ def _fibonacci(answer: object) -> Reply:
 
 def _worth_today(answer: object) -> Reply:
     points = [([10.0, 10.0, 10.0, 50.0], 0.03), ([0.0, 100.0], 0.1), ([5.0, 0.0, 7.0], 0.0)]
-    got = values_of(answer, points)
+    got = values_of(answer, [(list(xs), rate) for xs, rate in points])
     if got is None:
         asked = "a function of the list of payments and the rate that returns what they are worth"
         return wrong_kind(asked, answer)
@@ -233,7 +233,7 @@ def _chaos(answer: object) -> Reply:
         return not_yet("Which of the two settles to two numbers that it takes in turns?")
     if calm > 1e-15:
         return not_yet(
-            "The first: are that a hundred numbers, and is it with respect to the first?"
+            "The first: is that the hundredth number, and is it with respect to the first one?"
         )
     if wild < 1e12:
         return not_yet("The second: multiply the slopes of all the steps.")

@@ -62,17 +62,23 @@ def not_yet(words: str) -> Reply:
 def numbers_in(answer: object, count: int | None = None) -> list[float] | None:
     """Return the numbers of an answer, `count` of them if given; None if it has others.
 
-    >>> numbers_in((1, Value(2.0)), 2), numbers_in("one", 1), numbers_in(3.0, 1)
-    ([1.0, 2.0], None, [3.0])
+    Lists, tuples and arrays of them are taken apart, once.
+
+    >>> numbers_in((1, Value(2.0)), 2), numbers_in("one", 1), numbers_in([(3.0, 4.0), 5.0])
+    ([1.0, 2.0], None, [3.0, 4.0, 5.0])
     """
-    to_list = getattr(answer, "tolist", None)  # of an array
-    if callable(to_list) and not isinstance(answer, type):
-        answer = to_list()
-    items = list(answer) if isinstance(answer, list | tuple) else [answer]
+    items = [item for part in _parts(answer) for item in _parts(part)]
     found = [item.data if isinstance(item, Value) else item for item in items]
     if count not in (None, len(found)) or not all(map(_is_finite_number, found)):
         return None
     return [float(x) for x in found]  # type: ignore[arg-type]
+
+
+def _parts(answer: object) -> list[object]:
+    to_list = getattr(answer, "tolist", None)  # of an array
+    if callable(to_list) and not isinstance(answer, type):
+        answer = to_list()
+    return list(answer) if isinstance(answer, list | tuple) else [answer]
 
 
 def values_of(function: object, points: Iterable[tuple[object, ...]]) -> list[float] | None:

@@ -79,12 +79,12 @@ RIGHT = {
     "5.3": [(3.25, 7.0)],
     "5.4": [lambda r, theta, phi: r**2 * math.sin(theta)],
     "5.5": [3],
-    "5.6": [(1.0, 1.0, 1e-9, 0.0)],
+    "5.6": [(1.0, 1.0, 1e-9, 0.0), [np.ones(2), np.zeros(2)]],
     "5.7": [(9.346, 0.687, 1.49)],
 }
 WRONG = {
     "4.1": {
-        huber(1.0): "right as it is",
+        huber(1.0): "still the right one",
         huber(1.01): "by another share",
         right_softplus: "the value is another",
         (lambda x: x * x / 2): "your changed primitive",
@@ -103,7 +103,7 @@ WRONG = {
     "4.4": {
         Sums: "__radd__",
         SumsOfNumbers: "__pow__",
-        PowersNotAtZero: "This law is broken",
+        PowersNotAtZero: "A law is broken",
         Value: "your class",
     },
     "4.5": {1: "many the bug needs", 2: "or add another"},
@@ -116,7 +116,7 @@ WRONG = {
     "5.2": {2.0: "steeper where x moves", 3.0: "what is left"},
     "5.3": {
         (-3.25, 7.0): "on either side",
-        (7.0, 3.25): "knows more",
+        (7.0, 3.25): "reach further",
         (3.25, 9.0): "Look at number 2.",
     },
     "5.4": {

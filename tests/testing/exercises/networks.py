@@ -46,7 +46,7 @@ WRONG = {
         (0.7351,): "three or more",
     },
     "3.2": {
-        (lambda row: row[0] ** 2 - row[1]): "has a bend",
+        (lambda row: row[0] ** 2 - row[1]): "is not linear",
         (lambda row: row[1] - 0.25): "on which side",
         (lambda row: row[0] - 0.5): "Train it for longer",
         MLP(3, [1]): "a row of two numbers",
@@ -106,7 +106,7 @@ WRONG = {
     },
     "7.6": {
         (0.05, 0.2): "Count digits",
-        (93, 22): "doubt more often",
+        (93, 22): "be less sure",
         (5, 93): "The first",
         (22, 40): "The second",
     },

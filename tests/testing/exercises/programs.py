@@ -64,7 +64,7 @@ RIGHT = {
 WRONG = {
     "6.1": {6: "depend on the value of f", 2: "Count each operation"},
     "6.2": {
-        (2, 5, 5, 5, 5, 5, 5, 66): "the derivative each time",
+        (2, 5, 5, 5, 5, 5, 5, 66): "`grad` of the last one",
         (1, 5, 10, 18, 33, 57, 76, 66): "Begin with the function itself",
         (2, 5, 10, 18, 33, 57, 300, 66): "six times `grad`",
         (2, 5, 10, 18, 33, 57, 76, 201): "The last is one program",
@@ -89,7 +89,7 @@ WRONG = {
         volatility(1): "ten rounds",
         (lambda price, S, K, r, T: price / S): "the price's error",
     },
-    "6.7": {900: "So few has the text", 50_000_000: "Is Python in it", 0.5: "one integer"},
+    "6.7": {900: "The text has so few", 50_000_000: "Is Python in it", 0.5: "one integer"},
     "8.1": {
         55: "not its derivative",
         34: "the first alone",

@@ -94,7 +94,14 @@ WRONG = {
     **programs.WRONG,
     **{f"9.{bug.number}": {bug.line + 1: "", 1: bug.hint} for bug in BUGS},
 }
-ANYTHING = [None, "no", "", 5j, object(), [], {}, (1, 2, 3), len, Value, True, math.nan, 10**400]
+
+
+def raise_an_error(*args):
+    raise RuntimeError(args)
+
+
+FUNCTIONS = [len, Value, raise_an_error, lambda *args: None, lambda *args: args]
+ANYTHING = [*FUNCTIONS, None, "no", "", 5j, object(), [], {}, (1, 2, 3), True, math.nan, 10**400]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
