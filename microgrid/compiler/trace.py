@@ -247,7 +247,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
     backward = _refuse("call backward", "call gradients(output, inputs), or compile grad(f)")
     refresh = _refuse("call refresh", "build the graph again")
 
-    # what an error adds where this stands in the place of a sequence
+    # what an error adds where this stands in place of a sequence
     why_single = (
         ": of an array, a compiled function sees one number for each row; name the argument in "
         "`shared` for an array of numbers, or pass a list of columns"

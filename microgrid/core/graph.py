@@ -1,6 +1,6 @@
 """Walks over the graph: its order, what stands in the way of a derivative, where gradients go.
 
-The order of a graph is found with a list in the place of Python's own stack, so that a chain of a
+The order of a graph is found with a list in place of Python's own stack, so that a chain of a
 million nodes is walked as one of three is. And time is a number: `clock` counts the changes of
 leaves, every node keeps the time at which its data was computed, and a node that is older than one
 of its parents is stale. That is asked of a graph before it is differentiated.
@@ -238,7 +238,7 @@ def was_passed(node: Node) -> bool:
 
 
 def mark(node: Node, sign: object) -> None:
-    """Leave a sign at a traced node, which no `backward` comes by, in the place of its sum."""
+    """Leave a sign at a traced node, which no `backward` comes by, in place of its sum."""
     node._sum = sign
 
 

@@ -53,7 +53,7 @@ class Operand:
 
     __slots__ = ()
     _real: float
-    why_single = ""  # what an error adds where this stands in the place of a sequence
+    why_single = ""  # what an error adds where this stands in place of a sequence
 
     def record(self, op: Primitive, operands: tuple[Any, ...]) -> Self:
         """Return the result of applying `op` to operands, of which this is one.
@@ -77,7 +77,7 @@ class Operand:
 
 
 def why_single(x: object) -> str:
-    """Return what an error adds of a number that stands in the place of a sequence."""
+    """Return what an error adds for a number that stands in place of a sequence."""
     return x.why_single if isinstance(x, Operand) else ""
 
 

@@ -67,7 +67,7 @@ class Wrapped(Generic[Output]):
 
 
 def require_picklable(f: Callable[..., object]) -> Callable[..., object] | _Dumped:
-    """Return what pickle can take in the place of a function, and gives the function back.
+    """Return what pickle can take in place of a function, and gives the function back.
 
     Raises:
         PicklingError: there is nothing, and cloudpickle, which takes any function, is not loaded.

@@ -19,7 +19,7 @@ from .operations import CEmitter, Variable, mark_used, text
 
 __all__ = ["LoopBody"]
 
-OWN = -1  # in the place of a family, that of the outputs that are added up over the rows
+OWN = -1  # in place of a family, that of the outputs that are added up over the rows
 
 
 class CIndex(NamedTuple):

@@ -190,7 +190,7 @@ class Arguments:
         return names[:MOST_NAMED]
 
     def rebuild(self, scalars: Sequence[object]) -> CallArguments:
-        """Return the arguments with a scalar in the place of every single number."""
+        """Return the arguments with a scalar in place of every single number."""
         left = iter(scalars)
         trees = []
         for _, _, old, structure in self._flatten():

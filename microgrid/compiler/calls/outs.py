@@ -32,7 +32,7 @@ class OutArray(NamedTuple):
 class Outs:
     """The arrays that the results of a call go into, in the tree that the function returns.
 
-    There may be None in the place of any part of it. An array has the dimensions of the rows, and
+    There may be None in place of any part of it. An array has the dimensions of the rows, and
     behind them those of an array that the function returns; without the rows', if they are added
     up. The only result may be in a tuple, too.
 

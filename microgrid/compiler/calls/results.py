@@ -17,7 +17,7 @@ __all__ = ["Fill", "Sums", "Template", "filler", "template_of"]
 
 Fill = Callable[[Sequence[Any]], object]
 
-# What a function returned, with the position of an output in the place of each number, and an
+# What a function returned, with the position of an output in place of each number, and an
 # `ArrayTemplate` in that of each array.
 Template: TypeAlias = "int | ArrayTemplate | Mapping[Any, Template] | Sequence[Template]"
 

@@ -22,7 +22,7 @@ _REPEATS = re.compile(r"; (\d+) times:\n(.*?); so often\.\n", re.DOTALL)
 class NativeRecord(ctypes.Structure):
     """Named counts and addresses, for machine code that `ir_of` made for the same type of record.
 
-    An array in the place of an address is the address of its data. The record keeps it alive, and
+    An array in place of an address is the address of its data. The record keeps it alive, and
     what else it is given to keep.
 
     >>> class Pair(NativeRecord):

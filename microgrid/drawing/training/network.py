@@ -108,7 +108,7 @@ def _layers(model: object) -> list[list[Neuron]]:
 
 
 def _neurons_to_show(size: int, most: int) -> list[int | None]:
-    """Return the neurons of a layer to draw, with None in the place of those left out.
+    """Return the neurons of a layer to draw, with None in place of those left out.
 
     >>> _neurons_to_show(3, 5), _neurons_to_show(9, 5)
     ([0, 1, 2], [0, 1, None, 7, 8])

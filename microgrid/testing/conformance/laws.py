@@ -156,7 +156,7 @@ LAWS: tuple[Law, ...] = (
     ),
     Law(
         "backward(seed) multiplies every gradient",
-        "The seed is the gradient that the root itself begins with, in the place of 1.",
+        "The seed is the gradient that the root itself begins with, in place of 1.",
         seeds,
     ),
     Law(
