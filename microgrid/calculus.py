@@ -23,7 +23,7 @@ from .core.reals import number, number_of_kind
 from .derivatives.checkpoints import expanding
 from .derivatives.linearization import Linearization, is_closed
 from .derivatives.series import coefficients
-from .derivatives.trees import Structure, Tree, flatten, map_values
+from .derivatives.trees import Structure, flatten, map_values
 from .derivatives.wrapping import Wrapped, require_picklable
 from .engine import Value
 from .functional import Number
@@ -253,7 +253,7 @@ def vjp(
 ) -> tuple[Value, Callable[[Number], tuple[Value, ...]]]: ...
 @overload
 def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
-def vjp(f: Function, *primals: object) -> tuple[object, Callable[[Tree], tuple[Tree, ...]]]:
+def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[object], tuple[Any, ...]]]:
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
     That function takes a cotangent of the structure of f's value, and returns a tuple with the
@@ -276,9 +276,9 @@ class _PullBack:
             self._roots, self._outputs = roots, _ = _roots(call.output, "vjp")
             self._linear = Linearization(roots, call.nodes)
         self._made_of = f, primals
-        self.value: Tree = self._outputs.argument(call.release([roots])[0])
+        self.value: object = self._outputs.argument(call.release([roots])[0])
 
-    def __call__(self, cotangent: object) -> tuple[Tree, ...]:
+    def __call__(self, cotangent: object) -> tuple[object, ...]:
         given = _scalars_like("the cotangent", cotangent, self._outputs)
         need = "a cotangent is a real number"
         cotangents = [
@@ -289,7 +289,7 @@ class _PullBack:
             require_fresh(topological_order(*self._roots))  # a leaf may have changed since
         with recording():
             row = self._linear.pull(cotangents)
-        derivatives: tuple[Tree, ...] = self._call.structure.result(self._call.release([row])[0])
+        derivatives: tuple[object, ...] = self._call.structure.result(self._call.release([row])[0])
         return derivatives
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -362,7 +362,7 @@ class Transform(Wrapped[Output], Generic[P, Output]):
 
     def _value_and_gradient(
         self, transform: str, args: Sequence[object], kwargs: Mapping[str, object]
-    ) -> tuple[Tree, Tree]:
+    ) -> tuple[Any, object]:
         with recording():
             call = self._call(transform, args, kwargs)
             output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
@@ -498,7 +498,7 @@ class _Call:
         chosen = _positions(argnums, len(args), transform)
         leaves, structure = flatten(tuple([args[i] for i in chosen]))
         self.of_values = any(isinstance(leaf, Value) for leaf in leaves)
-        new: dict[int, Tree] = {}
+        new: dict[int, object] = {}
         if owns_arguments:
             self.nodes = leaves
         else:

@@ -19,7 +19,7 @@ from .core.array_rules import is_array
 from .core.graph import order_beyond
 from .core.sequences import entries, is_ordered
 from .derivatives.checkpoints import run_without_graph, values_in
-from .derivatives.trees import Tree, like, map_values
+from .derivatives.trees import like, map_values
 from .engine import Value
 from .guards.checks import LONGEST, quote, require_bools, require_functions, require_integers
 
@@ -33,7 +33,7 @@ FEW = 1000  # steps at most that are traced without a look at their size
 Carry = TypeVar("Carry")
 Next = TypeVar("Next")  # the carry after a step: a Value, where a number was the first
 X = TypeVar("X")
-StepFunction = Callable[..., Tree]
+StepFunction = Callable[..., tuple[Any, object]]
 
 
 @overload
@@ -132,13 +132,12 @@ def repeat(f: Callable[[Carry], Carry], carry: Carry, n: int, *, checkpoint: boo
     require_functions(takes="of a carry", count=1, f=f)
     require_integers(n=n, least=0, largest=LONGEST)
     require_bools(checkpoint=checkpoint)
-    last: Carry = _run(f, _step_without_x, carry, None, int(n), checkpoint)[0]
-    return last
+    return _run(f, _step_without_x, carry, None, int(n), checkpoint)[0]
 
 
 def _run(
-    f: Any, step: StepFunction, carry: Tree, xs: list[Tree] | None, count: int, checkpoint: bool
-) -> tuple[Tree, list[Tree]]:
+    f: Any, step: StepFunction, carry: Carry, xs: list[Any] | None, count: int, checkpoint: bool
+) -> tuple[Carry, list[object]]:
     """Return the last carry, and the ys that are not None, in the order of the steps."""
     if count and _is_compiled(f) and f.function and not f.shared and not f.reduce:
         from .compiler.calls.kernel_steps import single_numbers, take_steps
@@ -148,7 +147,7 @@ def _run(
             if taken := take_steps(compiled, partial(step, f), given, count):
                 return taken
     size = isqrt(count - 1) + 1 if checkpoint and count else count
-    ys: list[Tree] = []
+    ys: list[object] = []
     for begin in range(0, count, size or 1):
         end = min(begin + size, count)
         part = [None] * (end - begin) if xs is None else xs[begin:end]
@@ -164,11 +163,11 @@ def _run(
 
 
 def _take_steps(
-    step: StepFunction, carry: Tree, xs: list[Tree], count: int
-) -> tuple[Tree, list[Tree]]:
+    step: StepFunction, carry: Carry, xs: list[object], count: int
+) -> tuple[Carry, list[object]]:
     """Take some of a number of steps, likewise."""
     carry = map_values(lambda x: x, carry)  # of which a step may change the lists
-    ys: list[Tree] = []
+    ys: list[object] = []
     for i, x in enumerate(xs):
         before = carry
         carry, y = step(carry, x)
@@ -179,7 +178,7 @@ def _take_steps(
     return carry, ys
 
 
-def _step(f: StepFunction, carry: Tree, x: object) -> tuple[Tree, Tree]:
+def _step(f: Callable[..., object], carry: object, x: object) -> tuple[object, object]:
     """Take one step, and check what f returns."""
     result = f(carry, x)
     if not isinstance(result, tuple) or len(result) != 2:
@@ -191,7 +190,7 @@ def _step(f: StepFunction, carry: Tree, x: object) -> tuple[Tree, Tree]:
     return result
 
 
-def _step_without_x(f: StepFunction, carry: Tree, x: object) -> tuple[Tree, None]:
+def _step_without_x(f: Callable[..., object], carry: object, x: object) -> tuple[object, None]:
     result = f(carry)
     _require_alike(carry, result)
     return result, None
@@ -225,7 +224,7 @@ def _is_compiled(f: object) -> bool:
     return module is not None and isinstance(f, module.Compiled)
 
 
-def _steps_of(xs: object, length: object) -> tuple[list[Tree] | None, int]:
+def _steps_of(xs: object, length: object) -> tuple[list[object] | None, int]:
     """Return what each step gets, and how many steps there are."""
     if length is not None:
         require_integers(length=length, least=0, largest=LONGEST)
@@ -239,7 +238,7 @@ def _steps_of(xs: object, length: object) -> tuple[list[Tree] | None, int]:
     return steps, len(steps)
 
 
-def _zip(xs: Tree, name: str) -> list[Tree]:
+def _zip(xs: object, name: str) -> list[object]:
     """Return the entries of a list, or tuples and dicts with one entry of each of their lists."""
     is_list = isinstance(xs, tuple) and not any(isinstance(x, Mapping) or is_ordered(x) for x in xs)
     if is_list or not isinstance(xs, (tuple, Mapping)):
@@ -256,7 +255,7 @@ def _zip(xs: Tree, name: str) -> list[Tree]:
     return [like(xs, dict(zip(keys, row, strict=True))) for row in rows]
 
 
-def _unzip(ys: list[Tree], name: str = "y") -> Tree:
+def _unzip(ys: list[Any], name: str = "y") -> object:
     """Return a list of tuples or dicts as a tuple or dict of lists; any other as it is."""
     first = ys[0] if ys else None
     if not isinstance(first, (tuple, Mapping)):
@@ -271,7 +270,7 @@ def _unzip(ys: list[Tree], name: str = "y") -> Tree:
     return like(first, {key: _unzip([y[key] for y in ys], f"{name}[{key!r}]") for key in keys})
 
 
-def _are_alike(tree: Tree, other: Tree) -> bool:
+def _are_alike(tree: Any, other: Any) -> bool:
     """Return whether two trees have the same structure; of lists of numbers, without its text."""
     kind = type(tree)
     if kind in NUMBERS and type(other) in NUMBERS:

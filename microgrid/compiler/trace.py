@@ -154,7 +154,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
         self._sum: Numeric = None
         self._stamp = graph.clock
 
-    def record(self, op: Primitive, operands: tuple[Any, ...]) -> Numeric:
+    def record(self, op: Primitive, operands: tuple[object, ...]) -> Numeric:
         """Return the node of applying `op` to operands, without computing it."""
         if not VALUES.issuperset(map(type, operands)):
             for x in operands:
@@ -305,7 +305,7 @@ def unknown(leaves: Iterable[Value]) -> Iterator[None]:
         data = {leaf: leaf._real for leaf in leaves}
         try:
             for leaf in data:
-                sum: Any = getattr(leaf, "_sum", None)  # which is there from a walk alone
+                sum: object = getattr(leaf, "_sum", None)  # which is there from a walk alone
                 leaf._sum = sum
                 del leaf._real
                 leaf.__class__ = Traced

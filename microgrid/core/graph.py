@@ -178,7 +178,7 @@ class Node(Arithmetic):
     op: Primitive | None
     parents: tuple[Self, ...]
     _real: float
-    _grad: Any
+    _grad: object
     _label: str | None
     _stamp: int
     _walk: Walk

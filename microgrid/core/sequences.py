@@ -178,7 +178,7 @@ def as_lists(name: str, data: object, other: str, others: object) -> tuple[list[
     return pair
 
 
-def require_one_length(name: str, data: list[Any], other: str, others: list[Any]) -> None:
+def require_one_length(name: str, data: Sized, other: str, others: Sized) -> None:
     """Raise `ValueError` unless two lists have as many entries."""
     if len(data) != len(others):
         raise ValueError(
@@ -196,7 +196,7 @@ def is_number(x: object) -> bool:
 
 
 def require_all_numbers(
-    place: str, xs: Iterable[Any], instead_of_lists: str = "", or_arrays: bool = False
+    place: str, xs: Iterable[object], instead_of_lists: str = "", or_arrays: bool = False
 ) -> None:
     """Raise `TypeError` unless every entry is a number or a `Value`.
 

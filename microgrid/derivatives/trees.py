@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from itertools import accumulate, islice, product
 from math import prod
 from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from ..core.array_rules import array_rules, is_array
 from ..core.sequences import as_array
@@ -25,17 +25,16 @@ from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from ..nn import Module, chooses_parameters, copy_with, find_parameters
 
-__all__ = ["Structure", "Tree", "flatten", "like", "map_values", "with_numpy"]
+__all__ = ["Structure", "flatten", "like", "map_values", "with_numpy"]
 
 MUST = (
     "an argument to differentiate with respect to must be a number, a Value, an array of numbers, "
     "a Module, or a list, tuple or dict of these"
 )
 
-# Numbers in any structure: a number, a `Value`, an array, a `Module`, or a list, tuple or dict of
-# trees. Which of these one is, only the caller of a transform knows, and a type checker does not.
-Tree: TypeAlias = Any
-Build = Callable[[Sequence[Tree]], Tree]  # of atoms, each of which is a tree
+# A tree is a number, a `Value`, an array, a `Module`, or a list, tuple or dict of trees. Which of
+# these it is, only the caller of a transform knows: to a type checker it is an object.
+Build = Callable[[Sequence[Any]], object]  # of atoms
 Flat = tuple[list[Any], "Structure"]  # the scalars of a tree, and what was taken away
 Shape = tuple[int, ...] | None  # of an array; None of a number
 
@@ -62,15 +61,15 @@ class Structure(NamedTuple):
         """Whether there is no array."""
         return self.dimensions.count(None) == len(self.dimensions)
 
-    def argument(self, scalars: Sequence[object]) -> Tree:
+    def argument(self, scalars: Sequence[object]) -> Any:
         """Return the tree with other scalars in their places."""
         return self.as_argument(self._atoms(scalars))
 
-    def result(self, scalars: Sequence[object]) -> Tree:
+    def result(self, scalars: Sequence[object]) -> Any:
         """Return a tree of derivatives with respect to the scalars."""
         return self.as_result(self._atoms(scalars))
 
-    def table(self, rows: Sequence[Sequence[object]], columns: Structure) -> Tree:
+    def table(self, rows: Sequence[Sequence[object]], columns: Structure) -> object:
         """Return the tree that has, for each of its own scalars, a tree of the columns' structure.
 
         Where an array meets an array, a matrix comes out.
@@ -142,7 +141,7 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> Flat:
     raise TypeError(f"{MUST}, got {quote(tree)} ({type(tree).__name__})")
 
 
-def with_numpy(tree: object, need: str) -> Tree:
+def with_numpy(tree: object, need: str) -> object:
     """Return a tree with NumPy's arrays in the places of those of other libraries.
 
     `need` begins the error if one cannot be read.
@@ -156,7 +155,7 @@ def with_numpy(tree: object, need: str) -> Tree:
     return as_array(tree, need)
 
 
-def _flatten_array(array: Tree) -> Flat:
+def _flatten_array(array: Any) -> Flat:
     if getattr(array, "mask", None) is not None and array.mask.any():
         raise TypeError(
             "an array of arguments must have a number in every place, got one with a mask; "
@@ -186,7 +185,7 @@ def _flatten_module(module: Module) -> Flat:
     )
 
 
-def map_values(function: Callable[[Value], object], tree: object) -> Tree:
+def map_values(function: Callable[[Value], object], tree: object) -> Any:
     """Return a tree with `function` of every `Value` in its place, and all else as it is.
 
     >>> map_values(lambda v: v.data, {"a": [Value(1.0), "text"]})
@@ -223,7 +222,7 @@ def _join(
 
     fill = _kind_of(tree)
 
-    def build(atoms: Sequence[object], builds: Mapping[object, Build]) -> Tree:
+    def build(atoms: Sequence[object], builds: Mapping[object, Build]) -> object:
         left = iter(atoms)
         return fill(
             {
@@ -247,7 +246,7 @@ def _join_scalars(tree: object, parts: Mapping[object, object]) -> Flat:
     """Do the same where no part has parts of its own, without a look at each."""
     keys, fill = list(parts), _kind_of(tree)
 
-    def build(atoms: Sequence[object]) -> Tree:
+    def build(atoms: Sequence[object]) -> object:
         return fill(dict(zip(keys, atoms, strict=True)))
 
     scalars = (_SCALAR,) * len(keys)
@@ -256,12 +255,12 @@ def _join_scalars(tree: object, parts: Mapping[object, object]) -> Flat:
     )
 
 
-def like(tree: object, parts: dict[Any, object]) -> Tree:
+def like(tree: object, parts: dict[Any, object]) -> object:
     """Return parts as a list, tuple, named tuple or dict of the tree's own kind."""
     return _kind_of(tree)(parts)
 
 
-def _kind_of(tree: object) -> Callable[[dict[Any, object]], Tree]:
+def _kind_of(tree: object) -> Callable[[dict[Any, object]], object]:
     """Return what makes a tree of this kind of its parts, and does not keep the tree's own."""
     if isinstance(tree, Mapping):
         if type(tree) is dict or not isinstance(tree, MutableMapping):
@@ -273,7 +272,7 @@ def _kind_of(tree: object) -> Callable[[dict[Any, object]], Tree]:
     return lambda parts: kind(*parts.values()) if kind else tuple(parts.values())
 
 
-def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, object]) -> Tree:
+def _fill_copy(tree: MutableMapping[Any, Any], parts: dict[Any, object]) -> object:
     filled = copy.copy(tree)  # an OrderedDict, a defaultdict with its factory
     for key, part in parts.items():
         filled[key] = part
@@ -303,5 +302,5 @@ def _no_path() -> list[str]:
 _SCALAR = Structure(_no_path, [None], _only, _only)
 
 
-def _item(atoms: Sequence[Tree]) -> object:
+def _item(atoms: Sequence[Any]) -> object:
     return atoms[0].item()

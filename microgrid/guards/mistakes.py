@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from types import MethodType
 from typing import Any, Never, NoReturn, Protocol, TypeVar
@@ -66,7 +66,9 @@ def warn_of_no_backward() -> None:
     )
 
 
-def refuse(data: object, label: object, more: Sequence[Any], options: dict[str, Any]) -> NoReturn:
+def refuse(
+    data: object, label: object, more: Sequence[object], options: Mapping[str, object]
+) -> NoReturn:
     """Raise `TypeError` for arguments that no `Value` is made of."""
     if isinstance(label, (tuple, set)) or more or {"_children", "_op"} & options.keys():
         why = "only computing gives it parents: write x + y, or a Primitive of your own"
@@ -103,7 +105,7 @@ class Checked(Protocol[Kind]):
     def __set__(self, instance: object, x: Kind) -> None: ...
 
 
-def guard(slot: str, require: Callable[[Any], None], doc: str) -> Any:
+def guard(slot: str, require: Callable[[object], None], doc: str) -> Any:
     """Return an attribute, described by `doc`, whose slot `require` keeps free of wrong things."""
 
     def set_checked(instance: object, x: object) -> None:

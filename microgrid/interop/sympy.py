@@ -41,35 +41,35 @@ MODULES["microgrid"] = (NAMES, {}, {}, ())  # where SymPy looks up modules by na
 class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
     """Writes choices as `where`, which a compiled function needs instead of `if`."""
 
-    def _print_Piecewise(self, expr: Any) -> str:
+    def _print_Piecewise(self, expr: sympy.Basic) -> str:
         text = "nan"
         for choice, condition in reversed(expr.args):
             chosen = self._print(choice)
             text = chosen if condition is sympy.true else self._where(condition, chosen, text)
         return text
 
-    def _where(self, condition: Any, chosen: str, other: str) -> str:
+    def _where(self, condition: object, chosen: str, other: str) -> str:
         return f"where({self._print(condition)}, {chosen}, {other})"
 
-    def _print_ITE(self, expr: Any) -> str:
+    def _print_ITE(self, expr: sympy.Basic) -> str:
         return f"where({', '.join(map(self._print, expr.args))})"
 
-    def _print_And(self, expr: Any) -> str:
+    def _print_And(self, expr: sympy.Basic) -> str:
         text = "True"
         for condition in expr.args:
             text = self._where(condition, text, "False")
         return text
 
-    def _print_Or(self, expr: Any) -> str:
+    def _print_Or(self, expr: sympy.Basic) -> str:
         text = "False"
         for condition in expr.args:
             text = self._where(condition, "True", text)
         return text
 
-    def _print_Not(self, expr: Any) -> str:
+    def _print_Not(self, expr: sympy.Basic) -> str:
         return self._where(expr.args[0], "False", "True")
 
-    def _print_sign(self, expr: Any) -> str:
+    def _print_sign(self, expr: sympy.Basic) -> str:
         return f"sign({self._print(expr.args[0])})"
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 
 from tests import plan
@@ -202,6 +203,17 @@ def test_no_room_outgrows_its_budget():
 MOST_ANY = 374  # a third of what there once was: it is for what type checkers have no type for
 
 
+# What a formula or an override is written with, which no type of Python's has: Any by a name that
+# says what it is. Each use of such a name counts.
+MOST_OTHERWISE = 134
+
+
 def test_any_stays_rare():
-    words = [re.findall(r"\bAny\b", file.read_text(encoding="utf-8")) for file in FILES]
-    assert sum(map(len, words)) <= MOST_ANY
+    texts = [file.read_text(encoding="utf-8") for file in FILES]
+    others = {
+        name for text in texts for name in re.findall(r"^(\w+): TypeAlias = Any$", text, re.M)
+    }
+    assert others == {"Comparison", "Numeric"}
+    words = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    assert words["Any"] <= MOST_ANY
+    assert sum(words[name] for name in others) <= MOST_OTHERWISE

@@ -58,7 +58,7 @@ class Arguments:
         try:
             self._take_all()
         except _OtherArray:
-            self._trees = with_numpy(self._trees, TAKES)
+            self._trees = tuple([with_numpy(tree, TAKES) for tree in self._trees])
             self._take_all()
         except RecursionError:
             raise ValueError(

@@ -81,7 +81,7 @@ def single_numbers(carry: object, xs: Sequence[object] | None) -> Given | None:
 
 def take_steps(
     f: Compiled[object, object], step: StepFunction, given: Given, count: int
-) -> tuple[object, list[object]] | None:
+) -> tuple[Any, list[object]] | None:
     """Return the last carry of a loop and its ys; None if kernels must not take its steps.
 
     They must not if every step is looked at, or is part of what is traced.

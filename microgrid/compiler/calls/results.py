@@ -158,6 +158,6 @@ def _copy(output: Any) -> object:
     return twin
 
 
-def _has_doubles(output: Any) -> bool:
+def _has_doubles(output: object) -> bool:
     """Return whether an output has doubles for the rows, no single number and no `Value`s."""
     return isinstance(output, np.ndarray) and output.dtype == np.float64
