@@ -325,7 +325,9 @@ class Draft:
         """
         labels = [x.label for x in inputs]
         names = [(label and _in_one_line(label)) or f"x{i}" for i, label in enumerate(labels)]
-        draft = cls([*map(Distinct().add, names)])
+        if len({*names}) < len(names):  # a large model's are all distinct: they are only counted
+            names = [*map(Distinct().add, names)]
+        draft = cls(names)
         slots = dict(zip(inputs, range(len(inputs)), strict=True))
         slot_of = slots.__getitem__
         step, aliases = draft.step, draft.aliases
