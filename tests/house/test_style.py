@@ -157,7 +157,7 @@ def lines_of(place):
 BUDGET = {
     "the top": 6815,
     "arrays/": 2400,
-    "compiler/": 1910,
+    "compiler/": 1915,
     "compiler/c/": 895,
     "compiler/calls/": 1840,
     "compiler/ir/": 2040,
