@@ -122,14 +122,13 @@ def _three_inputs(answer: object) -> Reply:
         answer,
         (3.0,),
         "one number, the inputs of the program that `find` ends with",
-        "It drops what the property does not ask for, and this one asks for three: two of them are "
-        "only added, while the bug needs one.",
+        "It drops what is not asked for. Three inputs are, so two stay that the bug does not need.",
         [
             (
                 lambda got: got[0] == 1,
-                "That is how many the bug needs. What does your property ask for?",
+                "That is how many the bug needs. How many did you ask for?",
             ),
-            (lambda got: True, "May it drop an input that the property asks for, or add another?"),
+            (lambda got: True, "May it drop an input that is asked for, or add another?"),
         ],
     )
 
