@@ -63,7 +63,7 @@ def _softplus(answer: object) -> Reply:
             )
         if not near([partial], [1 / (1 + exp(-x))]):
             return not_yet(f"The value is right, and the derivative at {x} is not.")
-    return right("It is the sigmoid of x, which can be had of `out` alone.")
+    return right("It is the sigmoid of x, which `out` alone gives.")
 
 
 def _verdicts(answer: object) -> Reply:
@@ -145,7 +145,10 @@ def _four_orders(answer: object) -> Reply:
         [
             (lambda got: near(got[:4], (2, 6, 4, 1)), "Are those f⁽ᵏ⁾, or what `taylor` gives?"),
             (lambda got: got[0] == 4, "What is the slope of -2x?"),
-            (lambda got: near(got[:4], (2, 12, 24, 24)), "Of which order is the last that is not?"),
+            (
+                lambda got: near(got[:4], (2, 12, 24, 24)),
+                "Which is the order of the last one that is not 0?",
+            ),
             (lambda got: True, "The derivative of xⁿ is n xⁿ⁻¹."),
         ],
     )

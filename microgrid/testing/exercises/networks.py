@@ -122,7 +122,7 @@ def _own_loss(answer: object) -> Reply:
     try:
         slopes = [_slope(answer, *point) for point in points]  # type: ignore[arg-type]
     except Exception:  # the answer may be any program
-        return not_yet("Of numbers it is right. A training gives it a Value as the score.")
+        return not_yet("It is right for numbers. A training gives it a Value as the score.")
     if not near(slopes, [-2 * t * max(0.0, m) for (_, t), m in zip(points, margins, strict=True)]):
         return not_yet("The values are right, and the slopes are not: is all of it a graph?")
     return right("Values and slopes agree at six points; far rows pull more than near ones.")
@@ -167,8 +167,8 @@ def _shuffle(answer: object) -> Reply:
         return not_yet("Give it as a share of 1, and not in per cent.")
     if got[0] < 0.3:
         return not_yet(
-            "That is what a network says that has learned from other columns than it is asked "
-            "with. Are they in the same order in all rows, those that are held out as well?"
+            "That is the accuracy of a network that has learned from columns in another order than "
+            "it is given. Is the order the same in all rows, including the held-out ones?"
         )
     if not 0.955 <= got[0] <= 0.985:
         return not_yet("Does a network of this kind know which pixels are neighbours?")
@@ -194,7 +194,7 @@ def _one_to_the_right(answer: object) -> Reply:
         return not_yet("The second is low: are the copies beside the rows, with labels of both?")
     return right(
         "It had learned places, and not shapes: noughts, sixes and eights are lost by a single "
-        "pixel. It reads what it has seen, so show it what it shall read."
+        "pixel. It reads what it has seen, so show it what it must read."
     )
 
 
@@ -240,7 +240,7 @@ def _no_decay(answer: object) -> Reply:
     if after < 0.8 * before:
         return not_yet("The weights have faded: `train` of the lesson has a decay of its own.")
     if after > 1.2 * before or not 0.1 < before < 0.2:
-        return not_yet("Of `neuron.w`, the corner is pixel 0. Is the second that of a fresh one?")
+        return not_yet("The corner is pixel 0 of `neuron.w`. Is the second that of a fresh one?")
     return right(
         "Nearly what it was drawn as. The corner is the same in all rows, so it acts like a bias "
         "and is hardly pulled at; nothing else moves it where there is no decay."

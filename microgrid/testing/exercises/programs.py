@@ -64,7 +64,7 @@ def _bend(answer: object) -> Reply:
         slopes = [grad(loss)(e) for e in points]
         bends = [grad(grad(loss))(e) for e in points]
     except Exception:  # the answer may be any program
-        return not_yet("Of numbers it is right. Write it for Values: `where`, and no `math`.")
+        return not_yet("It is right for numbers. Write it for Values: `where`, and no `math`.")
     if any([node.op for node in graph] != [node.op for node in graphs[0]] for graph in graphs):
         return not_yet("It is another program near 0 than far out, so it looks at the number.")
     if not near(slopes, [0.5, -0.25, 1.0, -1.0]) or not near(bends, [1.0, 1.0, 0.0, 0.0]):

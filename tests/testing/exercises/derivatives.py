@@ -110,7 +110,7 @@ WRONG = {
     "5.1": {
         (2.0, 6.0, 4.0, 1.0, 5): "what `taylor` gives",
         (4.0, 12.0, 24.0, 24.0, 5): "the slope of -2x",
-        (2.0, 12.0, 24.0, 24.0, 4): "Of which order is the last",
+        (2.0, 12.0, 24.0, 24.0, 4): "of the last one that is not 0",
         (2.0, 3.0, 24.0, 24.0, 5): "Look at number 2.",
     },
     "5.2": {2.0: "steeper where x moves", 3.0: "what is left"},

@@ -81,7 +81,11 @@ WRONG = {
         (102 / 103,) * 5: "reach the split",
         (102 / 103, 50 / 103, 1.0, 1.0, 1.0): "the rows of its own split",
     },
-    "7.1": {0.1: "from other columns", 0.6: "which pixels are neighbours", 97.1: "as a share"},
+    "7.1": {
+        0.1: "columns in another order",
+        0.6: "which pixels are neighbours",
+        97.1: "as a share",
+    },
     "7.2": {
         (0.97, 0.97): "Was each line of eight moved",
         (0.3, 0.97): "leave at the right of its own line",
@@ -101,7 +105,7 @@ WRONG = {
     },
     "7.5": {
         (0.0796, 0.142): "The weights have faded",
-        (0.32, 0.142): "the corner is pixel 0",
+        (0.32, 0.142): "The corner is pixel 0",
         (-0.01, 0.02): "`abs` of each weight",
     },
     "7.6": {
