@@ -164,9 +164,11 @@ class _OfSteps:
     def __init__(self, rate: Schedule) -> None:
         self.rate = rate
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
+        if type(step) is not int:  # a rate between those of two steps, or the last one for inf
+            require_numbers(step=step, least=-math.inf, finite=False)
         try:
-            return self.rate(step)
+            return self.rate(step)  # type: ignore[arg-type]
         except (OverflowError, TypeError, ValueError) as error:
             raise TypeError(
                 f"a schedule takes the number of a step, counted from 0, got {quote(step)}: {error}"

@@ -540,10 +540,9 @@ CALLS = {
 RIGHT = {  # what is no mistake, though it looks like one
     "fit epochs": {"x = 10**400"},  # for whoever ends it by Ctrl-C
     "cross_entropy": {"target = True", "target = a traced number"},  # a truth value is a class
-    **{name: {"steps = 1.5"} for name in ("linear", "cosine", "warmup")},  # ends between two steps
-    # a rate between those of two steps, or the last
-    **{f"{name} called": {"step = 1.5", "step = inf"} for name in ("linear", "warmup")},
-    "cosine called": {"step = 1.5"},
+    **{
+        name: {"steps = 1.5"} for name in ("linear", "cosine", "one_cycle", "warmup")
+    },  # ends between two steps
 }
 
 TOLD = re.compile(  # what was got, or what to do about it
