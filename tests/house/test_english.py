@@ -18,6 +18,7 @@ READ = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
     ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
     ROOT / ".github" / "CONTRIBUTING.md",
 ]
 
