@@ -178,7 +178,7 @@ BUDGET = {
     "testing/": 480,
     "testing/conformance/": 1400,
     "testing/conformance/stages/": 1200,
-    "testing/exercises/": 1540,
+    "testing/exercises/": 1590,
     "testing/gradients/": 1950,
     "testing/programs/": 900,
 }

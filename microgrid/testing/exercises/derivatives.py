@@ -8,7 +8,17 @@ from math import cos, exp, isclose, log1p, sin
 from ...engine import Value
 from ..conformance.cases import Engine
 from ..conformance.report import check
-from .replies import Reply, compare, near, not_yet, numbers_in, right, values_of, wrong_kind
+from .replies import (
+    Reply,
+    compare,
+    near,
+    not_yet,
+    numbers_in,
+    right,
+    values_of,
+    wrong_function,
+    wrong_kind,
+)
 
 __all__ = ["DERIVATIVES"]
 
@@ -195,7 +205,7 @@ def _spherical(answer: object) -> Reply:
     points = [(2.0, 0.5, 1.0), (0.7, 1.2, -2.0), (3.0, 2.5, 0.3)]
     got = values_of(answer, points)
     if got is None:
-        return wrong_kind("a function of r, θ and φ that returns a number", answer)
+        return wrong_function("a function of r, θ and φ that returns a number", answer)
     if near(got, [r * r * sin(theta) for r, theta, _ in points]):
         return right("It is the size of a small box in space: dr times r dθ times r sin θ dφ.")
     known: dict[str, Callable[[float, float, float], float]] = {
@@ -235,6 +245,10 @@ def _mistake(answer: object) -> Reply:
             (
                 lambda got: near(got, (1, 1, 1, 1), 1e-3),
                 "That is what `minimize` finds. Does a Newton step ask whether it goes down?",
+            ),
+            (
+                lambda got: near(got, (0, 0, 1, 1), 1e-3),
+                "Both ends are right. Which start belongs to which?",
             ),
             (lambda got: True, "Take more steps, each to where g + H d = 0."),
         ],

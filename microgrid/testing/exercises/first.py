@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ...core.primitive import Primitive
 from ...engine import Value, topological_order
-from .replies import Reply, compare, near, values_of, wrong_kind
+from .replies import Reply, compare, near, values_of, wrong_function, wrong_kind
 
 __all__ = ["FIRST"]
 
@@ -32,7 +32,7 @@ def _second_root(answer: object) -> Reply:
     points = [(2.0, 3.0), (-1.0, 0.5), (4.0, -2.0)]
     got = values_of(answer, points)
     if got is None:
-        return wrong_kind(asked, answer)
+        return wrong_function(asked, answer)
     if near(got, [y + 1 for _, y in points]):
         return Reply(False, "Not yet. That is after the first pass: what does the second one add?")
     if near(got, [y for _, y in points]):

@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 
 from ... import datasets
 from ...engine import Value
-from .replies import Reply, compare, near, not_yet, numbers_in, right, values_of, wrong_kind
+from .replies import (
+    Reply,
+    compare,
+    near,
+    not_yet,
+    numbers_in,
+    right,
+    values_of,
+    wrong_function,
+    wrong_kind,
+)
 
 __all__ = ["NETWORKS"]
 
@@ -36,7 +46,7 @@ def _straight(answer: object) -> Reply:
     corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     got = values_of(answer, [(row,) for row in corners + rows])
     if got is None:
-        return wrong_kind("your network, which returns a score of a row of two numbers", answer)
+        return wrong_function("your network, which returns a score of a row of two numbers", answer)
     (origin, by_x, by_y), scores = got[:3], got[3:]
     plane = [origin + (by_x - origin) * x + (by_y - origin) * y for x, y in rows]
     if not near(scores, plane):
@@ -81,7 +91,7 @@ def _two_measurements(answer: object) -> Reply:
         except Exception:  # the answer may be any program
             scores = None
         if scores is None:
-            return wrong_kind(asked, answer)
+            return wrong_function(asked, answer)
         hits += scores.index(max(scores)) == label
     if hits < 308:
         return not_yet(
@@ -112,7 +122,7 @@ def _own_loss(answer: object) -> Reply:
     margins = [1 - t * s for s, t in points]
     got = values_of(answer, points)
     if got is None:
-        return wrong_kind("a function of a score and a target that returns a number", answer)
+        return wrong_function("a function of a score and a target that returns a number", answer)
     if near(got, [max(0.0, m) for m in margins]):
         return not_yet("That is the hinge itself.")
     if near(got, [m**2 for m in margins]):

@@ -17,6 +17,7 @@ __all__ = [
     "numbers_in",
     "right",
     "values_of",
+    "wrong_function",
     "wrong_kind",
 ]
 
@@ -113,6 +114,20 @@ def wrong_kind(asked: str, answer: object) -> Reply:
     An answer is one number, got 'x' (str).
     """
     return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
+
+
+def wrong_function(asked: str, answer: object) -> Reply:
+    """Return what is said where a function was asked for that returns numbers.
+
+    >>> wrong_function("a function of x", 5)
+    An answer is a function of x, got 5 (int).
+    >>> wrong_function("a function of x", len)
+    An answer is a function of x: when called so, yours raises an error or returns something else.
+    """
+    if not callable(answer) or isinstance(answer, type):
+        return wrong_kind(asked, answer)
+    ending = "when called so, yours raises an error or returns something else"
+    return Reply(False, f"An answer is {asked}: {ending}.")
 
 
 def _is_finite_number(x: object) -> bool:

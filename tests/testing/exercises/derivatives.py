@@ -126,10 +126,14 @@ WRONG = {
         (lambda r, theta, phi: r * math.sin(theta)): "none from φ",
         (lambda r, theta, phi: r**2): "near the pole",
         (lambda r, theta, phi: r**3): "np.linalg.det",
-        (lambda r, theta: r): "a function of r, θ and φ",
+        (lambda r, theta: r): "yours raises an error",
     },
     "5.5": {2: "all of its numbers", 4: "the lowest power"},
-    "5.6": {(1, 1, 1, 1): "what `minimize` finds", (1.0, 1.0, 0.5, 0.5): "Take more steps"},
+    "5.6": {
+        (1, 1, 1, 1): "what `minimize` finds",
+        (0, 0, 1, 1): "Which start",
+        (1.0, 1.0, 0.5, 0.5): "Take more steps",
+    },
     "5.7": {
         (25.2552, 7.783, 0.178): "without the depth",
         (12.0, 0.7, 1.5): "to the minimum",
