@@ -236,7 +236,7 @@ def polygamma(n: int, x: Numeric) -> Numeric:
 # Below it, the probability is a continued fraction, which needs more levels the closer to 0 x is;
 # above it, it needs none to be exact, but each derivative loses digits to those before it.
 TAIL, LEVELS = -4.0, 32
-TAIL_OF_DERIVATIVES, LEVELS_OF_DERIVATIVES = -1.0, 200
+TAIL_OF_DERIVATIVES, LEVELS_OF_DERIVATIVES = -1.0, 300
 
 
 def mills_of(n: int, x: float, m: Functions) -> float:
@@ -259,9 +259,12 @@ def _mills_in_the_tail(n: int, distance: float) -> float:
 
 def _tail(n: int, distance: float) -> tuple[float, float]:
     """Return the density over the probability, and what its n-th derivative is in proportion to."""
-    fraction = distance  # which is distance + k / fraction, at level k
+    levels = LEVELS_OF_DERIVATIVES if n else LEVELS
+    # It is distance + k / fraction at level k. All levels below come to about this, without which
+    # more of them would be needed.
+    fraction = distance / 2 + math.sqrt(levels)
     product = 1.0
-    for level in range(LEVELS_OF_DERIVATIVES if n else LEVELS, 0, -1):
+    for level in range(levels, 0, -1):
         if level <= n:
             product = product * float(level) / fraction
         fraction = distance + float(level) / fraction

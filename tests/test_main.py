@@ -114,14 +114,14 @@ def test_without_matplotlib_it_says_so_before_any_training(tmp_path):
 
 
 def test_ctrl_c_leaves_what_was_learned(tmp_path, capsys, monkeypatch):
-    from microgrid import training
+    from microgrid.fitting import journal
 
     def interrupted(metrics, predictions, targets, **options):
         if predictions[0] is not predictions[-1]:  # it is tried out on one, many times over
             raise KeyboardInterrupt
         return {}
 
-    monkeypatch.setattr(training, "measure", interrupted)
+    monkeypatch.setattr(journal, "measure", interrupted)
     assert main(["--out", str(tmp_path)]) == 130
     printed = capsys.readouterr().out
     assert "interrupted in epoch 1" in printed
