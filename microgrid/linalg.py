@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import chain, combinations
 from typing import NamedTuple, TypeVar, overload
 
+from .core.failures import failure_of
 from .core.primitive import Operand, data_of, is_traced, where
 from .core.sequences import as_list, require_all_numbers, single
 from .engine import Value
@@ -232,6 +233,12 @@ def _solve_named(name: str, matrix: Matrix, beside: Matrix) -> Matrix:
         raise ValueError(
             f"{name} needs a matrix that is not singular, got {shown}: some of its rows add up to "
             "another one, times numbers"
+        ) from None
+    except OverflowError as error:
+        if failure_of(error):
+            raise
+        raise OverflowError(
+            f"{name} needs numbers that a float can hold, got {quote(matrix)} and {quote(beside)}"
         ) from None
 
 

@@ -429,7 +429,10 @@ def sinc(x: Numeric) -> Numeric:
     >>> sinc(0.0), round(sinc(0.5), 4)
     (1.0, 0.6366)
     """
-    return sinc_by(0)(math.pi * as_operand(x))
+    try:
+        return sinc_by(0)(math.pi * as_operand(x))
+    except OverflowError as error:  # a Fraction beyond floats
+        raise locate(error, "sinc", [x]) from None
 
 
 # ---- sums, products and odds of logarithms
@@ -469,7 +472,12 @@ def xlogy(x: AnyArray | Value | float, y: AnyArray | Value | float) -> object:
         return apply_to_arrays(xlogy, [x, y])
     factor: Numeric = as_operand(x)
     other: Numeric = as_operand(y)
-    return factor * log(choose(abs(factor) <= 0, lambda: _with_a_logarithm(other), lambda: other))
+    try:
+        return factor * log(
+            choose(abs(factor) <= 0, lambda: _with_a_logarithm(other), lambda: other)
+        )
+    except OverflowError as error:  # a Fraction beyond floats
+        raise locate(error, "xlogy", [x, y]) from None
 
 
 def _with_a_logarithm(y: Numeric) -> Numeric:
@@ -545,6 +553,9 @@ def _interpolate(x: Numeric, places: list[Number], heights: list[Number]) -> Num
     else:
         line = lines[max(0, min(bisect_right(places, x) - 1, len(lines) - 1))]
     x0, x1, y0, y1 = line
-    share = (x - x0) / (x1 - x0)
+    try:
+        share = (x - x0) / (x1 - x0)
+    except OverflowError as error:  # a Fraction beyond floats
+        raise locate(error, "interp", [x]) from None
     inner = dot_(1.0 - share, share, y0, y1)
     return where(x < places[0], heights[0], where(places[-1] <= x, heights[-1], inner))
