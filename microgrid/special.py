@@ -131,9 +131,9 @@ def _digamma_above_0(x: float, m: Functions) -> float:
     for j in range(TERMS, 0, -1):
         series = (series + bernoulli(TERMS)[j - 1] / (2 * j)) * square
     total = series + 0.5 / far
-    for k in range(9, -1, -1):
+    for k in range(9, 0, -1):
         total = total + 1.0 / (x + float(k))
-    return m.log(far) - total
+    return m.log(far) - (total + 1.0 / x)  # x + 0.0 would have no sign at -0.0
 
 
 def _polygamma_above_0(n: int, x: float) -> float:
@@ -147,9 +147,9 @@ def _polygamma_above_0(n: int, x: float) -> float:
     factorial = float(math.factorial(n))
     total = _whole_power(share, n) * (factorial / n + factorial / 2 * share + series)
     rest = 0.0
-    for k in range(steps - 1, -1, -1):
+    for k in range(steps - 1, 0, -1):
         rest = rest + _whole_power(1.0 / (x + float(k)), n + 1)
-    total = total + factorial * rest
+    total = total + factorial * (rest + _whole_power(1.0 / x, n + 1))
     return total if n % 2 else -total
 
 

@@ -23,10 +23,12 @@ __all__ = [
     "ERRORS",
     "Case",
     "Engine",
+    "NoEnd",
     "Respelled",
     "Wrong",
     "error_text",
     "evaluate",
+    "limit_lines_and_calls",
     "meets",
     "run",
 ]
@@ -205,7 +207,7 @@ def run(engine: Engine, program: str, *shown: str, warn: Warn = "ignore") -> lis
     if isinstance(engine, Respelled):
         program, *shown = map(engine.spell, (program, *shown))  # type: ignore[assignment]
         names["Value"], data = engine.engine, engine.names.get("data", "data")
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _limit_lines_and_calls():
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), limit_lines_and_calls():
         warnings.simplefilter(warn)
         kind = type(engine(1.0))
         exec(_compile(program, "exec"), names)
@@ -225,7 +227,7 @@ def _number_in(got: object, kind: type, data: str) -> object:
 
 
 @contextmanager
-def _limit_lines_and_calls() -> Iterator[None]:
+def limit_lines_and_calls() -> Iterator[None]:
     """Raise `NoEnd` after too many lines: counted, since a clock is wrong on a busy machine.
 
     Nor may calls nest deeper than Python allows by default: where the limit has been raised, as in

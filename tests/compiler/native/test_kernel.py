@@ -496,7 +496,10 @@ def test_cross_entropy_of_a_class_that_is_an_argument_is_python_s(count):
             right = flat(order(lambda xs: mg.losses.cross_entropy(xs, target))(logits))
             if order is mg.value_and_grad or max(map(abs, logits)) <= 30:
                 got = flat(own(logits, float(target)))
-                assert got == pytest.approx(right, rel=1e-12, abs=0, nan_ok=True)
+                if order is mg.hessian:  # whose entries are sums of terms up to 1 that may cancel
+                    assert got == pytest.approx(right, rel=1e-12, abs=1e-15, nan_ok=True)
+                else:
+                    assert got == pytest.approx(right, rel=1e-12, abs=0, nan_ok=True)
 
     law()
 

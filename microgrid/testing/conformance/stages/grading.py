@@ -11,7 +11,16 @@ from unittest import SkipTest
 
 from ....derivatives.foreign import Spelling, spelling_of
 from ....guards.checks import quote, require_integers
-from ..cases import ERRORS, Case, Engine, Respelled, error_text, run
+from ..cases import (
+    ERRORS,
+    Case,
+    Engine,
+    NoEnd,
+    Respelled,
+    error_text,
+    limit_lines_and_calls,
+    run,
+)
 from ..laws import Failure, Law
 from .tasks import STAGES, Stage, Task
 
@@ -269,8 +278,12 @@ def _spelling(engine: Engine, given: dict[str, str | None]) -> Spelling:
     for operation in ("x + y", "x * y"):
         with suppress(*ERRORS):
             nodes.append(_node(engine, operation))
-    found = [spelling_of(node) for node in nodes if isinstance(node, type(leaf))]
-    first = spelling_of(nodes[-1] if len(found) == len(nodes) else leaf, **given)
+    try:
+        with limit_lines_and_calls():  # to look for an attribute may run the engine's code
+            found = [spelling_of(node) for node in nodes if isinstance(node, type(leaf))]
+            first = spelling_of(nodes[-1] if len(found) == len(nodes) else leaf, **given)
+    except NoEnd:
+        return Spelling()
     for other in found:
         roles = {role: name for role, name in vars(first).items() if name is None}
         first = replace(first, **{role: getattr(other, role) for role in roles})

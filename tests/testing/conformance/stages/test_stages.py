@@ -275,6 +275,33 @@ def test_a_class_whose_attributes_raise_is_told_so():
     assert "a gradient for each node" in check(1, Echo).next
 
 
+def test_attributes_without_an_end_end_where_the_limit_of_calls_was_raised():
+    class Echo(One):
+        def __init__(self, data):
+            self.data = data
+
+        def __getattr__(self, name):
+            return getattr(self, f"{name}x")
+
+    class Waits(One):
+        @property
+        def grad(self):
+            while True:
+                pass
+
+        @grad.setter
+        def grad(self, grad):
+            pass
+
+    deepest = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        for engine in (Echo, Waits):
+            assert check(1, engine).passed == ()
+    finally:
+        sys.setrecursionlimit(deepest)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
