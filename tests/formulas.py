@@ -63,6 +63,12 @@ def wave(n):
     return of
 
 
+def log_ndtr(x):
+    if x < -1e50:  # for which mpmath's erfc takes x * x as a float; the rest is less than 1 / x**2
+        return -(x**2) / 2 - mp.log(-x * mp.sqrt(2 * mp.pi))
+    return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
+
+
 def mills(n):
     """Return the n-th derivative of the normal probability below x, over the density there."""
     n = int(n)
@@ -127,7 +133,7 @@ FORMULAS = {
     "erf": mp.erf,
     "erfc": lambda x: 1 - mp.erf(x),
     "lgamma": lambda x: mp.re(mp.loggamma(x)),
-    "log_ndtr": lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2),
+    "log_ndtr": log_ndtr,
     "erfinv": lambda y: mp.erfinv(y) if abs(y) < 1 else mp.nan,
     "floor": mp.floor,
     "ceil": mp.ceil,

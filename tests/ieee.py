@@ -91,7 +91,9 @@ def polygamma(n, x):
     c = 1 / np.tan(np.pi * np.where(below & ~pole, x - np.round(x), 0.25))
     c = np.where(np.isinf(x) & below, np.nan, c)
     found = special.polygamma(n, np.where(pole, 1.0, mirrored))
-    reflected = (-1) ** n * found - np.pi ** (n + 1) * of_cot(c)
+    highest, *others = of_cot.coef[::-1]
+    turned = reduce(lambda total, weight: total * c + weight, others, np.full_like(c, highest))
+    reflected = (-1) ** n * found - np.pi ** (n + 1) * turned
     return np.where(pole, sign * np.inf, np.where(below, reflected, found))
 
 

@@ -325,7 +325,9 @@ log_ndtr = FORMULAS["log_ndtr"]
 BY_MPMATH = FORMULAS | {
     "erfc": lambda x: mp.erfc(x) if abs(x) < 40 else mpf(2 * (x < 0)),  # else its series is long
     "log1p": mp.log1p,
-    "log_ndtr": lambda x: mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else log_ndtr(x),
+    "log_ndtr": lambda x: (
+        mp.log1p(-mp.erfc(min(x, 1e3) / mp.sqrt(2)) / 2) if x > 0 else log_ndtr(x)
+    ),
     "logsumexp": lambda x, *xs: x + mp.log1p(mp.fsum([mp.exp(y - x) for y in xs])),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
 }
