@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .formulas.formula import Formula, formula
     from .graphs.diagram import draw, draw_dot
     from .graphs.digraph import Graph
+    from .page import Page
     from .paths.explanation import Explanation, explain
     from .picture import Picture
     from .stepper.exploration import Exploration, explore
@@ -30,6 +31,7 @@ __all__ = [
     "Formula",
     "Graph",
     "LivePlot",
+    "Page",
     "Picture",
     "as_values",
     "draw",
@@ -53,6 +55,7 @@ __getattr__ = lazy(
         **dict.fromkeys(["Formula", "formula"], "formulas.formula"),
         "as_values": ".derivatives.foreign",
         "Graph": "graphs.digraph",
+        "Page": "page",
         "Picture": "picture",
         "BoundaryMovie": "training.movie",
         "LivePlot": "training.live",

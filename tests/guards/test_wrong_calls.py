@@ -689,7 +689,16 @@ def public():
 
 # Without an argument, or whose arguments are others' own: NumPy's, Graphviz's.
 NOT_CALLED = {
-    *("Array", "Exploration", "Explanation", "Formula", "Graph", "Picture", "GradientReport"),
+    *(
+        "Array",
+        "Exploration",
+        "Explanation",
+        "Formula",
+        "Graph",
+        "Page",
+        "Picture",
+        "GradientReport",
+    ),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
     *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "map_elements", "no_grad"),
     *("Compiled", "Primitive", "digits", "draw_dot", "penguins"),

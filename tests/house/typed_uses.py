@@ -508,6 +508,8 @@ def use_pictures() -> None:
     assert_type(mg.explain(y, x), mg.drawing.Explanation)
     assert_type(mg.explain(y, x).gradient, float)
     assert_type(mg.explore(y), mg.drawing.Exploration)
+    page: mg.drawing.Page = mg.explore(y)
+    assert_type(page.html(), str)
     assert_type(mg.drawing.plot_network(mg.MLP(2, [1])), mg.drawing.Picture)
     assert_type(mg.drawing.plot_history([{"epoch": 1, "loss": 0.5}]), mg.drawing.Picture)
     assert_type(mg.drawing.plot_images([[0.5, y], [x, 0]], width=2), mg.drawing.Picture)

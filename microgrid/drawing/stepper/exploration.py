@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import json
 import math
-import os
 from functools import cached_property
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from ...derivatives.foreign import Translation
 from ...engine import Value, topological_order
 from ...guards.checks import quote, require_integers
 from ...guards.interrupts import uninterrupted
-from ..files import format_of, save_drawn
 from ..graphs.arrangement import arrange, symbol_of
 from ..names import GivenNames
 from ..notebook import NotebookOutput, kernel_shell
+from ..page import Page, assemble
 from .moments import Moments
 from .recomputing import listing, page_number
 
@@ -28,12 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Exploration", "explore"]
 
 STATIC = Path(__file__).parent / "static"
-# What is left of an iframe where a notebook is not trusted; a browser that shows it hides this.
-UNTRUSTED = "The steps are shown where this notebook is trusted: run the cell again."
-FRAME = (
-    '<iframe srcdoc="{}" title="Backpropagation, step by step" '
-    'style="border: 0; width: 100%; height: 600px">{}</iframe>'
-)
 
 
 def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 250) -> Exploration:
@@ -85,7 +75,7 @@ def explore(root: object, names: GivenNames = None, *, max_nodes: int | None = 2
     return Exploration(root, names)
 
 
-class Exploration:
+class Exploration(Page):
     """The steps of a forward and a backward pass; `explore` makes it. As text they are its lines.
 
     >>> x = Value(3.0, label="x")
@@ -93,37 +83,19 @@ class Exploration:
     Exploration of 2 values in 5 steps; print it, or save it as a page with save('backprop.html')
     """
 
+    title = "Backpropagation, step by step"
+
     def __init__(self, root: Value, names: GivenNames = None) -> None:
         self._steps = Moments(root, names)
         self._steps.numbers()  # raises here, and not when it is shown, if there is no derivative
 
-    def save(self, path: str | os.PathLike[str]) -> str:
-        """Write the page to a .html file, and return its path. Folders are made.
-
-        Raises:
-            ValueError: the suffix is another one.
-            OSError: the file cannot be written, and is as it was.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = explore(Value(3.0) * 2.0).save(f"{folder}/backprop.html")
-        """
-        format_of(path, "a page", ["html", "htm"])
-        return save_drawn(path, lambda: self.html().encode())
-
     def html(self) -> str:
-        """Return the page, which is complete: it asks for no other file.
-
-        >>> explore(Value(3.0) * 2.0).html().split()[0:2]
-        ['<!doctype', 'html>']
-        """
-        state = {"graph": self.graph, "numbers": self.numbers(), "step": 0, "fixed": self.fixed}
-        embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return Template((STATIC / "explore.html").read_text(encoding="utf-8")).substitute(
-            title=html.escape(f"Backpropagation of {self._steps.names[-1]}"),
-            style=(STATIC / "explore.css").read_text(encoding="utf-8"),
-            state=embedded.replace("<", r"\u003c"),  # a label's </script> would end the script
-            module=(STATIC / "explore.js").read_text(encoding="utf-8"),
+        """Return the page, which is complete: it asks for no other file."""
+        return assemble(
+            f"Backpropagation of {self._steps.names[-1]}",
+            STATIC / "explore.js",
+            [STATIC / "explore.css"],
+            {"graph": self.graph, "numbers": self.numbers(), "step": 0, "fixed": self.fixed},
         )
 
     def change(self, leaf: int, text: str) -> None:
@@ -209,11 +181,6 @@ class Exploration:
         except ModuleNotFoundError:
             return None
         return Widget(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Return the page in a frame, which every notebook and every page made of one shows."""
-        page = FRAME.format(html.escape(self.html()), UNTRUSTED)
-        return {"text/plain": str(self), "text/html": page}
 
     def _ipython_display_(self) -> None:
         """Show the page, and the widget in its place as soon as a front end answers for it.

@@ -571,9 +571,14 @@ function render({ model, el }) {
   };
 }
 
-/** Show a graph in a page without Python; inside of a notebook it takes its theme and height. */
+/** Show a graph in a page without Python. */
 export function page(el, state) {
   render({ model: alone(state), el });
+  fitFrame();
+}
+
+/** Inside of a notebook, take its theme, and give the frame the height of the page. */
+export function fitFrame() {
   if (window === window.parent) return;
   document.documentElement.classList.add("is-framed");
   const frame = window.frameElement;
