@@ -78,7 +78,8 @@ def fit(
         clip: changes the gradients before a step: `optim.clip_norm(1.0)`, `optim.clip_value(1.0)`.
         callbacks: each is called with the model and the history after every epoch; the training
             ends if it returns True. One that is a context manager is entered before the first step
-            and left when the training ends, however that happens.
+            and left when the training ends, however that happens. One that has a method `begin` is
+            told the model and the history by it, before the first step.
         progress: whether to show a bar in a terminal or a notebook (with the extra `train`).
         compile: whether to train natively, with the extra `compile`; the weights are the same to
             the last few digits. None does so where the extra is installed, there is enough to do,
@@ -208,6 +209,9 @@ def _train(
     history: History,
 ) -> None:
     """Train epoch after epoch: measure each, write it down, show it, and call the callbacks."""
+    for callback in callbacks:
+        if callable(begin := getattr(callback, "begin", None)):
+            begin(trainer.task.model, history)
     with open_bar() as bar:
         for epoch in trainer.epochs(orders, bar):
             bar.show(epoch.number, journal.end_epoch(epoch, trainer))

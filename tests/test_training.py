@@ -651,6 +651,29 @@ def test_callbacks_are_entered_in_order_and_left_in_reverse():
     assert "".join(seen) == "abba"
 
 
+def weights(model):
+    return [p.data for p in model.parameters()]
+
+
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("then", [lambda: None, raising(KeyboardInterrupt)])
+def test_a_callback_with_a_beginning_hears_of_the_model_before_the_first_step(compile, then):
+    if compile:
+        pytest.importorskip("llvmlite", reason="training natively needs the extra `compile`")
+
+    class Beginning(Visit):
+        def begin(self, model, history):
+            self.seen.append(weights(model))
+            then()
+
+    visit = Beginning(lambda: None)
+    begun = weights(network())
+    model, _, history = trained(callbacks=[visit], epochs=1, compile=compile)
+    interrupted = ["entered", begun, KeyboardInterrupt]
+    assert visit.seen == (interrupted if not len(history) else ["entered", begun, 1, None])
+    assert (weights(model) == begun) == (not len(history))
+
+
 def test_an_exception_in_a_callback_comes_out():
     def callback(model, history):
         raise LookupError("mine")

@@ -155,7 +155,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 6815,
+    "the top": 6825,
     "arrays/": 2400,
     "compiler/": 1915,
     "compiler/c/": 895,
@@ -171,7 +171,7 @@ BUDGET = {
     "drawing/graphs/": 1550,
     "drawing/paths/": 420,
     "drawing/stepper/": 750,
-    "drawing/training/": 1325,
+    "drawing/training/": 1420,
     "fitting/": 650,
     "guards/": 970,
     "interop/": 470,

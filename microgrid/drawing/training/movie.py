@@ -1,4 +1,4 @@
-"""How a decision boundary moves from the first epoch to the last, as an animation."""
+"""How a decision boundary moves, from the untrained model to the last epoch, as an animation."""
 
 from __future__ import annotations
 
@@ -30,19 +30,28 @@ Pixels = NDArray[np.uint8]
 
 
 class Snapshot(NamedTuple):
-    """What is kept of an epoch: its number, its loss, and the model's parameters after it."""
+    """What is kept of an epoch: its number, its loss, and the model's parameters after it.
+
+    There is no loss of epoch 0, before the training.
+    """
 
     epoch: int
-    loss: float
+    loss: float | None
     parameters: array[float]
+
+    @property
+    def title(self) -> str:
+        """What stands above its frame."""
+        measured = "before the training" if self.loss is None else f"loss {self.loss:.3g}"
+        return f"epoch {self.epoch}, {measured}"
 
 
 class BoundaryMovie:
-    """Keeps a model's parameters after every epoch of `fit`, as one of its `callbacks`.
+    """Keeps a model's parameters before the first epoch of `fit` and after each, as a callback.
 
     `save("boundary.gif")` then draws the decision boundary of each, as `plot_decision_boundary`
     does. `X` and `y` are the rows, of two inputs, and the labels to draw. A new training begins a
-    new movie.
+    new movie. In a loop of your own, `begin(model)` keeps the untrained model.
 
     Raises:
         ValueError: X and y cannot be drawn; see `plot_decision_boundary`.
@@ -71,27 +80,42 @@ class BoundaryMovie:
 
     def __call__(self, model: Model, history: HasRecords) -> None:
         """Keep a copy of the parameters."""
-        if not isinstance(model, Module):
-            raise TypeError(
-                f"BoundaryMovie needs a Module, which has parameters, got {quote(model)}"
-            )
+        numbers = _parameters(model)
         if not isinstance(history, HasRecords) or not history.records:
             raise TypeError(f"BoundaryMovie needs a History of an epoch, got {quote(history)}")
         self.model, record = model, history.records[-1]
-        numbers = array("d", [parameter.data for parameter in model.parameters()])
         self.epochs.append(Snapshot(int(record["epoch"]), record["loss"], numbers))
+
+    def begin(self, model: Model, history: HasRecords | None = None) -> None:
+        """Keep a copy of the parameters from before the training.
+
+        Raises:
+            TypeError: the model is not a `Module`.
+
+        >>> from microgrid import MLP
+        >>> movie = BoundaryMovie([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+        >>> movie.begin(MLP(2, [1], seed=0))
+        >>> [kept.title for kept in movie.epochs]
+        ['epoch 0, before the training']
+        """
+        if isinstance(history, HasRecords) and history.records:
+            self(model, history)  # it goes on
+        else:
+            self.epochs.append(Snapshot(0, None, _parameters(model)))
+            self.model = model
 
     def __exit__(self, *error: object) -> None:
         """Keep the movie, to be saved."""
 
     def __repr__(self) -> str:
-        return f"BoundaryMovie of {len(self.epochs)} epochs"
+        epochs = sum(kept.loss is not None for kept in self.epochs)
+        return f"BoundaryMovie of {epochs} epoch{'s' * (epochs != 1)}"
 
     def save(self, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0) -> str:
         """Write a .gif file, and return its path. Folders are made.
 
-        Of more epochs than `frames`, evenly spaced ones are shown, the first and the last among
-        them. They take so many seconds in all; then the last stays for two more.
+        Of more epochs than `frames`, evenly spaced ones are shown, the untrained model and the last
+        epoch among them. They take so many seconds in all; then the last stays for two more.
 
         Raises:
             ValueError: no epoch was kept, the suffix is another one, there are fewer than 2 frames,
@@ -131,7 +155,7 @@ class BoundaryMovie:
         for kept, logits in zip(epochs, answers, strict=True):
             figure.clear()
             axes = self.boundary.draw_on(figure, logits)
-            axes.set_title(f"epoch {kept.epoch}, loss {kept.loss:.3g}", fontsize="medium")
+            axes.set_title(kept.title, fontsize="medium")
             if not pixels:  # the axes of all frames stand where the first frame's do
                 figure.draw_without_rendering()
                 figure.set_layout_engine("none")
@@ -140,6 +164,13 @@ class BoundaryMovie:
             canvas.draw()
             pixels.append(np.array(canvas.buffer_rgba())[..., :3])
         return pixels
+
+
+def _parameters(model: Model) -> array[float]:
+    """Return a copy of a model's parameters."""
+    if not isinstance(model, Module):
+        raise TypeError(f"BoundaryMovie needs a Module, which has parameters, got {quote(model)}")
+    return array("d", [parameter.data for parameter in model.parameters()])
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Literal, TypedDict
@@ -34,6 +35,7 @@ HAIR = 0.02  # points: a thinner line is not seen
 ACROSS = 2.0  # inches from layer to layer
 DOWN = (0.36, 0.8)  # inches from neuron to neuron, at least and at most
 HEIGHT = 4.0  # inches, of many neurons that are not too many for it
+LINES = 60  # between two layers: more are a thicket
 RADIUS = 0.13  # of a neuron, in inches as all that follow
 MARGIN = 0.45  # beside the outermost neurons, with their layer's heading above them
 HEADING, LEGEND, COLOUR_BAR = 0.45, 0.4, 1.0
@@ -51,18 +53,21 @@ def plot_network(
     inputs: Iterable[object] | None = None,
     outputs: Iterable[object] | None = None,
     most: int = 20,
+    lines: int | None = LINES,
 ) -> Picture:
-    """Return a picture of a network's neurons, with a line for every weight.
+    """Return a picture of a network's neurons, with lines for its weights.
 
     A line is as wide as the weight is large, dashed where it is negative, in the colour of its
     gradient; a neuron's ring shows its bias in the same way. After `fit`, the gradients are those
     of the last step. `inputs` and `outputs` are labels, one for each. In a layer of more than
-    `most` neurons only the first and the last are drawn, and its heading says how many.
+    `most` neurons only the first and the last are drawn, and its heading says how many. Of more
+    weights than `lines` between two layers, the largest are drawn, and the picture says so; None
+    draws all.
 
     Raises:
         TypeError: the model is not an `MLP`, a `Layer` or a `Neuron`.
-        ValueError: there are too few or too many labels, `most` is less than 3, or a parameter or
-            its gradient is not finite.
+        ValueError: there are too few or too many labels, `most` is less than 3, `lines` less than
+            1, or a parameter or its gradient is not finite.
 
     >>> from microgrid import MLP
     >>> plot_network(MLP(2, [4, 1], seed=0), inputs=["length", "depth"])
@@ -70,6 +75,8 @@ def plot_network(
     """
     layers = _layers(model)
     require_integers(most=most, least=3)
+    if lines is not None:
+        require_integers(lines=lines, instead="None")
     for path, parameter in model.named_parameters():
         if not (isfinite(parameter.data) and isfinite(parameter.grad)):
             raise ValueError(f"{path} must have finite data and gradient, got {parameter!r}")
@@ -85,12 +92,13 @@ def plot_network(
     figure, axes = _make_figure(columns, names)
     _plot_headings(axes, layers, columns)
     _plot_labels(axes, names, columns)
-    _plot_parameters(figure, axes, layers, columns)
+    note = _plot_parameters(figure, axes, layers, columns, lines)
     neurons = ", ".join(map(str, sizes[1:]))
     parameters = len(model.parameters())
     return Picture(
         figure,
-        f"Network of {sizes[0]} inputs, layers of {neurons} neurons, {parameters:,} parameters.",
+        f"Network of {sizes[0]} inputs, layers of {neurons} neurons, {parameters:,} parameters."
+        + f" {note}." * bool(note),
     )
 
 
@@ -206,15 +214,22 @@ def _plot_parameters(
     axes: Axes,
     layers: Sequence[Sequence[Neuron]],
     columns: Sequence[Column],
-) -> None:
-    """Draw all lines, neurons and rings, and what they mean."""
+    lines: int | None,
+) -> str:
+    """Draw lines, neurons and rings, and what they mean; return what is said of lines left out."""
     scale = _Ranges([p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)])
     weights: list[tuple[Parameter, tuple[Place, Place]]] = []  # each, and where it is drawn
     biases: list[tuple[Parameter, Circle]] = []
+    note = ""
     for neurons, before, column in zip(layers, columns, columns[1:], strict=False):
+        between = []
         for j, end in _neurons_of(column):
-            weights += [(neurons[j].w[i], (begin, end)) for i, begin in _neurons_of(before)]
+            between += [(neurons[j].w[i], (begin, end)) for i, begin in _neurons_of(before)]
             biases.append((neurons[j].b, Circle(end, RADIUS)))
+        if lines is not None and len(between) > lines:
+            between = heapq.nlargest(lines, between, key=lambda pair: abs(_data(pair[0])))
+            note = f"Of the weights between two layers, the {lines} largest are drawn"
+        weights += between
     weights.sort(key=lambda pair: abs(_grad(pair[0])))  # the largest lie on top
     looks = scale.looks_of([weight for weight, _ in weights])
     axes.add_collection(LineCollection([line for _, line in weights], **looks, zorder=1))
@@ -225,11 +240,12 @@ def _plot_parameters(
     looks = scale.looks_of([bias for bias, _ in biases])
     rings = [ring for _, ring in biases]
     axes.add_collection(PatchCollection(rings, facecolors="none", **looks, zorder=3))
-    _plot_legend(figure, axes, scale)
+    _plot_legend(figure, axes, scale, note)
+    return note
 
 
-def _plot_legend(figure: Figure, axes: Axes, scale: _Ranges) -> None:
-    """Say what widths, dashes, rings and colours mean."""
+def _plot_legend(figure: Figure, axes: Axes, scale: _Ranges, note: str) -> None:
+    """Say what widths, dashes, rings and colours mean, and which lines there are."""
     size = number_text(scale.largest)
     solid = Line2D([], [], color=INK, linewidth=WIDEST, label=f"weight {size}")
     dashed = Line2D([], [], color=INK, linewidth=WIDEST, label=f"−{size}")
@@ -238,6 +254,7 @@ def _plot_legend(figure: Figure, axes: Axes, scale: _Ranges) -> None:
     bias.set(markerfacecolor="white", markeredgewidth=2.5)
     figure.legend(
         handles=[solid, dashed, bias],
+        title=note or None,
         loc="outside lower center",
         ncols=3,
         frameon=False,

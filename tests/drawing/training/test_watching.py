@@ -304,16 +304,17 @@ def frames_of(path):
 
 @pytest.fixture(scope="module")
 def filmed(tmp_path_factory):
-    """Return a movie of 9 epochs, its file of 4 frames, and the model after each epoch."""
-    states, film = [], BoundaryMovie(X, Y, resolution=20)
-    model, _ = trained(film, lambda m, h: states.append(m.state_dict()), epochs=9)
+    """Return a movie of 9 epochs, its file of 4 frames, and the model before and after each."""
+    model, film = MLP(2, [3, 1], activation="tanh", seed=1), BoundaryMovie(X, Y, resolution=20)
+    states = [model.state_dict()]
+    trained(film, lambda m, h: states.append(m.state_dict()), model=model, epochs=9)
     before = model.state_dict()
     path = film.save(tmp_path_factory.mktemp("movie") / "new" / "b.gif", frames=4, seconds=2)
     assert model.state_dict() == before
     return film, path, states
 
 
-def test_the_first_frame_is_of_the_first_epoch_and_the_last_of_the_last(filmed):
+def test_the_first_frame_is_of_the_untrained_model_and_the_last_of_the_last_epoch(filmed):
     film, path, states = filmed
     pixels, _ = frames_of(path)
     assert len(pixels) == 4
@@ -329,6 +330,24 @@ def test_the_first_frame_is_of_the_first_epoch_and_the_last_of_the_last(filmed):
         (expected,) = only._frames(model, [film.epochs[states.index(state)]])
         assert (of_class_0(frame) == of_class_0(expected.astype(int))).mean() > 0.99
     assert (of_class_0(pixels[0]) != of_class_0(pixels[-1])).mean() > 0.02
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_movie_keeps_the_model_before_the_training_and_after_each_epoch(compile):
+    if compile:
+        pytest.importorskip("llvmlite", reason="it trains natively with the extra `compile`")
+    model, film = MLP(2, [3, 1], seed=1), BoundaryMovie(X, Y)
+    begun = [p.data for p in model.parameters()]
+    _, history = trained(film, model=model, epochs=2, compile=compile)
+    assert [kept.epoch for kept in film.epochs] == [0, 1, 2]
+    assert list(film.epochs[0].parameters) == begun
+    assert list(film.epochs[-1].parameters) == [p.data for p in model.parameters()]
+    assert film.epochs[0].title == "epoch 0, before the training"
+    last = list(film.epochs[-1].parameters)
+    trained(film, model=model, epochs=1, compile=compile, history=history)  # it goes on
+    assert [kept.epoch for kept in film.epochs] == [2, 3]
+    assert list(film.epochs[0].parameters) == last
+    assert film.epochs[0].title == f"epoch 2, loss {history[1]['loss']:.3g}"
 
 
 def test_all_frames_have_the_same_axes_and_colours(filmed):
@@ -382,6 +401,7 @@ def test_another_training_is_another_movie():
     trained(film, epochs=5)
     trained(film, epochs=2)
     assert repr(film) == "BoundaryMovie of 2 epochs"
+    assert [kept.epoch for kept in film.epochs] == [0, 1, 2]
 
 
 def test_a_movie_that_cannot_be_drawn_leaves_the_file_as_it_was(tmp_path, monkeypatch):
@@ -522,6 +542,27 @@ def test_a_large_layer_is_thinned_and_says_so():
     weights, neurons, rings = picture.figure.axes[0].collections
     counts = [len(each.get_paths()) for each in (weights, neurons, rings)]
     assert counts == [2 * 7 + 7, 2 + 7 + 1, 7 + 1]
+
+
+def test_of_many_weights_the_largest_between_two_layers_are_drawn_and_that_is_said():
+    model = MLP(5, [6, 3], seed=0)  # 30 weights, then 18
+    drawn = [len(plot_network(model, lines=n).figure.axes[0].collections[0].get_paths())
+             for n in (None, 30, 29, 10, 1)]  # fmt: skip
+    assert drawn == [48, 48, 29 + 18, 20, 2]
+    picture = plot_network(model, lines=10)
+    shown = sorted(picture.figure.axes[0].collections[0].get_linewidths())
+    sizes = [
+        sorted(abs(w.data) for neuron in layer.neurons for w in neuron.w)[-10:]
+        for layer in model.layers
+    ]
+    largest = max(abs(p.data) for p in model.parameters())
+    assert shown == pytest.approx(sorted(WIDEST * w / largest for gap in sizes for w in gap))
+    note = "Of the weights between two layers, the 10 largest are drawn"
+    assert picture.figure.legends[0].get_title().get_text() == note
+    assert note in picture.alternative
+    whole = plot_network(model, lines=None)
+    assert whole.figure.legends[0].get_title().get_text() == ""
+    assert "largest" not in whole.alternative
 
 
 @pytest.mark.parametrize(
