@@ -193,6 +193,23 @@ class Node(Arithmetic):
         """Return the derivative with respect to each parent."""
         raise NotImplementedError
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: a table of one row, in the colours of its theme."""
+        from html import escape  # which takes as long to load as half of the core
+
+        row = {"label": visible(self._label)} if self._label else {}
+        row |= {"data": str(self._real), "grad": str(self.grad)}
+        if self.op and self.parents:
+            operands = [node._operand_text() for node in self.parents[:4]]
+            hidden = ["…"] * (len(self.parents) > 4)
+            row |= {"operation": visible(self.op.name), "operands": ", ".join(operands + hidden)}
+        head = "".join(f"<th>{name}</th>" for name in row)
+        body = "".join(f"<td>{escape(text)}</td>" for text in row.values())
+        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody></table>"
+
+    def _operand_text(self) -> str:
+        return f"{visible(self._label)} = {self._real}" if self._label else str(self._real)
+
     def _node(self, op: Primitive, operands: tuple[Any, ...], data: object) -> Self:
         """Return the node of `op` applied to operands, of which this is one; data is the result."""
         raise NotImplementedError
@@ -203,6 +220,15 @@ class Node(Arithmetic):
 
 
 AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def visible(text: str) -> str:
+    r"""Return text as it is, or as Python writes it if a character of it cannot be seen.
+
+    >>> visible("θ"), visible("a\nb")
+    ('θ', "'a\\nb'")
+    """
+    return text if text.isprintable() else repr(text)
 
 
 def numbers_of(nodes: Iterable[Node]) -> list[float]:

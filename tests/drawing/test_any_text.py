@@ -14,7 +14,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import microgrid
-from microgrid import Layer, Neuron, Primitive, Value, draw, explain, explore, formula
+from microgrid import (
+    Layer,
+    Neuron,
+    Primitive,
+    Value,
+    draw,
+    explain,
+    explore,
+    formula,
+    topological_order,
+)
 from microgrid.drawing import Picture, plot_history, plot_network
 from tests.search import usual
 
@@ -128,6 +138,9 @@ def test_any_texts_are_harmless_in_pages_and_in_what_a_notebook_shows(texts):
     require_page(explore(root).html())
     for leaf in leaves:
         require_harmless(explain(root, leaf)._repr_html_())
+    for node in topological_order(root):
+        require_harmless(node._repr_html_())
+        ET.fromstring(node._repr_html_())
     require_harmless(formula(root)._repr_latex_())
     require_harmless(draw(root).source)
 
@@ -136,6 +149,9 @@ def test_any_text_is_harmless_in_explanations_and_formulas():
     root, leaves = graph_of(TEXTS)
     for leaf in leaves:
         require_harmless(explain(root, leaf)._repr_html_())
+    for node in topological_order(root):
+        require_harmless(node._repr_html_())
+        ET.fromstring(node._repr_html_())
     require_harmless(formula(root)._repr_latex_())
 
 
