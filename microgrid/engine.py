@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Never, TypeVar, final
 
 from .core import graph
-from .core.array_rules import apply_to_arrays, is_array
+from .core.array_rules import apply_to_arrays, has_elements
 from .core.copying import deepcopy_node, reduce_node, walk_over_copy
 from .core.graph import MOVED, NONE, Node, Walk, no_grad, topological_order, zero_grad
 from .core.modes import current, unrecorded, watched
@@ -83,7 +83,7 @@ class Value(Node):
                 if isinstance(operand, Operand):
                     if operand.is_traced or not isinstance(operand, Value):
                         return operand.record(op, operands)  # type: ignore[return-value]  # or that
-                elif type(operand) is not float and is_array(operand):
+                elif type(operand) is not float and has_elements(operand):
                     elements: Value = apply_to_arrays(op, operands)
                     return elements
             operands = tuple([x if isinstance(x, Value) else self._constant(x) for x in operands])

@@ -22,7 +22,7 @@ from itertools import accumulate
 from typing import Any, TypeVar, overload
 
 from .core import primitive
-from .core.array_rules import AnyArray, ArrayType, Numeric, is_array
+from .core.array_rules import AnyArray, ArrayType, Numeric, has_elements, is_array
 from .core.operators import method_of
 from .core.primitive import (
     Primitive,
@@ -339,7 +339,7 @@ def where(condition: object, x: object, y: object) -> object:
     >>> x.grad
     1.0
     """
-    if not isinstance(condition, Value) and not is_array(condition):
+    if not isinstance(condition, Value) and not has_elements(condition):
         condition = bool(number(condition, "where needs a condition, true or false"))
     return primitive.where(condition, x, y)
 
@@ -362,7 +362,7 @@ def clip(x: Numeric, min: float | None = None, max: float | None = None) -> Nume
     1.0
     """
     low, high = -math.inf if min is None else min, math.inf if max is None else max
-    if any(isinstance(bound, Value) or is_array(bound) for bound in (low, high)):
+    if any(isinstance(bound, Value) or has_elements(bound) for bound in (low, high)):
         raise TypeError("clip needs plain numbers as bounds; use minimum(maximum(x, low), high)")
     low = as_constant(low, "clip needs a real number as `min`")
     high = as_constant(high, "clip needs a real number as `max`")

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
-from .core.array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, is_array
+from .core.array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, has_elements
 from .core.primitive import (
     Primitive,
     Row,
@@ -468,7 +468,7 @@ def xlogy(x: AnyArray | Value | float, y: AnyArray | Value | float) -> object:
     >>> xlogy(0.0, 0.0), round(xlogy(2.0, 3.0), 4)
     (0.0, 2.1972)
     """
-    if is_array(x) or is_array(y):
+    if has_elements(x) or has_elements(y):
         return apply_to_arrays(xlogy, [x, y])
     factor: Numeric = as_operand(x)
     other: Numeric = as_operand(y)
@@ -535,7 +535,7 @@ def interp(x: Numeric, xp: Iterable[object], fp: Iterable[object]) -> object:
                 f"interp needs points in order, each `xp` above the one before, got "
                 f"{quote(before)} and {quote(after)} as entries {i} and {i + 1}: sort both lists"
             )
-    if is_array(x):
+    if has_elements(x):
         return apply_to_arrays(lambda one: _interpolate(one, places, heights), [x])
     return _interpolate(as_operand(x), places, heights)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from ..calculus import Transform
 from ..core import graph
-from ..core.array_rules import Numeric, apply_to_arrays, is_array
+from ..core.array_rules import Numeric, apply_to_arrays, has_elements
 from ..core.graph import order_beyond
 from ..core.modes import current, unrecorded
 from ..core.operators import OPERATORS, by_ufunc, set_plain_operators
@@ -160,7 +160,7 @@ class Traced(Value):  # type: ignore[misc]  # the only subclass
             for x in operands:
                 if isinstance(x, Operand) and not isinstance(x, Value):
                     return x.record(op, operands)  # a power series of traced numbers
-                if is_array(x):
+                if has_elements(x):
                     return apply_to_arrays(op, operands)
             operands = tuple([x if isinstance(x, Value) else _constant(x) for x in operands])
         op.require_operands(len(operands))  # which nothing else does, as nothing is computed

@@ -1,22 +1,33 @@
-"""NumPy's arrays, seen from below: known by their type, and handed on to the rules of `arrays`.
+"""Arrays, seen from below: NumPy's, which are handed on to the rules of `arrays`, and others'.
 
 `arrays` is made of the engine and so stands above it; yet an operator has to call it when its other
 operand is an array. So the core says here what it asks of those rules, and the package, which knows
 both, says where they are. They are loaded when the first array is met, and NumPy never for them: an
 array can be there only if NumPy is.
+
+Arrays, columns and frames of other libraries become NumPy's. None of these libraries is imported or
+named: each is known by the methods that its type has.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from numbers import Real
 from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
+from ..guards.checks import quote
+
 __all__ = [
-    "AnyArray", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules", "is_array",
-    "provide_array_rules",
+    "OF_ARRAYS", "AnyArray", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules",
+    "as_array", "has_elements", "is_array", "provide_array_rules", "way_of", "why_lost",
 ]  # fmt: skip
+
+OF_ARRAYS = ("__array__", "__dlpack__", "to_numpy")  # how arrays and frames become NumPy's
+# How libraries lend each other memory that none of these shows to NumPy.
+LENT = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__")
+WAYS = (*OF_ARRAYS, *LENT, "collect")  # those with the last are not computed yet
 
 
 class AnyArray(Protocol):
@@ -82,7 +93,8 @@ def array_rules() -> ArrayRules:
 
 def apply_to_arrays(op: Callable[..., object], operands: Sequence[object]) -> Numeric:
     """Apply an operation to each element of arrays, which broadcast."""
-    return array_rules().map_elements(op, operands)
+    need = "an operand must be a real number, or an array of them"
+    return array_rules().map_elements(op, [as_array(x, need) for x in operands])
 
 
 def is_array(x: object) -> TypeGuard[Any]:
@@ -94,3 +106,62 @@ def is_array(x: object) -> TypeGuard[Any]:
     """
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, numpy.ndarray)
+
+
+def has_elements(x: object) -> TypeGuard[Any]:
+    """Return whether x is an array, a column or a frame, of NumPy or of another library.
+
+    >>> import numpy as np
+    >>> has_elements(np.zeros(2)), has_elements(np.float32(0.0)), has_elements([0.0, 0.0])
+    (True, False, False)
+    """
+    if isinstance(x, (float, int)):  # as most are, and the question takes long
+        return False
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(x, (numpy.ndarray, numpy.generic)):
+        return isinstance(x, numpy.ndarray)
+    return way_of(x, WAYS) is not None
+
+
+def as_array(x: Any, need: str) -> Any:
+    """Return an array, a column or a frame of any library as NumPy's array; all else as it is.
+
+    `need` says what x must be, and begins the error.
+
+    Raises:
+        TypeError: it is not computed yet, remembers how it was computed, or cannot be read.
+
+    >>> as_array([1.0], "it must be an array"), as_array(memoryview(b""), "it must be an array")
+    ([1.0], <memory at ...>)
+    """
+    if isinstance(x, Real) or is_array(x) or not way_of(x, WAYS):
+        return x
+    if why := why_lost(x):
+        raise TypeError(f"{need}, got {quote(x)}{why}")
+    try:
+        return array_rules().as_numpy(x)
+    except Exception as error:  # it is elsewhere, or holds something else than numbers
+        name = type(x).__name__
+        raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
+
+
+def way_of(data: object, ways: Iterable[str]) -> str | None:
+    """Return the first of some methods that the type of data has.
+
+    The type is asked, as an instance may have a column of that name.
+
+    >>> way_of([], ["tolist", "__iter__"])
+    '__iter__'
+    """
+    own = [vars(kind) for kind in type(data).__mro__]  # not those of a metaclass, as an Enum's
+    return next((way for way in ways if any(way in names for names in own)), None)
+
+
+def why_lost(x: object) -> str:
+    """Return what an error adds of what cannot be read without a loss, or not at all."""
+    if way_of(x, ["collect"]):
+        return "; it has no rows yet: write x.collect()"
+    if getattr(x, "requires_grad", False):
+        return "; its gradient would get lost here: write x.detach()"
+    is_lent = way_of(x, LENT) and not way_of(x, OF_ARRAYS)
+    return "; it gives NumPy no array: write pyarrow.table(x)" if is_lent else ""

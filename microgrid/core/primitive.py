@@ -23,7 +23,7 @@ from types import MethodType
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar, overload
 
 from ..guards.checks import is_real, quote
-from .array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, is_array
+from .array_rules import AnyArray, ArrayType, Numeric, apply_to_arrays, has_elements
 from .failures import failure_of, operation_error
 from .modes import current, watched
 from .reals import number, plain_numbers
@@ -163,7 +163,7 @@ class Primitive:
                     return operand.record(self, operands)
                 as_floats = False
         if not as_floats:
-            if any(map(is_array, operands)):
+            if any(map(has_elements, operands)):
                 return apply_to_arrays(self, operands)
             operands = plain_numbers(operands, f"{self.name} needs real numbers")
         try:
@@ -352,7 +352,7 @@ def as_operand(x: Scalar) -> Scalar:
     """Return what a function computes with: NumPy's small ints would wrap around."""
     if type(x) is float or isinstance(x, Operand):
         return x
-    if is_array(x):
+    if has_elements(x):
         floats: Scalar = apply_to_arrays(as_operand, [x])
         return floats
     exact: Numeric = number(x, "an operand must be a real number")

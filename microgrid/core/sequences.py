@@ -13,11 +13,11 @@ from types import GeneratorType
 from typing import Any, TypeGuard
 
 from ..guards.checks import is_bool, is_masked, is_of_dates, is_real, quote
-from .array_rules import array_rules, is_array
+from .array_rules import OF_ARRAYS, array_rules, as_array, is_array, way_of, why_lost
 from .primitive import Operand, why_single
 
 __all__ = [
-    "as_array", "as_list", "as_lists", "entries", "instead_of", "is_missing", "is_number",
+    "as_list", "as_lists", "entries", "instead_of", "is_missing", "is_number",
     "is_ordered", "is_sequence", "names_of_columns", "require_all_numbers", "require_one_length",
     "single",
 ]  # fmt: skip
@@ -27,7 +27,6 @@ BY_ROWS: dict[str, dict[str, Any]] = {"iter_rows": {}, "itertuples": {"index": F
 # How arrays, columns and tensors give Python's numbers by position, whatever their index: those of
 # NumPy, pandas, PyTorch and Python; of polars; SciPy's sparse ones; all that NumPy understands.
 BY_POSITION = ("tolist", "to_list", "toarray", "__array__", "to_numpy")
-OF_ARRAYS = ("__array__", "__dlpack__", "to_numpy")  # how arrays and frames become NumPy's
 PLAIN = (list, tuple, range, GeneratorType, map, zip)  # Python's own, which need no second look
 MISSING = ("NAType", "NaTType")  # pandas' own, which are of no abstract class
 
@@ -52,39 +51,17 @@ def as_list(data: Any, need: str) -> list[Any]:
     if is_of_dates(data):  # of which NumPy's `tolist` makes plain ints
         return [as_list(x, need) if is_array(x) else x for x in data]
     try:
-        if way := _way(data, BY_ROWS):
+        if way := way_of(data, BY_ROWS):
             return [list(row) for row in getattr(data, way)(**BY_ROWS[way])]
-        if way := _way(data, BY_POSITION):
+        if way := way_of(data, BY_POSITION):
             found = getattr(data, way)()
             return found if isinstance(found, list) else as_list(found, need)
-        if _way(data, OF_ARRAYS):
+        if way_of(data, OF_ARRAYS):
             return as_list(array_rules().as_numpy(data), need)
     except Exception as error:  # a tensor that is elsewhere, or has no numbers
         name = type(data).__name__
         raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
-    return list(data) if _way(data, ["__iter__"]) else [data[i] for i in range(len(data))]
-
-
-def as_array(x: Any, need: str) -> Any:
-    """Return an array, a column or a frame of any library as NumPy's array; all else as it is.
-
-    `need` says what x must be, and begins the error.
-
-    Raises:
-        TypeError: it is not computed yet, remembers how it was computed, or cannot be read.
-
-    >>> as_array([1.0], "it must be an array"), as_array(memoryview(b""), "it must be an array")
-    ([1.0], <memory at ...>)
-    """
-    if isinstance(x, (Operand, Real)) or is_array(x) or not _way(x, OF_ARRAYS):
-        return x
-    if why := _why_lost(x):
-        raise TypeError(f"{need}, got {quote(x)}{why}")
-    try:
-        return array_rules().as_numpy(x)
-    except Exception as error:  # it is elsewhere, or holds something else than numbers
-        name = type(x).__name__
-        raise TypeError(f"{need}, got a {name} that cannot be read: {error}") from error
+    return list(data) if way_of(data, ["__iter__"]) else [data[i] for i in range(len(data))]
 
 
 def entries(data: object, need: str) -> list[Any]:
@@ -97,19 +74,10 @@ def entries(data: object, need: str) -> list[Any]:
     return [*map(single, as_list(data, need))]
 
 
-def _way(data: object, ways: Iterable[str]) -> str | None:
-    """Return the first of some methods that the type of data has.
-
-    The type is asked, as an instance may have a column of that name.
-    """
-    own = [vars(kind) for kind in type(data).__mro__]  # not those of a metaclass, as an Enum's
-    return next((way for way in ways if any(way in names for names in own)), None)
-
-
 def names_of_columns(data: object) -> list[Any]:
     """Return the names of a frame's columns; [] of other data."""
     # as pandas and Polars call them, and as Arrow does
-    way = "columns" if _way(data, BY_ROWS) else _way(data, ["column_names"])
+    way = "columns" if way_of(data, BY_ROWS) else way_of(data, ["column_names"])
     return as_list(getattr(data, way), "it must be a list") if way else []
 
 
@@ -144,22 +112,13 @@ def _why_not(x: object) -> str | None:
         return "; a set has no order"
     if isinstance(x, (str, bytes, bytearray)):
         return ""
-    if why := _why_lost(x):
+    if why := why_lost(x):
         return why
     if isinstance(x, Operand) or getattr(x, "ndim", 1) == 0:
         return why_single(x)
-    if _way(x, ("__iter__", *BY_ROWS, *BY_POSITION, *OF_ARRAYS)):
+    if way_of(x, ("__iter__", *BY_ROWS, *BY_POSITION, *OF_ARRAYS)):
         return None
-    return None if _way(x, ["__getitem__"]) and _way(x, ["__len__"]) else ""
-
-
-def _why_lost(x: object) -> str:
-    """Return what an error adds of what cannot be read without a loss."""
-    if _way(x, ["collect"]):
-        return "; it has no rows yet: write x.collect()"
-    return "; its gradient would get lost here: write x.detach()" * bool(
-        getattr(x, "requires_grad", False)
-    )
+    return None if way_of(x, ["__getitem__"]) and way_of(x, ["__len__"]) else ""
 
 
 def as_lists(name: str, data: object, other: str, others: object) -> tuple[list[Any], list[Any]]:
@@ -225,7 +184,7 @@ def single(x: object) -> Any:
     """
     if isinstance(x, (float, int, Operand)):
         return x
-    if getattr(x, "ndim", None) != 0 or not _way(x, ("item", *OF_ARRAYS)):
+    if getattr(x, "ndim", None) != 0 or not way_of(x, ("item", *OF_ARRAYS)):
         return x
     is_none = is_missing(x) or is_of_dates(x) or getattr(x, "requires_grad", False)
     return x if is_none else as_array(x, "a number must be one that can be read").item()

@@ -19,8 +19,7 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from ..core.array_rules import array_rules, is_array
-from ..core.sequences import as_array
+from ..core.array_rules import array_rules, as_array, is_array
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from ..nn import Module, chooses_parameters, copy_with, find_parameters

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.sequences import as_array
+from ..core.array_rules import as_array
 from ..guards.checks import quote
 from ..nn import MLP
 

@@ -1,10 +1,12 @@
 """Arrays, columns and frames of other libraries are NumPy's arrays wherever numbers go in."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import microgrid as mg
-from microgrid import MLP, Value, datasets, losses, optim
+from microgrid import MLP, Value, datasets, functional, losses, optim, special
 from tests.packages import package
 
 X = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.5], [-2.0, 3.0, 0.25], [0.0, 1.0, 4.0]])
@@ -124,6 +126,40 @@ def test_they_go_where_numpys_go_and_numpys_come_back(library):
         assert parts(call(library(X))) == parts(call(X)), name
 
 
+def each_function_of_numbers():
+    """Give each function that goes through the elements of arrays, and arrays that it takes."""
+    small, large = X[1:3] ** 2 / 10, 1 + X[1:3] ** 2
+    for name in (*functional.__all__, *special.__all__):
+        function = getattr(mg, name)
+        for arrays in itertools.product([small, large], repeat=3):
+            for count in (1, 2, 3):
+                try:
+                    assert function(*arrays[:count]).shape == small.shape
+                except (ArithmeticError, AttributeError, TypeError, ValueError):
+                    continue
+                yield name, function, arrays[:count]
+                break
+            else:
+                continue
+            break
+
+
+FUNCTIONS = list(each_function_of_numbers())
+
+
+@library
+def test_each_function_takes_them_alone_and_beside_values(library):
+    for name, function, arrays in FUNCTIONS:
+        expected = function(*arrays)
+        assert parts(function(*map(library, arrays))) == parts(expected), name
+        for place in range(len(arrays)):
+            beside = [library(x) if i == place else Value(x[0, 1]) for i, x in enumerate(arrays)]
+            plain = [x if i == place else Value(x[0, 1]) for i, x in enumerate(arrays)]
+            assert parts(function(*beside)) == parts(function(*plain)), name
+    names = {name for name, *_ in FUNCTIONS}
+    assert {"sin", "where", "maximum", "clip", "gelu", "xlogy", "sinc", "lgamma", "acosh"} <= names
+
+
 @pytest.mark.parametrize("library", [Lent, torch, jax, dask], ids=lambda each: each.__name__)
 def test_those_without_dimensions_are_numbers(library):
     number = library(np.array(1.5))
@@ -163,14 +199,39 @@ def test_errors_and_pictures_have_the_names_of_columns(frame):
 
 def test_a_gradient_of_another_library_is_not_dropped():
     weights = package("torch").ones(3, requires_grad=True)
-    calls = [mg.grad(energy), mg.compile(wave), lambda x: mg.fit(MLP(3, [1]), x, Y, **FIT)]
-    for call in calls:
+    for call in TAKERS:
         with pytest.raises(
             TypeError, match=r"its gradient would get lost here: write x.detach\(\)"
         ):
             call(weights)
 
 
+class Stream:
+    """What lends its columns by Arrow's protocol, and has nothing for NumPy."""
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (Stream, r"it gives NumPy no array: write pyarrow.table\(x\)"),
+        (lambda: package("polars").LazyFrame({"a": [1.0]}), r"no rows yet: write x.collect\(\)"),
+    ],
+    ids=["stream", "lazy"],
+)
+def test_what_numpy_cannot_read_is_refused_with_what_to_write(frame, words):
+    for call in [*TAKERS, mg.sum, lambda x: mg.maximum(Value(1.0), x)]:
+        with pytest.raises(TypeError, match=words):
+            call(frame())
+
+
+def train(x):
+    return mg.fit(MLP(3, [1]), x, Y, **FIT)
+
+
+TAKERS = [mg.grad(energy), mg.compile(wave), mg.sin, mg.gelu, train]
 FIT = {"loss": losses.squared_error, "optimizer": optim.SGD([Value(1.0)], 0.1), "epochs": 1}
 
 

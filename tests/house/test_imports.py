@@ -216,7 +216,7 @@ def core(*names):
         ("guards.checks", set()),
         ("guards.mistakes", {"guards.checks"}),
         ("core.modes", set()),
-        ("core.array_rules", set()),
+        ("core.array_rules", {"guards.checks"}),
         ("core.failures", set()),
         ("core.reals", {"guards.checks"}),
         # callers: when it has an error to explain

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.array_rules import as_array
 from ...core.graph import numbers_of
-from ...core.sequences import as_array
 from ...derivatives.trees import Structure, flatten, with_numpy
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
