@@ -16,6 +16,7 @@ from ...derivatives.trees import Structure, flatten, with_numpy
 from ...engine import Value
 from ...guards.checks import is_of_dates, quote
 from ...nn import Module
+from ..native.kernel import are_alike
 from ..native.rows import DOUBLE
 from ..trace import Traced
 from .parameters import Parameters
@@ -24,7 +25,7 @@ __all__ = ["Arguments", "CallArguments"]
 
 TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
-FLOAT, ARRAY, DOUBLES = {float}, {np.ndarray}, {DOUBLE}  # of the parts of a list
+FLOAT = {float}  # of the parts of a list
 SCALARS = (float, Real, Value, np.bool_)  # of NumPy's numbers, bool alone is not a Real
 
 CallArguments = tuple[tuple[object, ...], dict[str, object]]  # what a function is called with
@@ -115,10 +116,8 @@ class Arguments:
 
     def _take_list(self, parts: Sequence[Any], is_shared: bool) -> Sequence[object]:
         """Do so for the parts of a list, which are quickly told where they are numbers alone."""
-        kinds = {*map(type, parts)}
-        if kinds == FLOAT or (
-            kinds == ARRAY and not is_shared and {part.dtype for part in parts} == DOUBLES
-        ):
+        are_arrays = not is_shared and len(parts) > 0 and type(parts[0]) is np.ndarray
+        if are_alike(parts) if are_arrays else FLOAT.issuperset(map(type, parts)):
             numbers = self.shared_parts if is_shared else self.columns
             numbers += parts
             return (len(parts),)

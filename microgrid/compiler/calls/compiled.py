@@ -24,9 +24,8 @@ from ...guards.garbage import collects_rarely
 from ...guards.interrupts import uninterrupted
 from ...guards.locks import compiling
 from ..loops.listing import LoopProgram
-from ..native.kernel import ArrayKernel
+from ..native.kernel import ArrayKernel, common_shape
 from ..native.pointers import Pointers
-from ..native.rows import common_shape
 from ..passes import optimize_graph
 from ..program import Program
 from ..trace import Trace, trace

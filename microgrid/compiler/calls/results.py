@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -56,14 +57,17 @@ class ArrayTemplate:
         if np.array_equal(entries, np.arange(first, first + len(entries))):
             self._all = slice(first, first + len(entries))  # which are copied as a whole
 
-    def fill(self, outputs: Sequence[Any]) -> NDArray[np.generic]:
-        """Return the array of outputs, with the dimensions of their rows before its own."""
+    def fill(self, outputs: Sequence[Any], is_new: bool = True) -> NDArray[np.generic]:
+        """Return the array of outputs, with the dimensions of their rows before its own.
+
+        Unless it must be a new array, it may be a part of what the outputs are in.
+        """
         if not self.outputs:
             return np.empty(self.places.shape)
         if isinstance(outputs, Sums):
-            sums = empty(self.places.shape)
-            sums.reshape(-1)[:] = outputs.array[self._all]
-            return sums
+            sums = outputs.array[self._all].reshape(self.places.shape)
+            is_small = 2 * sums.size < len(outputs.array)  # and would keep all of them in memory
+            return sums.copy() if is_new or is_small else sums
         entries = [outputs[k] for k in self.outputs]
         shape = np.shape(entries[0])
         if not shape:  # single numbers, which cannot be stacked
@@ -111,7 +115,9 @@ def filler(template: Template, seen: set[int] | None = None) -> Fill:
         seen.add(template)
         return get
     if isinstance(template, ArrayTemplate):
-        return template.fill
+        is_new = not seen.isdisjoint(template.outputs)
+        seen.update(template.outputs)
+        return partial(template.fill, is_new=is_new)
     if (whole := _filler_of_numbers(template, seen)) is not None:
         return whole
     if isinstance(template, Mapping):

@@ -242,3 +242,60 @@ run:
   %true = call ptr @PyBool_FromLong(i64 1)
   ret ptr %true
 }
+
+; Return True if the arguments are arrays of doubles, all of one shape.
+define ptr @are_alike(ptr %self, ptr %args, i64 %count) {
+entry:
+  br label %array
+array:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
+  %first = phi ptr [ null, %entry ], [ %inside, %next ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %look, label %done
+look:
+  %arg.at = getelementptr ptr, ptr %args, i64 %k
+  %arg = load ptr, ptr %arg.at
+  %inside = getelementptr i8, ptr %arg, i64 $HEADER
+  %is.array = call i1 @is(ptr %arg, ptr inttoptr (i64 $NDARRAY to ptr))
+  br i1 %is.array, label %look.dtype, label %done
+look.dtype:
+  %dtype.at = getelementptr %array, ptr %inside, i64 0, i32 5
+  %dtype = load ptr, ptr %dtype.at
+  %is.double = icmp eq ptr %dtype, inttoptr (i64 $DOUBLE to ptr)
+  br i1 %is.double, label %look.ndim, label %done
+look.ndim:
+  %is.first = icmp eq i64 %k, 0
+  %other = select i1 %is.first, ptr %inside, ptr %first
+  %ndim.at = getelementptr %array, ptr %inside, i64 0, i32 1
+  %ndim = load i32, ptr %ndim.at
+  %other.ndim.at = getelementptr %array, ptr %other, i64 0, i32 1
+  %other.ndim = load i32, ptr %other.ndim.at
+  %has.ndim = icmp eq i32 %ndim, %other.ndim
+  br i1 %has.ndim, label %look.shape, label %done
+look.shape:
+  %shape.at = getelementptr %array, ptr %inside, i64 0, i32 2
+  %shape = load ptr, ptr %shape.at
+  %other.shape.at = getelementptr %array, ptr %other, i64 0, i32 2
+  %other.shape = load ptr, ptr %other.shape.at
+  br label %axis
+axis:
+  %d = phi i32 [ 0, %look.shape ], [ %d.next, %look.length ]
+  %d.more = icmp ult i32 %d, %ndim
+  br i1 %d.more, label %look.length, label %next
+look.length:
+  %length.at = getelementptr i64, ptr %shape, i32 %d
+  %length = load i64, ptr %length.at
+  %other.length.at = getelementptr i64, ptr %other.shape, i32 %d
+  %other.length = load i64, ptr %other.length.at
+  %d.next = add i32 %d, 1
+  %has.length = icmp eq i64 %length, %other.length
+  br i1 %has.length, label %axis, label %done
+next:
+  %k.next = add i64 %k, 1
+  br label %array
+done:
+  %are.alike = icmp eq i64 %k, %count
+  %answer = zext i1 %are.alike to i64
+  %result = call ptr @PyBool_FromLong(i64 %answer)
+  ret ptr %result
+}

@@ -13,7 +13,7 @@ from .memory import LARGEST, empty
 
 __all__ = [
     *("DOUBLE", "PIECE", "CallRows", "Column", "Floats"),
-    *("chunk_of", "chunks_of", "common_shape", "rows_of"),
+    *("chunk_of", "chunks_of", "rows_of"),
 ]
 
 LEAST = 512  # rows of a chunk
@@ -88,23 +88,6 @@ class CallRows(NamedTuple):
         outs = [out[here] for out in self.outs]
         has_run = self.run(end - begin, self.chunk, self.numbers, sums, lanes, *outs, *columns)
         assert has_run
-
-
-def common_shape(columns: Sequence[Column]) -> tuple[int, ...]:
-    """Return the shape that columns broadcast to.
-
-    Raises:
-        ValueError: they are of shapes that do not broadcast.
-    """
-    arrays: Sequence[Any] = columns  # as `isinstance`, which checkers know, takes half of the time
-    shape: tuple[int, ...] = ()
-    for column in arrays:
-        own = () if type(column) is float else column.shape
-        if own != shape:
-            if shape and own:
-                return np.broadcast_shapes(*{x.shape for x in arrays if type(x) is not float})
-            shape = shape or own
-    return shape
 
 
 def rows_of(column: Column, shape: tuple[int, ...]) -> object:

@@ -26,6 +26,7 @@ from microgrid.compiler import Compiled, Program
 from microgrid.compiler.calls.results import Sums, filler
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.native import rows as native_rows
+from microgrid.compiler.native.kernel import are_alike
 from microgrid.derivatives import wrapping
 from microgrid.derivatives.trees import flatten
 from tests.memory import kept_by
@@ -257,6 +258,37 @@ def test_what_comes_in_is_not_changed_and_what_comes_out_is_ones_own():
         result[:] = -1.0
     assert x.tolist() == [0, 1, 2, 3, 4]
     assert both(x)[0].tolist() == [0, 1, 2, 3, 4]
+
+
+# The columns of a list: of one shape or not, of doubles or not, numbers among them.
+ONE_BY_ONE = [
+    *(np.full(shape, 1.5) for shape in [(), (1,), (4,), (2, 1), (2, 4), (4, 2), (8,), (0,)]),
+    *(np.arange(4), np.arange(4.0)[::-1], np.arange(8.0, dtype="f4"), 2.5, np.array(["a"])),
+]
+
+
+@given(st.lists(st.sampled_from(ONE_BY_ONE), max_size=12), st.sampled_from(ONE_BY_ONE))
+@usual(100)
+def test_arrays_are_alike_if_they_are_of_doubles_and_of_one_shape(others, one):
+    for parts in ([one] * (len(others) + 1), [*others, one], [one, *others]):
+        of_doubles = all(type(x) is np.ndarray and x.dtype == float for x in parts)
+        assert are_alike(parts) == (of_doubles and len({x.shape for x in parts}) == 1)
+
+
+@pytest.mark.parametrize("odd", [None, *ONE_BY_ONE[:-1]], ids=lambda x: str(np.shape(x)))
+@pytest.mark.parametrize("shape", [(4,), (2, 4)])
+def test_many_columns_broadcast_as_few_do(shape, odd):
+    columns = [k + column(math.prod(shape)).reshape(shape) for k in range(20)]
+    many = mg.compile(lambda xs: xs[0] + xs[11] * 2.0)
+    one, other = columns[0], columns[11] if odd is None else odd
+    columns[11] = other
+    try:
+        expected = one + other * 2.0
+    except ValueError:
+        with pytest.raises(ValueError, match="columns must have shapes that broadcast"):
+            many(columns)
+    else:
+        assert same(many(columns), expected)
 
 
 # ---- outputs that are equal, or constants
@@ -1477,6 +1509,25 @@ def test_sums_are_numbers_one_by_one_and_arrays_where_arrays_were():
     assert [(type(k), k) for k in (a, b, c)] == [(float, 6.0), (float, 30.0), (float, 6.0)]
     table[...] = -1.0
     assert part[0, 0] == 18.0
+
+
+@pytest.mark.parametrize("rows", [5, 5000])
+def test_a_small_array_of_sums_keeps_no_large_one_in_memory(rows):
+    def f(w, x):
+        return w[:2] + x, w * x, w * x
+
+    small, large, twin = mg.compile(f, shared="w", reduce="sum")(np.ones(100), np.ones(rows))
+    assert not any(map(np.shares_memory, (small, large, twin), (large, twin, small)))
+    assert memory_of(small) == 2
+    assert memory_of(large) <= 2 * large.size
+    assert memory_of(twin) == twin.size
+
+
+def memory_of(x):
+    """Return how many numbers are in the memory that an array is a part of."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return x.size
 
 
 def test_sums_become_a_list_once_however_many_lists_they_go_into():
