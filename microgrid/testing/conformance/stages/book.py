@@ -26,7 +26,8 @@ hint: What was put in does not come out: look at what `__init__` does with its a
 
 a node has a gradient, 0 to begin with
 needs: grad
-write: a gradient for each node, `self.grad`, which is 0 to begin with
+write: a gradient for each node, `self.grad`, which is 0 to begin with (if you call it otherwise,
+say so: check(1, Value, grad="name"))
 hint: Nobody has asked for a gradient yet, so there is none. And whose gradient did you set?
     x = 3: -> x.grad = 0
     x = 3: x.grad = 2.0 -> x.grad = 2
@@ -224,13 +225,13 @@ law: x - y has its derivatives
 write: `__sub__(self, other)`
 hint: The two operands have different parts in a difference. What does it do if w rises?
 
-law: x / y has its derivatives
-write: `__truediv__(self, other)`
-hint: Write the quotient as x times something of w. What is the slope of that something?
-
 law: x ** n has its derivative
 write: `__pow__(self, n)`, where n is a plain number
 hint: Take the cube, and multiply it out at x and at x + h. Which term is left if h is very small?
+
+law: x / y has its derivatives
+write: `__truediv__(self, other)`
+hint: Write the quotient as x times something of w. What is the slope of that something?
 
 a number may stand on the left of + and *
 write: `__radd__` and `__rmul__`, which Python calls where the left operand is a plain number

@@ -28,6 +28,7 @@ __all__ = ["StageReport", "Verdict", "check_stage"]
 
 WIDTH = 96
 SHOWN = 3  # failures that are shown with their programs; the others may have the same cause
+NAMED = 12  # others that are named: more than that have the same cause, and nobody reads them all
 HANGS = 3  # programs without an end, each a second long: then the rest is not asked
 FOUND = {"data": "data", "grad": "grad", "parents": "parents", "backward": "backward"}
 
@@ -143,15 +144,28 @@ class StageReport:
             parts.append(_fill(f"WRITE NEXT: {self.next}"))
         if self.failures:
             parts.append("In each program Value is your class. Fix the first one first.")
-        # The same error once more says nothing new.
-        different = {failure.got: failure for failure in reversed(self.failures.values())}
-        shown = [failure for failure in self.failures.values() if failure in different.values()]
-        parts += [_text_of(failure) for failure in shown[:SHOWN]]
-        if others := [name for name, each in self.failures.items() if each not in shown[:SHOWN]]:
-            parts.append(_fill(f"WRONG TOO: {'; '.join(others)}"))
+        shown = self._shown()
+        parts += [_text_of(self.failures[name]) for name in shown]
+        if others := [name for name in self.failures if name not in shown]:
+            more = f"; and {len(others) - NAMED} more" if len(others) > NAMED else ""
+            parts.append(_fill(f"WRONG TOO: {'; '.join(others[:NAMED])}{more}"))
         return "\n\n".join(parts)
 
     __repr__ = __str__
+
+    def _shown(self) -> list[str]:
+        """Return the names of the failures to show: of each stage the first, then others.
+
+        A wrong derivative is seen so, even if the walk of stage 4 has several faults of its own.
+        """
+        firsts = [next(iter(each.failures)) for each in self.verdicts if each.failures]
+        chosen: dict[str, str] = {}
+        for name in [*firsts, *self.failures]:
+            got = self.failures[name].got
+            # The same error says nothing new; the same number may be wrong for another reason.
+            chosen.setdefault(got if got[:1].isalpha() else name, name)
+        few = list(chosen.values())[:SHOWN]
+        return [name for name in self.failures if name in few]
 
     def _table(self) -> list[str]:
         lines = []
@@ -187,8 +201,8 @@ def check_stage(
     >>> class Value:
     ...     def __init__(self, data):
     ...         self.data = data
-    >>> print(check_stage(1, Value).next)
-    a gradient for each node, `self.grad`, which is 0 to begin with
+    >>> print(check_stage(1, Value).next.partition(",")[0])
+    a gradient for each node
     """
     require_integers(stage=stage, largest=len(STAGES))
     if not callable(engine):

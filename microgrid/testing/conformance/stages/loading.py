@@ -26,13 +26,22 @@ def load(text: str) -> Engine:
     module, _, name = text.rpartition(":")
     if not (module and name):
         raise ValueError(f"the class is named as MODULE:CLASS, as in student:Value, got {text!r}")
+    found: object = None
     try:
-        engine: Engine = operator.attrgetter(name)(_module(module))
+        found = _module(module)
+        engine: Engine = operator.attrgetter(name)(found)
     except MemoryError:
         raise
     except ERRORS as error:  # the module is someone's program: anything can go wrong in it
-        raise ValueError(f"cannot load {text}: {error_text(error)}") from None
+        raise ValueError(f"cannot load {text}: {error_text(error)}{_instead(found)}") from None
     return engine
+
+
+def _instead(module: object) -> str:
+    """Return which classes a module has of its own, for someone who looked for another."""
+    kinds = [each for each in getattr(module, "__dict__", {}).values() if isinstance(each, type)]
+    own = [each.__name__ for each in kinds if each.__module__ == getattr(module, "__name__", "")]
+    return f"; it has {', '.join(own)}" if own else ""
 
 
 def _module(name: str) -> object:

@@ -151,5 +151,6 @@ def _row(submission: Submission, stage: int) -> tuple[str, str, str]:
     marks = " ".join("x" if number in passed else "." for number in range(1, stage + 1))
     missing = [name for each in stages for name in each["missing"]]
     wrong = [name for each in stages for name in each["wrong"]]
-    remark = f"wrong: {wrong[0]}" if wrong else f"to write: {missing[0]}" if missing else ""
+    more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    remark = f"wrong: {wrong[0]}{more}" if wrong else f"to write: {missing[0]}" if missing else ""
     return marks, f"{report['score']}/{report['total']}", remark

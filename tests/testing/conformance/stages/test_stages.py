@@ -18,8 +18,10 @@ from tests.testing.conformance.broken_engines import Tiny
 from tests.testing.conformance.stages.students import (
     RIGHT,
     WRONG,
+    CallsItself,
     Empty,
     Five,
+    ForgetsTheExponent,
     One,
     Six,
     Two,
@@ -88,6 +90,32 @@ def test_a_wrong_engine_is_told_what_is_wrong_with_a_program_and_a_hint(student)
     text = str(report)
     assert f"WRONG: {first}" in text
     assert textwrap.indent(failure.reproducer, "    ") in text
+
+
+class CallsItselfAndForgetsTheExponent(ForgetsTheExponent):
+    """A walk like the lecture's, and a wrong derivative: the first must not hide the second."""
+
+    backward = CallsItself.backward
+
+
+def test_of_each_stage_with_a_failure_one_is_shown():
+    report = check(6, CallsItselfAndForgetsTheExponent)
+    shown = re.findall("^WRONG: (.*)", str(report), re.MULTILINE)
+    stages = [verdict.stage.number for verdict in report.verdicts if verdict.failures]
+    assert stages == [4, 5, 6]
+    assert shown == [next(iter(v.failures)) for v in report.verdicts if v.failures]
+    assert shown[-1] == "x ** n has its derivative"
+
+
+def test_a_list_of_what_else_is_wrong_can_be_read_at_a_glance():
+    class NoGradient(Six):
+        grad = property(lambda self: 0.0, lambda self, g: None)
+
+    report = check(6, NoGradient)
+    text = str(report)
+    named = [name for name in report.failures if name in " ".join(text.split())]
+    assert len(report.failures) > len(named) == 15
+    assert f"and {len(report.failures) - 15} more" in " ".join(text.split())
 
 
 def test_there_are_more_than_twenty_wrong_engines_at_every_stage():
@@ -366,6 +394,13 @@ def test_a_report_as_json_is_all_that_is_printed(tmp_path):
     report = json.loads(printed)
     assert (report["engine"], report["passed"], report["score"]) == ("Value", [1], 9)
     assert report["stages"][1]["missing"].keys() == {"a product has its number"}
+
+
+def test_a_class_that_is_not_there_is_told_with_those_that_are(tmp_path, capsys):
+    (tmp_path / "other.py").write_text(f"from fractions import Fraction\n{STUDENT}")
+    with pytest.raises(SystemExit):
+        conformance.main(["--stage", "1", f"{tmp_path / 'other.py'}:Node"])
+    assert "no attribute 'Node'; it has Value (see" in capsys.readouterr().err
 
 
 def test_what_cannot_be_graded_is_told_as_json_too_in_its_own_words(tmp_path, capsys):
