@@ -177,8 +177,8 @@ BUDGET = {
     "interop/": 470,
     "testing/": 480,
     "testing/conformance/": 1400,
-    "testing/conformance/stages/": 1200,
-    "testing/exercises/": 1590,
+    "testing/conformance/stages/": 1220,
+    "testing/exercises/": 1610,
     "testing/gradients/": 1950,
     "testing/programs/": 900,
 }

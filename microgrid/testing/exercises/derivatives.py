@@ -205,7 +205,7 @@ def _spherical(answer: object) -> Reply:
     points = [(2.0, 0.5, 1.0), (0.7, 1.2, -2.0), (3.0, 2.5, 0.3)]
     got = values_of(answer, points)
     if got is None:
-        return wrong_function("a function of r, θ and φ that returns a number", answer)
+        return wrong_function("a function of r, θ and φ that returns a number", answer, points)
     if near(got, [r * r * sin(theta) for r, theta, _ in points]):
         return right("It is the size of a small box in space: dr times r dθ times r sin θ dφ.")
     known: dict[str, Callable[[float, float, float], float]] = {

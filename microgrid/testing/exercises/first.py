@@ -32,13 +32,13 @@ def _second_root(answer: object) -> Reply:
     points = [(2.0, 3.0), (-1.0, 0.5), (4.0, -2.0)]
     got = values_of(answer, points)
     if got is None:
-        return wrong_function(asked, answer)
+        return wrong_function(asked, answer, points)
     if near(got, [y + 1 for _, y in points]):
         return Reply(False, "Not yet. That is after the first pass: what does the second one add?")
     if near(got, [y for _, y in points]):
         return Reply(False, "Not yet. That is the second pass alone: a leaf adds up all of them.")
     if not near(got, [2 * y + 1 for _, y in points]):
-        return Reply(False, "Not yet. What are the slopes of v and of w in x?")
+        return Reply(False, "Not yet. What are the slopes of v and of w with respect to x?")
     return Reply(True, "Right. The leaf has the slopes of v and of w, one after the other.")
 
 
@@ -51,7 +51,7 @@ def _sigmoid(answer: object) -> Reply:
             assert isinstance(y, Value)
             y.backward()
         except Exception:  # the answer may be any program
-            return wrong_kind(asked, answer)
+            return wrong_function(asked, answer, [(Value(at),)])
         wanted = 1 / (1 + math.exp(-at))
         if not math.isclose(y.data, wanted, rel_tol=1e-9):
             words = "At 0 it is one half: is it?" if at == 0.0 else "Is the sign of x right?"

@@ -44,9 +44,11 @@ def _missing_line(answer: object) -> Reply:
 def _straight(answer: object) -> Reply:
     rows, labels = datasets.moons(100, noise=0.1, seed=1)
     corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
-    got = values_of(answer, [(row,) for row in corners + rows])
+    points = [(row,) for row in corners + rows]
+    got = values_of(answer, points)
     if got is None:
-        return wrong_function("your network, which returns a score of a row of two numbers", answer)
+        asked = "your network, which returns a score of a row of two numbers"
+        return wrong_function(asked, answer, points)
     (origin, by_x, by_y), scores = got[:3], got[3:]
     plane = [origin + (by_x - origin) * x + (by_y - origin) * y for x, y in rows]
     if not near(scores, plane):
@@ -91,7 +93,7 @@ def _two_measurements(answer: object) -> Reply:
         except Exception:  # the answer may be any program
             scores = None
         if scores is None:
-            return wrong_function(asked, answer)
+            return wrong_function(asked, answer, [(row[:2],)])
         hits += scores.index(max(scores)) == label
     if hits < 308:
         return not_yet(
@@ -122,7 +124,8 @@ def _own_loss(answer: object) -> Reply:
     margins = [1 - t * s for s, t in points]
     got = values_of(answer, points)
     if got is None:
-        return wrong_function("a function of a score and a target that returns a number", answer)
+        asked = "a function of a score and a target that returns a number"
+        return wrong_function(asked, answer, points)
     if near(got, [max(0.0, m) for m in margins]):
         return not_yet("That is the hinge itself.")
     if near(got, [m**2 for m in margins]):

@@ -65,7 +65,8 @@ def _bend(answer: object) -> Reply:
     points = (0.5, -0.25, 3.0, -2.0)
     found = values_of(answer, [(e,) for e in points])
     if found is None:
-        return wrong_function("a function of one number, the error, that returns the loss", answer)
+        asked = "a function of one number, the error, that returns the loss"
+        return wrong_function(asked, answer, [(e,) for e in points])
     if not near(found, [e * e / 2 if abs(e) <= 1 else abs(e) - 0.5 for e in points]):
         return not_yet("A value is another: look at both sides of -1 and of 1.")
     loss = cast("Callable[[Value], Value]", answer)
@@ -87,7 +88,7 @@ def _when_it_pays(answer: object) -> Reply:
     got = values_of(answer, cases)
     if got is None:
         asked = "a function of three times, of the first call, a later one, and one in Python"
-        return wrong_function(asked, answer)
+        return wrong_function(asked, answer, cases)
     if all(
         isclose(x, first / python, rel_tol=1e-3) for x, (first, _, python) in _pairs(got, cases)
     ):
@@ -129,7 +130,8 @@ def _ds(S: float, K: float, r: float, sigma: float, T: float) -> tuple[float, fl
 def _gamma(answer: object) -> Reply:
     got = values_of(answer, OPTIONS)
     if got is None:
-        return wrong_function("a function of S, K, r, sigma and T that returns a number", answer)
+        asked = "a function of S, K, r, sigma and T that returns a number"
+        return wrong_function(asked, answer, OPTIONS)
     firsts = [_ds(*option)[0] for option in OPTIONS]
     slopes = [exp(-d * d / 2) / sqrt(2 * pi) for d in firsts]
     if near(got, [NORMAL.cdf(d) for d in firsts]):
@@ -150,7 +152,8 @@ def _volatility(answer: object) -> Reply:
         cases.append((S * NORMAL.cdf(d1) - K * exp(-r * T) * NORMAL.cdf(d2), S, K, r, T))
     got = values_of(answer, cases)
     if got is None:
-        return wrong_function("a function of the price, S, K, r and T that returns sigma", answer)
+        asked = "a function of the price, S, K, r and T that returns sigma"
+        return wrong_function(asked, answer, cases)
     wanted = [sigma for *_, sigma, _ in OPTIONS]
     if near(got, [0.3] * len(OPTIONS)):
         return not_yet("That is where the rule begins, for each of them.")
@@ -198,7 +201,7 @@ def _worth_today(answer: object) -> Reply:
     got = values_of(answer, [(list(xs), rate) for xs, rate in points])
     if got is None:
         asked = "a function of the list of payments and the rate that returns what they are worth"
-        return wrong_function(asked, answer)
+        return wrong_function(asked, answer, [(list(xs), rate) for xs, rate in points])
 
     def worth(power: Callable[[int, int], int]) -> list[float]:
         return [
@@ -276,7 +279,7 @@ def _parity(answer: object) -> Reply:
     got = values_of(answer, [(list(bits),) for bits in series])
     if got is None:
         asked = "a function of a list of noughts and ones that returns a score"
-        return wrong_function(asked, answer)
+        return wrong_function(asked, answer, [(list(bits),) for bits in series])
     hits = sum((score > 0) == sum(bits) % 2 for score, bits in zip(got, series, strict=True))
     if hits < 10:
         return not_yet("It is right about even numbers: a score above 0 says odd.")

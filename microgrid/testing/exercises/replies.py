@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -116,18 +117,28 @@ def wrong_kind(asked: str, answer: object) -> Reply:
     return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
 
 
-def wrong_function(asked: str, answer: object) -> Reply:
-    """Return what is said where a function was asked for that returns numbers.
+def wrong_function(asked: str, answer: object, points: Iterable[tuple[object, ...]] = ()) -> Reply:
+    """Return what is said where a function was asked for that returns numbers at points.
 
     >>> wrong_function("a function of x", 5)
     An answer is a function of x, got 5 (int).
-    >>> wrong_function("a function of x", len)
-    An answer is a function of x: when called so, yours raises an error or returns something else.
+    >>> wrong_function("a function of x", lambda x: [x, "x"], [(2.0,)])
+    An answer is a function of x: at 2.0 yours returns [2.0, 'x'].
     """
     if not callable(answer) or isinstance(answer, type):
         return wrong_kind(asked, answer)
-    ending = "when called so, yours raises an error or returns something else"
-    return Reply(False, f"An answer is {asked}: {ending}.")
+    for point in points:
+        at = f"at {', '.join(map(quote, point))} yours"
+        try:
+            found = answer(*point)
+        except Exception as error:  # the answer may be any program
+            said = textwrap.shorten(str(error), 200).rstrip(".") or "without a word"
+            return Reply(
+                False, f"An answer is {asked}: {at} raises {type(error).__name__}, {said}."
+            )
+        if numbers_in(found, 1) is None:
+            return Reply(False, f"An answer is {asked}: {at} returns {quote(found)}.")
+    return Reply(False, f"An answer is {asked}: yours returns something else.")
 
 
 def _is_finite_number(x: object) -> bool:
@@ -160,5 +171,6 @@ def compare(
     if not wrong:
         return right(why)
     known = next((words for is_it, words in mistakes if is_it(got)), "")
-    which = "" if len(wanted) == 1 else f" Look at number {' and '.join(map(str, wrong))}."
+    numbers = f"number{'s' * (len(wrong) > 1)} {' and '.join(map(str, wrong))}"
+    which = "" if len(wanted) == 1 else f" Look at {numbers}."
     return Reply(False, f"Not yet.{which} {known}".rstrip())

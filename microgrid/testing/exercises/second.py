@@ -19,7 +19,10 @@ def _on_paper(answer: object) -> Reply:
         "b enters through both factors, so two shares meet in it.",
         [
             (lambda got: got[0] == 2.0, "b stands in both factors: add up both shares."),
-            (lambda got: True, "The slope of a product in one factor is the other factor."),
+            (
+                lambda got: True,
+                "The slope of a product with respect to one factor is the other factor.",
+            ),
         ],
     )
 

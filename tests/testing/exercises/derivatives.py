@@ -126,7 +126,7 @@ WRONG = {
         (lambda r, theta, phi: r * math.sin(theta)): "none from φ",
         (lambda r, theta, phi: r**2): "near the pole",
         (lambda r, theta, phi: r**3): "np.linalg.det",
-        (lambda r, theta: r): "yours raises an error",
+        (lambda r, theta: r): "yours raises TypeError",
     },
     "5.5": {2: "all of its numbers", 4: "the lowest power"},
     "5.6": {

@@ -124,6 +124,15 @@ def test_answers_of_any_type_are_judged(exercise):
         assert reply.words.endswith((".", "?"))
 
 
+def test_a_function_that_raises_is_told_where_and_what():
+    def unlucky(*args):
+        raise LookupError("no luck today.")
+
+    said = r": at .* yours raises LookupError, no luck today\.$"
+    told = [name for name in EXERCISES if re.search(said, check(name, unlucky).words)]
+    assert " ".join(told) == "1.2 1.3 3.2 3.4 3.6 5.4 6.3 6.4 6.5 6.6 8.2 8.6"
+
+
 def test_a_reply_to_a_wrong_answer_does_not_show_the_right_one():
     for exercise, answers in WRONG.items():
         for answer in answers:

@@ -144,7 +144,7 @@ class StageReport:
             parts.append(_fill(f"WRITE NEXT: {self.next}"))
         if self.failures:
             parts.append("In each program Value is your class. Fix the first one first.")
-        shown = self._shown()
+        shown = self._selection()
         parts += [_text_of(self.failures[name]) for name in shown]
         if others := [name for name in self.failures if name not in shown]:
             more = f"; and {len(others) - NAMED} more" if len(others) > NAMED else ""
@@ -153,7 +153,7 @@ class StageReport:
 
     __repr__ = __str__
 
-    def _shown(self) -> list[str]:
+    def _selection(self) -> list[str]:
         """Return the names of the failures to show: of each stage the first, then others.
 
         A wrong derivative is seen so, even if the walk of stage 4 has several faults of its own.
