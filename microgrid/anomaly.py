@@ -64,7 +64,7 @@ class detect_anomaly(Mode):
     ...     y.backward()
     Traceback (most recent call last):
         ...
-    ZeroDivisionError: the derivative of sqrt of 0.0: float division by zero
+    ZeroDivisionError: the derivative of sqrt of 0.0: ...division by zero
       made in line 2 of <doctest microgrid.anomaly.detect_anomaly[2]>: y = sqrt(x * x)
       sqrt is infinitely steep at 0: write abs(x) for the root of x * x, norm(xs) for that of a sum
     """

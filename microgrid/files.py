@@ -77,7 +77,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     >>> require_writable(".")
     Traceback (most recent call last):
       ...
-    IsADirectoryError: [Errno 21] Is a directory; name a file inside that folder: '.'
+    IsADirectoryError: [Errno ...] Is a directory; name a file inside that folder: '.'
     """
     require_paths(path=path)
     try:

@@ -9,10 +9,12 @@ of its parents is stale. That is asked of a graph before it is differentiated.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Container, Iterable
 from typing import Any, Self, TypeVar
 
 from ..guards.checks import quote
+from ..guards.garbage import unlink
 from ..guards.interrupts import call_each
 from ..guards.locks import lock_across_forks
 from .modes import Mode, unrecorded
@@ -183,6 +185,9 @@ class Node(Arithmetic):
     _stamp: int
     _walk: Walk
     _sum: Any
+
+    if sys.platform == "emscripten":
+        __del__ = unlink
 
     @property
     def grad(self) -> float | None:

@@ -1,15 +1,15 @@
-"""Python's collector of cycles, which looks seldom while a large graph is built."""
+"""Objects that nobody needs any more: cycles are looked for seldom, and chains freed in a loop."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from .locks import compiling
 
-__all__ = ["collects_rarely"]
+__all__ = ["collects_rarely", "unlink"]
 
 RARE = 1_000_000  # new objects; usual are some hundreds
 
@@ -44,3 +44,38 @@ def collects_rarely(function: Callable[Passed, Result]) -> Callable[Passed, Resu
                 gc.set_threshold(*usual)
 
     return call
+
+
+class Linked(Protocol):
+    """A node of a graph that holds those before it."""
+
+    parents: tuple[Linked, ...]
+
+
+unlinked: list[object] = []  # the parents of nodes that are being freed
+is_emptying = False
+
+
+def unlink(node: Linked) -> None:
+    """Free the parents of a node that is being freed, in a loop: this is its `__del__`.
+
+    Python frees a chain by recursion, of which it puts off the rest where its stack ends. From 3.13
+    on it does not see that end on emscripten, as in a browser, and 3,000 nodes crash it.
+
+    >>> class Link:
+    ...     __del__ = unlink
+    ...     def __init__(self, *parents: Link) -> None:
+    ...         self.parents = parents
+    >>> chain = Link(Link(Link()))
+    >>> del chain
+    """
+    global is_emptying
+    unlinked.append(getattr(node, "parents", ()))  # it has none yet if `__init__` raised
+    node.parents = ()
+    if not is_emptying:
+        is_emptying = True
+        try:
+            while unlinked:
+                unlinked.pop()  # frees nodes whose `__del__` adds their parents
+        finally:
+            is_emptying = False

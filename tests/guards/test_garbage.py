@@ -8,7 +8,7 @@ import pytest
 
 import microgrid as mg
 from microgrid.guards import garbage
-from microgrid.guards.garbage import RARE, collects_rarely
+from microgrid.guards.garbage import RARE, collects_rarely, unlink
 from tests.guards.test_locks import can_fork, forked
 from tests.interrupts import signalled
 
@@ -130,3 +130,47 @@ def test_a_trace_is_not_held_up_by_the_collector():
     assert phases == []
     function(mg.Value(1.0))
     assert phases != []
+
+
+class Link:
+    """Counts those that are there, and how deep in one another they are freed."""
+
+    alive = depth = deepest = 0
+
+    def __init__(self, *parents):
+        self.parents = parents
+        Link.alive += 1
+
+    def __del__(self):
+        Link.alive -= 1
+        Link.depth += 1
+        Link.deepest = max(Link.deepest, Link.depth)
+        unlink(self)
+        Link.depth -= 1
+
+
+def test_what_unlinks_is_freed_at_once_and_without_recursion():
+    Link.deepest = 0
+    link = first = Link()
+    for _ in range(2_000):
+        link = Link(link, first)
+    del link
+    assert (Link.alive, Link.deepest) == (1, 2)
+    del first
+    assert Link.alive == 0
+
+
+def test_what_unlinks_keeps_what_others_need():
+    shared = Link(Link())
+    other = Link(shared)
+    del shared
+    assert (Link.alive, len(other.parents), len(other.parents[0].parents)) == (3, 1, 1)
+    del other
+    assert Link.alive == 0
+
+
+def test_what_was_never_made_whole_is_freed_in_silence():
+    link = object.__new__(Link)
+    Link.alive += 1
+    del link  # any exception in a `__del__` is a warning, and so an error here
+    assert Link.alive == 0

@@ -30,7 +30,7 @@ CORE = [
 EAGER = {"microgrid", "microgrid.engine", "microgrid.functional", "microgrid.special"} | {
     f"microgrid.{folder}{module}"
     for folder, modules in {
-        "guards": ["", ".checks", ".interrupts", ".lazy", ".locks", ".mistakes"],
+        "guards": ["", ".checks", ".garbage", ".interrupts", ".lazy", ".locks", ".mistakes"],
         "core": ["", *(f".{name}" for name in CORE)],
     }.items()
     for module in modules
@@ -230,7 +230,7 @@ def core(*names):
         ),
         (
             "core.graph",
-            {f"guards.{name}" for name in ("checks", "interrupts", "locks", "mistakes")}
+            {f"guards.{name}" for name in ("checks", "garbage", "interrupts", "locks", "mistakes")}
             | core("modes", "operators", "primitive", "reals"),
         ),
         ("core.copying", {"guards.interrupts"} | core("graph", "primitive")),

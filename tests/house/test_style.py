@@ -173,7 +173,7 @@ BUDGET = {
     "drawing/stepper/": 750,
     "drawing/training/": 1420,
     "fitting/": 650,
-    "guards/": 970,
+    "guards/": 1005,
     "interop/": 470,
     "testing/": 480,
     "testing/conformance/": 1400,

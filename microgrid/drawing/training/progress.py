@@ -19,6 +19,9 @@ class ProgressBar(tqdm):  # type: ignore[misc]  # tqdm has no types
     It is not interrupted: that would leave the lock held that all bars of a process share.
     """
 
+    if sys.platform == "emscripten":
+        monitor_interval = 0  # no thread can start there, of which tqdm would warn, in red
+
     def __init__(self, numbers: range, steps: int) -> None:
         self.last = numbers[-1]
         super().__init__(

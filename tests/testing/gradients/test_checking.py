@@ -685,7 +685,11 @@ def test_the_report_is_a_table_of_all_verdicts():
 
 def test_an_edge_of_the_domain_is_explained():
     text = str(check_gradients(lambda x, y: microgrid.sqrt(x) + y, 0.0, 1.0))
-    assert text.endswith("\n\nthe derivative of sqrt of 0.0: float division by zero")
+    *_, last = text.split("\n\n")
+    assert last.removesuffix("division by zero") in (
+        "the derivative of sqrt of 0.0: float ",
+        "the derivative of sqrt of 0.0: ",  # from Python 3.14 on
+    )
     assert "no finite value, but inf" in str(check_gradients(lambda x: x * x, 1e200))
 
 
