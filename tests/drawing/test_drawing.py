@@ -589,7 +589,7 @@ def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
 @pytest.mark.parametrize(
     "name",
     [
-        *("BoundaryMovie", "LivePlot", "Picture"),
+        *("BoundaryMovie", "LivePlot", "Page", "Picture"),
         *("plot_confusion_matrix", "plot_decision_boundary", "plot_history", "plot_images"),
         "plot_network",
     ],
@@ -666,7 +666,8 @@ def test_pictures_say_in_words_what_is_to_be_seen():
         "0.8, accuracy of training from 0.5 to 0.9, accuracy of validation from 0.4 to 0.5."
     )
     assert plot_decision_boundary(curved, CORNERS, [0, 1, 0, 1], resolution=3).alternative == (
-        "Decision boundary: the regions in which a model sees each class, and 4 points, "
+        "Decision boundary: the regions in which a model sees each class, the stronger in colour "
+        "the surer it is, and 4 points, "
         "2 of class 0, 2 of class 1."
     )
     network = drawing.plot_network(microgrid.MLP(2, [3, 1], seed=0))

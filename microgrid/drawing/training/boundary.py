@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import isfinite
+from math import isfinite, log
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ...core.sequences import (
@@ -41,7 +43,9 @@ __all__ = [
 
 MARKERS = "os^DvPX*"
 RESOLUTION = 60  # a small model answers in about 0.2 ms: 0.7 s for 60 x 60 points in Python
-SIZE = (5.0, 4.4)  # inches
+SIZE = (5.0, 4.7)  # inches
+SURE = (0.6, 0.7, 0.8, 0.9)  # probabilities of the class at which its colour gets stronger
+SHADES = (0.1, 0.2, 0.3, 0.4, 0.5)  # of its colour, on white: up to the first of them, and so on
 
 Floats = NDArray[np.float64]
 KernelCall = Callable[[Sequence[float] | None, Floats, Floats], object]
@@ -56,6 +60,12 @@ def plot_decision_boundary(
 ) -> Picture:
     """Return a picture of the regions in which a classifier of two inputs sees each class.
 
+    A region's colour is the stronger the surer the model is, in five shades that change where the
+    probability of the class is 0.6, 0.7, 0.8 and 0.9: the softmax of the logits, for two classes
+    the sigmoid of their difference. A line is where two classes are equally probable. If the model
+    was trained with another loss than cross-entropy, its scores are read as logits too: a stronger
+    shade then means a larger lead, which was never fitted to probabilities.
+
     The rows `X` are drawn as points, marked by their labels `y`, which are 0, 1, …; for two classes
     also -1 and 1. A frame's columns give the axes their names. `model([x1, x2])` returns a number,
     whose sign tells class 1 from class 0, or a list of logits, one for each class. It is asked at
@@ -69,7 +79,7 @@ def plot_decision_boundary(
         TypeError: X or y, or the model's answer, holds something that is not a number.
 
     >>> plot_decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [0, 1], resolution=9)
-    Picture(5 x 4.4 inches)
+    Picture(5 x 4.7 inches)
     """
     require_functions(model=model, takes="of a row")
     boundary = Boundary(X, y, resolution)
@@ -122,7 +132,8 @@ class Boundary:
         """Return in words what there is to see."""
         counts = [f"{self.labels.count(label)} of class {label}" for label in self.classes]
         return (
-            f"Decision boundary: the regions in which a model sees each class, and "
+            f"Decision boundary: the regions in which a model sees each class, the stronger in "
+            f"colour the surer it is, and "
             f"{len(self.points)} points, {', '.join(counts)}."
         )
 
@@ -148,6 +159,16 @@ class Boundary:
                 zorder=3,
             )
         figure.legend(loc="outside upper center", ncols=min(len(self.classes), 4), frameon=False)
+        # Typed as anything: matplotlib's types do not know of several patches with one label.
+        shades: Any = tuple(Patch(facecolor=_shade(COLOURS[0], k)) for k in range(len(SHADES)))
+        figure.legend(
+            [shades],
+            [f"probability up to {', '.join(f'{100 * p:.0f}' for p in (*SURE, 1))} %"],
+            handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
+            loc="outside lower center",
+            handlelength=4,
+            frameon=False,
+        )
         return axes
 
 
@@ -247,7 +268,7 @@ def _answer(model: Model, x1: float, x2: float) -> list[float]:
 
 
 def _plot_regions(axes: Axes, across: Floats, down: Floats, logits: Floats) -> None:
-    tints = [_tint(_take(COLOURS, place)) for place in range(len(logits))]
+    tints = [_shade(_take(COLOURS, place), 0) for place in range(len(logits))]
     ends = (across[0], across[-1], down[0], down[-1])
     # Squares first: where three regions meet, the smooth ones above leave a gap.
     axes.imshow(
@@ -261,13 +282,20 @@ def _plot_regions(axes: Axes, across: Floats, down: Floats, logits: Floats) -> N
         interpolation="nearest",
     )
     for place, tint in enumerate(tints):
-        lead = logits[place] - np.delete(logits, place, axis=0).max(axis=0)
+        others = np.delete(logits, place, axis=0)
+        lead = logits[place] - others.max(axis=0)
         if lead.max() > 0:
             axes.contourf(across, down, lead, levels=[0, lead.max()], colors=[tint])
+        odds = logits[place] - np.logaddexp.reduce(others, axis=0)  # their logarithm
+        for k, sure in enumerate(SURE, start=1):  # one upon the other, so that no gap is between
+            if (least := log(sure / (1 - sure))) < odds.max():
+                shade = _shade(_take(COLOURS, place), k)
+                axes.contourf(across, down, odds, levels=[least, odds.max()], colors=[shade])
         if lead.min() < 0 < lead.max() and place < len(tints) - 1:  # the last has no line left
             axes.contour(across, down, lead, levels=[0], colors="#333333", linewidths=1.3)
     axes.set(xlim=ends[:2], ylim=ends[2:])
 
 
-def _tint(colour: str) -> tuple[float, ...]:
-    return tuple(0.3 * part + 0.7 for part in to_rgb(colour))
+def _shade(colour: str, k: int) -> str:
+    red, green, blue = (SHADES[k] * part + 1 - SHADES[k] for part in to_rgb(colour))
+    return to_hex((red, green, blue))

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from microgrid import Value
 from microgrid.drawing import Picture, plot_decision_boundary
+from microgrid.drawing.training.boundary import SHADES, SURE
 from tests.colours import how_many
 
 CORNERS = [[-2.0, -1.0], [3.0, -1.0], [3.0, 2.0], [-2.0, 2.0]]
@@ -28,19 +29,21 @@ def in_values(x):
     return (Value(x[0]) * 2.0 - x[1]).tanh()
 
 
-def lead(answer):
-    """Return the class of an answer and by how much it leads."""
-    if not isinstance(answer, list):
-        return int(answer > 0), abs(getattr(answer, "data", answer))
-    first, second = sorted(answer)[:-3:-1]
-    return answer.index(first), first - second
+def of(answer):
+    """Return the class of an answer, by how much it leads, and its probability by the softmax."""
+    logits = answer if isinstance(answer, list) else [0.0, getattr(answer, "data", answer)]
+    parts = [math.exp(logit - max(logits)) for logit in logits]
+    first, second = sorted(logits)[:-3:-1]
+    return logits.index(first), first - second, max(parts) / sum(parts)
 
 
 @pytest.mark.parametrize(
     ("model", "labels"),
     [(curved, [0, 1, 0, 1]), (in_values, [-1, 1, -1, 1]), (nearest, [3, 1, 0, 2])],
 )
-def test_the_regions_are_of_the_class_that_the_model_answers(model, labels):
+def test_a_region_is_of_the_class_that_the_model_answers_and_its_shade_of_the_probability(
+    model, labels
+):
     """The data is at the corners, so that away from there and the lines only regions are seen."""
     picture = plot_decision_boundary(model, CORNERS, labels)
     canvas = FigureCanvasAgg(picture.figure)
@@ -52,14 +55,17 @@ def test_the_regions_are_of_the_class_that_the_model_answers(model, labels):
     generator = random.Random(0)
     for _ in range(500):
         x = [generator.uniform(-1.8, 2.8), generator.uniform(-0.8, 1.8)]
-        answer, margin = lead(model(x))
-        if margin > 0.2:  # further from the boundary than its line is wide
+        answer, lead, p = of(model(x))
+        # further from the line than it is wide, and from the shades' edges than they are inexact
+        if lead > 0.2 and min(abs(p - sure) for sure in SURE) > 0.01:
             across, up = axes.transData.transform(x)
             colour = pixels[pixels.shape[0] - 1 - int(up), int(across), :3] / 255
-            tint = 0.3 * points[answer].get_facecolor()[0, :3] + 0.7
-            assert colour == pytest.approx(tint, abs=1 / 255)
-            seen.add(answer)
-    assert len(seen) == len(points)
+            strength = SHADES[sum(p > sure for sure in SURE)]
+            shade = 1 - strength * (1 - points[answer].get_facecolor()[0, :3])
+            assert colour == pytest.approx(shade, abs=1 / 255)
+            seen.add((answer, strength))
+    assert {answer for answer, _ in seen} == set(range(len(points)))
+    assert len({strength for _, strength in seen}) >= 3
 
 
 def test_the_boundary_is_where_the_model_answers_0():
