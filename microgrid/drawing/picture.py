@@ -13,11 +13,13 @@ from ..core.sequences import as_list
 from ..guards.checks import quote
 from .files import format_of, save_drawn
 from .labels import printable, shorten, xml_text
+from .notebook import image_by_theme
 
 __all__ = ["Picture", "format_of_picture", "plottable", "plottable_labels"]
 
 # control characters, and one that matplotlib leaves out of a PDF and then does not find there
 UNPLOTTABLE = re.compile("[\x00-\x1f\x7f\ufeff]")
+LARGEST = 400_000  # bytes of an SVG in a notebook; beyond it, pixels are shown, on white
 
 
 class Picture:
@@ -66,6 +68,8 @@ class Picture:
     ) -> tuple[dict[str, str | bytes], dict[str, dict[str, str]]]:
         """Return what a notebook shows, and its text for those who cannot see it."""
         data: dict[str, str | bytes] = {"image/png": self._repr_png_(), "text/plain": repr(self)}
+        if len(svg := self._render("svg").decode()) <= LARGEST:
+            data["text/html"] = image_by_theme(svg, self.alternative)
         return data, {"image/png": {"alt": self.alternative}}
 
 

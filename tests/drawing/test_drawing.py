@@ -37,6 +37,7 @@ from microgrid.drawing.labels import (
     shorten,
 )
 from microgrid.drawing.names import LONGEST
+from microgrid.drawing.notebook import DARK
 from tests.colours import how_many
 from tests.drawing.training.test_boundary import CORNERS, curved
 from tests.drawing.training.test_curves import RECORDS
@@ -545,7 +546,7 @@ SAVED = {
 
 def test_whatever_can_be_saved_is_known_here():
     with_save = {name for name in drawing.__all__ if hasattr(getattr(drawing, name), "save")}
-    assert with_save == {type(thing).__name__ for thing in SAVED.values()}
+    assert with_save == {"Page", *(type(thing).__name__ for thing in SAVED.values())}
 
 
 @pytest.mark.parametrize("name", ["no suffix", "a.txt", "a.svg.bak", "a.svg.html.gif.docx", ".svg"])
@@ -589,7 +590,7 @@ def test_neither_the_core_nor_the_folder_loads_a_third_party_library():
 @pytest.mark.parametrize(
     "name",
     [
-        *("BoundaryMovie", "LivePlot", "Page", "Picture"),
+        *("BoundaryMovie", "LivePlot", "Picture"),
         *("plot_confusion_matrix", "plot_decision_boundary", "plot_history", "plot_images"),
         "plot_network",
     ],
@@ -694,12 +695,33 @@ def test_a_graph_says_in_words_what_is_to_be_seen_and_is_no_wider_than_a_noteboo
         assert root.get("aria-label") == root.find(f"{SVG}desc").text == said
         assert root.get("style") == "max-width: 100%; height: auto"
         assert root.get("viewBox")
-    image = ET.fromstring(bundle["text/html"].replace(">", "/>"))
-    assert image.get("alt") == said
-    assert "max-width: 100%" in image.get("style")
+    alternative, style, svg = image_of(bundle)
+    assert alternative == said
+    assert "max-width: 100%" in style
+    assert svg.replace(DARK, "") == bundle["image/svg+xml"]
+
+
+def image_of(bundle):
+    """Return the alternative, the style and the SVG of the image that a notebook shows."""
+    _, tag, image = bundle["text/html"].partition("<img ")
+    image = ET.fromstring(f"{tag}{image}".replace(">", "/>"))
     head, _, content = image.get("src").partition(",")
     assert head == "data:image/svg+xml;base64"
-    assert b64decode(content).decode() == bundle["image/svg+xml"]
+    return image.get("alt"), image.get("style"), b64decode(content).decode()
+
+
+def test_a_notebook_shows_a_picture_as_an_svg_with_its_words_and_pixels_where_html_is_not_shown(
+    monkeypatch,
+):
+    picture = plot_history(RECORDS)
+    bundle, metadata = picture._repr_mimebundle_()
+    alternative, _, svg = image_of(bundle)
+    assert alternative == picture.alternative == metadata["image/png"]["alt"]
+    assert svg.count(DARK) == 1
+    assert ET.fromstring(svg.replace(DARK, "")).find(f"{SVG}title").text == alternative
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    monkeypatch.setattr("microgrid.drawing.picture.LARGEST", len(svg.encode()) // 2)
+    assert set(picture._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
 
 
 def test_a_stale_graph_says_so_and_names_the_leaf():

@@ -166,7 +166,7 @@ BUDGET = {
     "compiler/training/": 735,
     "core/": 2165,
     "derivatives/": 1965,
-    "drawing/": 1015,
+    "drawing/": 1044,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
     "drawing/paths/": 420,

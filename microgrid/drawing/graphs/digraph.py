@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from ...guards.checks import require_paths
 from ..files import format_of, save_drawn
 from ..labels import xml_text
 from ..layout import MOST_SECONDS, LayoutTimeout, lay_out
+from ..notebook import FIT, image_by_theme
 
 __all__ = ["Graph"]
 
-FIT = "max-width: 100%; height: auto"
 PATIENCE = 1.0  # seconds that a layout may take if there is a simpler one
 TEXT_FORMATS = ("dot", "gv")  # the DOT text as it is: no engine is needed
 FORMATS = ("svg", "png", "pdf", *TEXT_FORMATS)  # the usual ones; Graphviz has more
@@ -226,16 +225,8 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         except (RuntimeError, ValueError) as error:
             return self._text_instead(str(error))
         if "image/svg+xml" in bundle and "text/html" not in (exclude or ()):
-            bundle["text/html"] = self._image(bundle["image/svg+xml"])
+            bundle["text/html"] = image_by_theme(bundle["image/svg+xml"], self.alternative)
         return bundle
-
-    def _image(self, svg: str) -> str:
-        """Return a picture that fits a notebook's width, with what to read instead of it."""
-        source = b64encode(svg.encode()).decode()
-        return (
-            f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(self.alternative)}" '
-            f'style="{FIT}">'
-        )
 
     def _text_instead(self, why: str) -> dict[str, str]:
         note = why[0].upper() + why[1:] + "."

@@ -50,9 +50,10 @@ def plot_images(
     """Return a picture of rows of numbers as images, so many columns of them, in the same colours.
 
     Each row holds the pixels of an image, line by line from the top left; a line has `width` of
-    them, or as many as there are lines if None. The larger a number, the darker: 0 is white. If
-    some are negative, those are purple with dashes, the positive ones are orange, and a bar says
-    how large they are. `labels`, one for each image, stand above them.
+    them, or as many as there are lines if None. The larger a number, the darker: 0 is white; on the
+    dark ground of a notebook, the lighter. If some are negative, those are purple with dashes, the
+    positive ones are orange, and a bar says how large they are. `labels`, one for each image, stand
+    above them.
 
     Raises:
         ValueError: there are no images or more than 1,000, their pixels fill no square or no lines
