@@ -14,7 +14,12 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from . import engine, functional, special
-from .core.array_rules import ArrayRules, provide_array_rules
+from .core.array_rules import (
+    ArrayRules,
+    BlockRules,
+    provide_array_rules,
+    provide_block_rules,
+)
 from .engine import *  # noqa: F403  (what its __all__ names)
 from .functional import *  # noqa: F403
 from .guards import mistakes
@@ -95,7 +100,14 @@ def _array_rules() -> ArrayRules:
     return tables
 
 
+def _block_rules() -> BlockRules:
+    from .interop import dask
+
+    return dask
+
+
 provide_array_rules(_array_rules)
+provide_block_rules(_block_rules)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,8 @@ both, says where they are. They are loaded when the first array is met, and NumP
 array can be there only if NumPy is.
 
 Arrays, columns and frames of other libraries become NumPy's. None of these libraries is imported or
-named: each is known by the methods that its type has.
+named: each is known by the methods that its type has. What is made of blocks, and computed
+elsewhere, has rules of its own, which are found as those of arrays are.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 from ..guards.checks import quote
 
 __all__ = [
-    "OF_ARRAYS", "AnyArray", "ArrayRules", "ArrayType", "Numeric", "apply_to_arrays", "array_rules",
-    "as_array", "has_elements", "is_array", "provide_array_rules", "way_of", "why_lost",
+    "OF_ARRAYS", "AnyArray", "ArrayRules", "ArrayType", "BlockRules", "Numeric", "apply_to_arrays",
+    "array_rules", "as_array", "block_rules", "has_elements", "is_array", "is_of_blocks",
+    "provide_array_rules", "provide_block_rules", "way_of", "why_lost",
 ]  # fmt: skip
 
 OF_ARRAYS = ("__array__", "__dlpack__", "to_numpy")  # how arrays and frames become NumPy's
@@ -165,3 +167,41 @@ def why_lost(x: object) -> str:
         return "; its gradient would get lost here: write x.detach()"
     is_lent = way_of(x, LENT) and not way_of(x, OF_ARRAYS)
     return "; it gives NumPy no array: write pyarrow.table(x)" if is_lent else ""
+
+
+class BlockRules(Protocol):
+    """What is done with arrays and frames that are made of blocks, and not computed yet."""
+
+    @property
+    def call(self) -> Callable[..., object]:
+        """What gives the result of a compiled function for arguments with such arrays among them.
+
+        It takes the function, what takes a call of it apart, and the call's arguments.
+        """
+
+
+_load_for_blocks: Callable[[], BlockRules]
+
+
+def provide_block_rules(load: Callable[[], BlockRules]) -> None:
+    """Say where the rules for blocks are: `load` is called once, when the first are met."""
+    global _load_for_blocks
+    _load_for_blocks = cache(load)
+
+
+def block_rules() -> BlockRules:
+    """Return the rules for blocks, loaded."""
+    return _load_for_blocks()
+
+
+def is_of_blocks(x: object) -> bool:
+    """Return whether x is an array or a frame by Dask's protocol, without loading Dask.
+
+    >>> is_of_blocks([0.0, 0.0])
+    False
+    """
+    kind = type(x)  # which is asked first, as an instance may answer to every name
+    if not hasattr(kind, "__dask_graph__"):
+        return False
+    has_chunks = hasattr(kind, "chunks") and getattr(x, "chunks", None) is not None
+    return has_chunks or hasattr(kind, "to_dask_array")

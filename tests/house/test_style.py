@@ -155,16 +155,16 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 6825,
+    "the top": 6840,
     "arrays/": 2400,
     "compiler/": 1915,
     "compiler/c/": 895,
-    "compiler/calls/": 1840,
+    "compiler/calls/": 1890,
     "compiler/ir/": 2040,
     "compiler/loops/": 2105,
     "compiler/native/": 860,
     "compiler/training/": 735,
-    "core/": 2165,
+    "core/": 2205,
     "derivatives/": 1965,
     "drawing/": 1044,
     "drawing/formulas/": 1700,
@@ -174,7 +174,7 @@ BUDGET = {
     "drawing/training/": 1420,
     "fitting/": 650,
     "guards/": 1005,
-    "interop/": 470,
+    "interop/": 690,
     "testing/": 480,
     "testing/conformance/": 1400,
     "testing/conformance/stages/": 1220,

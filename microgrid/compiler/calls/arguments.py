@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.array_rules import as_array
+from ...core.array_rules import as_array, is_of_blocks
 from ...core.graph import numbers_of
 from ...derivatives.trees import Structure, flatten, with_numpy
 from ...engine import Value
@@ -21,7 +21,7 @@ from ..native.rows import DOUBLE
 from ..trace import Traced
 from .parameters import Parameters
 
-__all__ = ["Arguments", "CallArguments"]
+__all__ = ["Arguments", "ArraysOfBlocks", "CallArguments"]
 
 TAKES = "a compiled function takes numbers, arrays, models, and lists, tuples and dicts of these"
 MOST_NAMED = 3  # lists that an error speaks of
@@ -107,6 +107,8 @@ class Arguments:
             return kind, *[(key, self._take(tree[key], is_shared)) for key in tree]
         elif isinstance(tree, (list, tuple)):
             return kind, *self._take_list(tree, is_shared)
+        elif is_of_blocks(tree):
+            raise ArraysOfBlocks(f"{TAKES}, got {quote(tree)}; compute it first")
         elif as_array(tree, TAKES) is not tree:
             raise _OtherArray
         else:
@@ -222,6 +224,10 @@ class Arguments:
     def _call_with(self, trees: list[object]) -> CallArguments:
         count = len(self._args)
         return tuple(trees[:count]), dict(zip(self._kwargs, trees[count:], strict=True))
+
+
+class ArraysOfBlocks(TypeError):
+    """There is an array that is made of blocks, which are computed elsewhere."""
 
 
 class _OtherArray(Exception):

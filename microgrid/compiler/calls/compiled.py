@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...calculus import Vector
 from ...core import graph
+from ...core.array_rules import block_rules
 from ...derivatives.trees import flatten
 from ...derivatives.wrapping import Wrapped
 from ...engine import Value
@@ -29,7 +30,7 @@ from ..native.pointers import Pointers
 from ..passes import optimize_graph
 from ..program import Program
 from ..trace import Trace, trace
-from .arguments import Arguments
+from .arguments import Arguments, ArraysOfBlocks, CallArguments
 from .entries import Direct, Entry
 from .outs import Outs
 from .parameters import Parameters, Place
@@ -231,21 +232,18 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
             if direct and direct.into(out, (*args, *kwargs.values())):
                 self._latest = direct.entry
                 return out
-        call = Arguments(args, kwargs, self.parameters)
+        try:
+            call = Arguments(args, kwargs, self.parameters)
+        except ArraysOfBlocks:
+            if out is not None:
+                raise
+            return block_rules().call(self, self._take_apart, args, kwargs)
         if call.has_values:
             if out is not None:
                 raise TypeError("`out` is for numbers, got Values, whose results are Values")
             return self._of_values(call)
         self._latest = entry = self._find(call.key) or self._compile(call)
-        columns = call.columns
-        try:
-            shape = common_shape(columns)
-        except ValueError:
-            names = [x for i, x in enumerate(call.inputs()[0]) if i not in entry.shared_inputs]
-            shapes = [f"{name} {np.shape(x)}" for name, x in zip(names, columns, strict=True)]
-            raise ValueError(
-                f"columns must have shapes that broadcast, got {', '.join(shapes)}"
-            ) from None
+        columns, shape = call.columns, _common_shape(call, entry)
         if out is None:
             return entry.fill(entry.outputs(call.join_shared(), columns, shape))
         outs = Outs(entry.template, out)
@@ -386,6 +384,19 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
         function: Function = self.function
         return function
 
+    def _take_apart(self, arguments: CallArguments) -> tuple[Arguments, Entry | None]:
+        """Return the arguments of a call, taken apart, and what is compiled for them.
+
+        For `Value`s that is nothing. It raises what a call raises.
+        """
+        args, kwargs = arguments
+        call = Arguments(args, kwargs, self.parameters)
+        if call.has_values:
+            return call, None
+        self._latest = entry = self._compile(call)
+        _common_shape(call, entry)
+        return call, entry
+
     def _find(self, key: tuple[object, ...]) -> Entry | None:
         entry = self._entries.get(key)
         return entry if entry and entry.is_current() else None
@@ -484,6 +495,18 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self, '__qualname__', repr(self.function))}>"
+
+
+def _common_shape(call: Arguments, entry: Entry) -> tuple[int, ...]:
+    """Return the shape that the columns of a call broadcast to."""
+    try:
+        return common_shape(call.columns)
+    except ValueError:
+        names = [x for i, x in enumerate(call.inputs()[0]) if i not in entry.shared_inputs]
+        shapes = [f"{name} {np.shape(x)}" for name, x in zip(names, call.columns, strict=True)]
+        raise ValueError(
+            f"columns must have shapes that broadcast, got {', '.join(shapes)}"
+        ) from None
 
 
 def _of_programs(

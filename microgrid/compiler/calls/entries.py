@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -65,6 +66,11 @@ class Entry:
         """Return the outputs of the kernel, each an array of a shape or a number."""
         found = self.kernel(shared, columns, shape, outs)
         return Sums(found) if isinstance(found, np.ndarray) else found
+
+    def kernel_maker(self, reduce: str | None, threads: int | None) -> Callable[[], ArrayKernel]:
+        """Return what makes its kernel, in another process too, with a `reduce` of its own."""
+        program, shared = self.kernel.program, self.shared_inputs
+        return partial(ArrayKernel, program, shared, reduce, threads=threads)
 
 
 class Direct:

@@ -1,0 +1,202 @@
+"""Dask's arrays and frames in compiled functions, on one machine and on a cluster."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import microgrid as mg
+from microgrid.testing.strategies import programs
+from tests.packages import package
+
+dask = package("dask")
+cloudpickle, da = pytest.importorskip("cloudpickle"), pytest.importorskip("dask.array")
+distributed = pytest.importorskip("distributed")
+
+WORKERS = 2
+error = mg.value_and_grad(lambda w, x, y: (w[0] * mg.tanh(w[1] * x) - y) ** 2)
+W = [1.5, -0.5]
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(2, 1000))
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Return a client of workers that are processes of their own."""
+    options = {"n_workers": WORKERS, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def bits(results):
+    return [np.asarray(x, float).tobytes() for x in results]
+
+
+def blocks(x, chunks):
+    return da.from_array(x, chunks=chunks)
+
+
+# ---- block by block
+
+
+@given(programs(), st.data())
+def test_the_blocks_have_the_bits_of_the_whole(program, data):
+    f = mg.compile(program)
+    rows = np.stack([np.linspace(x, x + 1 / 128, 12) for x in map(float, program.point)])
+    chunks = st.integers(1, 12)
+    columns = [blocks(row, data.draw(chunks)) for row in rows]
+    found = dask.compute(f(*columns), scheduler="sync")[0]
+    assert bits([found]) == bits([f(*rows)])
+
+
+def test_columns_broadcast_as_numpys_do():
+    f, square = mg.compile(lambda x, y: [x * y, x]), RNG.normal(size=(30, 1000))
+    of_square = blocks(square, (7, 300))
+    for mine, numpys in [
+        ((of_square, blocks(Y, 250)), (square, Y)),
+        ((of_square, Y[:1]), (square, Y[:1])),
+        ((blocks(square.T, (300, 7)), blocks(square[:, :1].T, 4)), (square.T, square[:, :1].T)),
+        ((of_square, 2.0), (square, 2.0)),
+        ((blocks(np.array(1.5), ()), 2.0), (1.5, 2.0)),
+        ((of_square[:, :0], 2.0), (square[:, :0], 2.0)),
+    ]:
+        lazy, wanted = f(*mine), f(*numpys)
+        assert [x.shape for x in lazy] == [np.shape(x) for x in wanted]
+        for x, y in zip(lazy, wanted, strict=True):
+            da.utils.assert_eq(x, y)  # which looks at types, shapes and chunks too
+
+
+def test_what_a_function_returns_keeps_its_form():
+    f = mg.compile(lambda x: {"pair": (x, 2.0 * x), "matrix": np.array([[x, 1.0], [x * x, x]])})
+    lazy, wanted = f(blocks(X, 300)), f(X)
+    found = dask.compute(lazy)[0]
+    assert type(found["pair"]) is tuple
+    assert lazy["matrix"].shape == wanted["matrix"].shape == (1000, 2, 2)
+    assert bits([*found["pair"], found["matrix"]]) == bits([*wanted["pair"], wanted["matrix"]])
+
+
+def test_nothing_is_computed_before_it_is_asked_for():
+    seen = []
+    x = blocks(X, 500).map_blocks(lambda block: seen.append(1) or block, meta=np.empty(0))
+    result = mg.compile(mg.exp)(x)
+    assert seen == []
+    assert len(result.blocks[0].compute()) == 500
+    assert seen == [1]
+
+
+def test_what_rows_share_may_be_lazy_itself():
+    f = mg.compile(error, shared="w")
+    lazy = blocks(np.array(W), 1)
+    found = dask.compute(f(lazy, blocks(X, 100), Y))[0]
+    assert bits(found) == bits(f(np.array(W), X, Y))
+
+
+def test_what_rows_share_is_in_the_graph_once():
+    f, weights = mg.compile(lambda w, x: w[0] * x, shared="w"), np.ones(10_000)
+
+    def size(chunks):  # each task is pickled for itself, as a scheduler does
+        (result,) = dask.optimize(f(weights, da.zeros(100, chunks=chunks)))
+        return sum(len(cloudpickle.dumps(task)) for task in dict(result.dask).values())
+
+    assert weights.nbytes < size(100)
+    assert size(5) - size(100) < weights.nbytes  # 19 blocks more
+
+
+def test_frames_go_by_their_columns():
+    pandas, frames = package("pandas"), pytest.importorskip("dask.dataframe")
+    frame = frames.from_pandas(pandas.DataFrame({"x": X, "y": Y}), npartitions=3)
+    f = mg.compile(error, shared="w", reduce="mean")
+    lazy = f(W, frame["x"], frame["y"])
+    ends = np.cumsum(frame.map_partitions(len).compute())[:-1]
+    of_parts = mg.compile(error, shared="w", reduce="sum")
+    sums = [of_parts(W, x, y) for x, y in zip(np.split(X, ends), np.split(Y, ends), strict=True)]
+    totals = np.sum([[loss, *slopes] for loss, slopes in sums], axis=0) / len(X)
+    loss, slopes = dask.compute(lazy)[0]
+    assert bits([loss, *slopes]) == bits(totals)
+
+
+# ---- sums
+
+
+@given(st.integers(1, 1000), st.integers(1, 1000))
+def test_the_sum_of_one_block_is_that_of_numpys_and_of_more_differs_by_rounding(size, other):
+    for reduce in ("sum", "mean"):
+        f = mg.compile(error, shared="w", reduce=reduce)
+        wanted = f(W, X, Y)
+        whole = dask.compute(f(W, blocks(X, -1), Y), scheduler="sync")[0]
+        assert bits([whole[0], *whole[1]]) == bits([wanted[0], *wanted[1]])
+        loss, slopes = f(W, blocks(X, size), blocks(Y, other))
+        found = dask.compute([loss, *slopes], scheduler="sync")[0]
+        scale = 1e-14 * (len(X) if reduce == "sum" else 1) * 10.0
+        np.testing.assert_allclose(found, [wanted[0], *wanted[1]], rtol=0, atol=scale)
+
+
+def test_of_no_rows_the_sum_is_zero_and_the_mean_nan():
+    none = blocks(X[:0], -1)
+    assert mg.compile(lambda x: x, reduce="sum")(none).compute() == 0.0
+    assert math.isnan(mg.compile(lambda x: x, reduce="mean")(none).compute())
+
+
+def test_the_bits_of_a_sum_depend_on_the_chunks_alone(client):
+    f = mg.compile(error, shared="w", reduce="sum")
+    for chunks in (30, (700, 1, 299)):
+        loss, slopes = f(W, blocks(X, chunks), blocks(Y, chunks))
+        seen = {
+            tuple(bits(dask.compute([loss, *slopes], scheduler=scheduler)[0]))
+            for scheduler in ("sync", "threads", client, client)
+        }
+        assert len(seen) == 1
+
+
+# ---- on workers
+
+
+def test_workers_need_neither_the_function_nor_its_module(client):
+    weight = mg.Value(2.0)  # a constant, with the data that it has now
+    result = mg.compile(lambda x: weight.data * x)(blocks(X, 100))
+    weight.data = 3.0
+    assert bits([result.compute(scheduler=client)]) == bits([2.0 * X])
+
+
+def test_a_worker_without_llvmlite_says_what_to_install(client):
+    def forget():
+        import sys
+
+        kept = {name: sys.modules.pop(name) for name in [*sys.modules] if is_ours(name)}
+        sys.modules["llvmlite"] = None
+        sys.forgotten = kept
+
+    def remember():
+        import sys
+
+        sys.modules.update(sys.forgotten)
+
+    def is_ours(name):
+        return name.partition(".")[0] in ("llvmlite", "microgrid")
+
+    result = mg.compile(lambda x: x + 12.25)(blocks(X, 100))  # which no worker has made yet
+    client.run(forget)
+    try:
+        with pytest.raises(ImportError, match=r"need llvmlite on every worker.*\[dask\]' there"):
+            result.compute(scheduler=client)
+    finally:
+        client.run(remember)
+
+
+# ---- what is refused
+
+
+def test_what_cannot_be_done_with_blocks_is_refused_before_anything_is_computed():
+    f, x = mg.compile(lambda x, y: x * y), blocks(X, 100)
+    with pytest.raises(ValueError, match=r"columns must have shapes that broadcast, got x \(1000,"):
+        f(x, np.ones(3))
+    with pytest.raises(TypeError, match="a column must be of real numbers, got x of dtype complex"):
+        f(x.astype(complex), 1.0)
+    with pytest.raises(TypeError, match=r"got dask.array.*; compute it first"):
+        f(x, 1.0, out=np.empty(1000))
+    with pytest.raises(TypeError, match=r"got dask.array.*; compute it first"):
+        f.prepare(x, 1.0)
+    with pytest.raises(ValueError, match="a shared array must have a known size"):
+        mg.compile(lambda w, x: w[0] * x, shared="w")(x[x > 0.0], x)
