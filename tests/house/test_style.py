@@ -176,7 +176,7 @@ BUDGET = {
     "guards/": 1005,
     "interop/": 690,
     "testing/": 480,
-    "testing/conformance/": 1400,
+    "testing/conformance/": 1410,
     "testing/conformance/stages/": 1220,
     "testing/exercises/": 1610,
     "testing/gradients/": 1950,

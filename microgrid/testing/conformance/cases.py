@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import io
 import math
 import re
@@ -237,6 +238,8 @@ def limit_lines_and_calls() -> Iterator[None]:
 
     def count(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left
+        if event == "call" and _turns_in_a_line(frame.f_code):
+            frame.f_trace_opcodes = True
         left -= 1
         if left < 0:
             raise NoEnd(f"no end after {LINES:,} lines")
@@ -253,6 +256,25 @@ def limit_lines_and_calls() -> Iterator[None]:
     finally:
         sys.settrace(before)
         sys.setrecursionlimit(deepest)
+
+
+@lru_cache(maxsize=4096)
+def _turns_in_a_line(code: CodeType) -> bool:
+    """Return whether code has a loop in one line, as `while stack: visit(stack.pop())`.
+
+    Python 3.11 traces a line when it comes to it, and not when it comes back to the same.
+    """
+    if sys.version_info >= (3, 12):
+        return False
+    line, reached = None, {}
+    for step in dis.get_instructions(code):
+        line = step.starts_line or line
+        reached[step.offset] = line, step.opname
+        if "JUMP_BACKWARD" in step.opname:
+            back_to, first = reached[step.argval]
+            if back_to == line and first != "FOR_ITER":  # which ends with what it goes through
+                return True
+    return False
 
 
 def error_text(error: BaseException) -> str:

@@ -91,7 +91,7 @@ ROWS = [
         "            self.grad += self.data * out.grad",
         "x = 2, w = 3: y = x * w -> x' = 3",
         "Which operation has a wrong slope for an operand?",
-        "the slope in x is x, instead of w",
+        "the slope with respect to x is x, instead of w",
     ),
     (
         "            self.grad += (1.0 - out.data**2) * out.grad",

@@ -22,6 +22,7 @@ from tests.testing.conformance.stages.students import (
     Empty,
     Five,
     ForgetsTheExponent,
+    Four,
     One,
     Six,
     Two,
@@ -273,6 +274,27 @@ def test_a_class_without_an_end_is_not_asked_for_ever():
     student = type("Endless", (Six,), {"__mul__": forever})
     report = check(8, student)
     assert sum("no end after" in failure.got for failure in report.failures.values()) == 3
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("loop", ["while True: pass", "while stack: stack.append(stack.pop())"])
+def test_a_loop_in_one_line_is_ended_too(loop):
+    names = {}
+    exec(f"def backward(self):\n    stack = [self]\n    {loop}", names)
+    report = check(4, type("Endless", (Four,), {"backward": names["backward"]}))
+    assert report.passed == (1, 2, 3)
+    assert {failure.got for failure in report.failures.values()} == {"no end after 400,000 lines"}
+
+
+def test_loops_that_end_by_themselves_are_not_counted_twice():
+    names = {}
+    exec(
+        "def squares(n):\n    for k in range(n): n += k\n    return [k * k for k in range(n)]",
+        names,
+    )
+    code = names["squares"].__code__
+    inner = [each for each in code.co_consts if hasattr(each, "co_code")]
+    assert not any(map(cases._turns_in_a_line, [code, *inner]))
 
 
 def test_a_class_whose_numbers_speak_of_no_end_is_asked_all_the_same():
