@@ -54,6 +54,18 @@ Number = Value | float
 T = TypeVar("T")
 
 
+def compose(name: str, formula: Callable[..., T], *operands: object) -> T:
+    """Return a formula of operands, named in the error if one is a Fraction beyond floats.
+
+    >>> compose("half", lambda x: x / 2.0, 3)
+    1.5
+    """
+    try:
+        return formula(*map(as_operand, operands))
+    except OverflowError as error:
+        raise locate(error, name, operands) from None
+
+
 def _relu(x: float) -> float:
     """Return x where it is positive, else 0; the derivative at 0 is 0."""
     return type(x)() if x < 0 else x  # nan is not less than 0: it comes through
@@ -433,11 +445,7 @@ def gelu(x: Numeric) -> Numeric:
     >>> gelu(100.0), gelu(-100.0)
     (100.0, -0.0)
     """
-    z = as_operand(x)
-    try:
-        return z * (erfc(-z / SQRT2) / 2)
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, "gelu", [x]) from None
+    return compose("gelu", lambda z: z * (erfc(-z / SQRT2) / 2), x)
 
 
 @overload

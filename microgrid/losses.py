@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import SupportsIndex, overload
 
 from .core.array_rules import Numeric
-from .core.primitive import as_operand, equal, locate, why_single
+from .core.primitive import as_operand, equal, why_single
 from .core.sequences import (
     entries,
     instead_of,
@@ -26,7 +26,7 @@ from .core.sequences import (
     single,
 )
 from .engine import Value
-from .functional import Number, Scalar, clip, floor, logsumexp, mean, relu, softplus, where
+from .functional import Number, Scalar, clip, compose, floor, logsumexp, mean, relu, softplus, where
 from .guards.checks import quote, require_numbers
 
 __all__ = [
@@ -228,26 +228,18 @@ def _elementwise(
     if not (is_number(p) and is_number(t)):  # unless they are in arrays of no dimension
         p, t = single(p), single(t)
     if is_number(p) and is_number(t):
-        return _of_numbers(name, of_two, p, t)
+        return compose(name, of_two, p, t)
     if is_ordered(p) and is_ordered(t):
         ps, ts = (entries(xs, "it must be a list") for xs in (p, t))
         if len(ps) == len(ts):
             require_all_numbers(f"{name}: entry {{}} of the prediction", ps, ROWS)
             require_all_numbers(f"{name}: entry {{}} of the target", ts, ROWS)
             pairs = zip(ps, ts, strict=True)
-            return mean([_of_numbers(name, of_two, *pair) for pair in pairs])
+            return mean([compose(name, of_two, *pair) for pair in pairs])
     raise ValueError(
         f"{name}: prediction and target must be two numbers or two sequences of one length, "
         f"got {quote(p)} and {quote(t)}{_advice(p, t)}"
     )
-
-
-def _of_numbers(name: str, of_two: OfTwo, p: object, t: object) -> Number:
-    p, t = as_operand(p), as_operand(t)
-    try:
-        return of_two(p, t)
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, name, [p, t]) from None
 
 
 def _advice(prediction: object, target: object) -> str:

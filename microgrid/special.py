@@ -25,13 +25,12 @@ from .core.primitive import (
     choose,
     family,
     is_traced,
-    locate,
     log,
     where,
 )
 from .core.sequences import as_lists, require_all_numbers, single
 from .engine import Value
-from .functional import ERF, SQRT2, Number, Scalar, dot_, erfc, exp, log1p, logsumexp_
+from .functional import ERF, SQRT2, Number, Scalar, compose, dot_, erfc, exp, log1p, logsumexp_
 from .guards.checks import quote, require_integers
 
 __all__ = [
@@ -340,10 +339,7 @@ def ndtr(x: Numeric) -> Numeric:
     >>> ndtr(0.0), round(ndtr(1.96), 4)
     (0.5, 0.975)
     """
-    try:
-        return erfc(-as_operand(x) / SQRT2) / 2
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, "ndtr", [x]) from None
+    return compose("ndtr", lambda z: erfc(-z / SQRT2) / 2, x)
 
 
 def erfinv_of(y: float, m: Functions) -> float:
@@ -429,10 +425,7 @@ def sinc(x: Numeric) -> Numeric:
     >>> sinc(0.0), round(sinc(0.5), 4)
     (1.0, 0.6366)
     """
-    try:
-        return sinc_by(0)(math.pi * as_operand(x))
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, "sinc", [x]) from None
+    return compose("sinc", lambda z: sinc_by(0)(math.pi * z), x)
 
 
 # ---- sums, products and odds of logarithms
@@ -470,14 +463,11 @@ def xlogy(x: AnyArray | Value | float, y: AnyArray | Value | float) -> object:
     """
     if has_elements(x) or has_elements(y):
         return apply_to_arrays(xlogy, [x, y])
-    factor: Numeric = as_operand(x)
-    other: Numeric = as_operand(y)
-    try:
-        return factor * log(
-            choose(abs(factor) <= 0, lambda: _with_a_logarithm(other), lambda: other)
-        )
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, "xlogy", [x, y]) from None
+    return compose(
+        "xlogy",
+        lambda x, y: x * log(choose(abs(x) <= 0, lambda: _with_a_logarithm(y), lambda: y)),
+        *(x, y),
+    )
 
 
 def _with_a_logarithm(y: Numeric) -> Numeric:
@@ -553,9 +543,6 @@ def _interpolate(x: Numeric, places: list[Number], heights: list[Number]) -> Num
     else:
         line = lines[max(0, min(bisect_right(places, x) - 1, len(lines) - 1))]
     x0, x1, y0, y1 = line
-    try:
-        share = (x - x0) / (x1 - x0)
-    except OverflowError as error:  # a Fraction beyond floats
-        raise locate(error, "interp", [x]) from None
+    share = compose("interp", lambda x: (x - x0) / (x1 - x0), x)
     inner = dot_(1.0 - share, share, y0, y1)
     return where(x < places[0], heights[0], where(places[-1] <= x, heights[-1], inner))
