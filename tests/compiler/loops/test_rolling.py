@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import microgrid as mg
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.loops.rolling import families_of
 from tests.compiler.kernels import in_families, in_turns, straight
 from tests.compiler.sequences import CELLS, elman, gradients, integrators, lstm, sequence, sequences
-from tests.compiler.structured import numbers_for
+from tests.compiler.structured import Structured, numbers_for
 from tests.search import usual
 
 from .test_structured import assert_is_python_s, kernels_of, results_of
@@ -29,6 +30,21 @@ def test_turns_that_all_read_what_the_first_one_computes_read_it_after_that():
     given = drawn.program(), range(drawn.weights + drawn.inputs)
     numbers = [*weights, *[column[0] for column in columns]]
     results_of([straight(*given), in_turns(*given)], numbers, [])
+
+
+def test_turns_that_are_alike_from_amid_an_array_on_are_a_loop_from_the_next_one_on():
+    def function(w, xs):
+        h = w[12:]
+        for turn, x in enumerate(xs):
+            first = (0, 2, 4) if turn == 2 else (0, 1, 2)  # the others are families of their own
+            pushes = [mg.sin(w[i] * x) for i in (*first, 8, 9, 10)]
+            h = [mg.tanh(p + push) for p, push in zip(h, pushes, strict=True)]
+        return h
+
+    drawn = Structured("an odd part of a turn", function, 18, 12)
+    weights, columns = numbers_for(drawn, 9)
+    given = drawn.program(), range(drawn.weights)
+    results_of([straight(*given), in_families(*given)], weights, columns)
 
 
 @usual(10)
