@@ -10,6 +10,7 @@ from pathlib import Path
 from sphinx.ext.autodoc.mock import mock
 
 from microgrid import Primitive, functional
+from microgrid.drawing import playground
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ language = "en"
 html_show_copyright = False
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["lessons/pictures"]
+exclude_patterns = ["lessons/pictures", "pages"]
 
 # A docstring's single backticks are code, and a link where they hold one of the library's names.
 default_role = "py:obj"
@@ -45,6 +46,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "microgrid"
 html_static_path = ["static"]
+html_extra_path = ["pages"]  # written below
 html_css_files = ["phones.css"]
 
 MODULES = [
@@ -57,6 +59,11 @@ MODULES = [
 def copy_lessons() -> None:
     """Put the notebooks and the README's pictures where Sphinx looks for pages: in this folder."""
     shutil.copytree(HERE.parent / "notebooks", HERE / "lessons", dirs_exist_ok=True)
+
+
+def write_pages() -> None:
+    """Write the pages that compute by themselves: they lie beside those that Sphinx makes."""
+    playground().save(HERE / "pages" / "playground-alone.html")
 
 
 def mark_up(app, what, name, obj, options, lines):
@@ -98,6 +105,7 @@ def require_all_names(app, exception):
 def setup(app):
     """Connect the functions above."""
     copy_lessons()
+    write_pages()
     app.connect("autodoc-process-docstring", mark_up, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", leave_out)
     app.connect("build-finished", require_all_names)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .graphs.diagram import draw, draw_dot
     from .graphs.digraph import Graph
     from .page import Page
+    from .pages.playground import Playground, playground
     from .paths.explanation import Explanation, explain
     from .picture import Picture
     from .stepper.exploration import Exploration, explore
@@ -33,12 +34,14 @@ __all__ = [
     "LivePlot",
     "Page",
     "Picture",
+    "Playground",
     "as_values",
     "draw",
     "draw_dot",
     "explain",
     "explore",
     "formula",
+    "playground",
     "plot_confusion_matrix",
     "plot_decision_boundary",
     "plot_history",
@@ -56,6 +59,7 @@ __getattr__ = lazy(
         "as_values": ".derivatives.foreign",
         "Graph": "graphs.digraph",
         "Page": "page",
+        **dict.fromkeys(["Playground", "playground"], "pages.playground"),
         "Picture": "picture",
         "BoundaryMovie": "training.movie",
         "LivePlot": "training.live",

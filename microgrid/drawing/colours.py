@@ -7,7 +7,10 @@ from fractions import Fraction
 from math import inf, isfinite, isnan, nan, sqrt
 from numbers import Real
 
-__all__ = ["ABOVE", "BELOW", "ColourScale", "largest_size"]
+__all__ = ["ABOVE", "BELOW", "COLOURS", "ColourScale", "largest_size"]
+
+# Okabe and Ito's colours, which the colour-blind tell apart; in grey, markers and dashes do.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 
 # Brewer's orange and purple; in grey the purple is darker, and its lines are dashed.
 GROUND = {1: ("#fff1de", "#f7ab52"), -1: ("#efecf6", "#a692d4")}  # of numbers, in black

@@ -6,14 +6,16 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import Template
+from typing import Protocol
 from urllib.parse import quote
 
 from .files import format_of, save_drawn
+from .notebook import NotebookOutput, kernel_shell
 
-__all__ = ["Page", "assemble"]
+__all__ = ["Page", "assemble", "with_imports"]
 
 TEMPLATE = Path(__file__).parent / "static" / "page.html"
 IMPORT = re.compile(r'^((?:import|export) .* from |import )"(\.{1,2}/[\w./-]+\.js)";$', re.M)
@@ -22,6 +24,16 @@ PLAIN = "".join(map(chr, range(32, 127))).replace("%", "").replace("#", "")
 # What is left of an iframe where a notebook is not trusted; a browser that shows it hides this.
 UNTRUSTED = "The page is shown where this notebook is trusted: run the cell again."
 FRAME = '<iframe srcdoc="{}" title="{}" style="border: 0; width: 100%; height: 600px">{}</iframe>'
+
+
+class Answers(Protocol):
+    """A widget, which knows when a front end has loaded it."""
+
+    def when_ready(self, show: Callable[[], None]) -> None:
+        """Call a function once a front end has loaded the widget."""
+
+    def view(self) -> dict[str, str]:
+        """Return what a notebook's output says to show it."""
 
 
 class Page:
@@ -65,6 +77,24 @@ class Page:
         page = FRAME.format(html.escape(self.html()), self.title, UNTRUSTED)
         return {"text/plain": str(self), "text/html": page}
 
+    @property
+    def widget(self) -> Answers | None:
+        """The Jupyter widget that shows the same, None where there is none."""
+        return None
+
+    def _ipython_display_(self) -> None:
+        """Show the page, and the widget in its place as soon as a front end answers for it.
+
+        If no front end answers, as when nbconvert runs a notebook, the page stays: it needs neither
+        a kernel nor a network, and the widget would be blank.
+        """
+        if kernel_shell() is None or self.widget is None:
+            raise NotImplementedError  # whereupon IPython asks for the bundle
+        output, page = NotebookOutput(), self._repr_mimebundle_()
+        output.show(page)
+        view = self.widget.view()
+        self.widget.when_ready(lambda: output.show(view | page))
+
 
 def assemble(title: str, main: Path, styles: Sequence[Path], state: object) -> str:
     """Return a page of a JavaScript module, which calls its `page(element, state)`.
@@ -82,7 +112,10 @@ def assemble(title: str, main: Path, styles: Sequence[Path], state: object) -> s
     """
     embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     known = {main: "main"}
-    modules = {f"microgrid/{name}": data_url(path) for path, name in imports_of(main, known)}
+    modules = {
+        f"microgrid/{name}": data_url(by_names(path), name)
+        for path, name in imports_of(main, known)
+    }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         style="".join([path.read_text(encoding="utf-8") for path in styles]),
@@ -126,7 +159,29 @@ def by_names(module: Path) -> str:
     )
 
 
-def data_url(module: Path) -> str:
-    """Return a module as a URL that contains it."""
-    text = f"{by_names(module)}//# sourceURL={module.name}\n"
-    return f"data:text/javascript;charset=utf-8,{quote(text, safe=PLAIN)}"
+def with_imports(module: Path) -> str:
+    """Return the text of a module in which those that it imports are URLs that contain them.
+
+    A notebook has no import map. A module that several others import is loaded once, as its URL is
+    the same in each.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "one.js").write_text("export const one = 1;")
+    ...     _ = Path(folder, "main.js").write_text('import { one } from "./one.js";')
+    ...     with_imports(Path(folder, "main.js"))[:42]
+    'import { one } from "data:text/javascript;'
+    """
+
+    def embed(line: re.Match[str]) -> str:
+        path = module.parent.joinpath(line[2]).resolve()
+        return f'{line[1]}"{data_url(with_imports(path), path.name)}";'
+
+    return IMPORT.sub(embed, module.read_text(encoding="utf-8"))
+
+
+def data_url(text: str, name: str) -> str:
+    """Return a module's text as a URL that contains it."""
+    return "data:text/javascript;charset=utf-8," + quote(
+        f"{text}//# sourceURL={name}\n", safe=PLAIN
+    )

@@ -165,6 +165,10 @@ def model():
     return MLP(2, [2, 1], seed=0)
 
 
+def of_the_playground():
+    return MLP(2, [8, 8, 1], activation="tanh")
+
+
 def with_gradients(kind=optim.Adam):
     made = kind(model().parameters())
     for parameter in made.parameters:
@@ -525,6 +529,8 @@ CALLS = {
         lambda: drawing.plot_decision_boundary,
         **{"model": model, "X": constant(X), "y": constant(Y), "resolution": constant(5)},
     ),
+    "playground": Call(lambda: drawing.playground, model=model, X=constant(X), y=constant(Y)),
+    "Playground.load_into": Call(lambda: drawing.playground().load_into, model=of_the_playground),
     "BoundaryMovie": Call(
         lambda: drawing.BoundaryMovie, X=constant(X), y=constant(Y), resolution=constant(5)
     ),
@@ -697,6 +703,7 @@ NOT_CALLED = {
         "Graph",
         "Page",
         "Picture",
+        "Playground",
         "GradientReport",
     ),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),

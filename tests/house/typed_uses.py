@@ -518,6 +518,8 @@ def use_pictures() -> None:
     model = mg.MLP(2, [1])
     assert_type(mg.drawing.plot_decision_boundary(model, X, t, resolution=2), mg.drawing.Picture)
     assert_type(mg.drawing.LivePlot(X, t), mg.drawing.LivePlot)
+    assert_type(mg.drawing.playground(model, X, t), mg.drawing.Playground)
+    assert_type(mg.drawing.playground().to_model(), mg.MLP)
     assert_type(mg.drawing.BoundaryMovie(X, t), mg.drawing.BoundaryMovie)
 
 

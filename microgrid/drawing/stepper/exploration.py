@@ -13,7 +13,6 @@ from ...guards.checks import quote, require_integers
 from ...guards.interrupts import uninterrupted
 from ..graphs.arrangement import arrange, symbol_of
 from ..names import GivenNames
-from ..notebook import NotebookOutput, kernel_shell
 from ..page import Page, assemble
 from .moments import Moments
 from .recomputing import listing, page_number
@@ -181,19 +180,6 @@ class Exploration(Page):
         except ModuleNotFoundError:
             return None
         return Widget(self)
-
-    def _ipython_display_(self) -> None:
-        """Show the page, and the widget in its place as soon as a front end answers for it.
-
-        If no front end answers, as when nbconvert runs a notebook, the page stays: it needs neither
-        a kernel nor a network, and the widget would be blank.
-        """
-        if kernel_shell() is None or self.widget is None:
-            raise NotImplementedError  # whereupon IPython asks for the bundle
-        output, page = NotebookOutput(), self._repr_mimebundle_()
-        output.show(page)
-        view = self.widget.view()
-        self.widget.when_ready(lambda: output.show(view | page))
 
     def __str__(self) -> str:
         return "\n".join(self._steps.lines())

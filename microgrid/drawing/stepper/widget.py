@@ -9,9 +9,42 @@ from typing import Any, Protocol
 import anywidget
 import traitlets
 
-__all__ = ["Widget"]
+__all__ = ["PageWidget", "Widget"]
 
 STATIC = Path(__file__).parent / "static"
+
+
+class PageWidget(anywidget.AnyWidget):
+    """A widget that knows when a front end has loaded it, and hears what that sends."""
+
+    def __init__(self, **state: object) -> None:
+        super().__init__(**state)
+        self._is_ready, self._waiting = False, list[Callable[[], None]]()
+        self.on_msg(self._answer)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Act on what the page sends."""
+        raise NotImplementedError
+
+    def when_ready(self, show: Callable[[], None]) -> None:
+        """Call a function once a front end has loaded the widget."""
+        if self._is_ready:
+            show()
+        else:
+            self._waiting.append(show)
+
+    def _answer(self, _: object, message: dict[str, Any], __: object) -> None:
+        if "ready" not in message:
+            self.hear(message)
+            return
+        self._is_ready = True
+        while self._waiting:
+            self._waiting.pop()()
+
+    def view(self) -> dict[str, str]:
+        """Return what a notebook's output says to show it."""
+        bundle, _ = self._repr_mimebundle_() or ({}, {})
+        return bundle
 
 
 class Explored(Protocol):
@@ -28,7 +61,7 @@ class Explored(Protocol):
         """Set a leaf, by its place, to the number that a text says."""
 
 
-class Widget(anywidget.AnyWidget):
+class Widget(PageWidget):
     """A view of an exploration: explore.js shows it, and sends what is typed into a leaf here.
 
     >>> from microgrid import Value, explore
@@ -46,33 +79,12 @@ class Widget(anywidget.AnyWidget):
     def __init__(self, exploration: Explored) -> None:
         super().__init__(graph=exploration.graph, numbers=exploration.numbers())
         self._exploration = exploration
-        self._is_ready, self._waiting = False, list[Callable[[], None]]()
-        self.on_msg(self._hear)
 
-    def when_ready(self, show: Callable[[], None]) -> None:
-        """Call a function once a front end has loaded the widget."""
-        if self._is_ready:
-            show()
-        else:
-            self._waiting.append(show)
-
-    def _hear(self, _: object, message: dict[str, object], __: object) -> None:
-        if "leaf" in message:
-            self._edit(message)
-        else:
-            self._is_ready = True
-            while self._waiting:
-                self._waiting.pop()()
-
-    def _edit(self, edit: dict[str, Any]) -> None:
+    def hear(self, message: dict[str, Any]) -> None:
+        """Change the leaf that was edited, or say why that cannot be."""
         try:
-            self._exploration.change(edit["leaf"], edit["text"])
+            self._exploration.change(message["leaf"], message["text"])
         except (ArithmeticError, ValueError) as error:
             self.send({"error": str(error)})
         else:
             self.numbers = self._exploration.numbers()
-
-    def view(self) -> dict[str, Any]:
-        """Return what a notebook's output says to show it."""
-        bundle, _ = self._repr_mimebundle_() or ({}, {})
-        return bundle

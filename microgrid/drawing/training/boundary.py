@@ -29,8 +29,8 @@ from ...fitting.task import Model
 from ...guards.checks import LONGEST, quote, require_functions, require_integers
 from ...guards.interrupts import comes_from_handler
 from ...nn import Module
+from ..colours import COLOURS
 from ..picture import Picture, plottable_labels
-from .curves import COLOURS
 
 __all__ = [
     "RESOLUTION",

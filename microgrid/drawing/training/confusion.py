@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...fitting.examples import rows_of_numbers
 from ...guards.checks import integer_from, quote
+from ..colours import COLOURS
 from ..labels import width
 from ..picture import Picture, plottable_labels
-from .curves import COLOURS
 
 __all__ = ["plot_confusion_matrix"]
 

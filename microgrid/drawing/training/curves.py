@@ -13,13 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from ...core.reals import number
 from ...core.sequences import as_list, is_number
 from ...guards.checks import is_finite, is_real, quote
+from ..colours import COLOURS
 from ..labels import number_text
 from ..picture import Picture, plottable
 
-__all__ = ["COLOURS", "Curves", "HasRecords", "plot_history"]
+__all__ = ["Curves", "HasRecords", "plot_history"]
 
-# Okabe and Ito's colours, which the colour-blind tell apart; in grey, markers and dashes do.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 MANY_EPOCHS = 30  # markers on more epochs than these run into each other
 LOG_RANGE = 30.0  # a loss that falls further than this is all in the curve's first bend
 NO_EPOCH = "an epoch must be a finite number"

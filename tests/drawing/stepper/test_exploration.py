@@ -493,7 +493,7 @@ def test_a_notebook_shows_the_page_until_a_front_end_answers_for_the_widget(monk
     pytest.importorskip("anywidget", reason="the widget is anywidget's")
     shell = Shell()
     monkeypatch.setattr("microgrid.drawing.notebook.kernel_shell", lambda: shell)
-    monkeypatch.setattr("microgrid.drawing.stepper.exploration.kernel_shell", lambda: shell)
+    monkeypatch.setattr("microgrid.drawing.page.kernel_shell", lambda: shell)
     exploration = explore(small()[2])
     exploration._ipython_display_()
     page = exploration._repr_mimebundle_()

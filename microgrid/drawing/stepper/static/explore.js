@@ -6,7 +6,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const PAUSE = 1200; // milliseconds for a step while it plays
 
-function element(name, attributes = {}, ...children) {
+export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
 
