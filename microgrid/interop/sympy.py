@@ -31,11 +31,23 @@ NAMES: dict[str, object] = {
     **{"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan},
     # as SymPy writes these
     "gamma": _gamma,
+    "factorial": lambda n: _gamma(n + 1.0),
+    "re": lambda x: x,
+    "im": lambda x: 0.0 * x,
+    "conjugate": lambda x: x,
+    "DiracDelta": lambda x, order=0: 0.0 * x,  # a slope that the library takes for 0, as `sign`'s
+    "ImmutableDenseMatrix": lambda rows: rows,
     "copysign": lambda one, x: functional.sign(x),
     "max": lambda *xs: functional.max(xs),
     "min": lambda *xs: functional.min(xs),
 }
 MODULES["microgrid"] = (NAMES, {}, {}, ())  # where SymPy looks up modules by name
+
+
+def _is_flat(expr: sympy.Basic) -> bool:
+    """Return whether this is a slope of steps, which SymPy leaves open."""
+    steps = (sympy.floor, sympy.ceiling, sympy.sign)
+    return isinstance(expr, sympy.Derivative) and isinstance(expr.args[0], steps)
 
 
 class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
@@ -69,6 +81,14 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]  # SymPy has no types
     def _print_Not(self, expr: sympy.Basic) -> str:
         return self._where(expr.args[0], "False", "True")
 
+    def _print_Derivative(self, expr: sympy.Basic) -> str:
+        text: str = "0.0" if _is_flat(expr) else super()._print_Derivative(expr)
+        return text
+
+    def _print_Subs(self, expr: sympy.Basic) -> str:  # a slope at an expression
+        text: str = "0.0" if _is_flat(expr.args[0]) else super()._print_Subs(expr)
+        return text
+
     def _print_sign(self, expr: sympy.Basic) -> str:
         return f"sign({self._print(expr.args[0])})"
 
@@ -79,7 +99,8 @@ def lambdify(
     """Return a SymPy expression as a function of numbers, `Value`s and traced numbers.
 
     It is for `grad`, `compile` and the like. Choices become `where`, which computes all branches;
-    `sympy.lambdify(…, modules="microgrid")` writes `if`, which cannot be compiled.
+    `sympy.lambdify(…, modules="microgrid")` writes `if`, which cannot be compiled. All numbers are
+    taken for real, a matrix is a list of rows, and steps have the slope 0, as they have here.
 
     Raises when called:
         NameError: the expression has a function that the library does not have.

@@ -78,6 +78,46 @@ def test_a_formula_leads_to_sympy_and_back(program):
         assert math.isclose(compiled(*numbers), output.data, **ROUGH)
 
 
+STEPS = sympy.floor(x * y + 0.3) * y + sympy.ceiling(x / y) * x + sympy.sign(x - y) ** 2 * x
+
+
+@pytest.mark.parametrize(
+    "expression", [STEPS, *[e for e in EXPRESSIONS if not e.has(sympy.Mod)]], ids=str
+)
+def test_slopes_that_sympy_finds_are_those_of_the_function(expression):
+    slopes = [expression.diff(symbol) for symbol in (x, y)]
+    found = lambdify([x, y], sympy.Matrix([slopes, slopes]))
+    for point in POINTS:
+        wanted = mg.grad(lambdify([x, y], expression), argnums=(0, 1))(*point)
+        for row in (*found(*point), mg.compile(found)(*point)[1]):
+            assert np.allclose(row, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_matrix_is_a_list_of_rows():
+    bowl = sympy.exp(x * y) * sympy.sin(x)
+    hessian = lambdify([x, y], sympy.hessian(bowl, (x, y)))
+    f = lambdify([x, y], bowl)
+    wanted = mg.hessian(lambda p: f(*p))([0.75, 0.5])
+    assert np.allclose(hessian(0.75, 0.5), wanted, rtol=1e-12)
+    assert np.allclose(mg.compile(hessian)(0.75, 0.5), wanted, rtol=1e-12)
+
+
+def test_a_number_as_a_condition_is_whether_it_is_not_0():
+    c, a = mg.Value(0.5, label="c"), mg.Value(2.0, label="a")
+    expression = formula(mg.where(c, a, -a)).sympy()
+    symbols = {str(symbol): symbol for symbol in expression.free_symbols}
+    for number, result in [(0.5, 2.0), (0.0, -2.0), (-1.0, 2.0)]:
+        assert expression.subs({symbols["c"]: number, symbols["a"]: 2.0}) == result
+
+
+def test_factorials_and_parts_of_real_numbers_are_known():
+    z = sympy.Symbol("z")  # which SymPy takes for complex
+    f = lambdify(z, sympy.factorial(z) + sympy.re(z) * sympy.conjugate(z) + sympy.im(z))
+    assert math.isclose(f(3.0), 15.0, **CLOSE)
+    lgamma = sympy.log(sympy.Abs(sympy.gamma(x)))
+    assert math.isclose(lambdify(x, lgamma.diff(x))(1.5), mg.digamma(1.5), **CLOSE)
+
+
 def test_a_function_that_the_library_lacks_is_named():
     with pytest.raises(NameError, match="besselj"):
         lambdify(x, sympy.besselj(0, x))(1.0)

@@ -71,8 +71,8 @@ GIVEN = {"pi": sympy.pi, "inf": sympy.oo, "nan": sympy.nan}
 
 
 def _holds(condition: sympy.Basic) -> Boolean:
-    is_truth = isinstance(condition, Boolean)
-    return condition if is_truth else sympy.Ne(condition, 0)
+    is_number = isinstance(condition, sympy.Expr)  # a symbol is both, to SymPy
+    return sympy.Ne(condition, 0) if is_number else condition
 
 
 def to_sympy(order: Sequence[Expression], names: Mapping[Hashable, str]) -> sympy.Expr:
