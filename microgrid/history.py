@@ -128,9 +128,9 @@ class History:
         return "\n".join([*lines, f"ended: {self.ended}"] if self.ended else lines)
 
     def _repr_html_(self) -> str:
-        # a notebook's own table, in the theme's own colours
+        # a notebook's own table, in the theme's own colours; marimo leaves no room between columns
         head, *rows = [
-            "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in row)
+            "".join(f'<{kind} style="padding: 0 0.5em">{escape(cell)}</{kind}>' for cell in row)
             for kind, row in zip(chain(["th"], repeat("td")), self._cells(), strict=False)
         ]
         body = "".join(f"<tr>{row}</tr>" for row in rows)

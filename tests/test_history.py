@@ -270,7 +270,7 @@ class Table(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        assert not attributes  # no colour but the theme's
+        assert attributes in ([], [("style", "padding: 0 0.5em")])  # no colour but the theme's
         if tag == "tr":
             self.lines.append([])
 

@@ -199,18 +199,17 @@ class Node(Arithmetic):
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: a table of one row, in the colours of its theme."""
+        """Return what a notebook shows: the number, its gradient, and what it was made of."""
         from html import escape  # which takes as long to load as half of the core
 
-        row = {"label": visible(self._label)} if self._label else {}
-        row |= {"data": str(self._real), "grad": str(self.grad)}
+        lines = {"label": visible(self._label)} if self._label else {}
+        lines |= {"data": str(self._real), "grad": str(self.grad)}
         if self.op and self.parents:
             operands = [node._operand_text() for node in self.parents[:4]]
             hidden = ["…"] * (len(self.parents) > 4)
-            row |= {"operation": visible(self.op.name), "operands": ", ".join(operands + hidden)}
-        head = "".join(f"<th>{name}</th>" for name in row)
-        body = "".join(f"<td>{escape(text)}</td>" for text in row.values())
-        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody></table>"
+            lines |= {"operation": visible(self.op.name), "operands": ", ".join(operands + hidden)}
+        text = "\n".join(f"{name:9}  {words}" for name, words in lines.items())
+        return f"<pre>{escape(text)}</pre>"  # in the theme's own colours
 
     def _operand_text(self) -> str:
         return f"{visible(self._label)} = {self._real}" if self._label else str(self._real)

@@ -6,7 +6,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Protocol
@@ -32,8 +32,8 @@ class Answers(Protocol):
     def when_ready(self, show: Callable[[], None]) -> None:
         """Call a function once a front end has loaded the widget."""
 
-    def view(self) -> dict[str, str]:
-        """Return what a notebook's output says to show it."""
+    def view(self) -> tuple[Mapping[str, str], Mapping[str, object]]:
+        """Return what a notebook's output says to show it, and what Colab asks for beside it."""
 
 
 class Page:
@@ -92,8 +92,8 @@ class Page:
             raise NotImplementedError  # whereupon IPython asks for the bundle
         output, page = NotebookOutput(), self._repr_mimebundle_()
         output.show(page)
-        view = self.widget.view()
-        self.widget.when_ready(lambda: output.show(view | page))
+        view, metadata = self.widget.view()
+        self.widget.when_ready(lambda: output.show({**view, **page}, metadata))
 
 
 def assemble(title: str, main: Path, styles: Sequence[Path], state: object) -> str:

@@ -175,7 +175,7 @@ BUDGET = {
     "drawing/training/": 1420,
     "fitting/": 650,
     "guards/": 1005,
-    "interop/": 690,
+    "interop/": 710,
     "testing/": 480,
     "testing/conformance/": 1410,
     "testing/conformance/stages/": 1220,

@@ -41,10 +41,9 @@ class PageWidget(anywidget.AnyWidget):
         while self._waiting:
             self._waiting.pop()()
 
-    def view(self) -> dict[str, str]:
-        """Return what a notebook's output says to show it."""
-        bundle, _ = self._repr_mimebundle_() or ({}, {})
-        return bundle
+    def view(self) -> tuple[dict[str, str], dict[str, object]]:
+        """Return what a notebook's output says to show it, and what Colab asks for beside it."""
+        return self._repr_mimebundle_() or ({}, {})
 
 
 class Explored(Protocol):

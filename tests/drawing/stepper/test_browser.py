@@ -1,11 +1,7 @@
 """Stepping through in a real browser: what the page shows is what Python computes."""
 
-import json
-import os
 import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 
@@ -14,7 +10,7 @@ from microgrid import Value, explore
 from microgrid.drawing import layout
 from microgrid.drawing.labels import number_text
 from tests.browser import browser as a_browser
-from tests.browser import watched
+from tests.browser import jupyter, watched
 from tests.drawing.stepper.test_exploration import HOSTILE, many_nodes, small
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
@@ -329,59 +325,18 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Start JupyterLab on a free port, with nobody's settings; give its address."""
+    """Start JupyterLab with these cells; give its address."""
     pytest.importorskip("jupyterlab", reason="JupyterLab is in the extra `browser`")
     pytest.importorskip("anywidget", reason="the widget is anywidget's")
-    folder = tmp_path_factory.mktemp("lab")
-    cells = [
-        {"cell_type": "code", "id": f"cell{i}", "metadata": {}, "source": source}
-        | {"outputs": [], "execution_count": None}
-        for i, source in enumerate(CELLS)
-    ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "steps.ipynb").write_text(json.dumps(notebook))
-    # without its news, which come from far away
-    (folder / "labconfig").mkdir()
-    news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (folder / "labconfig" / "page_config.json").write_text(json.dumps(news))
-    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    log = folder / "log"
-    with log.open("w") as said:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"),
-                *("--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"),
-            ],
-            env=os.environ | dict.fromkeys(own, str(folder)) | {"JUPYTER_PREFER_ENV_PATH": "1"},
-            stdout=said,
-            stderr=said,
-        )
-    try:
-        yield address(folder, server, log)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def address(folder, server, log):
-    """Return where the server listens, which it writes down when it does."""
-    for _ in range(600):
-        for file in folder.glob("jpserver-*.json"):
-            url = json.loads(file.read_text())["url"]
-            with urllib.request.urlopen(f"{url}api") as answer:
-                assert answer.status == 200
-            return url
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    with jupyter("jupyterlab", tmp_path_factory.mktemp("lab"), CELLS) as address:
+        yield address
 
 
 def test_in_jupyterlab_python_computes_and_without_anywidget_the_frame_does(browser, lab):
     expected = explore(small()[2])
     with watched(browser, viewport={"width": 1200, "height": 1000}) as page:
         page.set_default_timeout(60_000)
-        page.goto(f"{lab}lab/tree/steps.ipynb?reset")
+        page.goto(f"{lab}lab/tree/cells.ipynb?reset")
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # else it asks for a kernel
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import Phase, example, given, settings
@@ -483,6 +484,7 @@ class Shell:
         self.shown, self.display_pub = [], self
 
     def publish(self, data, metadata, transient, update):
+        self.metadata = metadata or {}
         self.shown.append((transient["display_id"], update, data))
 
 
@@ -508,6 +510,21 @@ def test_a_notebook_shows_the_page_until_a_front_end_answers_for_the_widget(monk
     exploration._ipython_display_()  # a second output, of the same widget
     assert [update for _, update, _ in shell.shown] == [False, True, False, True]
     assert len({place for place, *_ in shell.shown}) == 2
+
+
+def test_in_colab_the_widget_says_which_manager_shows_it(monkeypatch):
+    pytest.importorskip("anywidget", reason="the widget is anywidget's")
+    manager = SimpleNamespace(_installed_url="https://colab/manager.js")
+    colab = SimpleNamespace(enable_custom_widget_manager=lambda: None, _widgets=manager)
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)  # which anywidget looks for
+    widget = explore(small()[2]).widget
+    shell = Shell()
+    monkeypatch.setattr("microgrid.drawing.notebook.kernel_shell", lambda: shell)
+    monkeypatch.setattr("microgrid.drawing.page.kernel_shell", lambda: shell)
+    widget._exploration._ipython_display_()
+    assert shell.metadata == {}  # of the page
+    widget._handle_custom_msg({"ready": True}, [])
+    assert shell.metadata[VIEW]["colab"]["custom_widget_manager"]["url"] == manager._installed_url
 
 
 def test_where_no_kernel_is_ipython_asks_for_the_bundle():
