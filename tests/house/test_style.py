@@ -171,7 +171,7 @@ BUDGET = {
     "drawing/graphs/": 1550,
     "drawing/pages/": 440,
     "drawing/paths/": 420,
-    "drawing/stepper/": 730,
+    "drawing/stepper/": 850,
     "drawing/training/": 1420,
     "fitting/": 650,
     "guards/": 1005,

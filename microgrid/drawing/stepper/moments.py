@@ -15,7 +15,7 @@ from ...derivatives.checkpoints import require_whole
 from ...engine import Value, topological_order
 from ..formulas.notation import POWER
 from ..formulas.partials import Spaced, write_partials
-from ..labels import isolate
+from ..labels import isolate, number_text
 from ..names import GivenNames, all_names
 from ..unnumbered import Unnumbered
 from .lines import ATOM, PRODUCT, Piece, Written, fill_in, operation
@@ -99,6 +99,10 @@ class Moments:
             RuntimeError: a leaf has changed since it was used.
             ArithmeticError, ValueError: a derivative does not exist.
         """
+        return [None if x is None else _float(x) for x in self.exact_numbers()]
+
+    def exact_numbers(self) -> list[float | None]:
+        """Return the same, of the types that the values have."""
         require_fresh(self.order)
         data = [value.data for value in self.order]
         gradients: list[Numeric] = [None] * len(data)
@@ -117,8 +121,7 @@ class Moments:
             partials.append(partial)
             shares.append(share)
             sums.append(gradients[edge.parent])
-        every = (*data, *gradients, *partials, *shares, *sums)
-        return [None if x is None else _float(x) for x in every]
+        return [*data, *gradients, *partials, *shares, *sums]
 
     def results(self) -> tuple[list[object], list[Value]]:
         """Return each value's data and each edge's partial as graphs of leaves, and these leaves.
@@ -140,6 +143,22 @@ class Moments:
         leaves = [value for value in self.order if not value.parents and not value.is_constant]
         data = [stand_in[value] for value in self.order]
         return [*data, *derivatives], [stand_in[leaf] for leaf in leaves]
+
+    def shape(self) -> list[tuple[object, ...]]:
+        """Return what two graphs have in common whose numbers can be compared."""
+        return [
+            (value.op, value.is_constant, *(self.place[parent] for parent in value.parents))
+            for value in self.order
+        ]
+
+    def changes(self, before: list[float | None]) -> list[str]:
+        """Return of each value its data and its gradient: before, now, and how much larger."""
+        now, count, lines = self.numbers(), len(self.order), []
+        for i, value in enumerate(self.order):
+            if not value.is_constant:
+                data, gradient = (_change(before[place], now[place]) for place in (i, count + i))
+                lines.append(f"{self.names[i]}: {data}; gradient: {gradient}")
+        return lines
 
     def lines(self) -> list[str]:
         """Return each step's text, with the current numbers."""
@@ -208,6 +227,13 @@ class Moments:
             return f"∂{self.names[edge.child]}/∂{self.names[edge.parent]}"
         text, level = written
         return text if level >= POWER else f"({text})"
+
+
+def _change(before: float | None, now: float | None) -> str:
+    if before is None or now is None:
+        return "none"
+    larger = f"{'+' * (now > before)}{number_text(now - before)}"
+    return f"{number_text(before)}, {number_text(now)}, {larger}"
 
 
 def _float(x: float) -> float:

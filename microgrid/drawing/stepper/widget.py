@@ -59,6 +59,13 @@ class Explored(Protocol):
     def change(self, leaf: int, text: str) -> None:
         """Set a leaf, by its place, to the number that a text says."""
 
+    def descend(self, rate: str) -> None:
+        """Move each leaf by a rate times its gradient."""
+
+    @property
+    def before(self) -> list[float | str | None] | None:
+        """The numbers to compare with, None if there are none."""
+
 
 class Widget(PageWidget):
     """A view of an exploration: explore.js shows it, and sends what is typed into a leaf here.
@@ -73,16 +80,24 @@ class Widget(PageWidget):
     _css = STATIC / "explore.css"
     graph: traitlets.Dict[str, object] = traitlets.Dict().tag(sync=True)
     numbers: traitlets.List[float | str | None] = traitlets.List().tag(sync=True)
+    before: traitlets.List[float | str | None] | None = traitlets.List(allow_none=True).tag(
+        sync=True
+    )
     step = traitlets.Int().tag(sync=True)
 
     def __init__(self, exploration: Explored) -> None:
-        super().__init__(graph=exploration.graph, numbers=exploration.numbers())
+        super().__init__(
+            graph=exploration.graph, numbers=exploration.numbers(), before=exploration.before
+        )
         self._exploration = exploration
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Change the leaf that was edited, or say why that cannot be."""
+        """Change the leaf that was edited, or all of them by a rate, or say why that cannot be."""
         try:
-            self._exploration.change(message["leaf"], message["text"])
+            if "rate" in message:
+                self._exploration.descend(message["rate"])
+            else:
+                self._exploration.change(message["leaf"], message["text"])
         except (ArithmeticError, ValueError) as error:
             self.send({"error": str(error)})
         else:

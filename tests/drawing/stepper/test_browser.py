@@ -308,6 +308,149 @@ def test_a_leaf_alone_has_a_page(page, tmp_path):
     assert numbers_in_picture(page) == {"L": ("1.5", "1")}
 
 
+# ---- questions, two runs and fingers
+
+
+def at_the_backward_pass(page, exploration, folder):
+    opened(page, exploration, folder)
+    page.get_by_label("Predict").click()
+    page.get_by_label("To the backward pass").click()
+    return str(exploration).splitlines()
+
+
+def test_a_share_is_asked_for_before_it_is_shown_and_a_right_answer_lights_up(page, tmp_path):
+    lines = at_the_backward_pass(page, explore(small()[2]), tmp_path)
+    assert line(page) == "∂L/∂L = 1"
+    page.keyboard.press("b")  # from wherever the focus is inside
+    page.get_by_label("One step forward").click()
+    assert line(page) == "∂L/∂v2 += ∂L/∂L · 4 = ?"
+    assert numbers_in_picture(page)["v2"] == ("-4", "")  # it is not given away
+    assert page.locator(".position").inner_text() == "6 / 11"
+    assert page.locator("g.value.is-lit text.name").all_text_contents() == ["v2"]
+    page.get_by_role("button", name="5", exact=True).click()
+    assert "multiplied, not added" in page.locator(".reply").inner_text()
+    assert "multiplied, not added" in page.locator("[aria-live=polite]").text_content()
+    assert not page.locator(".is-right").count()
+    page.get_by_label("The share").fill("4.01")
+    page.keyboard.press("Enter")
+    assert line(page) == lines[6]
+    assert page.locator(".microgrid-explore.is-right").count() == 1
+    assert page.locator(".reply").inner_text().endswith("0 of 1 right at once.")
+    page.locator(".microgrid-explore").focus()
+    page.keyboard.press("ArrowRight")
+    assert not page.locator(".is-right").count()
+    options = page.locator(".options button").all_inner_texts()
+    page.keyboard.press(str(options.index("4") + 1))
+    assert line(page) == lines[7]
+    assert page.locator(".reply").inner_text().endswith("1 of 2 right at once.")
+
+
+def test_what_is_asked_can_be_shown_skipped_and_left(page, tmp_path):
+    lines = at_the_backward_pass(page, explore(small()[2]), tmp_path)
+    page.get_by_label("One step forward").click()
+    page.get_by_role("button", name="Show it").click()
+    assert line(page) == lines[6]
+    page.locator(".microgrid-explore").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert line(page) == lines[7]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert line(page) == lines[6]
+    page.keyboard.press("p")
+    assert page.get_by_label("Predict").get_attribute("aria-pressed") == "false"
+    page.keyboard.press("ArrowRight")
+    assert line(page) == lines[7]
+    assert page.locator(".asked").is_hidden()
+
+
+def test_one_jumps_to_the_backward_pass_and_back_to_the_first_step(page, tmp_path):
+    lines = str(explore(small()[2])).splitlines()
+    opened(page, explore(small()[2]), tmp_path)
+    assert page.locator(".compared").is_hidden()
+    page.get_by_label("To the backward pass").click()
+    assert line(page) == lines[5] == "∂L/∂L = 1"
+    page.get_by_label("To the forward pass").click()
+    assert line(page) == lines[0]
+
+
+def rows_of(page):
+    """Return the table's rows, by name."""
+    texts = [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
+    return {
+        one[0]: (one[2:], other[1:]) for one, other in zip(texts[::2], texts[1::2], strict=True)
+    }
+
+
+def test_a_step_of_gradient_descent_is_compared_with_what_was_before(page, tmp_path):
+    loss = small()[2]
+    first = explore(loss)
+    opened(page, first, tmp_path)
+    page.get_by_label("Learning rate").fill("0.125")
+    page.get_by_role("button", name="Take a step").click()
+    first.descend("0.125")
+    after = explore(loss, before=first)
+    in_page = rows_of(page)
+    opened(page, after, tmp_path)
+    assert in_page == rows_of(page)  # the page computes what Python does
+    assert in_page["a"] == (["2", "3", "+1"], ["-8", "-12", "-4"])
+    page.locator("input[type=range]").fill("9")
+    then = str(explore(small()[2])).splitlines()[9]
+    assert page.locator(".earlier").inner_text() == f"before: {then}"
+    assert page.locator("tbody tr.is-now th").inner_text() == "a"
+    page.get_by_role("button", name="Compare from here on").click()
+    assert page.locator(".compared").is_hidden()
+    type_into(page, "a", "5")
+    assert rows_of(page)["a"][0] == ["3", "5", "+2"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_room_for_everything_and_targets_for_fingers(browser, tmp_path, scheme):
+    loss, model = many_nodes()
+    first = explore(loss, model)
+    options = {"viewport": {"width": 400, "height": 800}, "color_scheme": scheme}
+    with watched(browser, has_touch=True, is_mobile=True, **options) as page:
+        at_the_backward_pass(page, explore(loss, model, before=first), tmp_path)
+        page.get_by_label("One step forward").tap()
+        page.get_by_text("All steps").tap()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        for thing in page.locator("button, input, summary").all():
+            box = thing.bounding_box()
+            assert box["height"] >= 44
+            assert box["width"] >= 44
+        reply = page.locator(".options button").first
+        reply.tap()
+        assert page.locator(".reply").inner_text()
+
+
+SWIPE = """([from, to]) => {
+  const line = document.querySelector("p.line");
+  for (const [type, clientX] of [["pointerdown", from], ["pointerup", to]]) {
+    const where = { pointerType: "touch", clientX, clientY: 30, bubbles: true };
+    line.dispatchEvent(new PointerEvent(type, where));
+  }
+}"""
+
+
+def test_a_swipe_is_a_step_and_a_touch_is_not(page, tmp_path):
+    lines = str(explore(small()[2])).splitlines()
+    opened(page, explore(small()[2]), tmp_path)
+    for swipe, k in (([300, 100], 1), ([300, 100], 2), ([100, 110], 2), ([100, 300], 1)):
+        page.evaluate(SWIPE, swipe)
+        assert line(page) == lines[k]
+
+
+def test_every_step_is_a_button_in_the_list_of_which_one_is_current(page, tmp_path):
+    opened(page, explore(small()[2]), tmp_path)
+    page.get_by_text("All steps").click()
+    page.locator("li button").nth(4).focus()
+    page.keyboard.press("Enter")
+    assert page.locator("[aria-current=step]").all_inner_texts() == [line(page)]
+    assert page.get_by_role("table", name="Before and now").count() == 0
+    type_into(page, "a", "5")
+    assert page.get_by_role("rowheader", name="a", exact=True).count() == 1
+
+
 # ---- JupyterLab
 
 CELLS = [

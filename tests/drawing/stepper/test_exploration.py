@@ -714,3 +714,148 @@ def test_a_name_from_right_to_left_does_not_turn_a_line_around():
     turning = str(explore(Value(3.0, label="\u202eevil") * 2.0))
     assert "\u202e" not in turning
     assert str(explore(Value(3.0, label="  ") * 2.0)).startswith("x1 = 3")
+
+
+# ---- questions
+
+
+def questions(folder, exploration):
+    """Return the page's question about each step, None where there is none, and the steps."""
+    state = state_of(exploration.html())
+    numbers, graph = [float(x or 0) for x in state["numbers"]], state["graph"]
+    asked = [[graph, numbers, k] for k in range(len(graph["steps"]))]
+    return in_node(folder, "explore.question(...given)", asked)
+
+
+@needs_node
+def test_each_share_is_asked_for_and_nothing_else(tmp_path):
+    loss, model = many_nodes()
+    exploration = explore(loss, model)
+    steps, numbers = exploration._steps, exploration._steps.numbers()
+    first = 2 * len(steps.order) + len(steps.edges)
+    asked = questions(tmp_path, exploration)
+    assert [found is not None for found in asked] == [step.edge is not None for step in steps.steps]
+    for found, step in zip(asked, steps.steps, strict=True):
+        if found:
+            share = numbers[first + step.edge]
+            assert found["share"] == share
+            assert found["options"].count(number_text(share)) == 1
+            assert 2 <= len(found["options"]) == len(set(found["options"])) <= 4
+            assert found["line"] == "".join(step.text[:5]) + " = ?"
+
+
+@needs_node
+def test_the_right_answer_is_right_and_a_wrong_one_is_told_what_it_is(tmp_path):
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    loss = (a * b) * 4.0
+    found = questions(tmp_path, explore(loss))[-2]  # of a: 4 · -3
+    assert (found["line"], found["share"]) == ("∂L/∂a += ∂L/∂v1 · b = ?", -12)
+    made = (
+        "the gradient that has arrived at v1, ∂L/∂v1 = 4, times the derivative of v1 with respect "
+        "to a, b = -3."
+    )
+    replies = {
+        "-12": f"Right: -12, {made}",
+        " -12.0 ": f"Right: -12, {made}",
+        "−12.02": f"Right: -12, {made}",
+        "-12.1": f"Not -12.1. The share is {made}",
+        "-3": f"Not -3: that is the derivative alone. The share is {made}",
+        "4": f"Not 4: that is what has arrived, not yet multiplied. The share is {made}",
+        "1": f"Not 1: the two are multiplied, not added. The share is {made}",
+        "12": f"Not 12: its sign is the other one. The share is {made}",
+        "twelve": 'Not a number: "twelve".',
+    }
+    got = in_node(tmp_path, "explore.judged(...given)", [[found, answer] for answer in replies])
+    assert [reply["words"] for reply in got] == list(replies.values())
+    assert [reply["isRight"] for reply in got] == [True] * 3 + [False] * 6
+    assert not any("-12" in words for words in list(replies.values())[4:])  # it is not given away
+
+
+# ---- two runs
+
+
+def test_two_runs_are_compared_by_their_numbers_then_and_now():
+    a, b, loss = small()
+    first = explore(loss)
+    a.data, b.data = 5.0, -1.0
+    loss.refresh()
+    second = explore(loss, before=first)
+    numbers = state_of(second.html())
+    assert numbers["before"] == state_of(explore(small()[2]).html())["numbers"]
+    assert numbers["numbers"] == second.numbers() != numbers["before"]
+    text = str(second)
+    assert text.startswith("\n".join(second._steps.lines()))
+    assert "\na: 2, 5, +3; gradient: -8, 0, +8\n" in text
+    assert "compare" not in str(explore(loss))
+
+
+@needs_node
+def test_a_page_says_the_differences_that_python_prints(tmp_path):
+    loss, model = many_nodes()
+    first = explore(loss, model)
+    first.descend("0.5")
+    second = explore(loss, model, before=first)
+    state = state_of(second.html())
+    numbers = [state["before"], state["numbers"]]
+    (rows,) = in_node(
+        tmp_path,
+        "explore.changes(...given).map(({ name, data, gradient }) => [name, "
+        "...[data, gradient].map((pair) => [...pair.map(explore.numberText), "
+        "explore.difference(pair)].join(', '))])",
+        [[state["graph"], *numbers]],
+    )
+    shown = [f"{name}: {data}; gradient: {gradient}" for name, data, gradient in rows]
+    assert shown == str(second).partition("change:\n")[2].splitlines()
+
+
+def test_a_step_of_gradient_descent_moves_every_leaf_and_nothing_else():
+    a, b, loss = small()
+    first = explore(loss)
+    numbers = dict(
+        zip(first._steps.names, first._steps.numbers()[len(first._steps.order) :], strict=False)
+    )
+    first.descend("0.125")
+    assert (a.data, b.data) == (2 - numbers["a"] / 8, -3 - numbers["b"] / 8)
+    assert loss.data == pytest.approx(small_at(a.data, b.data))
+    x = Value(Fraction(1, 3))
+    explore(x * x).descend("1/2")
+    assert x.data == 0
+    with pytest.raises(ValueError, match="a learning rate needs a finite number, got 'fast'"):
+        first.descend("fast")
+
+
+def small_at(a, b):
+    return (a * b + a) * 4.0
+
+
+def test_a_step_to_where_there_is_no_value_leaves_everything_as_it_was():
+    x, y = Value(0.5, label="x"), Value(2.0, label="y")
+    loss = mg.log(x) * y
+    before, exploration = loss.data, explore(loss)
+    with pytest.raises(ValueError, match="log"):
+        exploration.descend("100")
+    assert (x.data, y.data, loss.data) == (0.5, 2.0, before)
+    loss.backward()  # nothing is stale
+
+
+def test_runs_of_other_operations_are_not_compared():
+    x = Value(2.0)
+    with pytest.raises(
+        ValueError, match=r"`before` must be of the same operations .* 3 values .* 2"
+    ):
+        explore(x * x, before=explore(x + 1.0))
+    with pytest.raises(TypeError, match="`before` must be what explore returned, got 1"):
+        explore(x * x, before=1)
+
+
+def test_with_anywidget_python_takes_the_step_of_gradient_descent():
+    pytest.importorskip("anywidget", reason="the widget is anywidget's")
+    a, _, loss = small()
+    widget = explore(loss, before=explore(loss)).widget
+    assert widget.before == widget.numbers
+    sent = []
+    widget.send = sent.append
+    widget._handle_custom_msg({"rate": "0.25"}, [])
+    assert (a.data, widget.numbers[0]) == (4.0, 4.0)
+    widget._handle_custom_msg({"rate": "much"}, [])
+    assert sent == [{"error": "a learning rate needs a finite number, got 'much'"}]

@@ -5,6 +5,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const PAUSE = 1200; // milliseconds for a step while it plays
+const SWIPE = 40; // points that a finger moves at least
 
 export function element(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
@@ -47,6 +48,11 @@ export function numberText(x) {
   return isPlain ? String(Number(text)) : text.replace(/\.?0*e\+?/, "e");
 }
 
+/** Return a number of a state, in which infinity is a text. */
+function readNumber(x) {
+  return x === null ? null : Number(x);
+}
+
 /** Return a text with its numbers put in: a hole in a list of its own has brackets if negative. */
 export function sentence(parts, numbers) {
   return parts
@@ -74,6 +80,82 @@ function inWords(parts, root) {
     const [, of, by] = derivative;
     return of === root ? `the gradient of ${by}` : `the derivative of ${of} with respect to ${by}`;
   });
+}
+
+// ---- asking before it is shown
+
+const CLOSE = 0.005; // of a share: what is typed with three digits is near enough
+
+/** Return the question about a step's share, with answers to choose from; null if it has none. */
+export function question({ names, edges, steps }, numbers, step) {
+  const [, edge, parts] = steps[step];
+  if (edge === null) return null;
+  const [child, , parent] = edges[edge];
+  const at = (place) => numbers[2 * names.length + place];
+  const [arrived, slope, share, total] = [
+    numbers[names.length + child],
+    ...[0, 1, 2].map((list) => at(list * edges.length + edge)),
+  ];
+  if (share === null) return null;
+  const [received, , gradient, , derivative] = parts;
+  const written = (text, x) => {
+    const bare = text.replace(/^\(([^()]*)\)$/, "$1"); // a factor's brackets
+    return bare === numberText(x) ? bare : `${bare} = ${numberText(x)}`;
+  };
+  const made =
+    `the gradient that has arrived at ${names[child]}, ${written(gradient, arrived)}, times the ` +
+    `derivative of ${names[child]} with respect to ${names[parent]}, ${written(derivative, slope)}`;
+  const wrong = [
+    [slope, "that is the derivative alone"],
+    [arrived, "that is what has arrived, not yet multiplied"],
+    [arrived + slope, "the two are multiplied, not added"],
+    [-share, "its sign is the other one"],
+    [total, `that is all that ${names[parent]} has received so far, not this share alone`],
+    [0, "nothing goes along an edge only where one of the two is 0"],
+    [2 * share, "it is counted twice"],
+    [1, "that is what the pass begins with"],
+  ].filter(([x]) => numberText(x) !== numberText(share));
+  const options = [...new Set([share, ...wrong.map(([x]) => x)].map(numberText))].slice(0, 4);
+  options.sort((x, y) => Number(x) - Number(y));
+  const line = `${received} += ${gradient} · ${derivative} = ?`;
+  const ask = `How large a share of the gradient goes along the edge to ${names[parent]}?`;
+  return { step, edge, parent, line, ask, options, share, made, wrong };
+}
+
+/** Return whether an answer, a text, is right, and what to say of it. */
+export function judged({ share, made, wrong }, answer) {
+  const x = typedNumber(answer);
+  const isRight = Math.abs(x - share) <= CLOSE * Math.abs(share) || answer === numberText(share);
+  if (isRight) return { isRight, words: `Right: ${numberText(share)}, ${made}.` };
+  if (Number.isNaN(x)) return { isRight, words: `Not a number: "${answer}".` };
+  const why = wrong.find(([y]) => numberText(y) === numberText(x));
+  return { isRight, words: `Not ${numberText(x)}${why ? `: ${why[1]}` : ""}. The share is ${made}.` };
+}
+
+/** Return a number as one types it, with a sign of minus or -, nan if it is none. */
+function typedNumber(text) {
+  const plain = text.trim().replace("−", "-");
+  return plain ? Number({ inf: "Infinity", "-inf": "-Infinity" }[plain] ?? plain) : NaN;
+}
+
+// ---- before and now
+
+/** Return what changed of each value: its name, and of data and gradient the old and the new. */
+export function changes({ names, kinds }, before, now) {
+  const rows = [];
+  names.forEach((name, i) => {
+    if (kinds[i] === "constant") return;
+    const pairs = [i, names.length + i].map((place) => [before[place], now[place]]);
+    rows.push({ place: i, name, data: pairs[0], gradient: pairs[1] });
+  });
+  return rows;
+}
+
+/** Return how much larger a number is than it was, with its sign. */
+export function difference([before, now]) {
+  if (before === null || now === null) return "";
+  const text = numberText(now - before);
+  return now > before ? `+${text}` : text;
 }
 
 // ---- recomputing a graph, without Python
@@ -221,10 +303,10 @@ export function recomputed(graph, leaves) {
 }
 
 /** Return a number that was typed; throw an error if it is none. */
-function parsed(text) {
+function parsed(text, what = "a leaf") {
   const number = Number(text);
   if (!text.trim() || !Number.isFinite(number)) {
-    throw new Error(`a leaf needs a finite number, got "${text}"`);
+    throw new Error(`${what} needs a finite number, got "${text}"`);
   }
   return number;
 }
@@ -242,11 +324,15 @@ function alone(state) {
     save_changes() {},
     on: (event, listen) => (listeners[event] ??= []).push(listen),
     off() {},
-    send({ leaf, text }) {
+    send({ leaf, text, rate }) {
       try {
+        const { names, kinds } = state.graph;
         const leaves = [];
-        state.graph.kinds.forEach((kind, i) => {
-          if (kind === "leaf") leaves.push(i === leaf ? parsed(text) : Number(state.numbers[i]));
+        const speed = rate === undefined ? 0 : parsed(rate, "a learning rate");
+        kinds.forEach((kind, i) => {
+          if (kind !== "leaf") return;
+          const slope = speed && Number(state.numbers[names.length + i] ?? 0);
+          leaves.push(i === leaf ? parsed(text) : Number(state.numbers[i]) - speed * slope);
         });
         this.set("numbers", recomputed(state.graph, leaves));
       } catch (error) {
@@ -328,6 +414,89 @@ function put(text, number) {
   else text.removeAttribute("textLength");
 }
 
+// ---- parts of the page
+
+/** Return the fields in which a question is answered, and what shows a question in them. */
+function answering(answer, reveal) {
+  const legend = element("legend");
+  const options = element("div", { class: "options" });
+  const typed = element("input", {
+    ...{ type: "text", inputmode: "text", autocomplete: "off", spellcheck: "false" },
+    ...{ "aria-label": "The share", placeholder: "a number" },
+  });
+  const check = () => typed.value.trim() && answer(typed.value);
+  const button = (text, onclick) => element("button", { type: "button", onclick }, text);
+  const fields = element(
+    "fieldset",
+    { class: "asked", hidden: true },
+    legend,
+    options,
+    element("div", { class: "typed" }, typed, button("Check", check), button("Show it", reveal)),
+  );
+  function ask(asked) {
+    fields.hidden = !asked;
+    if (!asked) return;
+    typed.value = "";
+    legend.textContent = `${asked.ask} Choose it, or type it.`;
+    const choices = asked.options.map((text, i) => {
+      const choice = button(text, () => answer(text));
+      return filled(choice, { "aria-keyshortcuts": String(i + 1) }, []);
+    });
+    options.replaceChildren(...choices);
+  }
+  return { fields, ask, check };
+}
+
+/** Return the table of two runs, and what shows their numbers in it. */
+function compared(graph, forget) {
+  const body = element("tbody");
+  const heads = ["value", "", "before", "now", "change"].map((text) =>
+    element("th", { scope: "col" }, text),
+  );
+  const again = element("button", { type: "button", onclick: forget }, "Compare from here on");
+  const table = element(
+    "table",
+    {},
+    element("caption", {}, "Before and now"),
+    element("thead", {}, element("tr", {}, ...heads)),
+    body,
+  );
+  const look = { class: "compared", hidden: true, tabindex: 0, "aria-label": "Before and now" };
+  const whole = element("section", look, table, again);
+  function row(what, pair, ...first) {
+    const cell = (text) => element("td", {}, text);
+    const numbers = pair.map((x) => cell(x === null ? "" : numberText(x)));
+    return element("tr", {}, ...first, cell(what), ...numbers, cell(difference(pair)));
+  }
+  function show(before, now, node) {
+    whole.hidden = !before;
+    if (!before) return;
+    const rows = changes(graph, before, now).map(({ place, name, data, gradient }) => {
+      const head = element("th", { scope: "rowgroup", rowspan: 2 }, name);
+      const pair = [row("data", data, head), row("grad", gradient)];
+      pair.forEach((tr) => tr.classList.toggle("is-now", place === node));
+      return pair;
+    });
+    body.replaceChildren(...rows.flat());
+  }
+  return { whole, show };
+}
+
+/** Call a function with 1 or -1 when a finger swipes to the left or to the right. */
+function swiped(thing, act) {
+  let start = null;
+  thing.addEventListener("pointerdown", ({ pointerType, clientX, clientY }) => {
+    start = pointerType === "mouse" ? null : [clientX, clientY];
+  });
+  thing.addEventListener("pointerup", ({ clientX, clientY }) => {
+    if (!start) return;
+    const [x, y] = [clientX - start[0], clientY - start[1]];
+    start = null;
+    if (Math.abs(x) > SWIPE && Math.abs(x) > 2 * Math.abs(y)) act(x < 0 ? 1 : -1);
+  });
+  thing.addEventListener("pointercancel", () => (start = null)); // it scrolls
+}
+
 // ---- the whole
 
 function render({ model, el }) {
@@ -339,8 +508,18 @@ function render({ model, el }) {
   const fixed = model.get("fixed");
   const picture = graph.picture && drawn(graph);
   let timer = null;
+  let predicts = false;
+  let asked = null; // the question, while it waits for an answer
+  let tries = 0; // at the question
+  const score = { right: 0, asked: 0 };
+  let before = model.get("before") ?? null;
+  let last = model.get("numbers");
 
   const line = element("p", { class: "line", "aria-hidden": "true" });
+  const earlier = element("p", { class: "earlier", hidden: true });
+  const reply = element("p", { class: "reply", "aria-hidden": "true" });
+  const answers = answering(answer, () => go(asked.step));
+  const table = compared(graph, forget);
   const said = element("p", { class: "said", "aria-live": "polite", "aria-atomic": "true" });
   const error = element("p", { class: "error", role: "alert" });
   const slider = element("input", {
@@ -350,13 +529,16 @@ function render({ model, el }) {
   const position = element("span", { class: "position" });
   const button = (label, text, act) =>
     element("button", { type: "button", "aria-label": label, onclick: act }, text);
-  const back = button("One step back", "◀ Back", () => go(step() - 1));
-  const next = button("One step forward", "Next ▶", () => go(step() + 1));
+  const back = button("One step back", "◀ Back", () => move(-1));
+  const next = button("One step forward", "Next ▶", () => move(1));
   const play = button("Play", "Play", () => (timer ? pause() : start()));
+  const jump = button("To the backward pass", "Backward pass", () => go(isBackward() ? 0 : forward));
+  const predict = button("Predict", "Predict", () => askBefore(!predicts));
+  predict.title = "Ask for each share of a gradient before it is shown";
   const controls = element(
     "div",
     { class: "controls", role: "group", "aria-label": "Steps" },
-    ...[back, next, play, slider, position],
+    ...[back, next, play, slider, position, jump, predict],
   );
 
   const inputs = new Map();
@@ -380,9 +562,13 @@ function render({ model, el }) {
         element("label", {}, element("span", { title: names[i] }, names[i]), input),
       ),
     ),
+    ...(fixed ? [] : [descent()]),
   );
 
-  const items = steps.map((_, k) => element("li", { onclick: () => go(k) }));
+  const items = steps.map((_, k) => {
+    const choose = element("button", { type: "button", onclick: () => go(k) });
+    return element("li", {}, choose);
+  });
   const list = element("details", { class: "steps" }, element("summary", {}, "All steps"));
   list.append(element("ol", {}, ...items));
   list.open = !picture;
@@ -394,20 +580,49 @@ function render({ model, el }) {
       ...{ "aria-label": "Backpropagation, step by step", "data-lm-suppress-shortcuts": "true" },
     },
     line,
+    earlier,
     said,
     picture
       ? element("div", { class: "picture" }, picture.svg)
       : element("p", { class: "note" }, graph.note),
     controls,
-    element("p", { class: "keys" }, "← → step, Home and End jump, space plays"),
+    answers.fields,
+    reply,
+    element(
+      "p",
+      { class: "keys" },
+      "← → or a swipe steps, Home and End jump, B to the backward pass, P predicts, space plays",
+    ),
     error,
     leaves,
+    table.whole,
     list,
   );
   el.replaceChildren(root);
+  swiped(line, move);
+  if (picture) {
+    const frame = picture.svg.parentElement;
+    swiped(frame, (by) => frame.scrollWidth <= frame.clientWidth && move(by));
+  }
+
+  /** Return the field of a learning rate, and the button that moves all leaves by it. */
+  function descent() {
+    const rate = element("input", {
+      ...{ type: "text", inputmode: "decimal", autocomplete: "off", value: "0.1" },
+      "aria-label": "Learning rate",
+    });
+    const descend = () => model.send({ rate: rate.value });
+    const text = "Take a step of gradient descent";
+    return element(
+      "div",
+      { class: "descent" },
+      element("button", { type: "button", onclick: descend }, text),
+      element("label", {}, "leaf − ", rate, " · gradient"),
+    );
+  }
 
   function numbersNow() {
-    return model.get("numbers").map((x) => (x === null ? null : Number(x))); // "Infinity" is a text
+    return model.get("numbers").map(readNumber);
   }
 
   function numberOf(i) {
@@ -418,14 +633,63 @@ function render({ model, el }) {
     return Math.min(Math.max(model.get("step") ?? 0, 0), count - 1);
   }
 
+  function isBackward() {
+    return step() >= forward;
+  }
+
+  /** Take a step, or ask first what it brings. */
+  function move(by) {
+    const k = step() + by;
+    const isNew = by > 0 && predicts && !asked && k < count;
+    const found = isNew ? question(graph, numbersNow(), k) : null;
+    if (!found) return go(asked && by > 0 ? asked.step : k);
+    pause();
+    [asked, tries] = [found, 0];
+    score.asked += 1;
+    reply.textContent = "";
+    root.classList.remove("is-right");
+    show();
+  }
+
+  function askBefore(does) {
+    predicts = does;
+    Object.assign(score, { right: 0, asked: 0 });
+    go(step());
+  }
+
+  function answer(text) {
+    const { isRight, words } = judged(asked, text);
+    tries += 1;
+    if (isRight) {
+      score.right += tries === 1;
+      go(asked.step);
+      root.classList.add("is-right");
+    }
+    const counted = `${score.right} of ${score.asked} right at once.`;
+    reply.textContent = isRight ? `${words} ${counted}` : words;
+    said.textContent = reply.textContent;
+  }
+
+  /** Compare what comes with the numbers that are there now. */
+  function forget() {
+    before = null;
+    show();
+    root.focus();
+  }
+
   function go(k) {
+    asked = null;
+    reply.textContent = "";
+    root.classList.remove("is-right");
+    const at = step();
     model.set("step", Math.min(Math.max(k, 0), count - 1));
     model.save_changes(); // and so it is shown
+    if (step() === at) show(); // anywidget's model says nothing of what stays
   }
 
   function start() {
     if (step() === count - 1) go(0);
-    timer = setInterval(() => (step() < count - 1 ? go(step() + 1) : pause()), PAUSE);
+    timer = setInterval(() => (step() < count - 1 ? move(1) : pause()), PAUSE);
     showPlaying();
   }
 
@@ -445,16 +709,21 @@ function render({ model, el }) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (target.type === "text") {
       // JupyterLab takes the change away that Enter is otherwise
-      if (key === "Enter") target.dispatchEvent(new Event("change"));
+      if (key !== "Enter") return;
+      if (answers.fields.contains(target)) answers.check();
+      else target.dispatchEvent(new Event("change"));
       return;
     }
     const acts = {
-      ArrowRight: () => go(step() + 1),
-      ArrowLeft: () => go(step() - 1),
+      ArrowRight: () => move(1),
+      ArrowLeft: () => move(-1),
+      b: () => go(forward),
+      p: () => askBefore(!predicts),
       Home: () => go(0),
       End: () => go(count - 1),
       " ": () => play.click(),
     };
+    asked?.options.forEach((text, i) => (acts[i + 1] = () => answer(text)));
     const isSpace = key === " ";
     const isItsOwn = target === slider ? !isSpace : target.matches("button, summary") && isSpace;
     if (isItsOwn || !acts[key]) return;
@@ -476,20 +745,32 @@ function render({ model, el }) {
     const numbers = numbersNow();
     const k = step();
     const words = text(steps[k], numbers, (parts) => inWords(parts, rootName));
-    line.textContent = text(steps[k], numbers);
-    said.textContent = `Step ${k + 1} of ${count}: ${words}`;
+    line.textContent = asked ? asked.line : text(steps[k], numbers);
+    said.textContent = asked
+      ? `${asked.ask} Choose ${asked.options.join(", ")}, or type it.`
+      : `Step ${k + 1} of ${count}: ${words}`;
+    earlier.hidden = !before || asked !== null;
+    earlier.textContent = before ? `before: ${text(steps[k], before.map(readNumber))}` : "";
+    table.show(before?.map(readNumber), numbers, steps[k][0]);
+    answers.ask(asked);
+    jump.textContent = isBackward() ? "Forward pass" : "Backward pass";
+    jump.setAttribute("aria-label", `To the ${isBackward() ? "forward" : "backward"} pass`);
+    predict.setAttribute("aria-pressed", String(predicts));
     slider.value = k;
     slider.setAttribute("aria-valuetext", `${k + 1} of ${count}`);
     position.textContent = `${k + 1} / ${count}`;
-    root.classList.toggle("is-backward", k >= forward);
+    root.classList.toggle("is-backward", isBackward() || asked !== null);
     back.disabled = k === 0;
     next.disabled = k === count - 1;
-    items.forEach((item, i) => item.classList.toggle("is-now", i === k));
+    items.forEach((item, i) => {
+      item.classList.toggle("is-now", i === k);
+      item.firstChild.setAttribute("aria-current", i === k ? "step" : "false");
+    });
     if (picture) light(numbers, k);
   }
 
   function light(numbers, k) {
-    const [node, edge] = steps[k];
+    const [node, edge] = steps[asked?.step ?? k];
     const data = kinds.map(() => null);
     const gradients = kinds.map(() => null);
     steps.slice(0, k + 1).forEach(([at, along], i) => {
@@ -545,12 +826,17 @@ function render({ model, el }) {
 
   function renewed() {
     error.textContent = "";
+    asked = null;
+    reply.textContent = "";
+    const current = model.get("numbers");
+    if (String(current) !== String(last)) before ??= last;
+    last = current;
     for (const [i, input] of inputs) {
       const isBeingTyped = input === document.activeElement;
       if (!isBeingTyped) input.value = numberOf(i);
     }
     const numbers = numbersNow();
-    items.forEach((item, i) => item.replaceChildren(text(steps[i], numbers)));
+    items.forEach((item, i) => item.firstChild.replaceChildren(text(steps[i], numbers)));
     show();
   }
 
