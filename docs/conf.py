@@ -10,7 +10,7 @@ from pathlib import Path
 from sphinx.ext.autodoc.mock import mock
 
 from microgrid import Primitive, functional
-from microgrid.drawing import playground
+from microgrid.drawing import formula_page, playground
 
 HERE = Path(__file__).parent
 
@@ -63,6 +63,7 @@ def copy_lessons() -> None:
 
 def write_pages() -> None:
     """Write the pages that compute by themselves: they lie beside those that Sphinx makes."""
+    formula_page().save(HERE / "pages" / "formula-alone.html")
     playground().save(HERE / "pages" / "playground-alone.html")
 
 

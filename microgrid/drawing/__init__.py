@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .graphs.diagram import draw, draw_dot
     from .graphs.digraph import Graph
     from .page import Page
+    from .pages.formula_page import FormulaPage, formula_page
     from .pages.playground import Playground, playground
     from .paths.explanation import Explanation, explain
     from .picture import Picture
@@ -30,6 +31,7 @@ __all__ = [
     "Explanation",
     "Exploration",
     "Formula",
+    "FormulaPage",
     "Graph",
     "LivePlot",
     "Page",
@@ -41,6 +43,7 @@ __all__ = [
     "explain",
     "explore",
     "formula",
+    "formula_page",
     "playground",
     "plot_confusion_matrix",
     "plot_decision_boundary",
@@ -59,6 +62,7 @@ __getattr__ = lazy(
         "as_values": ".derivatives.foreign",
         "Graph": "graphs.digraph",
         "Page": "page",
+        **dict.fromkeys(["FormulaPage", "formula_page"], "pages.formula_page"),
         **dict.fromkeys(["Playground", "playground"], "pages.playground"),
         "Picture": "picture",
         "BoundaryMovie": "training.movie",

@@ -369,6 +369,9 @@ CALLS = {
         **defaults(mg.explain, output=lambda: a * b, input=lambda: a),
     ),
     "explore": Call(lambda: mg.explore, **defaults(mg.explore, root=lambda: a * b)),
+    "formula_page": Call(
+        lambda: mg.drawing.formula_page, text=constant("w*x"), values=lambda: {"w": 2.0}
+    ),
     "formula": Call(lambda: mg.formula, **defaults(mg.formula, value=lambda: a * b)),
     "Explanation.draw": Call(lambda: mg.explain(a * b, a).draw, path=constant(0)),
     "History": Call(lambda: History, records=lambda: [{"epoch": 1}], ended=constant("")),
@@ -700,6 +703,7 @@ NOT_CALLED = {
         "Exploration",
         "Explanation",
         "Formula",
+        "FormulaPage",
         "Graph",
         "Page",
         "Picture",

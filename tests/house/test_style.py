@@ -169,7 +169,7 @@ BUDGET = {
     "drawing/": 1106,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
-    "drawing/pages/": 440,
+    "drawing/pages/": 800,
     "drawing/paths/": 420,
     "drawing/stepper/": 850,
     "drawing/training/": 1420,

@@ -509,6 +509,7 @@ def use_pictures() -> None:
     assert_type(mg.explain(y, x).gradient, float)
     assert_type(mg.explore(y), mg.drawing.Exploration)
     page: mg.drawing.Page = mg.explore(y)
+    assert_type(mg.drawing.formula_page("w*x", {"w": 2}), mg.drawing.FormulaPage)
     assert_type(page.html(), str)
     assert_type(mg.drawing.plot_network(mg.MLP(2, [1])), mg.drawing.Picture)
     assert_type(mg.drawing.plot_history([{"epoch": 1, "loss": 0.5}]), mg.drawing.Picture)

@@ -312,7 +312,7 @@ function parsed(text, what = "a leaf") {
 }
 
 /** What stands in for anywidget's model in a page without Python. */
-function alone(state) {
+export function alone(state) {
   const listeners = {};
   const tell = (event, ...told) => (listeners[event] ?? []).forEach((listen) => listen(...told));
   return {
