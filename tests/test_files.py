@@ -26,7 +26,7 @@ import pytest
 import microgrid
 from microgrid import MLP, Value, draw, explore, files, fit, losses, optim
 from microgrid.datasets import moons
-from microgrid.drawing import BoundaryMovie, LivePlot, formula_page, plot_history
+from microgrid.drawing import BoundaryMovie, LivePlot, formula_page, playground, plot_history
 from microgrid.drawing.training import live
 from microgrid.files import require_writable, write_file
 from tests.disks import limited, posix
@@ -52,6 +52,7 @@ SAVED = {  # all that has `save`, by the suffixes of its files
     "Exploration": (lambda: explore(Value(2.0, label="x").exp()), ["html"]),
     "FormulaPage": (lambda: formula_page("x**2"), ["html"]),
     "Picture": (lambda: plot_history([{"loss": 1.0}, {"loss": 0.5}]), ["png", "svg", "pdf"]),
+    "Playground": (playground, ["html"]),
     "BoundaryMovie": (film, ["gif"]),
 }
 FILES = [(name, suffix) for name, (_, suffixes) in SAVED.items() for suffix in suffixes]
