@@ -345,6 +345,7 @@ class Transform(Wrapped[Output], Generic[P, Output]):
         """Return the same function, for arguments of nodes that nobody else has seen.
 
         These need not be copied, to be told from those of others: as in a trace, of all parameters.
+        Nor is what it returns differentiated again.
         """
         twin = type(self)(self.function, *self.options())
         twin.owns_arguments = True
@@ -368,7 +369,7 @@ class Transform(Wrapped[Output], Generic[P, Output]):
             output, aux = _pair(call.output, transform) if self.has_aux else (call.output, None)
             root = _root(output, transform)
             linear = Linearization([root], call.nodes)
-            row = linear.pull([1])
+            row = linear.pull([1], is_last=self.owns_arguments)
         (value,), row = call.release([[root], row], linear.closed)
         derivative = call.structure.result(row)
         if not self.has_aux:

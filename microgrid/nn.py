@@ -283,7 +283,8 @@ def _walk(module: Module) -> Iterator[tuple[str, Value | Module | Sequence[Value
 
 def _are_parameters(items: Sequence[object]) -> bool:
     """Return whether there are parameters alone in a list, each once."""
-    if not {Value}.issuperset(map(type, items)) or any(map(attrgetter("op"), items)):
+    kinds = set(map(type, items))  # traced numbers are of another one
+    if not all(issubclass(kind, Value) for kind in kinds) or any(map(attrgetter("op"), items)):
         return False
     return len(set(items)) == len(items)
 

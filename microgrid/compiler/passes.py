@@ -88,9 +88,9 @@ def gate_factors(program: Program) -> Program:
     >>> len(program), len(gate_factors(program))
     (12, 10)
     """
-    if where not in [op for op, _ in program.steps]:
-        return program  # as most are
     gated = _find_gated_products(program)
+    if not gated:
+        return program  # as most are
     groups: dict[int, list[Slots]] = {}
     for condition, *factors in gated.values():
         groups.setdefault(condition, []).append(tuple(factors))
@@ -113,16 +113,17 @@ def gate_factors(program: Program) -> Program:
 
 def _find_gated_products(program: Program) -> dict[int, Slots]:
     """Return the slots of all where(c, x * y, 0), with c, x and y, if nothing else uses x * y."""
-    steps, first = program.steps, len(program.inputs)
+    first = len(program.inputs)
     gates: dict[int, Slots] = {}
     products: dict[int, Slots] = {}
-    for slot, (op, operands) in enumerate(steps, start=first):
-        if op is where and _is_zero(program.constant_at(operands[2]), sign=1):
+    for slot in [i for i, (op, _) in enumerate(program.steps, start=first) if op is where]:
+        _, operands = program.steps[slot - first]
+        if _is_zero(program.constant_at(operands[2]), sign=1):
             inner, factors = program.step_at(operands[1]) or (None, ())
             if inner is multiply:
                 gates[slot], products[operands[1]] = operands, factors
     uses = Counter(program.outputs)
-    for op, operands in steps if products else ():
+    for op, operands in program.steps if products else ():
         if op is not CONSTANT and not products.keys().isdisjoint(operands):
             uses.update(operands)
     return {

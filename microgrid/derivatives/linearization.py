@@ -72,10 +72,14 @@ class Linearization:
             for node, places, partials in links_between(order, values, inputs, partials_of)
         ]
 
-    def pull(self, cotangents: Sequence[Number]) -> list[Number]:
-        """Return the derivatives of the roots' sum, weighted by cotangents, one for each input."""
+    def pull(self, cotangents: Sequence[Number], is_last: bool = False) -> list[Number]:
+        """Return the derivatives of the roots' sum, weighted by cotangents, one for each input.
+
+        If it `is_last`, they are not differentiated again.
+        """
         if not self.numeric or any(isinstance(g, Value) for g in cotangents):
-            return self._merge_equal(self._pull_graphs(cotangents), cotangents)
+            derivatives = self._pull_graphs(cotangents)
+            return derivatives if is_last else self._merge_equal(derivatives, cotangents)
         adjoint: dict[Number, Number] = {}
         for root, cotangent in zip(self.roots, cotangents, strict=True):
             if cotangent != 0:

@@ -120,12 +120,11 @@ def partition(
     )
 
 
-def find_turn(program: Program, shared_inputs: Collection[int]) -> int:
-    """Return how many operands the longest turn has; 0 for a program that hardly recurs.
+def find_turn(program: Program, shared_inputs: Collection[int], steps: Steps) -> int:
+    """Return how many operands a program's longest turn has; 0 for one that hardly recurs.
 
     It recurs if most of it is turns that have to wait for one another.
     """
-    steps = Steps.of(program.steps)
     order = len(program.inputs) + np.flatnonzero(steps.kinds >= 0)
     is_used = np.zeros(len(program.inputs) + len(steps), bool)
     is_used[steps.operands] = True

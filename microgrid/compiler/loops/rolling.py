@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
-from ...core.primitive import CONSTANT
 from ..passes import divide, lists_of
 from ..program import Draft, Program, find_shared
 from .families import (
@@ -65,13 +63,14 @@ def families_of(
         anyway: whether to return them even where loops do not pay, instead of None.
         narrow: whether to return those of such turns as well.
     """
-    turn = find_turn(program, shared_inputs)
+    program = divide(program, trees_alone=True)
+    steps = Steps.of(program.steps)
+    turn = find_turn(program, shared_inputs, steps)
     narrow = narrow and turn > 0
     if 0 < turn < WIDE and not (anyway or narrow):
         return None
-    program = divide(program, trees_alone=True)
     is_shared = find_shared(program, shared_inputs)
-    whole, uses = _copy_outputs(program, is_shared, written, totals)
+    whole, uses = _copy_outputs(program, steps, is_shared, written, totals)
     found = find_families(whole, uses, shared_inputs, anyway or narrow)
     if not found:
         return None
@@ -95,7 +94,11 @@ def _pay(found: Families, turns: int) -> bool:
 
 
 def _copy_outputs(
-    program: Program, is_shared: Sequence[bool], written: Sequence[int], totals: Sequence[int]
+    program: Program,
+    steps: Steps,
+    is_shared: Sequence[bool],
+    written: Sequence[int],
+    totals: Sequence[int],
 ) -> tuple[Program, Uses]:
     """Return a program of which no slot is two of the outputs asked for, and what slots are.
 
@@ -104,9 +107,8 @@ def _copy_outputs(
     """
     draft = Draft(program.inputs)
     draft.steps += program.steps
-    read = Counter([program.outputs[k] for k in (*written, *totals)])
-    if totals:
-        read.update(chain.from_iterable([xs for op, xs in draft.steps if op is not CONSTANT]))
+    asked = np.array([program.outputs[k] for k in (*written, *totals)], np.int64)
+    reads = np.bincount(np.concatenate((steps.operands, asked)), minlength=len(is_shared)).tolist()
     kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
     places = [0] * len(kinds)
     for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
@@ -114,7 +116,7 @@ def _copy_outputs(
             slot = program.outputs[k]
             is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
             if kind == SUMMED and is_free:
-                is_free = read[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
+                is_free = reads[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
             if not is_free:
                 slot = draft.append(COPY, (slot,))
             kinds[slot], places[slot] = kind, place

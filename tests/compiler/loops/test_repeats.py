@@ -14,6 +14,7 @@ from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.loops import chains, repeats
 from microgrid.compiler.loops import partition as partitions
+from microgrid.compiler.loops.steps import Steps
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize_graph
 from microgrid.compiler.trace import trace
@@ -238,7 +239,8 @@ def layers(turns):
 def test_turns_that_wait_for_one_another_are_told_from_neurons_side_by_side(loop, waits):
     f, count = loop(60)
     for transform in (lambda f: f, mg.grad):
-        assert (partitions.find_turn(traced(transform(f), count), ()) > 0) == waits
+        program = traced(transform(f), count)
+        assert (partitions.find_turn(program, (), Steps.of(program.steps)) > 0) == waits
 
 
 def test_turns_of_steps_that_look_alike_are_told_by_what_they_use():
