@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from ..guards.checks import is_masked, is_of_dates, quote
 from ..guards.mistakes import warn_of_rebinding
 from . import primitive
-from .array_rules import AnyArray, Numeric, array_rules
+from .array_rules import AnyArray, Numeric, array_rules, as_array, has_elements, is_array
 from .primitive import Operand, Primitive
 from .reals import Real, as_constant
 
@@ -28,14 +28,19 @@ Compare = Callable[[object, object], bool]
 Method = Callable[..., object]
 
 
-def _leave_to(other: object) -> object:
-    """Return `NotImplemented`, so that the other operand computes; raise for NumPy's masked.
+def _number_in(other: object) -> object:
+    """Return the number in a tensor without dimensions; for all else, which computes itself, None.
 
-    It would compute with the number behind its mask.
+    Raises:
+        TypeError: it remembers how it was computed, or is NumPy's masked, which would compute with
+            the number behind its mask.
     """
     if is_masked(other):
         raise TypeError("an operand must be a real number, got a masked one; write x.filled(nan)")
-    return NotImplemented
+    if is_array(other) or getattr(other, "ndim", None) != 0 or not has_elements(other):
+        return None
+    number: object = as_array(other, "an operand must be a real number").item()
+    return number if isinstance(number, NUMBERS) else None
 
 
 def _operator(op: Primitive) -> Callable[[Self, object], object]:
@@ -44,8 +49,8 @@ def _operator(op: Primitive) -> Callable[[Self, object], object]:
     def method(self: Self, other: object) -> object:
         if isinstance(other, Operand):
             return self.record(op, (self, other))
-        if not isinstance(other, NUMBERS):
-            return _leave_to(other)
+        if not isinstance(other, NUMBERS) and (other := _number_in(other)) is None:
+            return NotImplemented
         return self.record(op, (self, self._constant(other)))
 
     return method
@@ -55,7 +60,7 @@ def _reverse(op: Primitive) -> Callable[[Self, object], object]:
     """Return the method for `number op operand`."""
 
     def method(self: Self, other: object) -> object:
-        if not isinstance(other, NUMBERS):
+        if not isinstance(other, NUMBERS) and (other := _number_in(other)) is None:
             return NotImplemented
         return self.record(op, (self._constant(other), self))
 
@@ -99,7 +104,8 @@ def _order(compare: Compare) -> Callable[[Operand, object], object]:
             return compare(self._real, other._real)
         if type(other) is float or (isinstance(other, NUMBERS) and not is_of_dates(other)):
             return compare(self._real, other)
-        return NotImplemented
+        number = None if is_masked(other) else _number_in(other)
+        return NotImplemented if number is None else compare(self._real, number)
 
     return method
 
@@ -206,8 +212,8 @@ class Arithmetic(Operand):
             if isinstance(exponent, Operand):
                 op = primitive.pow_fixed if exponent.is_constant else primitive.pow_
                 return self.record(op, (self, exponent))
-            if not isinstance(exponent, NUMBERS):
-                return _leave_to(exponent)
+            if not isinstance(exponent, NUMBERS) and (exponent := _number_in(exponent)) is None:
+                return NotImplemented
         return apply_to_one(primitive.power(as_constant(exponent)), self)
 
     @overload
@@ -215,7 +221,7 @@ class Arithmetic(Operand):
     @overload
     def __rpow__(self: Self, base: Operand | Real) -> Self: ...
     def __rpow__(self: Self, base: object) -> object:
-        if not isinstance(base, NUMBERS):
+        if not isinstance(base, NUMBERS) and (base := _number_in(base)) is None:
             return NotImplemented
         return self.record(primitive.exponential(as_constant(base)), (self,))
 

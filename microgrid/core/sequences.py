@@ -208,5 +208,5 @@ def instead_of(target: object) -> str:
     if not is_sequence(target):
         return ""
     if len(target) == 1:
-        return "; for targets in a column write y.ravel(), or [t for [t] in y]"
+        return "; for targets in a column write numpy.ravel(y), or [t for [t] in y]"
     return "; for zeros and a one write y.index(1)"

@@ -1,6 +1,7 @@
 """Arrays, columns and frames of other libraries are NumPy's arrays wherever numbers go in."""
 
 import itertools
+import operator
 
 import numpy as np
 import pytest
@@ -160,6 +161,27 @@ def test_each_function_takes_them_alone_and_beside_values(library):
             assert parts(function(*beside)) == parts(function(*plain)), name
     names = {name for name, *_ in FUNCTIONS}
     assert {"sin", "where", "maximum", "clip", "gelu", "xlogy", "sinc", "lgamma", "acosh"} <= names
+
+
+OPERATORS = [
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.mod),
+    *(operator.floordiv, divmod, operator.lt, operator.le, operator.gt, operator.ge, operator.iadd),
+]
+
+
+@pytest.mark.parametrize("library", [torch, jax, dask], ids=lambda each: each.__name__)
+def test_those_without_dimensions_are_operands(library):
+    for each in OPERATORS:
+        x, number = Value(2.0), library(np.array(1.5))
+        assert parts(each(x, number)) == parts(each(x, 1.5)), each
+        assert parts(each(number, x)) == parts(each(1.5, x)), each
+
+    def line(w, x):
+        return (number * w - x) ** number
+
+    plain = mg.grad(lambda w: (1.5 * w - 0.25) ** 1.5)(2.0)
+    assert mg.grad(line)(2.0, library(np.array(0.25))) == plain
+    assert mg.compile(mg.grad(line))(2.0, 0.25) == plain
 
 
 @pytest.mark.parametrize("library", [Lent, torch, jax, dask], ids=lambda each: each.__name__)
