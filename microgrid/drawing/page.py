@@ -175,7 +175,7 @@ def with_imports(module: Path) -> str:
 
     def embed(line: re.Match[str]) -> str:
         path = module.parent.joinpath(line[2]).resolve()
-        return f'{line[1]}"{data_url(with_imports(path), path.name)}";'
+        return f"{line[1]}{json.dumps(data_url(with_imports(path), path.name))};"
 
     return IMPORT.sub(embed, module.read_text(encoding="utf-8"))
 

@@ -8,11 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from microgrid.drawing.page import Page, assemble
+from microgrid.drawing.page import Page, assemble, with_imports
 from tests.browser import browser, watched
 
 NODE = shutil.which("node")
 HARD = "export const hard = `50 % #1 </b> \\u{1F389} 🎉 \"double\" 'single'\n\ttwo`;\n"
+TEXT = "50 % #1 </b> 🎉 🎉 \"double\" 'single'\n\ttwo"
 
 
 @pytest.fixture
@@ -65,9 +66,15 @@ def test_no_text_ends_the_state(modules):
 
 
 @pytest.mark.skipif(not NODE, reason="there is no Node.js to run modules in")
-def test_modules_run_where_they_lie(modules):
+@pytest.mark.parametrize("is_alone", [False, True], ids=["where they lie", "inside of the first"])
+def test_modules_run(modules, tmp_path, is_alone):
+    main = modules
+    if is_alone:  # with those that it needs inside of it
+        main = tmp_path / "alone" / "main.mjs"
+        main.parent.mkdir()
+        main.write_text(with_imports(modules), encoding="utf-8")
     script = f"""
-        import {{ page }} from {json.dumps(modules.as_uri())};
+        import {{ page }} from {json.dumps(main.as_uri())};
         const element = {{}};
         page(element, null);
         console.log(element.textContent);
@@ -75,7 +82,7 @@ def test_modules_run_where_they_lie(modules):
     done = subprocess.run(
         [NODE, "--input-type=module", "-e", script], capture_output=True, encoding="utf-8"
     )
-    assert json.loads(done.stdout)[0] is True
+    assert json.loads(done.stdout) == [True, TEXT, None]
 
 
 class Shown(Page):
@@ -101,4 +108,4 @@ def test_a_page_runs_from_a_file_and_in_a_frame(modules, tmp_path, is_framed):
         text = place.locator("main").inner_text()
     same, hard, state = json.loads(text)
     assert (same, state) == (True, [1, "</script>"])
-    assert hard == "50 % #1 </b> 🎉 🎉 \"double\" 'single'\n\ttwo"
+    assert hard == TEXT

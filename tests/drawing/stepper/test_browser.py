@@ -459,6 +459,13 @@ CELLS = [
     "loss = (a * b + a) * 4.0\n"
     "explore(loss)",
     "print('python has', a.data, loss.data)",
+    "from microgrid import MLP\n"
+    "from microgrid.drawing import playground\n"
+    "played = playground(MLP(2, [3, 1], activation='tanh', seed=0))\n"
+    "played",
+    "model = played.to_model()\n"
+    "played.load_into(model)\n"
+    "print('played', model, played.state_dict()['layers.1.neurons.0.b'] != 0.0)",
     "import sys\n"
     "sys.modules['anywidget'] = None\n"
     "del sys.modules['microgrid.drawing.stepper.widget']\n"
@@ -500,6 +507,16 @@ def test_in_jupyterlab_python_computes_and_without_anywidget_the_frame_does(brow
         page.locator(".jp-CodeCell").nth(1).click()
         page.keyboard.press("Control+Enter")
         page.get_by_text("python has 5.0 -40.0").wait_for()
+
+        played = page.locator(".jp-OutputArea .microgrid-playground")
+        played.get_by_role("button", name="One neuron in layer 0 more").click()
+        played.get_by_role("button", name="One step (→)").click()
+        played.get_by_text("step 1 · epoch 1").wait_for()
+        played.get_by_role("button", name="Give the weights to Python").click()
+        played.get_by_text("Python has the weights: state_dict()").wait_for()
+        page.locator(".jp-CodeCell").nth(3).click()
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("played MLP(2, [4, 1], activation='tanh') True").wait_for()
 
         frame = page.frame_locator(".jp-OutputArea iframe")
         framed = frame.locator(".microgrid-explore")
