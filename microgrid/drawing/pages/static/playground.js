@@ -58,7 +58,7 @@ function cellsOf(number, path, factors) {
   ];
 }
 
-export function render({ model, el }) {
+function render({ model, el }) {
   const state = model.get("state");
   const random = generator(state.seed);
   let sizes = [...state.sizes];
