@@ -351,6 +351,7 @@ function render({ model, el }) {
   }
 
   function draw(aloud = true) {
+    if (!root.isConnected) return; // a notebook puts it in its place later, and gives it a size
     const colours = palette(probe, COLOURS);
     colours.classes = state.colours.map(parts);
     grid.forward();
@@ -444,7 +445,7 @@ function render({ model, el }) {
     event.stopPropagation(); // notebooks have uses of their own for these keys
   }
 
-  const resized = new ResizeObserver(() => draw(false));
+  const resized = new ResizeObserver(() => draw(!running));
   const theme = matchMedia("(prefers-color-scheme: dark)");
   const redraw = () => draw(false);
   const taken = (message) => (given.textContent = message.text);
