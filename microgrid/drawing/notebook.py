@@ -47,7 +47,7 @@ class NotebookOutput:
         self.is_there = True
 
 
-def image_by_theme(svg: str, alternative: str) -> str:
+def image_by_theme(svg: str, alternative: str, kind: str = "plot") -> str:
     """Return HTML that shows an SVG as wide as there is room, light or dark as the notebook is.
 
     >>> image_by_theme("<svg><g/></svg>", "a picture")[:60]
@@ -56,7 +56,7 @@ def image_by_theme(svg: str, alternative: str) -> str:
     start = svg.index(">", svg.index("<svg")) + 1
     source = b64encode(f"{svg[:start]}{DARK}{svg[start:]}".encode()).decode()
     return (
-        f'<style>{SCHEMES}</style><img class="microgrid-picture" '
+        f'<style>{SCHEMES}</style><img class="microgrid-picture microgrid-{kind}" '
         f'src="data:image/svg+xml;base64,{source}" alt="{html.escape(alternative)}" style="{FIT}">'
     )
 

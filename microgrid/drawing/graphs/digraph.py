@@ -225,7 +225,7 @@ class Graph(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
         except (RuntimeError, ValueError) as error:
             return self._text_instead(str(error))
         if "image/svg+xml" in bundle and "text/html" not in (exclude or ()):
-            bundle["text/html"] = image_by_theme(bundle["image/svg+xml"], self.alternative)
+            bundle["text/html"] = image_by_theme(bundle["image/svg+xml"], self.alternative, "graph")
         return bundle
 
     def _text_instead(self, why: str) -> dict[str, str]:
