@@ -50,7 +50,7 @@ html_theme = "furo"
 html_title = "microgrid"
 html_static_path = ["static"]
 html_extra_path = ["pages"]  # written below
-html_css_files = ["phones.css"]
+html_css_files = ["lessons.css"]
 
 MODULES = [
     module
