@@ -377,9 +377,8 @@ def test_one_jumps_to_the_backward_pass_and_back_to_the_first_step(page, tmp_pat
 def rows_of(page):
     """Return the table's rows, by name."""
     texts = [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
-    return {
-        one[0]: (one[2:], other[1:]) for one, other in zip(texts[::2], texts[1::2], strict=True)
-    }
+    lines = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
+    return {name: (data[1:], gradient[1:]) for [name], data, gradient in lines}
 
 
 def test_a_step_of_gradient_descent_is_compared_with_what_was_before(page, tmp_path):
@@ -397,7 +396,7 @@ def test_a_step_of_gradient_descent_is_compared_with_what_was_before(page, tmp_p
     page.locator("input[type=range]").fill("9")
     then = str(explore(small()[2])).splitlines()[9]
     assert page.locator(".earlier").inner_text() == f"before: {then}"
-    assert page.locator("tbody tr.is-now th").inner_text() == "a"
+    assert page.locator("tbody tr.is-now th").all_inner_texts() == ["a", "data", "grad"]
     page.get_by_role("button", name="Compare from here on").click()
     assert page.locator(".compared").is_hidden()
     type_into(page, "a", "5")

@@ -450,7 +450,7 @@ function answering(answer, reveal) {
 /** Return the table of two runs, and what shows their numbers in it. */
 function compared(graph, forget) {
   const body = element("tbody");
-  const heads = ["value", "", "before", "now", "change"].map((text) =>
+  const heads = ["value", "before", "now", "change"].map((text) =>
     element("th", { scope: "col" }, text),
   );
   const again = element("button", { type: "button", onclick: forget }, "Compare from here on");
@@ -463,19 +463,21 @@ function compared(graph, forget) {
   );
   const look = { class: "compared", hidden: true, tabindex: 0, "aria-label": "Before and now" };
   const whole = element("section", look, table, again);
-  function row(what, pair, ...first) {
+  function row(what, pair) {
     const cell = (text) => element("td", {}, text);
     const numbers = pair.map((x) => cell(x === null ? "" : numberText(x)));
-    return element("tr", {}, ...first, cell(what), ...numbers, cell(difference(pair)));
+    const head = element("th", { scope: "row" }, what);
+    return element("tr", {}, head, ...numbers, cell(difference(pair)));
   }
   function show(before, now, node) {
     whole.hidden = !before;
     if (!before) return;
     const rows = changes(graph, before, now).map(({ place, name, data, gradient }) => {
-      const head = element("th", { scope: "rowgroup", rowspan: 2 }, name);
-      const pair = [row("data", data, head), row("grad", gradient)];
-      pair.forEach((tr) => tr.classList.toggle("is-now", place === node));
-      return pair;
+      const head = element("th", { scope: "rowgroup", colspan: 4 }, name);
+      const lines = [element("tr", { class: "named" }, head)];
+      lines.push(row("data", data), row("grad", gradient));
+      lines.forEach((tr) => tr.classList.toggle("is-now", place === node));
+      return lines;
     });
     body.replaceChildren(...rows.flat());
   }
