@@ -28,7 +28,7 @@ __all__ = ["StageReport", "Verdict", "check_stage"]
 
 WIDTH = 96
 SHOWN = 3  # failures that are shown with their programs; the others may have the same cause
-NAMED = 12  # others that are named: more than that have the same cause, and nobody reads them all
+NAMED = 12  # others that are named; a longer list is not read, and has few causes
 HANGS = 3  # programs without an end, each a second long: then the rest is not asked
 FOUND = {"data": "data", "grad": "grad", "parents": "parents", "backward": "backward"}
 
