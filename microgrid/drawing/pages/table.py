@@ -29,6 +29,7 @@ __all__ = ["make_table"]
 ORDER = 2  # of the derivatives: a row that only the last of them needs has no partials
 MOST = 6  # numbers in a list, or operands
 DIGITS, DERIVATIVES = range(-6, 13), range(5)  # of round, and of digamma
+BASES = (0, 1, 2, 10)  # of others a page takes the row of `**`, with a constant base
 EXPONENTS = [*range(-8, 9), -1.5, -0.5, 0.5, 1.5, 2.5]
 # Constants that the user of a page gives, as the slope in leaky_relu(x, 0.2), are these while a row
 # is read, and then "c0" and "c1".
@@ -56,7 +57,7 @@ def make_table() -> Data:
     functions = {name: forms_of(f, rows) for name, f in public_functions().items()}
     for name in OPERATORS:
         rows.key(Primitive.named(name), 2)
-    for op in (Primitive.named("neg"), *map(power, EXPONENTS), *map(exponential, (2, 10))):
+    for op in (Primitive.named("neg"), *map(power, EXPONENTS), *map(exponential, BASES)):
         rows.key(op, 1)
     return {
         "primitives": rows.read(),

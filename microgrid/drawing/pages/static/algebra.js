@@ -215,7 +215,7 @@ export class Algebra {
       }
     }
     total.dissolve("sum");
-    const kept = [...total].filter(([, weight]) => weight.sign);
+    const kept = this.joinChoices([...total].filter(([, weight]) => weight.sign));
     if (kept.length === 1 && kept[0][1].is(1)) return kept[0][0];
     return this.chooseNumbers(kept) ?? this.takeScaleOut(kept) ?? this.make("sum", null, kept);
   }
@@ -242,6 +242,25 @@ export class Algebra {
       }
     }
     return [[expression, coefficient]];
+  }
+
+  /** Return terms with those that are 0 where one condition holds, or fails, as one choice. */
+  joinChoices(terms) {
+    const isPart = ([part]) => part.name === "where" && part.parents.includes(this.zero, 1);
+    const groups = new Map();
+    for (const term of terms.filter(isPart)) {
+      const [condition] = term[0].parents;
+      groups.set(condition, [...(groups.get(condition) ?? []), term]);
+    }
+    let joined = terms;
+    for (const [condition, group] of groups) {
+      if (group.length < 2) continue;
+      const branch = (i) => this.sum(group.map(([part, weight]) => [part.parents[i], weight]));
+      const choice = this.where(condition, branch(1), branch(2));
+      joined = joined.filter((term) => !group.includes(term));
+      joined.push(...(choice === this.zero ? [] : [[choice, UNIT]]));
+    }
+    return joined;
   }
 
   /** Return n + m * where(condition, k, l) as a choice between two numbers, if it is one. */
@@ -334,17 +353,34 @@ export class Algebra {
     return base === this.one ? this.one : this.call("**", base, exponent);
   }
 
+  /** Return a branch, which knows whether the condition holds: choices by it in there are made. */
+  chosen(branch, condition, i, known = new Map()) {
+    if (known.has(branch)) return known.get(branch);
+    const isMade = branch.name === "where" && branch.parents[0] === condition;
+    const inner = (part) => this.chosen(part, condition, i, known);
+    const result = isMade ? inner(branch.parents[i]) : this.rebuilt(branch, branch.parents.map(inner));
+    known.set(branch, result);
+    return result;
+  }
+
+  /** Return an expression with other parts. */
+  rebuilt(x, parts) {
+    if (parts.every((part, i) => part === x.parents[i])) return x;
+    if (x.kind === "call") return x.name === "where" ? this.where(...parts) : this.call(x.name, ...parts);
+    return this[x.kind](parts.map((part, i) => [part, x.weights[i]]));
+  }
+
   /** Return x if the condition, a comparison or any number, is not 0, else y. */
   where(condition, x, y) {
-    if (x === y) return x;
     if (condition.number) return condition.number.sign ? x : y;
     if (condition.name === "where") {
       const [inner, ...choices] = condition.parents;
       const holds = choices.map((choice) => Boolean(choice.number?.sign));
       const fails = choices.map((choice) => choice === this.zero);
-      if (holds[0] && fails[1]) return this.call("where", inner, x, y);
-      if (fails[0] && holds[1]) return this.call("where", inner, y, x);
+      if (holds[0] && fails[1]) return this.where(inner, x, y);
+      if (fails[0] && holds[1]) return this.where(inner, y, x);
     }
-    return this.call("where", condition, x, y);
+    const [one, other] = [this.chosen(x, condition, 1), this.chosen(y, condition, 2)];
+    return one === other ? one : this.call("where", condition, one, other);
   }
 }

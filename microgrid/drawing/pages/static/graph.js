@@ -37,6 +37,7 @@ export function orderOf(...roots) {
   return order;
 }
 
+const operandsOf = (node) => node.parents.map((x) => (x.isConstant ? x.number : x));
 const heldNumber = (text, held) => (/^c\d$/.test(text) ? held[text[1]] : Number(text));
 
 /** Makes nodes of the primitives in a table. */
@@ -44,6 +45,7 @@ export class Graph {
   constructor(table) {
     this.table = table;
     this.made = new Map(); // derived nodes, so that equal ones are one
+    this.gates = new Set(); // of these, gradients that are 0 where a `where` chose otherwise
   }
 
   row(key) {
@@ -121,7 +123,7 @@ export class Graph {
   partials(node) {
     node.slopes ??= this.follow(
       this.row(node.key).partials,
-      [...node.parents.map((x) => (x.isConstant ? x.number : x)), node],
+      [...operandsOf(node), node],
       node.held,
       this.derived,
     );
@@ -140,11 +142,37 @@ export class Graph {
       const slopes = this.partials(node);
       node.parents.forEach((parent, i) => {
         if (slopes[i] === null || !needed.has(parent)) return;
-        const share = this.derived("*", [sums.get(node), slopes[i]]);
-        sums.set(parent, sums.has(parent) ? this.derived("+", [share, sums.get(parent)]) : share);
+        const share = this.share(sums.get(node), slopes[i], node, i);
+        sums.set(parent, sums.has(parent) ? this.plus(share, sums.get(parent)) : share);
       });
     }
     return leaves.map((leaf) => sums.get(leaf) ?? 0);
+  }
+
+  /**
+   * Return what a gradient gives to an operand. That of a `where` is 0 where the other operand was
+   * chosen, whatever it is multiplied by on its further way: a slope there may be infinite.
+   */
+  share(g, slope, node, i) {
+    if (node.key === "where") {
+      return this.gate(operandsOf(node)[0], ...(i === 1 ? [g, 0] : [0, g]));
+    }
+    if (!this.gates.has(g)) return this.derived("*", [g, slope]);
+    const [condition, ...branches] = operandsOf(g);
+    return this.gate(condition, ...branches.map((x) => this.derived("*", [x, slope])));
+  }
+
+  plus(x, y) {
+    const areGates = this.gates.has(x) && this.gates.has(y);
+    if (!areGates || x.parents[0] !== y.parents[0]) return this.derived("+", [x, y]);
+    const [[condition, ...left], [, ...right]] = [operandsOf(x), operandsOf(y)];
+    return this.gate(condition, ...left.map((part, i) => this.derived("+", [part, right[i]])));
+  }
+
+  gate(condition, x, y) {
+    const made = this.derived("where", [condition, x, y]);
+    if (made instanceof Node && made.key === "where") this.gates.add(made);
+    return made;
   }
 
   // ---- numbers

@@ -298,14 +298,14 @@ export class MathNotation extends Notation {
   choice(condition, x, y) {
     for (const [one, other, holds] of [[x, y, true], [y, x, false]]) {
       if (one.number?.is(1) && other.number?.is(0)) {
-        const symbol = element("mn", { mathvariant: "bold", class: "indicator" }, "1");
+        const symbol = element("mn", { class: "indicator" }, "1");
         return [row(symbol, fenced("[", this.condition(condition, holds), "]")), ATOM];
       }
     }
     const cell = (...content) => element("mtd", { class: "case" }, ...content);
     const word = (text) => element("mtext", {}, text);
     const rows = [
-      [this.write(x)[0], [word("if "), this.condition(condition, true)]],
+      [this.write(x)[0], [word("if\u00a0"), this.condition(condition, true)]],
       [this.write(y)[0], [word("otherwise")]],
     ].map(([value, when]) => element("mtr", {}, cell(value), cell(row(...when))));
     return [row(sign("{", { stretchy: true }), element("mtable", {}, ...rows)), SUM];
