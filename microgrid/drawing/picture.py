@@ -56,9 +56,12 @@ class Picture:
 
     def _render(self, format: str) -> bytes:
         content = BytesIO()
-        self.figure.savefig(content, format=format, metadata={"Title": self.alternative})
+        metadata: dict[str, str | None] = {"Title": self.alternative}
+        if format == "svg":
+            metadata["Date"] = None  # the same picture is the same text
+        self.figure.savefig(content, format=format, metadata=metadata)
         drawn = content.getvalue()
-        return xml_text(drawn.decode()).encode() if format == "svg" else drawn
+        return number_ids(xml_text(drawn.decode())).encode() if format == "svg" else drawn
 
     def _repr_png_(self) -> bytes:
         return self._render("png")
@@ -71,6 +74,19 @@ class Picture:
         if len(svg := self._render("svg").decode()) <= LARGEST:
             data["text/html"] = image_by_theme(svg, self.alternative)
         return data, {"image/png": {"alt": self.alternative}}
+
+
+def number_ids(svg: str) -> str:
+    """Return an SVG of matplotlib with numbers in place of the ids that it draws at random.
+
+    >>> number_ids('<a id="p0123456789"/><b clip-path="url(#p0123456789)"/>')
+    '<a id="n1"/><b clip-path="url(#n1)"/>'
+    """
+    found = dict.fromkeys(re.findall(r'id="([A-Za-z]+[0-9a-f]{10})"', svg))
+    numbers = {name: f"n{i}" for i, name in enumerate(found, start=1)}
+    return re.sub(
+        r'(?<=[#"])[A-Za-z]+[0-9a-f]{10}(?=[")])', lambda name: numbers.get(name[0], name[0]), svg
+    )
 
 
 def plottable(text: str, most: int = 24) -> str:

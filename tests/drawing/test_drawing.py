@@ -721,6 +721,8 @@ def test_a_notebook_shows_a_picture_as_an_svg_with_its_words_and_pixels_where_ht
     assert svg.count(DARK) == 1
     assert ET.fromstring(svg.replace(DARK, "")).find(f"{SVG}title").text == alternative
     assert bundle["image/png"].startswith(b"\x89PNG")
+    again = plot_history(RECORDS)._repr_mimebundle_()[0]
+    assert again == bundle  # to the last byte, as notebooks are compared
     monkeypatch.setattr("microgrid.drawing.picture.LARGEST", len(svg.encode()) // 2)
     assert set(picture._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
 

@@ -166,7 +166,7 @@ BUDGET = {
     "compiler/training/": 735,
     "core/": 2215,
     "derivatives/": 1965,
-    "drawing/": 1106,
+    "drawing/": 1130,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
     "drawing/pages/": 800,
