@@ -203,13 +203,13 @@ export function layout(sizes, width) {
   const places = sizes.map((size, c) =>
     Array.from({ length: size }, (_, i) => [(c + 0.5) * column, ((i + 0.5) / size) * height]),
   );
-  return { places, radius, height };
+  return { places, radius, height, widest: Math.min(6, pitch / 9) };
 }
 
 /** Draw the neurons with their own boundaries, and the weights between them. */
 export function drawNetwork(canvas, { network, sums, selected, path }, colours) {
   const width = canvas.clientWidth;
-  const { places, radius, height } = layout(network.sizes, width);
+  const { places, radius, height, widest } = layout(network.sizes, width);
   const context = surface(canvas, width, height);
   const shade = shades(colours);
   const size = (numbers) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
@@ -227,7 +227,7 @@ export function drawNetwork(canvas, { network, sums, selected, path }, colours) 
   network.layers.forEach(({ ins, w, gw }, l) => {
     for (let k = 0; k < w.length; k++) {
       context.strokeStyle = colour(gw[k]);
-      context.lineWidth = 0.6 + (5.4 * Math.abs(w[k])) / heaviest;
+      context.lineWidth = 0.6 + (widest * Math.abs(w[k])) / heaviest;
       context.setLineDash(w[k] < 0 ? [7, 4] : []);
       line(l, Math.floor(k / ins), k % ins);
     }

@@ -310,6 +310,7 @@ function render({ model, el }) {
     layers.fewer.disabled = hidden === 0;
     layers.more.disabled = hidden >= most.layers;
     heads.style.gridTemplateColumns = `repeat(${sizes.length}, 1fr)`;
+    heads.classList.toggle("many", sizes.length > 5);
     const focus = heads.contains(document.activeElement) && document.activeElement.ariaLabel;
     heads.replaceChildren(
       ...sizes.map((size, c) => {
