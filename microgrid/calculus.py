@@ -48,6 +48,8 @@ P = ParamSpec("P")  # the parameters after the first, which takes numbers and `V
 Inputs = TypeVar("Inputs")  # numbers in any structure, which their derivatives have too
 Rows = Sequence[Sequence[Number]]
 Output = TypeVar("Output", covariant=True)
+# So a type checker knows the first parameter of a lambda: it is for anything that holds numbers.
+OfNumbers = Callable[Concatenate[Any, P], Output]
 
 
 @overload
@@ -85,7 +87,7 @@ def gradients(output: object, inputs: object) -> object:
 
 @overload
 def grad(  # type: ignore[overload-overlap]  # 0 is an int too
-    f: Callable[Concatenate[Any, P], object],
+    f: OfNumbers[P, object],
     argnums: Literal[0] = 0,
     has_aux: Literal[False] = False,
 ) -> Gradient[P]: ...
@@ -123,7 +125,7 @@ def grad(
 
 @overload
 def value_and_grad(  # type: ignore[overload-overlap]  # 0 is an int too
-    f: Callable[Concatenate[Any, P], object],
+    f: OfNumbers[P, object],
     argnums: Literal[0] = 0,
     has_aux: Literal[False] = False,
 ) -> ValueAndGradient[P]: ...
@@ -154,7 +156,7 @@ def value_and_grad(
 
 @overload
 def jacobian(  # type: ignore[overload-overlap]  # 0 is an int too
-    f: Callable[Concatenate[Any, P], Output], argnums: Literal[0] = 0
+    f: OfNumbers[P, Output], argnums: Literal[0] = 0
 ) -> Jacobian[P, Output]: ...
 @overload
 def jacobian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
@@ -172,7 +174,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., obj
 
 @overload
 def hessian(  # type: ignore[overload-overlap]  # 0 is an int too
-    f: Callable[Concatenate[Any, P], object], argnums: Literal[0] = 0
+    f: OfNumbers[P, object], argnums: Literal[0] = 0
 ) -> Hessian[P]: ...
 @overload
 def hessian(f: Callable[P, object], argnums: int | Sequence[int]) -> Callable[P, Any]: ...
@@ -188,15 +190,15 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Callable[..., obje
 
 
 @overload
-def hvp(f: Function, primals: tuple[Inputs], tangents: Sequence[object]) -> Inputs: ...
+def hvp(f: OfNumbers[P, object], primals: tuple[Inputs], tangents: Sequence[object]) -> Inputs: ...
 @overload
 def hvp(
-    f: Function,
+    f: OfNumbers[P, object],
     primals: tuple[Inputs, Inputs, *tuple[Inputs, ...]],
     tangents: Sequence[object],
 ) -> tuple[Inputs, ...]: ...
 @overload
-def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> Any: ...
+def hvp(f: OfNumbers[P, object], primals: Sequence[object], tangents: Sequence[object]) -> Any: ...
 def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> object:
     """Return f's Hessian at the primals times the tangents, at the cost of about two gradients.
 
@@ -216,14 +218,16 @@ def hvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> o
 
 @overload
 def jvp(
-    f: Callable[..., Number], primals: Sequence[float], tangents: Sequence[float]
+    f: OfNumbers[P, Number], primals: Sequence[float], tangents: Sequence[float]
 ) -> tuple[float, float]: ...
 @overload
 def jvp(
-    f: Callable[..., Number], primals: Sequence[Value], tangents: Sequence[Number]
+    f: OfNumbers[P, Number], primals: Sequence[Value], tangents: Sequence[Number]
 ) -> tuple[Value, Value]: ...
 @overload
-def jvp(f: Function, primals: Sequence[object], tangents: Sequence[object]) -> tuple[Any, Any]: ...
+def jvp(
+    f: OfNumbers[P, object], primals: Sequence[object], tangents: Sequence[object]
+) -> tuple[Any, Any]: ...
 def jvp(
     f: Function, primals: Sequence[object], tangents: Sequence[object]
 ) -> tuple[object, object]:
@@ -245,14 +249,16 @@ def jvp(
 
 @overload
 def vjp(
-    f: Callable[..., Number], *primals: float
+    f: OfNumbers[P, Number], *primals: float
 ) -> tuple[float, Callable[[float], tuple[float, ...]]]: ...
 @overload
 def vjp(
-    f: Callable[..., Number], *primals: Value
+    f: OfNumbers[P, Number], *primals: Value
 ) -> tuple[Value, Callable[[Number], tuple[Value, ...]]]: ...
 @overload
-def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
+def vjp(
+    f: OfNumbers[P, object], *primals: object
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]: ...
 def vjp(f: Function, *primals: object) -> tuple[Any, Callable[[object], tuple[Any, ...]]]:
     """Return f's value at the primals, and the function that pulls cotangents back: reverse mode.
 
@@ -298,9 +304,9 @@ class _PullBack:
 
 
 @overload
-def taylor(f: Function, x: float, order: int) -> list[float]: ...
+def taylor(f: OfNumbers[P, object], x: float, order: int) -> list[float]: ...
 @overload
-def taylor(f: Function, x: Value, order: int) -> list[Value]: ...
+def taylor(f: OfNumbers[P, object], x: Value, order: int) -> list[Value]: ...
 def taylor(f: Function, x: Number, order: int) -> Sequence[Number]:
     """Return the Taylor coefficients of a function of one number at x, up to the given order.
 

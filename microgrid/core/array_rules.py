@@ -136,7 +136,7 @@ def as_array(x: Any, need: str) -> Any:
     >>> as_array([1.0], "it must be an array"), as_array(memoryview(b""), "it must be an array")
     ([1.0], <memory at ...>)
     """
-    if isinstance(x, Real) or is_array(x) or not way_of(x, WAYS):
+    if is_array(x) or isinstance(x, Real) or not way_of(x, WAYS):
         return x
     if why := why_lost(x):
         raise TypeError(f"{need}, got {quote(x)}{why}")

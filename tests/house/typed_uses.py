@@ -544,6 +544,17 @@ def use_arrays() -> None:
     assert_type(mg.arrays.array([x, 1.0]).max(), Any)
 
 
+def use_lambdas() -> None:  # whose first parameter is known to be for anything
+    assert_type(mg.compile(lambda x: x * x)(2.0), float)
+    assert_type(mg.compile(lambda x: x * x, reduce="sum")(np.ones(2)), float)
+    assert_type(mg.compile(lambda: 2.0)(), float)
+    mg.jvp(lambda x: x * x, (2.0,), (1.0,))
+    mg.vjp(lambda x: x * x, Value(2.0))
+    assert_type(mg.hvp(lambda x: x[0] * x[0], ([2.0],), ([1.0],)), list[float])
+    assert_type(mg.taylor(lambda x: x * x, 2.0, 3), list[float])
+    mg.testing.check_gradients(lambda x: x * x, 2.0)
+
+
 def refused() -> None:
     x = Value(2.0)
     Value("2.0")  # type: ignore

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calculus import Vector
+from ...calculus import OfNumbers, P, Vector
 from ...core import graph
 from ...core.array_rules import block_rules
 from ...derivatives.trees import flatten
@@ -60,10 +60,18 @@ def compile(  # by a shared array the derivatives, and their sum, are an array
 ) -> Compiled[Output, Any]: ...
 @overload
 def compile(
-    f: Callable[..., Output], *, shared: Shared = (), reduce: None = None, threads: int | None = 1
+    f: OfNumbers[P, Output], *, shared: Shared = (), reduce: None = None, threads: int | None = 1
 ) -> Compiled[Output, NDArray[np.float64]]: ...
 @overload
 def compile(
+    f: OfNumbers[P, Output], *, shared: Shared = (), reduce: Total, threads: int | None = 1
+) -> Compiled[Output, float]: ...
+@overload
+def compile(  # type: ignore[overload-cannot-match]  # it can: with no parameter by position
+    f: Callable[..., Output], *, shared: Shared = (), reduce: None = None, threads: int | None = 1
+) -> Compiled[Output, NDArray[np.float64]]: ...
+@overload
+def compile(  # type: ignore[overload-cannot-match]
     f: Callable[..., Output], *, shared: Shared = (), reduce: Total, threads: int | None = 1
 ) -> Compiled[Output, float]: ...
 def compile(

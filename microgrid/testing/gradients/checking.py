@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
+from ...calculus import OfNumbers, P
 from ...guards.checks import LONGEST, quote, require_integers
 from .blame import blame
 from .differences import KINK, NOISY, OUTSIDE, RIGHT, WRONG, Finding
@@ -18,7 +19,7 @@ __all__ = ["DerivativeVerdict", "GradientReport", "check_gradients"]
 
 
 def check_gradients(
-    f: Callable[..., object],
+    f: OfNumbers[P, object],
     *point: object,
     order: int = 1,
     modes: Sequence[str] = ("reverse", "forward"),
