@@ -34,7 +34,7 @@ FUNCTIONS = {
 }
 
 
-# Of an operation, as the emitter that wrote it down knows it; or a plain float.
+# The result of an operation, as the emitter that wrote it down knows it; or a plain float.
 Result = object
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from ..core.array_rules import Numeric
 from ..core.graph import order_beyond
@@ -18,7 +18,7 @@ from ..core.reals import number, number_of_kind
 from ..engine import Value
 from ..guards.checks import quote
 
-__all__ = ["Distinct", "Draft", "Program", "Step", "as_values", "expression", "find_shared"]
+__all__ = ["Distinct", "Draft", "Goal", "Program", "Step", "as_values", "expression", "find_shared"]
 
 # A primitive and the slots of its operands; a constant's one operand is its number.
 Step = tuple[Primitive, tuple[Any, ...]]
@@ -272,6 +272,22 @@ class Program:
         return "\n".join([*lines, f"    return {returned}"])
 
 
+class Goal(NamedTuple):
+    """What a kernel, or a function in C, is to compute.
+
+    Args:
+        program: what to compute.
+        shared_inputs: the slots of the inputs that have one number for all rows.
+        written: the positions of the outputs to write for each row.
+        totals: the positions of the outputs to add up over the rows.
+    """
+
+    program: Program
+    shared_inputs: Collection[int] = ()
+    written: Sequence[int] = ()
+    totals: Sequence[int] = ()
+
+
 def find_shared(program: Program, shared_inputs: Collection[int]) -> list[bool]:
     """Return for each slot whether it has one number for all rows.
 
@@ -314,7 +330,7 @@ class Draft:
     def of_graph(
         cls, roots: Iterable[Value], inputs: Sequence[Value], order: Iterable[Value]
     ) -> Program:
-        """Return the program of a graph, of which all nodes but the inputs are given in order.
+        """Return the program of a graph, whose nodes, all but the inputs, are given in order.
 
         >>> x = Value(2.0, label="x")
         >>> y = x * x

@@ -25,7 +25,7 @@ SPAN = 5e-4  # seconds of work after which a thread asks for more: that takes so
 
 
 class Team:
-    """Threads for the calls of one kernel: as many as pay, which earlier calls tell.
+    """Threads for the calls of one kernel: as many as pay off, judging by earlier calls.
 
     Args:
         most: how many at most; None for as many as there are processors.
@@ -147,7 +147,7 @@ _hiring = lock_across_forks()
 
 
 def _employ(count: int) -> None:
-    """Have so many threads at least; fewer if the system has no more."""
+    """Have at least this number of threads; fewer if the system has no more."""
     if len(_workers) < count:
         with _hiring, uninterrupted():
             while len(_workers) < count:

@@ -82,7 +82,7 @@ def same(one: Value, other: Value) -> bool:
     return left.number is right.number and left.places == right.places
 
 
-# Of conditions of conditions; None where that is not sure. They are found by identity
+# The regions of conditions of conditions; None where that is not sure. They are found by identity
 # until they are freed, as the nodes in `linearization` are.
 _known: dict[int, tuple[ref[Value], Region | None]] = {}
 

@@ -28,6 +28,7 @@ from microgrid.compiler.ir import machine
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.lowering import FUNCTIONS, LOWERINGS, lowering_of
 from microgrid.compiler.native.kernel import ArrayKernel
+from microgrid.compiler.program import Goal
 from microgrid.compiler.trace import trace
 from microgrid.core.primitive import CONSTANT
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY, domain_of, family_name
@@ -483,7 +484,7 @@ def test_kernels_leave_the_compiler_no_freedom():
         for n in ARITIES:
             every = range(len(PROGRAMS[n].outputs))
             for written, totals in ((every, []), ([], every)):
-                text = KernelText(PROGRAMS[n], (), written, totals, kind).ir()
+                text = KernelText(Goal(PROGRAMS[n], (), written, totals), kind).ir()
                 assert not flags_of(text)
                 assert "fp-math" not in text
 

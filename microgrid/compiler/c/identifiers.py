@@ -16,7 +16,7 @@ def _split(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Of C99 and of later C, and those that compilers add.
+# The words of C99 and of later C, and those that compilers add.
 KEYWORDS = _split("""
     auto break case char const continue default do double else enum extern float for goto if inline
     int long register restrict return short signed sizeof static struct switch typedef union

@@ -14,6 +14,7 @@ from ..loops.families import COLUMN, CONSTANTS, SHARED, SUMMED, WRITTEN, Familie
 from ..loops.runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
 from ..loops.stages import LoopStage, find_places, find_sizes, find_stages, group_turns
 from ..lowering import START, Result, lower, lower_term
+from ..program import Goal
 from .comments import comment
 from .operations import CEmitter, Variable, mark_used, text
 
@@ -29,7 +30,7 @@ class CIndex(NamedTuple):
     terms: tuple[tuple[int, str], ...] = ()  # what a term is multiplied with, and the term
 
     def plus(self, strides: Sequence[int], indices: Sequence[str]) -> CIndex:
-        """Return the position so many strides further."""
+        """Return the position that is some strides further."""
         more = [(stride, i) for stride, i in zip(strides, indices, strict=True) if stride]
         return CIndex(self.base, (*self.terms, *more))
 
@@ -47,20 +48,12 @@ class LoopBody:
 
     Args:
         found: the families.
-        shared_inputs: the slots of the inputs that all rows share.
-        written: the positions of the outputs that are written for the one row.
-        totals: the positions of the outputs that are added up over the rows.
+        goal: what the function computes; what is written is written for a single row.
     """
 
-    def __init__(
-        self,
-        found: Families,
-        shared_inputs: Sequence[int],
-        written: Sequence[int],
-        totals: Sequence[int],
-    ) -> None:
-        self.found, self.shared_inputs, self.totals = found, shared_inputs, totals
-        self.stages, self.own = find_stages(found.families), {*written, *totals}
+    def __init__(self, found: Families, goal: Goal) -> None:
+        self.found, self.shared_inputs, self.totals = found, goal.shared_inputs, goal.totals
+        self.stages, self.own = find_stages(found.families), {*goal.written, *goal.totals}
         self.where = self._find_outputs()
         asked = {slot for k, slot in enumerate(found.program.outputs) if k not in self.own}
         stored = [
@@ -270,12 +263,12 @@ class LoopBody:
 
 
 def _indices(depth: int, number: int) -> list[str]:
-    """Return the names of so many loops' indices, inside of others."""
+    """Return the names of the indices of some loops, which are inside others."""
     return ["ijklmn"[k] if k < 6 else f"i{k}" for k in range(depth, depth + number)]
 
 
 def _nest(lines: Sequence[str], counts: Sequence[int], indices: Sequence[str]) -> list[str]:
-    """Return statements inside of loops, the outermost first."""
+    """Return statements inside loops, the outermost first."""
     nested = list(lines)
     for turns, i in reversed(list(zip(counts, indices, strict=True))):
         inner = [f"    {line}" for line in nested]

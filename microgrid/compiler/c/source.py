@@ -14,7 +14,7 @@ from ...core.primitive import CONSTANT
 from ..loops.rolling import families_of
 from ..lowering import Result, lower
 from ..passes import drop_unused
-from ..program import Program, find_shared
+from ..program import Goal, Program, find_shared
 from .comments import comment, escape, list_names
 from .identifiers import ConstantNames, function_name
 from .loops import LoopBody
@@ -118,7 +118,7 @@ class _Signature(NamedTuple):
 
 def _of_one_row(program: Program, in_loops: bool | None) -> _Signature:
     inputs, outputs = range(len(program.inputs)), range(len(program.outputs))
-    body = _loops(program, (), outputs, (), in_loops) or _Statements(
+    body = _loops(Goal(program, written=outputs), in_loops) or _Statements(
         program, {"in": inputs}, [False] * (len(inputs) + len(program.steps)), "="
     )
     statements = [*body.once(), *body.of_row()]
@@ -144,7 +144,7 @@ def _over_rows(
     columns = sorted(set(range(len(program.inputs))).difference(shared))
     is_shared = find_shared(program, shared)
     totals = [k for k, slot in enumerate(program.outputs) if not is_shared[slot]]
-    body = _loops(program, shared, (), totals, in_loops) or _Statements(
+    body = _loops(Goal(program, shared, totals=totals), in_loops) or _Statements(
         program, {"shared": shared, "in": columns}, is_shared, "+="
     )
     return _Signature(
@@ -157,20 +157,13 @@ def _over_rows(
     )
 
 
-def _loops(
-    program: Program,
-    shared: Sequence[int],
-    written: Sequence[int],
-    totals: Sequence[int],
-    in_loops: bool | None,
-) -> LoopBody | None:
+def _loops(goal: Goal, in_loops: bool | None) -> LoopBody | None:
     """Return the body of a function in loops; None where they do not pay, or are not asked for."""
     if in_loops is False:
         return None
-    found = families_of(
-        drop_unused(program), shared, written, totals, anyway=in_loops is True, narrow=True
-    )
-    return LoopBody(found, shared, written, totals) if found else None
+    goal = goal._replace(program=drop_unused(goal.program))
+    found = families_of(goal, anyway=in_loops is True, narrow=True)
+    return LoopBody(found, goal) if found else None
 
 
 def _reduce(

@@ -39,7 +39,7 @@ from .results import Template, filler, template_of
 __all__ = ["Compiled", "compile"]
 
 REDUCTIONS = (None, "sum", "mean")
-MOST_KERNELS = 64  # of one function: for arguments of so many structures
+MOST_KERNELS = 64  # of one function: one for each structure of arguments
 MOST_ON_STACK = 256  # inputs and outputs of a direct call: threads may have little stack
 
 Function = Callable[..., object]
@@ -339,7 +339,7 @@ class Compiled(Wrapped[Output], Generic[Output, ForColumns]):
         return self.pointers().function()
 
     def pointers(self) -> Pointers:
-        """Return the machine code as functions of C, of which `address` and `ctypes` are one.
+        """Return the machine code as functions of C; `address` and `ctypes` are one of them.
 
         Raises:
             TypeError: as for `address`.

@@ -218,7 +218,7 @@ class Loop:
     def run(
         self, state: Sequence[Number], inputs: Sequence[Number], count: int
     ) -> tuple[Sequence[Number], list[Number]]:
-        """Return the numbers in the last carry and in the ys of so many steps."""
+        """Return the numbers in the last carry, and in the ys of `count` steps."""
         body = self.body
         values = [x for x in (*state, *inputs, *body.captured) if isinstance(x, Value)]
         is_recorded = not (unrecorded and current(unrecorded))
@@ -237,7 +237,7 @@ class Loop:
         return state, ys
 
     def pieces(self, count: int) -> Iterator[tuple[StepKernels, int]]:
-        """Yield the kernels that take so many steps, each with the number of its first step."""
+        """Yield the kernels that together take some steps, each with the number of its first."""
         whole = count - count % self.many.count
         for begin in range(0, whole, self.many.count):
             yield self.many, begin

@@ -149,7 +149,7 @@ class LLVMEmitter(Emitter):
 
 
 class LoopEmitter(LLVMEmitter):
-    """Writes operations in loops, of which it knows the block that it is in."""
+    """Writes operations in loops, and knows the block of code that it is in."""
 
     block = "entry"  # the label of what is being written
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from ..loops.families import SHARED, Families
 from ..loops.rolling import families_of
 from ..loops.stages import find_places, find_stages, group_turns
-from ..program import Program
+from ..program import Goal
 from .emitter import LLVMEmitter
 from .machine import Machine
 from .nests import Places, write_stages
@@ -18,23 +16,14 @@ __all__ = ["LoopText", "text_of"]
 MANY = 16  # columns
 
 
-def text_of(
-    program: Program,
-    shared_inputs: Collection[int],
-    written: Sequence[int],
-    totals: Sequence[int],
-    machine: Machine,
-) -> FunctionsText:
+def text_of(goal: Goal, machine: Machine) -> FunctionsText:
     """Return the IR of a kernel: in loops over families where they pay, else step by step.
 
     A recurrence in turns of few steps is written step by step: there a turn is a stretch of steps,
     whose numbers stay in registers, instead of a few families.
-
-    The arguments are those of `FunctionsText`.
     """
-    given = program, shared_inputs, written, totals
-    found = families_of(*given)
-    return LoopText(*given, machine, found) if found else KernelText(*given, machine)
+    found = families_of(goal)
+    return LoopText(goal, machine, found) if found else KernelText(goal, machine)
 
 
 class LoopText(FunctionsText):
@@ -46,19 +35,11 @@ class LoopText(FunctionsText):
 
     lane_totals = 0  # a stage adds to the sums itself
 
-    def __init__(
-        self,
-        program: Program,
-        shared_inputs: Collection[int],
-        written: Sequence[int],
-        totals: Sequence[int],
-        machine: Machine,
-        found: Families | None = None,
-    ) -> None:
-        found = found or families_of(program, shared_inputs, written, totals, anyway=True)
+    def __init__(self, goal: Goal, machine: Machine, found: Families | None = None) -> None:
+        found = found or families_of(goal, anyway=True)
         assert found
-        super().__init__(found.program, shared_inputs, written, totals, machine)
-        shared = sorted(set(shared_inputs))
+        super().__init__(goal._replace(program=found.program), machine)
+        shared = sorted(set(goal.shared_inputs))
         # turns of a loop read many columns, which may be anywhere: side by side they are quicker
         self.packs = len(self.columns) >= MANY
         self.stages = find_stages(found.families)

@@ -115,7 +115,7 @@ def this_machine() -> Machine:
     return Machine(llvm.get_host_cpu_name(), features.flatten(), width)
 
 
-# LLVM closes its libraries as the process ends, while a thread may still be inside of one.
+# LLVM closes its libraries as the process ends, while a thread may still be inside one.
 _HELD: list[ctypes.CDLL] = []
 
 # What objects.ll calls of Python's stable interface, which not every system finds by itself.

@@ -186,7 +186,7 @@ class _Reader:
 
 
 class _StageWriter(_Reader):
-    """Writes the function of a stage; how its loops lie in those over rows, subclasses say."""
+    """Writes the function of a stage; subclasses say where its loops lie in those over rows."""
 
     HEAD = (
         "{}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
@@ -308,7 +308,7 @@ class _StageWriter(_Reader):
         scope: Scope,
         inner: tuple[str, ...] = (),
     ) -> list[str]:
-        """Write the loops of a run that are inside of others; return what the totals become."""
+        """Write the loops of a run that are inside others; return what the totals become."""
         depth = len(inner)
         if depth < len(run.counts):
 
@@ -370,7 +370,7 @@ def _blocks(emitter: LoopEmitter) -> int:
 
 
 class RowStage(_StageWriter):
-    """Writes a stage of what each row has: turns inside of blocks of rows."""
+    """Writes a stage of what each row has: turns inside blocks of rows."""
 
     def write(self) -> None:
         """Write all loops."""
@@ -384,7 +384,7 @@ class RowStage(_StageWriter):
             self.emitter.unless_equal(begin, end, some)
 
     def go_over(self, begin: str, end: str, blocks: int, turns: int) -> None:
-        """Write a loop over blocks, some at once, and inside of it the turns, some at once."""
+        """Write a loop over blocks, some at once, and inside it one over turns, some at once."""
 
         def turn(block: str, _: list[str]) -> list[str]:
             group = [(block, k) for k in range(blocks)]
@@ -396,7 +396,7 @@ class RowStage(_StageWriter):
 
 
 class SumStage(_StageWriter):
-    """Writes a stage of what is only added up over the rows: blocks inside of tiles of turns."""
+    """Writes a stage of what is only added up over the rows: blocks inside tiles of turns."""
 
     def opening(self) -> list[str]:
         """Return what is computed before all loops."""

@@ -12,7 +12,6 @@ is a dot of two columns.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import zip_longest
 
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..loops.partition import Part, partition
-from ..program import Program
+from ..program import Goal
 from .emitter import LoopEmitter
 from .machine import Machine
 from .turns import TurnsWriter
@@ -41,10 +40,7 @@ class FunctionsText:
     `once` and `parts` are the names of the functions, in the order in which they are to be called.
 
     Args:
-        program: what to compute.
-        shared_inputs: the slots of the inputs that have one number for all rows.
-        written: the positions of the outputs to write for each row.
-        totals: the positions of the outputs to add up over the rows.
+        goal: what is to be computed.
         machine: what to make code for.
     """
 
@@ -56,18 +52,11 @@ class FunctionsText:
     once: list[str]
     parts: list[str]
 
-    def __init__(
-        self,
-        program: Program,
-        shared_inputs: Collection[int],
-        written: Sequence[int],
-        totals: Sequence[int],
-        machine: Machine,
-    ) -> None:
-        self.program, self.machine = program, machine
-        self.written, self.totals = list(written), list(totals)
-        shared = set(shared_inputs)
-        self.columns = [slot for slot in range(len(program.inputs)) if slot not in shared]
+    def __init__(self, goal: Goal, machine: Machine) -> None:
+        self.program, self.machine = goal.program, machine
+        self.written, self.totals = list(goal.written), list(goal.totals)
+        shared = set(goal.shared_inputs)
+        self.columns = [slot for slot in range(len(goal.program.inputs)) if slot not in shared]
 
     def number_of(self, k: int, shared: NDArray[np.float64]) -> float:
         """Return output k, which all rows share, from the array of shared numbers after a call."""
@@ -87,17 +76,10 @@ class KernelText(FunctionsText):
         TypeError: a primitive has no lowering.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        shared_inputs: Collection[int],
-        written: Sequence[int],
-        totals: Sequence[int],
-        machine: Machine,
-    ) -> None:
-        roles = {k: in_total for in_total, ks in ((False, written), (True, totals)) for k in ks}
-        self.partition = partition(program, shared_inputs, roles=roles)
-        super().__init__(self.partition.program, shared_inputs, written, totals, machine)
+    def __init__(self, goal: Goal, machine: Machine) -> None:
+        roles = {**dict.fromkeys(goal.written, False), **dict.fromkeys(goal.totals, True)}
+        self.partition = partition(goal.program, goal.shared_inputs, roles=roles)
+        super().__init__(goal._replace(program=self.partition.program), machine)
         self.packs = False  # as each column is read once, or few times
         self.shared_places = self.partition.shared_places
         self.room = len(self.shared_places)

@@ -16,7 +16,7 @@ MOST_HELD = 16  # numbers that stay the same over all turns, and are loaded befo
 
 
 class TurnsWriter(Writer):
-    """Writes what repeats as a loop, inside of the function that another writer writes.
+    """Writes what repeats as a loop, inside the function that another writer writes.
 
     Here a step is known by its number in a turn, and operand number c of a turn as ~c.
     """
@@ -89,7 +89,7 @@ class TurnsWriter(Writer):
         return self.loaded[slots]
 
     def _fetch(self, slots: Sequence[int]) -> Result:
-        """Return what is a slot's number in each turn: a constant, or from memory."""
+        """Return the number of the slot that a turn reads: a constant, or one from memory."""
         if len(set(slots)) == 1 and slots[0] in self.outside.local:
             return self.outside.local[slots[0]]
         numbers = [x for slot in slots if (x := self.program.constant_at(slot)) is not None]
@@ -102,7 +102,7 @@ class TurnsWriter(Writer):
         return self.emitter.broadcast(self.place(table, self.turn, "double"))
 
     def _index(self, places: Sequence[int]) -> Index:
-        """Return what is one of some places in each turn."""
+        """Return the place that a turn reads, as an index: one of these, turn by turn."""
         key = tuple(places)
         if key not in self.indices:
             self.indices[key] = self._write_index(places)

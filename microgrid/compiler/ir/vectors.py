@@ -25,7 +25,7 @@ __all__ = ["FARTHEST", "VECTOR_FUNCTIONS", "Lanes"]
 
 FRACTION = (1 << 52) - 1  # the bits of a number below its sign and exponent
 ONE, ROOT_HALF = 1023 << 52, 0x3FE6A09E667F3BCD  # the bits of 1 and of sqrt(1/2)
-TO_52 = 1075 << 52  # the bits of 2.0**52: with more in the lowest ones, it is so much more
+TO_52 = 1075 << 52  # the bits of 2.0**52: a number in the lowest ones is added to it
 NEAREST = 1.5 * 2.0**52  # beside it there is room for whole numbers alone, in the lowest bits
 
 
@@ -69,7 +69,7 @@ class Lanes:
         return self.emit("exact_fma", factor, plus)
 
     def polynomial(self, coefficients: Sequence[float]) -> Lanes:
-        """Return the polynomial of some coefficients, of which the first is constant."""
+        """Return the polynomial of some coefficients, the constant one first."""
         *others, last = coefficients
         total = self.constant(last)
         for coefficient in reversed(others):
@@ -117,7 +117,7 @@ def _power_of_two(n: Lanes) -> Lanes:
 
 
 def _reduce(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
-    """Return n + NEAREST, n and r, of which x is n LN2[0] + r: r is small, and exact."""
+    """Return n + NEAREST, n and r, with x = n LN2[0] + r: r is small, and exact."""
     magic = x.times(1 / LN2[0], NEAREST)
     n = magic - NEAREST
     return magic, n, n.times(-LN2[0], x)
@@ -177,7 +177,7 @@ def _tanh(x: Lanes) -> Lanes:
 
 
 def _split(x: Lanes) -> tuple[Lanes, Lanes]:
-    """Return k and m, of which x is 2**k m, and m is between sqrt(1/2) and sqrt(2).
+    """Return k and m, with x = 2**k m, and m between sqrt(1/2) and sqrt(2).
 
     It is for numbers that are positive and not subnormal.
     """
@@ -194,7 +194,7 @@ def _split_any(x: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _log_of_parts(k: Lanes, f: Lanes) -> Lanes:
-    """Return k log(2) + log(1 + f), of which the last is f - f**2 / 2 + s (f**2 / 2 + …)."""
+    """Return k log(2) + log(1 + f), where the last is f - f**2 / 2 + s (f**2 / 2 + …)."""
     s = f / (f + 2.0)
     z, half = s * s, f * f * 0.5
     beyond = s.times(z.times(z.polynomial(LOG), half), k * LN2[1])

@@ -17,7 +17,7 @@ Index = int | str  # a number, or the name of one in IR
 
 
 class Use(NamedTuple):
-    """An output that a slot is: the place of one for each row, or of a total over the rows."""
+    """The output that a slot becomes: its place among those of each row, or among the totals."""
 
     in_total: bool
     place: Index

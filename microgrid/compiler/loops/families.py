@@ -32,7 +32,7 @@ __all__ = [
 SHARED, COLUMN, CONSTANTS = range(3)  # the families that are there before the first step
 NO_USE, WRITTEN, SUMMED, COPIED = range(4)  # COPIED is added to the others
 COPY = Primitive.named("argument")  # what makes a slot of its own for an output
-LEAST_OPERANDS = 64  # for each family: its loops take as long to compile as so many written out
+LEAST_OPERANDS = 64  # for each family: its loops take as long to compile as these, written out
 LEAST_TERMS = 4  # of a list that a loop goes through
 MOST_PIECES = 4  # that the members of what could be one family are divided into
 
@@ -305,7 +305,7 @@ Lists = tuple[tuple[Sequence[int], ...], Sequence[int]]  # see `lists_of`
 
 
 def _join_terms(program: Program, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
-    """Return long sums that are written as a + b + c + …, and the steps inside of them.
+    """Return long sums that are written as a + b + c + …, and the steps inside them.
 
     Backpropagation writes such sums, often of products. An inner step has no other use. What is
     added up over the rows is not a list, but one of its terms may be.

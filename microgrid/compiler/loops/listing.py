@@ -39,7 +39,7 @@ from .runs import (
 __all__ = ["Listing", "LoopProgram"]
 
 SHORT = 60  # operations: a program is read as it is
-LEAST_OPERANDS = 4  # of steps, for each that the listing in loops has
+LEAST_OPERANDS = 4  # of the program, for each operand that its listing in loops shows
 MOST_WRITTEN = 80  # characters of a family inside another one's line
 MOST_ENTRIES = 8  # of a table, before an ellipsis
 SUM, FOLD, PRODUCT, POWER, ATOM = range(5)  # how tightly an expression holds together
@@ -212,7 +212,7 @@ class Listing:
         return f"[{', '.join(self._index(place, variables) for place in places)}]"
 
     def _name_inputs(self, positions: Whole, variables: Sequence[str]) -> str:
-        """Return the names of inputs, of which all but numbers may be the same."""
+        """Return the names of inputs; all parts of these but the numbers may be the same."""
         if (name := self.inputs.find_common(positions)) is None:
             names = [self.inputs.spell(k) for k in positions.ravel().tolist()]
             return self._choose(names, positions, variables)
@@ -251,7 +251,7 @@ class Listing:
         return f"{self.tables[key]}[{self._index(turns, variables)}]"
 
     def _divide(self, slots: Sequence[int]) -> list[Group]:
-        """Return inputs or results as runs, of which a few may repeat together."""
+        """Return inputs or results as runs; a few of these may repeat together."""
         homes = self.home[list(slots)].reshape(-1, 2)
         sources, positions = homes.T
         deepest = max(map(len, self.shapes.values()), default=0)
@@ -294,7 +294,7 @@ def _combine(name: str, terms: Sequence[Written]) -> Written:
 
 
 def _apply(op: Primitive, operands: Sequence[Written]) -> Written:
-    """Return an operation on expressions, of which some need parentheses."""
+    """Return an operation on expressions, with parentheses where they need them."""
     if op.name == "dot":
         (left, right), start = lists_of(op, tuple(range(len(operands))))
         terms = [

@@ -87,7 +87,7 @@ def partition(
     most: int = MOST_OPERANDS,
     roles: Roles = NO_ROLES,
 ) -> Partition:
-    """Divide the steps of a program among functions: loops, and others of at most so many operands.
+    """Divide the steps of a program among functions: loops, and others of at most `most` operands.
 
     Steps whose outputs have other roles are not turns of one loop.
     """

@@ -60,7 +60,7 @@ STEP_SCALE = Scale(gram=8, near=64, least=500, many=100)  # measured
 
 
 class Repeat(NamedTuple):
-    """As many turns, of `period` steps each, from a step on."""
+    """A stretch of `turns` turns, each of `period` steps, from the step `begin` on."""
 
     begin: int
     period: int
@@ -241,7 +241,7 @@ class Turns:
         is_near = is_step & (at == at[0]).all(axis=0) & (at[0] >= -FARTHEST * period)
         self.lags = np.where(is_near, -(at[0] // period), -1)
         self.sources = at[0] % period
-        # the positions of steps that are found in memory, whoever computed them
+        # the positions of steps that are read from memory, whichever part computed them
         self.from_memory = number[self.operands[:, is_step & ~is_near]].ravel()
         self.order = order
 

@@ -9,13 +9,13 @@ time; and lists that go through the families of all turns go through that one in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..passes import divide, lists_of
-from ..program import Draft, Program, find_shared
+from ..program import Draft, Goal, Program, find_shared
 from .families import (
     CONSTANTS,
     COPY,
@@ -38,40 +38,29 @@ __all__ = ["families_of", "join_turns"]
 
 LONG = 20_000  # operands: a straight-line form takes a second to compile
 WIDE = 200  # operands: a turn has at least a few families of the least size
-# Of families, each as long as many steps; what is before all turns is near to the first ones.
+# For families, each as long as many steps; what is before all turns is near to the first ones.
 FAMILY_SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
 
 
-def families_of(
-    program: Program,
-    shared_inputs: Collection[int],
-    written: Sequence[int],
-    totals: Sequence[int],
-    anyway: bool = False,
-    narrow: bool = False,
-) -> Families | None:
+def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Families | None:
     """Return the families of what a kernel, or a function in C, computes.
 
     Turns of few steps have families of few members: as a kernel they are better written step by
     step, with what goes from turn to turn in registers, but not to be read.
 
     Args:
-        program: what to compute.
-        shared_inputs: the slots of the inputs that have one number for all rows.
-        written: the positions of the outputs to write for each row.
-        totals: the positions of the outputs to add up over the rows.
+        goal: what is to be computed.
         anyway: whether to return them even where loops do not pay, instead of None.
         narrow: whether to return those of such turns as well.
     """
-    program = divide(program, trees_alone=True)
-    steps = Steps.of(program.steps)
-    turn = find_turn(program, shared_inputs, steps)
+    goal = goal._replace(program=divide(goal.program, trees_alone=True))
+    steps = Steps.of(goal.program.steps)
+    turn = find_turn(goal.program, goal.shared_inputs, steps)
     narrow = narrow and turn > 0
     if 0 < turn < WIDE and not (anyway or narrow):
         return None
-    is_shared = find_shared(program, shared_inputs)
-    whole, uses = _copy_outputs(program, steps, is_shared, written, totals)
-    found = find_families(whole, uses, shared_inputs, anyway or narrow)
+    whole, uses = _copy_outputs(goal, steps)
+    found = find_families(whole, uses, goal.shared_inputs, anyway or narrow)
     if not found:
         return None
     rolled = found._replace(families=join_turns(found.families))
@@ -93,19 +82,14 @@ def _pay(found: Families, turns: int) -> bool:
     return not are_small and (2 * plain <= operands or operands // turns >= LONG)
 
 
-def _copy_outputs(
-    program: Program,
-    steps: Steps,
-    is_shared: Sequence[bool],
-    written: Sequence[int],
-    totals: Sequence[int],
-) -> tuple[Program, Uses]:
+def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Uses]:
     """Return a program of which no slot is two of the outputs asked for, and what slots are.
 
     What is written or added up for each row must be a step of rows. What is added up is computed
     for that alone, as its loop goes through all rows before the next turn.
     """
-    draft = Draft(program.inputs)
+    program, shared_inputs, written, totals = goal
+    draft, is_shared = Draft(program.inputs), find_shared(program, shared_inputs)
     draft.steps += program.steps
     asked = np.array([program.outputs[k] for k in (*written, *totals)], np.int64)
     reads = np.bincount(np.concatenate((steps.operands, asked)), minlength=len(is_shared)).tolist()

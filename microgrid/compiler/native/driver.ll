@@ -16,7 +16,7 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
 ; Make ready to read rows: where a column's rows are not next to each other, or fill no block, or where
-; all are to be packed, they are copied into a buffer, of which each column has %size vectors. Lanes without a row get the last one
+; all are to be packed, they are copied into a buffer, where each column has %size vectors. Lanes without a row get the last one
 ; again, so that nothing new happens in them. The pointers in %ins are such that row %row is at its
 ; usual distance.
 define internal void @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, i64 %size, ptr %ins, i64 %row, i64 %rows, i1 %packs) {
@@ -62,7 +62,7 @@ block:
   %x# = load double, ptr %from#, align 1
   %to# = getelementptr double, ptr %to, i64 #
   store double %x#, ptr %to#
-; so often.
+; end.
   %l.next = add i64 %l, $W
   %l.more = icmp ult i64 %l.next, %lanes
   br i1 %l.more, label %block, label %copied
@@ -255,7 +255,7 @@ deliver.one:
   br label %deliver
 
 ; The rows of the last block are added to their lanes, and then the lanes, pair by pair. Where no rows
-; are left there are no last totals: to read what nobody wrote, masked out, takes a processor very long.
+; are left there are no last totals: to read memory that was never written, masked out, takes a processor very long.
 ; Four totals at a time: the last one may be written again, with the same bits.
 finish:
   %left.one = insertelement <$W x i64> poison, i64 %left, i64 0
@@ -283,7 +283,7 @@ finish.four:
   %t.place# = load i64, ptr %t.place.at#
   %t.sum.at# = getelementptr double, ptr %sums, i64 %t.place#
   store double %t.sum#, ptr %t.sum.at#
-; so often.
+; end.
   %t.next = add i64 %t, 4
   br label %finish.test
 
@@ -304,7 +304,7 @@ define void @kernel(ptr %record, i64 %rows, ptr %columns, ptr %strides, ptr %out
   ret void
 }
 
-; Run a program over rows, of which each chunk is added up on its own: its sums are a line of %sums.
+; Run a program over rows. Each chunk of them is added up on its own: its sums are a line of %sums.
 ; Where nothing is added up, there is one chunk.
 define void @chunks(ptr %record, i64 %rows, i64 %chunk, ptr %columns, ptr %strides, ptr %outs, ptr %shared, ptr %sums, ptr %lanes) {
 entry:

@@ -14,7 +14,7 @@ from ...core.primitive import CONSTANT
 from ..ir.loops import text_of
 from ..ir.machine import Code, Machine, this_machine
 from ..ir.text import FunctionsText
-from ..program import Program, find_shared
+from ..program import Goal, Program, find_shared
 from ..threads import Team
 from .memory import empty
 from .objects import LAYOUT, builtin
@@ -183,7 +183,7 @@ class ArrayKernel:
         reduce: str | None = None,
         machine: Machine | None = None,
         threads: int | None = 1,
-        write: Callable[..., FunctionsText] = text_of,
+        write: Callable[[Goal, Machine], FunctionsText] = text_of,
     ) -> None:
         self.program, self.reduce = program, reduce
         self.team = None if threads == 1 else Team(threads)
@@ -195,7 +195,8 @@ class ArrayKernel:
         numbers = {slot: x[0] for slot, op, x in program.walk() if op is CONSTANT}
         self.constants: list[float | None] = [numbers.get(slot) for slot in program.outputs]
         written = [k for k in positions if not reduce and self.constants[k] is None]
-        self.text = write(program, shared_inputs, written, totals, machine or this_machine())
+        goal = Goal(program, shared_inputs, written, totals)
+        self.text = write(goal, machine or this_machine())
         self.kernel = Kernel(self.text)
 
     def __call__(
@@ -248,7 +249,7 @@ class ArrayKernel:
         return numbers
 
     def team_for(self, rows: int) -> Team | None:
-        """Return the threads that share so many rows; None if one computes them."""
+        """Return the threads that share a number of rows; None if one thread computes them."""
         team = self.team
         return team if team and chunks_of(rows) > 1 and team.divides(rows) else None
 
@@ -260,7 +261,7 @@ class ArrayKernel:
         outs: Sequence[Floats],
         columns: Sequence[Column],
     ) -> None:
-        """Fill the arrays for sums and outputs, as one thread or as many as pay.
+        """Fill the arrays for sums and outputs, with one thread, or with as many as pay off.
 
         Args:
             shape: the shape of the rows.
@@ -306,7 +307,7 @@ class ArrayKernel:
 
 
 def _blocks_of(text: FunctionsText) -> int:
-    """Return for how many blocks a part runs before the next one."""
+    """Return how many blocks a part runs for before the next one starts."""
     numbers = max(text.scratch_size + len(text.columns), 1)
     room = SCRATCH * 4 if text.packs else SCRATCH  # loops read it many times
     most = min(BLOCKS, max(room // (8 * text.machine.width * numbers), 1))

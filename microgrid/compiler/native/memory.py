@@ -1,14 +1,14 @@
 """Memory for large results, which they return to when they are freed.
 
 The system hands out memory that nobody has touched, and maps it page by page when it is written:
-that takes longer than many a kernel. So what the arrays of earlier results had is kept for later
-ones, so much of it and for so long as `Pool` says; and what is new is cut, where the system lets a
-program ask for that, from areas of large pages, which are mapped in half the time.
+that takes longer than many a kernel. So the memory of earlier results is kept for later ones,
+within the limits that `Pool` sets; and new memory is cut from areas of large pages, which are
+mapped in half the time, where the system lets a program ask for these.
 
-Arrays are freed anywhere, in any thread and inside of any line, and a signal that came in Python
-code there would be lost. So all that happens then is one call of a function written in C, which
-notes that an array is gone; the next large result looks at the notes. Nor is there a lock: threads
-meet in such calls alone.
+Arrays are freed anywhere, in any thread and inside any line, and a signal that came in Python code
+there would be lost. So all that happens then is one call of a function written in C, which notes
+that an array is gone; the next large result looks at the notes. Nor is there a lock: threads meet
+in such calls alone.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Pool:
 
 
 class _Area:
-    """Memory in large pages, of which parts are cut; it is the system's again when all are gone."""
+    """Memory in large pages, cut into parts; it is the system's again when all are gone."""
 
     def __init__(self) -> None:
         private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS

@@ -33,7 +33,7 @@ define internal ptr @record(ptr %self) alwaysinline {
 }
 
 ; Run a program on a single row: from a float for each column to the only output, or to a tuple of
-; all outputs. Returns None if it is not floats that came, or not so many. It is for some hundred
+; all outputs. Returns None unless the arguments are a float for each column. It is for some hundred
 ; numbers at most, as they lie on the stack.
 define ptr @of_floats(ptr %self, ptr %args, i64 %count) {
 entry:

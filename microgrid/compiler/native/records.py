@@ -16,7 +16,7 @@ __all__ = ["ADDRESS", "COUNT", "NativeRecord", "ir_of"]
 COUNT = ctypes.c_int64
 ADDRESS = ctypes.c_void_p
 _IR_TYPES = {COUNT: "i64", ADDRESS: "ptr"}
-_REPEATS = re.compile(r"; (\d+) times:\n(.*?); so often\.\n", re.DOTALL)
+_REPEATS = re.compile(r"; (\d+) times:\n(.*?); end\.\n", re.DOTALL)
 
 
 class NativeRecord(ctypes.Structure):
@@ -51,7 +51,7 @@ def ir_of(room: str, file: str, record: type[NativeRecord], **values: object) ->
     """Return the IR of a file in a room, with `$LOADS` where a function loads its record.
 
     The record's address is %record, and its field `column_count` is loaded into %column.count.
-    Lines between `; 4 times:` and `; so often.` are written so often, `#` being 0, 1, 2 and 3.
+    Lines between `; 4 times:` and `; end.` are written four times, `#` being 0, 1, 2 and 3.
     """
     loads = []
     for i, (name, kind, *_) in enumerate(record._fields_):

@@ -39,7 +39,7 @@ def chunk_of(rows: int) -> int:
 
 
 def chunks_of(rows: int) -> int:
-    """Return how many chunks there are; of no rows there is one."""
+    """Return how many chunks there are; no rows are one chunk."""
     if rows < 2 * LEAST:
         return 1
     return max(-(-rows // chunk_of(rows)), 1)

@@ -22,7 +22,7 @@ from ..ir.loops import LoopText, text_of
 from ..ir.machine import this_machine
 from ..lowering import LOWERINGS, Lowering
 from ..native.kernel import Kernel
-from ..program import Program
+from ..program import Goal, Program
 from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, width_of
 
 __all__ = ["Effort", "NativeSteps"]
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 
 class Batch(NamedTuple):
-    """Arrays for so many rows, with a line for each column, and the call that goes through them."""
+    """Arrays for a batch, with a line for each column, and the call that goes through them."""
 
     columns: Floats
     predictions: Floats
@@ -119,7 +119,7 @@ class NativeSteps:
         return loss
 
     def predictions_of(self, rows: int) -> Floats:
-        """Return the numbers of the predictions in the last step, which took so many rows."""
+        """Return the numbers of the predictions in the last step, given how many rows it took."""
         return self._batches[rows].predictions
 
     def measure(self, columns: Floats) -> tuple[float, Floats]:
@@ -177,7 +177,7 @@ class NativeSteps:
         return (trace_clip(self.task), trace_rule(self.optimizer)) == (self.clipping, self.rule)
 
     def _bind(self, rows: int) -> Batch:
-        """Return arrays for a batch of so many rows, of which there are few numbers."""
+        """Return arrays for batches of a number of rows; a training has few such numbers."""
         columns = np.empty((len(self._loss.text.columns), rows))
         predictions = np.empty((self.outs, rows))
         batch = Batch(columns, predictions, self._call(columns, predictions))
@@ -222,7 +222,7 @@ class Clipping:
         self.compute = self.kernel.bind(0, [], [], self.numbers, np.zeros(0))
 
     def __call__(self, sums: Floats, rows: int) -> None:
-        """Clip the mean gradients of so many rows, of which the sums are given."""
+        """Clip the mean gradients, whose sums over a number of rows are given."""
         np.divide(sums, rows, self.given)
         self.compute()
         self.numbers.take(self.places, 0, self.clipped, "clip")
@@ -250,5 +250,5 @@ def _latest_kernels(
     lowerings: tuple[Lowering, ...],
 ) -> Kernel:
     written, totals = outputs or ((), ())
-    text = text_of(program, shared, written, totals, this_machine())
+    text = text_of(Goal(program, shared, written, totals), this_machine())
     return Kernel(text, effort.of_loops if isinstance(text, LoopText) else effort.of_steps)

@@ -18,7 +18,7 @@ __all__ = ["EpochStretch"]
 
 
 class EpochStretch:
-    """Epochs in a row, of which as many steps are taken at once as are asked for."""
+    """Epochs in a row, whose steps are taken as many at once as is asked."""
 
     def __init__(
         self,

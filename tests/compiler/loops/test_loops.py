@@ -23,6 +23,7 @@ from microgrid.compiler.loops.runs import (
 )
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
+from microgrid.compiler.program import Goal
 from microgrid.compiler.trace import trace
 from tests.compiler.native.test_kernel import ROWS, same, straight
 from tests.ieee import MACHINES
@@ -215,7 +216,7 @@ def test_loops_are_chosen_where_they_pay():
         return traced(f, [f"x{i}" for i in range(n * n)])
 
     def chosen(program):
-        return type(text_of(program, (), range(len(program.outputs)), [], this_machine()))
+        return type(text_of(Goal(program, written=range(len(program.outputs))), this_machine()))
 
     assert chosen(layer(40)) is LoopText
     assert chosen(layer(4)) is KernelText  # it is small
@@ -231,7 +232,7 @@ def test_the_code_of_a_layer_is_as_long_whatever_its_size(rows, terms):
             return [mg.dot(w[i * terms : (i + 1) * terms], x) for i in range(rows)]
 
         program = traced(f, [f"x{i}" for i in range(rows * terms + terms)])
-        return LoopText(program, range(rows * terms), range(rows), [], this_machine()).ir()
+        return LoopText(Goal(program, range(rows * terms), range(rows)), this_machine()).ir()
 
     small, large = text(8, 8).count("\n"), text(rows, terms).count("\n")
     assert small / 2 <= large <= 2 * small

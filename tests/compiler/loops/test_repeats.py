@@ -17,6 +17,7 @@ from microgrid.compiler.loops import partition as partitions
 from microgrid.compiler.loops.steps import Steps
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize_graph
+from microgrid.compiler.program import Goal
 from microgrid.compiler.trace import trace
 from tests.search import usual
 
@@ -221,7 +222,7 @@ def test_the_code_of_a_recurrence_and_its_gradient_does_not_grow_with_its_turns(
     def lines(turns):
         f, count = loop(turns)
         program = traced(mg.value_and_grad(f, argnums=tuple(range(min(count, 24)))), count)
-        text = KernelText(program, (), range(len(program.outputs)), (), this_machine())
+        text = KernelText(Goal(program, written=range(len(program.outputs))), this_machine())
         return len(text.ir().splitlines())
 
     assert lines(2 * turns) <= 1.02 * lines(turns)
@@ -258,7 +259,7 @@ def test_a_loop_keeps_what_others_use_alone():
     def places(turns, transform):
         f, count = lotka_volterra(turns)
         program = traced(transform(f), count)
-        text = KernelText(program, (), range(len(program.outputs)), (), this_machine())
+        text = KernelText(Goal(program, written=range(len(program.outputs))), this_machine())
         return text.partition.scratch_size
 
     assert places(20, lambda f: f) == places(40, lambda f: f) <= 10  # what is used at its end

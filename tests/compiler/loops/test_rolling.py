@@ -8,6 +8,7 @@ import microgrid as mg
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
 from microgrid.compiler.loops.rolling import families_of
+from microgrid.compiler.program import Goal
 from tests.compiler.kernels import in_families, in_turns, straight
 from tests.compiler.sequences import CELLS, elman, gradients, integrators, lstm, sequence, sequences
 from tests.compiler.structured import Structured, numbers_for
@@ -61,8 +62,8 @@ def test_what_goes_through_a_sequence_has_the_bits_of_its_straight_line_form(dra
 
 def families(drawn):
     """Return the families that a kernel of a drawn function has, even if these are small."""
-    given = drawn.program(), range(drawn.weights), (), range(1 + drawn.weights)
-    return families_of(*given, anyway=True).families
+    goal = Goal(drawn.program(), range(drawn.weights), totals=range(1 + drawn.weights))
+    return families_of(goal, anyway=True).families
 
 
 @pytest.mark.parametrize("returned", ["last", "each turn"])
@@ -86,5 +87,5 @@ def test_a_wide_network_goes_through_a_sequence_in_families_and_a_narrow_one_doe
     units, is_wide
 ):
     drawn = gradients(elman, units, 15)
-    given = drawn.program(), range(drawn.weights), (), range(1 + drawn.weights)
-    assert isinstance(text_of(*given, this_machine()), LoopText) == is_wide
+    goal = Goal(drawn.program(), range(drawn.weights), totals=range(1 + drawn.weights))
+    assert isinstance(text_of(goal, this_machine()), LoopText) == is_wide

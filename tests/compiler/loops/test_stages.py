@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from microgrid.compiler.loops.rolling import families_of
 from microgrid.compiler.loops.runs import Affine, read_run
 from microgrid.compiler.loops.stages import find_stages, group_turns
+from microgrid.compiler.program import Goal
 from tests.compiler.sequences import ring, row, sequence, sequences
 from tests.compiler.structured import OUTPUTS, structured
 from tests.search import usual
@@ -55,7 +56,7 @@ def check(drawn, is_sum):
     program = drawn.program()
     outputs = range(len(program.outputs))
     asked = ((), outputs) if is_sum else (outputs, ())
-    found = families_of(program, range(drawn.weights), *asked, anyway=True)
+    found = families_of(Goal(program, range(drawn.weights), *asked), anyway=True)
     assert_computed_before_read(find_stages(found.families) if found else [])
 
 
