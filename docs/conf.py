@@ -40,6 +40,7 @@ toc_object_entries_show_parents = "hide"
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_merge_streams = True
 # All cells that are folded are solutions.
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
