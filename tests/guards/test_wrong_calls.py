@@ -368,7 +368,10 @@ CALLS = {
         lambda: mg.explain,
         **defaults(mg.explain, output=lambda: a * b, input=lambda: a),
     ),
-    "explore": Call(lambda: mg.explore, **defaults(mg.explore, root=lambda: a * b)),
+    "explore": Call(
+        lambda: mg.explore,
+        **defaults(mg.explore, root=lambda: a * b, before=lambda: mg.explore(a * b)),
+    ),
     "formula_page": Call(
         lambda: mg.drawing.formula_page, text=constant("w*x"), values=lambda: {"w": 2.0}
     ),
@@ -517,7 +520,7 @@ CALLS = {
     "array": Call(lambda: arrays.array, numbers=lambda: [1.0, Value(1.0)]),
     "plot_network": Call(
         lambda: drawing.plot_network,
-        **defaults(drawing.plot_network, model=model, most=constant(5)),
+        **defaults(drawing.plot_network, model=model, most=constant(5), lines=constant(9)),
     ),
     "plot_images": Call(
         lambda: drawing.plot_images,
