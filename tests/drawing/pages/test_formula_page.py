@@ -10,7 +10,8 @@ import subprocess
 import pytest
 from hypothesis import Phase, given, settings
 
-from microgrid import Value, explore, gradients, special
+from microgrid import Value, explore, formula, gradients, special
+from microgrid.compiler.trace import Traced
 from microgrid.drawing import formula_page
 from microgrid.drawing.page import TEMPLATE
 from microgrid.drawing.pages.formula_page import table
@@ -218,6 +219,30 @@ def test_a_slope_that_is_not_asked_for_may_be_infinite(modules):
     (found,) = in_node(modules, COMPUTED, given)
     assert [float(x) for x in found["numbers"]] == [3.0, 6.0, 6.0]
     assert found["texts"][1] == ["where(x > 0, 3, 6*(x + 1))"]
+
+
+WRITTEN = [
+    *("tanh(w*x + b)", "x**3 - 0.5*x**2", "log(sigmoid(x))", "2**x", "x % y", "erf(x)", "gelu(x)"),
+    *("exp(-x**2) / sqrt(2*pi)", "softmax([x, y])[0]", "cbrt(x)", "norm([x, y])", "x**y"),
+    *("where(x, y**2.5, lgamma(y))", "leaky_relu(w*x, 0.2)", "clip(x, 0, 1)", "mean([x, y, x*y])"),
+    *("log10(x) - log1p(y)", "max([x, y])", "acosh(1 + x)", "xlogy(x, y)", "digamma(y)*floor(x)"),
+]
+
+
+def words(text):
+    """Return what a formula is made of, as its terms and factors come in any order."""
+    return sorted(re.findall(r"[\w.]+|\S", text))
+
+
+@needs_node
+def test_a_gradient_is_written_as_formula_writes_it(modules):
+    given = [[text, POINTS | {"b": 0.5}] for text in WRITTEN]
+    for text, found in zip(WRITTEN, in_node(modules, COMPUTED, given), strict=True):
+        assert "error" not in found, (text, found)
+        leaves = {name: Traced(name) for name in found["names"]}
+        root = eval(text, dict(PYTHON), leaves)
+        for by, (shown, *_) in zip([(), *leaves.values()], found["texts"], strict=False):
+            assert words(shown) == words(formula(root, by=by).expression), text
 
 
 POINTS = {"x": 0.3, "y": 0.7, "z": 0.45, "u": 0.2, "v": 0.55, "w": 0.85}

@@ -9,7 +9,7 @@ import { FormulaError } from "./parse.js";
 import { stepsOf } from "./steps.js";
 
 const PAUSE = 200; // milliseconds after a key before the formula is read
-const AROUND = 20; // signs before and after a mistake
+const AROUND = 16; // signs before and after a mistake
 const MOST_NAMES = 6; // with second derivatives: they are 21 formulas
 const RANGE = 4; // of a slider, which a number beyond it makes wider
 const EXAMPLES = [
@@ -315,7 +315,7 @@ function examples(choose) {
   const buttons = EXAMPLES.map((example) =>
     element("button", { type: "button", onclick: () => choose(example) }, example),
   );
-  return element("div", { class: "examples", role: "group", "aria-label": "Examples" }, ...buttons);
+  return element("div", { class: "examples buttons", role: "group", "aria-label": "Examples" }, ...buttons);
 }
 
 function functions(table, insert) {
@@ -327,7 +327,7 @@ function functions(table, insert) {
     return element("button", { type: "button", "aria-label": label, onclick: act }, usage);
   });
   const summary = element("summary", {}, `All ${buttons.length} functions, and pi and e`);
-  return element("details", { class: "functions" }, summary, element("div", {}, ...buttons));
+  return element("details", { class: "functions" }, summary, element("div", { class: "buttons" }, ...buttons));
 }
 
 function textRow(formula, names) {

@@ -271,6 +271,7 @@ export function recomputed(graph, leaves) {
   const results = run(program, leaves);
   const data = results.slice(0, names.length);
   data.forEach((x, i) => {
+    if (!operands[i].length) return; // a constant may be infinite
     if (!Number.isFinite(x) && operands[i].every((parent) => Number.isFinite(data[parent]))) {
       throw new Error(`${symbols[i]} of ${shown(operands[i])} has no finite value`);
     }
