@@ -259,6 +259,14 @@ TAKERS = [mg.grad(energy), mg.compile(wave), mg.sin, mg.gelu, train]
 FIT = {"loss": losses.squared_error, "optimizer": optim.SGD([Value(1.0)], 0.1), "epochs": 1}
 
 
+def test_polars_maps_columns_with_compiled_functions():
+    pl = package("polars")
+    frame = pl.DataFrame({"a": X[0]}).select(
+        pl.col("a").map_batches(mg.compile(wave), return_dtype=pl.Float64)
+    )
+    assert frame["a"].to_list() == mg.compile(wave)(X[0]).tolist()
+
+
 def test_what_is_missing_is_nan_and_words_are_refused():
     pd, pl = package("pandas"), package("polars")
     for column in (pd.array([1, None], "Int64"), pl.Series([1, None])):

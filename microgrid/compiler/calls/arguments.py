@@ -112,6 +112,7 @@ class Arguments:
         elif as_array(tree, TAKES) is not tree:
             raise _OtherArray
         else:
+            self._parameters.require_known(self._kwargs)
             name = self._name_of(tree)
             raise TypeError(f"{TAKES}, got {name} = {quote(tree)} ({type(tree).__name__})")
         return None

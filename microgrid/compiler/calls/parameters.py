@@ -36,6 +36,11 @@ class Parameters:
         """Return whether a name is free: no parameter has it."""
         return name not in self.names and name not in self._by_name
 
+    def require_known(self, names: Iterable[str]) -> None:
+        """Raise `TypeError` for a name that Python would not pass: Polars asks so for a keyword."""
+        for name in [] if self.is_open else filter(self.leaves, names):
+            raise TypeError(f"a compiled function got an unexpected keyword argument {name!r}")
+
     def are_shared(self, count: int, names: Collection[str]) -> list[bool]:
         """Return for each argument of a call whether it is shared: first those without names."""
         if count <= len(self.names) and not names:

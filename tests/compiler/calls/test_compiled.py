@@ -949,6 +949,7 @@ def test_shapes_that_do_not_broadcast_are_named():
         ((1.0,), {}, "missing 1 required positional argument: 'y'"),
         ((1.0, 2.0, 3.0), {}, "takes 2 positional arguments but 3 were given"),
         ((1.0, 2.0), {"z": 1.0}, "unexpected keyword argument 'z'"),
+        ((1.0, 2.0), {"z": "1"}, "unexpected keyword argument 'z'"),
         ((1.0, 2.0), {"x": 1.0}, "multiple values for argument 'x'"),
         ((np.zeros(2),), {}, "missing 1 required positional argument: 'y'"),
     ],
