@@ -2,7 +2,7 @@
 
 import { numberText } from "../../stepper/static/explore.js";
 
-export const GRID = 48; // points across and down at which the network is asked
+export const GRID = 40; // points across and down at which the network is asked
 const SMALL = GRID / 2; // of them, in a neuron's circle
 const SHADES = 100; // of a class's colour
 const CURVE = 400; // points of a curve; of a longer training, evenly chosen ones
@@ -228,7 +228,7 @@ export function drawNetwork(canvas, { network, sums, selected, path }, colours) 
     for (let k = 0; k < w.length; k++) {
       context.strokeStyle = colour(gw[k]);
       context.lineWidth = 0.6 + (widest * Math.abs(w[k])) / heaviest;
-      context.setLineDash(w[k] < 0 ? [7, 4] : []);
+      context.setLineDash(w[k] < 0 ? [14, 6] : []);
       line(l, Math.floor(k / ins), k % ins);
     }
   });
