@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from random import Random
+from typing import Any, cast
 
+from .core.array_rules import block_rules, is_of_blocks
 from .datasets import order_of_rows
+from .fitting.blocks import RowsInBlocks
 from .fitting.examples import examples, validation_examples
 from .fitting.journal import Journal
 from .fitting.task import Clip, Loss, Model, TrainingTask, require_parts
@@ -63,7 +66,8 @@ def fit(
 
     Args:
         model: takes a row, a list of floats, and returns a prediction: a Value or a list of them.
-        X: a list, an array, a frame or any iterable of rows of one width, all numbers finite.
+        X: a list, an array, a frame or any iterable of rows of one width, all numbers finite. Of
+            Dask's the blocks are taken one by one, where they are: see `microgrid.interop.dask`.
         y: as many targets, each a number or a list of numbers.
         loss: `(prediction, target) -> Value`, for one row; the loss of a batch is the mean.
         optimizer: moves the parameters that it was made with.
@@ -123,22 +127,20 @@ def fit(
             require_parts(model, loss, optimizer, schedule, clip)
             _require_options(epochs, batch_size, shuffle, callbacks, progress, compile)
             named_metrics, random = metrics_by_name(metrics), generator(seed)
-            data = examples(X, y)
+            blocks = _rows_in_blocks(X, y, compile)
+            data = blocks.head if blocks else examples(X, y)
             held_out = validation_examples(validation, width=len(data.rows[0]))
-            rows = len(data.rows)
+            rows = sum(blocks.sizes) if blocks else len(data.rows)
             size = rows if batch_size is None else batch_size
-            task = TrainingTask(model, loss, optimizer, data, size, held_out, schedule, clip)
-            try_out(task, named_metrics)
+            parts = model, loss, optimizer, data, size, held_out, schedule, clip, blocks
+            task = TrainingTask(*parts)
+            try_out(task, {} if blocks else named_metrics)  # a metric may need more than a few rows
             journal = Journal(history, named_metrics, held_out)
-            if compile or (compile is None and epochs * rows >= WORTH_COMPILING):
-                predicts, insists = bool(metrics), bool(compile)
-                trainer = _native_trainer(
-                    task, journal.end_steps, epochs, predicts, bool(callbacks), insists
-                )
-            else:
-                trainer = Trainer(task, journal.end_steps)
+            make = partial(_trainer, task, journal.end_steps, epochs, bool(metrics), compile)
+            trainer = make(bool(callbacks), random if shuffle else None)
             numbers = range(len(history) + 1, len(history) + epochs + 1)
-            orders = ((number, order_of_rows(rows, shuffle, random)) for number in numbers)
+            count = len(blocks.sizes) if blocks else rows
+            orders = ((number, order_of_rows(count, shuffle, random)) for number in numbers)
             open_bar = partial(_progress_bar, progress, numbers, epochs * task.batches)
             train = partial(_train, trainer, orders, open_bar, journal, callbacks, history)
             history.ended, has_begun = NOT_BEGUN, True
@@ -241,26 +243,49 @@ def _require_options(
         require_bools(compile=compile, instead="None")
 
 
-def _native_trainer(
-    task: TrainingTask,
-    end_steps: Callable[[Epoch], None],
-    epochs: int,
-    predicts: bool,
-    has_callbacks: bool,
-    insists: bool,
-) -> Trainer:
-    """Return what takes the steps natively; without the extra, unless one insists, in Python."""
+def _rows_in_blocks(X: object, y: object, compile: bool | None) -> RowsInBlocks | None:
+    """Return rows and targets that are made of blocks, such as Dask's arrays; None of others."""
+    if not (is_of_blocks(X) or is_of_blocks(y)):
+        return None
+    if compile is False:
+        raise ValueError(
+            "`compile` must be True or None for arrays in blocks, whose sums come from kernels, "
+            "got False"
+        )
+    _require_compiler(insists=True)
+    return cast("RowsInBlocks", block_rules().rows(X, y))
+
+
+def _require_compiler(insists: bool) -> bool:
+    """Return whether the extra is there that compiles; raise an error if not, and one insists."""
     missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
     if missing and insists:
         raise ImportError(
             f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
         )
-    if missing:
+    return not missing
+
+
+def _trainer(
+    task: TrainingTask,
+    end_steps: Callable[[Epoch], None],
+    epochs: int,
+    predicts: bool,
+    compile: bool | None,
+    has_callbacks: bool,
+    random: Random | None,
+) -> Trainer:
+    """Return what takes the steps, natively or in Python; `random` draws orders within blocks."""
+    pays = compile is None and epochs * task.rows >= WORTH_COMPILING
+    if not (task.blocks or ((compile or pays) and _require_compiler(bool(compile)))):
         return Trainer(task, end_steps)
     with loading, uninterrupted():
+        from .compiler.training.blocks import BlockTrainer
         from .compiler.training.trainer import NativeTrainer
-
-    return NativeTrainer(task, end_steps, epochs, predicts, has_callbacks, insists)
+    if task.blocks:
+        own = random and Random(random.getrandbits(64))
+        return BlockTrainer(task, end_steps, epochs, predicts, has_callbacks, own)
+    return NativeTrainer(task, end_steps, epochs, predicts, has_callbacks, bool(compile))
 
 
 class _NoBar:

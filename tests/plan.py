@@ -84,7 +84,10 @@ WORDS = {
     ),
     "turn": ("one pass through a loop", "compiler/loops/repeats.py"),
     "tile": ("turns and blocks that are computed at once", "compiler/ir/nests.py"),
-    "block": ("as many rows as a vector has lanes", "compiler/ir/text.py"),
+    "block": (
+        "as many rows as a vector has lanes; of rows that are elsewhere, those that one task reads",
+        "compiler/ir/text.py",
+    ),
     "chunk": (
         "rows that are computed and added up on their own, by one thread",
         "compiler/native/rows.py",

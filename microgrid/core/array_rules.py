@@ -179,6 +179,10 @@ class BlockRules(Protocol):
         It takes the function, what takes a call of it apart, and the call's arguments.
         """
 
+    @property
+    def rows(self) -> Callable[[object, object], object]:
+        """What makes, of rows X and targets y in blocks, what `fit` trains with."""
+
 
 _load_for_blocks: Callable[[], BlockRules]
 

@@ -6,7 +6,7 @@ Every error names the row and the column, before any training begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -22,7 +22,10 @@ from ..core.sequences import (
 )
 from ..guards.checks import is_finite, is_of_dates, is_real, quote
 
-__all__ = ["Examples", "Row", "Target", "examples", "rows_of_numbers", "validation_examples"]
+__all__ = [
+    "Examples", "Row", "Target", "examples", "require_numbers", "rows_of_numbers",
+    "validation_examples",
+]  # fmt: skip
 
 Row = list[float]
 Target = float | list[float]
@@ -142,6 +145,18 @@ def _targets(name: str, y: Iterable[object]) -> list[Target]:
         else:
             targets.append(cells.number(target, i))
     return targets
+
+
+def require_numbers(name: str, columns: Sequence[object], rows: Iterable[object], at: int) -> None:
+    """Raise the error for the first entry of some rows that is not a finite number.
+
+    `columns` are their names, if they have any, and `at` says how many rows come before them.
+    """
+    cells = _Cells(name, None, "leave the column out, or number its values")
+    cells.columns = list(columns)
+    for i, row in enumerate(rows, start=at):
+        for j, x in enumerate(row if isinstance(row, list) else [row]):
+            cells.number(x, i, j if isinstance(row, list) else None)
 
 
 class _Cells:

@@ -11,6 +11,7 @@ from ..engine import Value
 from ..guards.checks import is_real, quote, require_functions
 from ..optim import Optimizer
 from ..schedules import Schedule
+from .blocks import RowsInBlocks
 from .examples import Examples
 
 __all__ = ["Clip", "Loss", "Model", "TrainingTask", "require_parts"]
@@ -24,8 +25,9 @@ Clip = Callable[[Sequence[Any]], Sequence[object]]
 class TrainingTask:
     """A model and its loss, what they are trained on, and how each step moves the parameters.
 
-    `held_out` is measured after every epoch, if there is any; `fit` explains the rest. The parts
-    have passed `require_parts`.
+    `held_out` is measured after every epoch, if there is any; `blocks` are the rows if these are
+    elsewhere, and `examples` then the first few; `fit` explains the rest. The parts have passed
+    `require_parts`.
     """
 
     model: Model
@@ -36,11 +38,17 @@ class TrainingTask:
     held_out: Examples | None = None
     schedule: Schedule | None = None
     clip: Clip | None = None
+    blocks: RowsInBlocks | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows an epoch has."""
+        return sum(self.blocks.sizes) if self.blocks else len(self.examples.rows)
 
     @property
     def batches(self) -> int:
         """How many batches, and so steps, an epoch has."""
-        return math.ceil(len(self.examples.rows) / self.batch_size)
+        return math.ceil(self.rows / self.batch_size)
 
     def clip_gradients(self, gradients: Sequence[Any]) -> list[Any]:
         """Return what `clip` makes of gradients, known or traced; without it, these themselves."""

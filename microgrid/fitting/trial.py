@@ -13,7 +13,7 @@ from .finiteness import is_of_numbers
 from .task import TrainingTask
 from .trainer import Trainer, require_value
 
-__all__ = ["try_out"]
+__all__ = ["try_loss", "try_out"]
 
 # Losses that take every number, and refuse a target for its form alone.
 OF_ANY_NUMBERS = (losses.squared_error, losses.absolute_error, losses.huber)
@@ -26,15 +26,18 @@ def try_out(task: TrainingTask, metrics: Mapping[str, Metric]) -> None:
         TypeError, ValueError: what the model, the loss or a metric raises, or they give no number.
     """
     with no_grad():
-        _try_loss(task, task.examples, "y")
+        try_loss(task, task.examples, "y")
         if task.held_out:
-            _try_loss(task, task.held_out, "validation y")
+            try_loss(task, task.held_out, "validation y")
     if metrics:
         _try_metrics(task, metrics)
 
 
-def _try_loss(task: TrainingTask, examples: Examples, name: str) -> None:
-    """Ask the loss about every target that it may tell apart, beside the first row's prediction."""
+def try_loss(task: TrainingTask, examples: Examples, name: str, start: int = 0) -> None:
+    """Ask the loss about every target that it may tell apart, beside the first row's prediction.
+
+    Errors count the rows from `start` on.
+    """
     try:
         prediction = task.model(list(task.examples.rows[0]))
     except (ArithmeticError, ValueError) as error:
@@ -55,7 +58,9 @@ def _try_loss(task: TrainingTask, examples: Examples, name: str) -> None:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             own = getattr(task.loss, "__module__", None) == losses.__name__
             takes = "" if own else "; a loss takes the prediction and the target of one row"
-            raise kind(f"row {i} of `{name}` does not suit the loss: {error}{takes}") from error
+            raise kind(
+                f"row {start + i} of `{name}` does not suit the loss: {error}{takes}"
+            ) from error
         require_value(result)
 
 

@@ -1,14 +1,10 @@
-"""Dask's arrays and frames: compiled functions of them, block by block.
+"""Dask's arrays and frames: compiled functions of them, and trainings on them, block by block.
 
 There is nothing to import: a compiled function takes Dask's arrays, and columns of Dask's frames,
 as NumPy's ufuncs do. Each result is an array of Dask's, in blocks, of which nothing is computed
 yet. What `shared` names is in the graph once, be it known or lazy itself. With `reduce` the sums of
 the blocks are added up in a tree, eight at a time, in the order of the blocks: the bits depend on
 the chunks alone, not on the workers.
-
-Workers and scheduler need this package, and workers llvmlite, but neither your function nor its
-module: they are sent what it was traced to, with the data that `Value`s from outside have at the
-call. Your own primitives must be declared on the workers as well.
 
 >>> import dask.array as da, microgrid
 >>> error = microgrid.value_and_grad(lambda w, x, y: (w[0] * x + w[1] - y) ** 2)
@@ -19,6 +15,35 @@ call. Your own primitives must be declared on the workers as well.
 dask.array<getitem, shape=(), dtype=float64, chunksize=(), chunktype=numpy.ndarray>
 >>> float(loss), [float(slope) for slope in slopes]
 (1.0, [1.0, 2.0])
+
+`fit` takes rows and targets as Dask's arrays and frames, on the `distributed` client that is
+current, or else on Dask's default scheduler. For each step the workers add up loss and gradients
+over the blocks of its batch, natively; the optimizer, the history and callbacks are here. What
+cannot be compiled is refused.
+
+An epoch goes through the blocks one by one, and a batch takes its rows across their borders. With
+`shuffle` each epoch draws an order of the blocks, and one of the rows in each block;
+without it, they are taken as they come. The pieces of a batch are added up in a tree, eight
+at a time, in this order: the bits depend on chunks, batch size and seed alone.
+
+A block that a border between batches cuts is kept on the workers until the last of these. One that
+lies in one batch is computed when it is needed, in every epoch: persist what fits in their memory.
+A number that is missing or not finite is found when its block is read; the weights are then those
+of the step before. With `metrics` the predictions for all rows come here, and rows for validation
+do in any case.
+
+>>> from microgrid import MLP, fit, losses, optim
+>>> X, y = da.stack([x, x * x], axis=1), x > 0.5
+>>> model = MLP(2, [4, 1], activation="tanh", seed=0)
+>>> adam = optim.Adam(model.parameters(), lr=0.05)
+>>> history = fit(model, X, y, loss=losses.binary_cross_entropy, optimizer=adam, epochs=20,
+...               batch_size=25)
+>>> len(history), history[-1]["loss"] < history[0]["loss"]
+(20, True)
+
+Workers and scheduler need this package, and workers llvmlite, but neither your functions nor their
+modules: they are sent what these were traced to, with the data that `Value`s from outside have at
+the call. Your own primitives must be declared on the workers as well.
 """
 
 from __future__ import annotations
@@ -26,17 +51,22 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import isnan, prod
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from math import isfinite, isnan, prod
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 import cloudpickle
 import dask
 import dask.array as da
 import numpy as np
+from dask.delayed import Delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.array_rules import is_of_blocks
+from ..core.sequences import as_list, names_of_columns, require_one_length
 from ..derivatives.trees import flatten
+from ..fitting.blocks import BlockPiece
+from ..fitting.examples import Examples, Target, examples, require_numbers
 
 if TYPE_CHECKING:  # so that a worker without llvmlite can say that it lacks it
     from ..compiler.calls.arguments import Arguments, CallArguments
@@ -44,37 +74,43 @@ if TYPE_CHECKING:  # so that a worker without llvmlite can say that it lacks it
     from ..compiler.calls.entries import Entry
     from ..compiler.calls.results import ArrayTemplate
     from ..compiler.native.kernel import ArrayKernel
+    from ..compiler.training.steps import RowSums
 
-__all__ = ["call"]
+__all__ = ["call", "rows"]
 
 AT_ONCE = 8  # sums of blocks that one task adds up
+FIRST_ROWS = 4  # on which a training is tried out here
+
+Made = TypeVar("Made")
+DaskCollection: TypeAlias = da.Array  # or a frame; those who check types here know neither
+BlockParts: TypeAlias = tuple[DaskCollection, ...]  # what `_read` takes, or what it returned alone
 
 
-class Shipped:
+class Shipped(Generic[Made]):
     """What a worker makes for itself, once in each process, of what is pickled here.
 
     What carries it, as Dask's scheduler does, need not be able to unpickle it.
     """
 
-    def __init__(self, make: Callable[[], object]) -> None:
+    def __init__(self, make: Callable[[], Made]) -> None:
         self.dump: bytes = cloudpickle.dumps(make)
 
-    def load(self) -> ArrayKernel:
+    def load(self) -> Made:
         """Return what it makes.
 
         Raises:
             ImportError: this process lacks a package that is needed for it.
         """
-        return _load(self.dump)
+        return cast("Made", _load(self.dump))
 
     def __dask_tokenize__(self) -> object:
         return type(self).__name__, self.dump
 
 
 @lru_cache(maxsize=16)
-def _load(dump: bytes) -> ArrayKernel:
+def _load(dump: bytes) -> object:
     try:
-        made: ArrayKernel = pickle.loads(dump)()
+        made: object = pickle.loads(dump)()
         return made
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
@@ -134,7 +170,7 @@ def _is_part(x: object) -> bool:
     return not isinstance(x, (Mapping, list, tuple))
 
 
-def _as_array(x: Any) -> da.Array:
+def _as_array(x: DaskCollection) -> da.Array:
     """Return an array or a frame of blocks as Dask's array."""
     return x.to_dask_array() if hasattr(type(x), "to_dask_array") else da.asarray(x)
 
@@ -186,7 +222,7 @@ def _join(parts: Sequence[ArrayLike]) -> NDArray[np.float64]:
 
 
 def _compute_block(
-    *columns: ArrayLike, kernel: Shipped, shared: NDArray[np.float64]
+    *columns: ArrayLike, kernel: Shipped[ArrayKernel], shared: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return a kernel's outputs for one block of the columns."""
     native = kernel.load()
@@ -213,3 +249,209 @@ def _result(blocks: da.Array, place: int | ArrayTemplate) -> object:
     entries = np.array(place.outputs)[place.places]
     picked = da.moveaxis(blocks[entries.ravel()], 0, -1)
     return picked.reshape((*picked.shape[:-1], *entries.shape)) if entries.ndim > 1 else picked
+
+
+class BlockRows:
+    """Rows and targets of a training as Dask's arrays, with the tasks that add them up.
+
+    They are read, checked and added up on the workers; a block that lies in several batches waits
+    there until it is not needed any more.
+    """
+
+    def __init__(self, X: object, y: object) -> None:
+        self._columns = [*map(names_of_columns, (X, y))]
+        self.head = examples(_first(X), _first(y))
+        inputs, targets = _table("X", X), _table("y", y)
+        require_one_length("X", range(inputs.shape[0]), "y", range(targets.shape[0]))
+        self.sizes: Sequence[int] = inputs.chunks[0]
+        self._begins = [0, *accumulate(self.sizes)]
+        self._width, self._has_integers = inputs.shape[1], targets.dtype.kind in "iub"
+        by_rows = inputs.rechunk({1: -1}), targets.rechunk((self.sizes, *targets.shape[1:]))
+        self._blocks = [*zip(*[x.to_delayed().ravel() for x in by_rows], strict=True)]
+        self._kept: dict[tuple[int, int | None], Delayed] = {}  # blocks for several batches
+
+    def prepare(self, make: Callable[[], RowSums], predicts: bool) -> None:
+        """Say what makes the kernel, and whether predictions and targets are wanted."""
+        (self._kernel,) = dask.persist(dask.delayed(Shipped(make), pure=True))
+        self._predicts = predicts
+
+    def totals(
+        self, parameters: NDArray[np.float64], pieces: Sequence[BlockPiece]
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Return the sums of loss and gradients over some pieces, predictions and targets.
+
+        The pieces are added up in a tree, in their order.
+        """
+        needed = {(piece.block, piece.seed) for piece in pieces}
+        self._kept = {key: kept for key, kept in self._kept.items() if key in needed}
+        shared, width = dask.delayed(parameters), self._width if self._predicts else None
+        parts = [self._task(_sums, shared, piece, width) for piece in pieces]
+        while len(parts) > AT_ONCE:
+            parts = [
+                dask.delayed(_add)(parts[i : i + AT_ONCE]) for i in range(0, len(parts), AT_ONCE)
+            ]
+        return _add(dask.compute(*parts))
+
+    def first_not_finite(
+        self, parameters: NDArray[np.float64], pieces: Sequence[BlockPiece]
+    ) -> tuple[int, Examples] | None:
+        """Return the first row whose loss or gradient is not finite, after its number."""
+        shared = dask.delayed(parameters)
+        parts = [self._task(_first_not_finite, shared, piece) for piece in pieces]
+        for piece, found in zip(pieces, dask.compute(*parts), strict=True):
+            if found is not None:
+                place, line = found
+                if not piece.is_whole:
+                    place = int(_order(self.sizes[piece.block], piece.seed)[place])
+                row = line[: self._width].tolist()
+                target = self.as_targets(line[self._width :, None])
+                return self._begins[piece.block] + place, Examples([row], target)
+        return None
+
+    def as_targets(self, lines: NDArray[np.float64]) -> list[Target]:
+        """Return targets as the user has them, of a line for each of their numbers."""
+        kind = int if self._has_integers else float
+        targets: list[Target]
+        if isinstance(self.head.targets[0], list):
+            targets = lines.T.astype(kind).tolist()
+        else:
+            targets = lines[0].astype(kind).tolist()
+        return targets
+
+    def _task(
+        self, function: Callable[..., object], shared: Delayed, piece: BlockPiece, *more: int | None
+    ) -> Delayed:
+        """Return the task that calls a function with the lines of a piece.
+
+        It reads a whole block itself; one for several batches is read by a task of its own.
+        """
+        block, start, stop, is_whole, seed = piece
+        key = block, None if is_whole else seed
+        reading = (*self._blocks[block], self._begins[block], self._columns, key[1])
+        if not is_whole and key not in self._kept:
+            (self._kept[key],) = dask.persist(dask.delayed(_read)(*reading))
+        lines = (self._kept[key],) if key in self._kept else reading
+        return dask.delayed(function)(self._kernel, shared, lines, start, stop, *more)
+
+
+def rows(X: DaskCollection, y: DaskCollection) -> BlockRows:
+    """Return rows and targets in blocks, as `fit` takes them; one of the two is Dask's.
+
+    Raises:
+        TypeError, ValueError: what `fit` raises of the first rows, or there are not as many targets
+            as rows.
+
+    >>> import dask.array as da
+    >>> blocks = rows(da.zeros((5, 2), chunks=2), da.arange(5))
+    >>> blocks.sizes, blocks.head.targets
+    ((2, 2, 1), [0, 1, 2, 3])
+    """
+    return BlockRows(X, y)
+
+
+def _first(x: DaskCollection) -> Sequence[object]:
+    """Return the first rows of an array or a frame, of NumPy or pandas; or those of a list."""
+    if not is_of_blocks(x):
+        return as_list(x, "`X` and `y` must be lists or arrays")[:FIRST_ROWS]
+    is_frame = hasattr(type(x), "to_dask_array")
+    first: Sequence[object] = (
+        x.head(FIRST_ROWS, npartitions=-1) if is_frame else x[:FIRST_ROWS].compute()
+    )
+    return first
+
+
+def _table(name: str, x: DaskCollection) -> da.Array:
+    """Return rows or targets as an array of Dask's, with blocks of known sizes."""
+    if not is_of_blocks(x):
+        return da.asarray(np.asarray(as_list(x, f"`{name}` must be a list or an array")))
+    if hasattr(type(x), "to_dask_array"):
+        return x.to_dask_array(lengths=True)
+    array = da.asarray(x)
+    if any(map(isnan, array.shape)):
+        array = array.copy()
+        array.compute_chunk_sizes()
+    return array
+
+
+def _read(
+    X: ArrayLike, y: ArrayLike, begin: int, columns: Sequence[Sequence[object]], seed: int | None
+) -> NDArray[np.float64]:
+    """Return a block with a line for each column, its rows in an order drawn from a seed.
+
+    Raises:
+        ValueError, TypeError: a number is missing, or not finite, or none.
+    """
+    parts = [
+        np.atleast_2d(_numbers(name, block, begin, names).T)
+        for name, block, names in zip("Xy", (X, y), columns, strict=True)
+    ]
+    lines = np.empty((sum(map(len, parts)), parts[0].shape[1]))  # in C's order, unlike theirs
+    np.concatenate(parts, out=lines)
+    return lines if seed is None else lines[:, _order(lines.shape[1], seed)]
+
+
+def _lines(block: BlockParts) -> NDArray[np.float64]:
+    """Return the lines of a block, which may have to be read."""
+    return _read(*block) if len(block) > 1 else block[0]
+
+
+def _numbers(
+    name: str, block: ArrayLike, begin: int, names: Sequence[object]
+) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(block, float)
+        with np.errstate(all="ignore"):  # a sum is quickly looked at, and may be too large
+            is_right = isfinite(numbers.sum()) or bool(np.isfinite(numbers).all())
+    except (TypeError, ValueError):
+        is_right = False
+    if not is_right:
+        require_numbers(name, names, np.asarray(block).tolist(), begin)
+    return numbers
+
+
+def _order(rows: int, seed: int | None) -> NDArray[np.int64]:
+    """Return an order of rows, by a generator that NumPy never changes."""
+    return np.arange(rows) if seed is None else np.random.RandomState(seed).permutation(rows)
+
+
+def _sums(
+    kernel: Shipped[RowSums],
+    parameters: NDArray[np.float64],
+    block: BlockParts,
+    start: int,
+    stop: int,
+    width: int | None,
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the sums over some rows of a block, predictions, and the lines from `width` on."""
+    own = _lines(block)[:, start:stop]
+    sums, outs = kernel.load()(parameters, own)
+    return sums, outs, own[len(own) if width is None else width :]
+
+
+def _add(parts: Sequence[tuple[NDArray[np.float64], ...]]) -> tuple[NDArray[np.float64], ...]:
+    """Return the totals of several parts, added up one after the other."""
+    sums = parts[0][0].copy()
+    for other, *_ in parts[1:]:
+        sums += other
+    return sums, *(np.hstack([part[k] for part in parts]) for k in (1, 2))
+
+
+def _first_not_finite(
+    kernel: Shipped[RowSums],
+    parameters: NDArray[np.float64],
+    block: BlockParts,
+    start: int,
+    stop: int,
+) -> tuple[int, NDArray[np.float64]] | None:
+    """Return the place of the first row in a block whose sums are not finite, and the row."""
+    lines = _lines(block)
+
+    def is_finite(start: int, stop: int) -> bool:
+        return bool(np.isfinite(kernel.load()(parameters, lines[:, start:stop])[0]).all())
+
+    if is_finite(start, stop):
+        return None
+    while stop - start > 1:  # which there is one among, or their sum is too large
+        middle = (start + stop) // 2
+        start, stop = (middle, stop) if is_finite(start, middle) else (start, middle)
+    return None if is_finite(start, stop) else (start, lines[:, start].copy())

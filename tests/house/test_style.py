@@ -155,7 +155,7 @@ def lines_of(place):
 
 # The lines of each room, its own files alone. Who raises one says why in the commit that does.
 BUDGET = {
-    "the top": 6840,
+    "the top": 6860,
     "arrays/": 2400,
     "compiler/": 1930,
     "compiler/c/": 870,
@@ -163,7 +163,7 @@ BUDGET = {
     "compiler/ir/": 1990,
     "compiler/loops/": 2085,
     "compiler/native/": 860,
-    "compiler/training/": 735,
+    "compiler/training/": 910,
     "core/": 2215,
     "derivatives/": 1965,
     "drawing/": 1130,
@@ -173,9 +173,9 @@ BUDGET = {
     "drawing/paths/": 420,
     "drawing/stepper/": 850,
     "drawing/training/": 1420,
-    "fitting/": 650,
+    "fitting/": 740,
     "guards/": 1005,
-    "interop/": 710,
+    "interop/": 965,
     "testing/": 480,
     "testing/conformance/": 1410,
     "testing/conformance/stages/": 1220,

@@ -13,21 +13,11 @@ from tests.packages import package
 
 dask = package("dask")
 cloudpickle, da = pytest.importorskip("cloudpickle"), pytest.importorskip("dask.array")
-distributed = pytest.importorskip("distributed")
 
-WORKERS = 2
 error = mg.value_and_grad(lambda w, x, y: (w[0] * mg.tanh(w[1] * x) - y) ** 2)
 W = [1.5, -0.5]
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 1000))
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Return a client of workers that are processes of their own."""
-    options = {"n_workers": WORKERS, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
-        yield client
 
 
 def bits(results):

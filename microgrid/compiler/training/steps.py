@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -25,7 +25,7 @@ from ..native.kernel import Kernel
 from ..program import Goal, Program
 from .programs import derivation_of, fill, trace_clip, trace_loss, trace_rule, width_of
 
-__all__ = ["Effort", "NativeSteps"]
+__all__ = ["Effort", "NativeSteps", "RowSums"]
 
 Floats = NDArray[np.float64]
 
@@ -106,6 +106,14 @@ class NativeSteps:
         batch = self._batches.get(rows) or self._bind(rows)
         columns.take(places, 1, batch.columns, "clip")  # the quick mode: all places are there
         batch.compute()
+        return self._step(rows, rate)
+
+    def take_sums(self, sums: Floats, rows: int, rate: float) -> float | None:
+        """Take a step by the sums of loss and gradients over rows, as `take` does."""
+        self._sums[:] = sums
+        return self._step(rows, rate)
+
+    def _step(self, rows: int, rate: float) -> float | None:
         settings, loss = self._settings, self._sums.data[0] / rows
         settings[0], settings[1], settings[2] = rate, self.taken + 1, rows
         if self._clip:
@@ -117,6 +125,10 @@ class NativeSteps:
         self._now[:] = self._next
         self.taken += 1
         return loss
+
+    def sums_maker(self, effort: Effort) -> Callable[[], RowSums]:
+        """Return what makes the kernel of loss and gradients again, in another process."""
+        return partial(RowSums, self.program, len(self.parameters), effort)
 
     def predictions_of(self, rows: int) -> Floats:
         """Return the numbers of the predictions in the last step, given how many rows it took."""
@@ -202,6 +214,34 @@ class NativeSteps:
         given = [self.parameters, slopes, *self.state.reshape(slots, count), self._slopes]
         places, ends = [(x.ctypes.data, 8) for x in given], self._next.reshape(-1, count)
         self._move = self._rule.bind(count, places, _addresses(ends), settings, nothing)
+
+
+class RowSums:
+    """The loss, its gradients and the predictions, compiled for rows that are elsewhere.
+
+    Args:
+        program: computes the loss, its gradients, and the predictions.
+        parameters: how many, which are its first inputs.
+        effort: LLVM's.
+    """
+
+    def __init__(self, program: Program, parameters: int, effort: Effort) -> None:
+        sums = range(1 + parameters)
+        outs = range(len(sums), len(program.outputs))
+        self.count, self.outs = len(sums), len(outs)
+        self.kernel = _kernel(program, effort, range(parameters), outs, sums)
+
+    def __call__(self, parameters: Floats, columns: Floats) -> tuple[Floats, Floats]:
+        """Return the sums over rows, and the predictions.
+
+        `columns` has a line for each column; it is fast where the rows of a line lie side by side.
+        """
+        shared, rows = np.zeros(self.kernel.text.room), columns.shape[1]
+        shared[: len(parameters)] = parameters
+        sums, outs = np.zeros(self.count), np.empty((self.outs, rows))
+        places = [(address, columns.strides[1]) for address in _addresses(columns)]
+        self.kernel.bind(rows, places, _addresses(outs), shared, sums)()
+        return sums, outs
 
 
 class Clipping:

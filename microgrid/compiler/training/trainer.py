@@ -55,7 +55,7 @@ class NativeTrainer(Trainer):
     ) -> None:
         super().__init__(task, end_steps)
         self.predicts, self.has_callbacks, self.insists = predicts, has_callbacks, insists
-        rows, parameters = epochs * len(task.examples.rows), len(task.optimizer.parameters)
+        rows, parameters = epochs * task.rows, len(task.optimizer.parameters)
         self.effort = Effort(
             int(rows >= WORTH_OPTIMISING), int(rows * parameters >= WORTH_OPTIMISING_LOOPS)
         )
