@@ -93,6 +93,13 @@ def test_a_shuffled_epoch_is_one_of_one_machine_over_the_rows_in_that_order():
     np.testing.assert_allclose(found, wanted, rtol=0, atol=ROUNDING)
 
 
+def test_an_epoch_computes_each_block_once_however_many_batches_it_lies_in():
+    seen = []
+    rows = blocks(X, 70).map_blocks(lambda x: seen.append(1) or x, meta=np.empty((0, 3)))
+    train(rows, Y, batch_size=45, epochs=3)
+    assert len(seen) == 1 + 3 * 9  # the first rows are looked at before
+
+
 def test_all_options_of_fit_hold():
     records = []
     for rows in (X, blocks(X, 300)):
