@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .formulas.formula import Formula, formula
     from .graphs.diagram import draw, draw_dot
     from .graphs.digraph import Graph
+    from .layout import Engine
     from .page import Page
     from .pages.formula_page import FormulaPage, formula_page
     from .pages.playground import Playground, playground
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from .training.live import LivePlot
     from .training.movie import BoundaryMovie
     from .training.network import plot_network
+
+    engine: Engine
 
 __all__ = [
     "BoundaryMovie",
@@ -40,6 +43,7 @@ __all__ = [
     "as_values",
     "draw",
     "draw_dot",
+    "engine",
     "explain",
     "explore",
     "formula",
@@ -59,6 +63,7 @@ __getattr__ = lazy(
         **dict.fromkeys(["Explanation", "explain"], "paths.explanation"),
         **dict.fromkeys(["Exploration", "explore"], "stepper.exploration"),
         **dict.fromkeys(["Formula", "formula"], "formulas.formula"),
+        "engine": "layout",
         "as_values": ".derivatives.foreign",
         "Graph": "graphs.digraph",
         "Page": "page",

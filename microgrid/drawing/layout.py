@@ -1,35 +1,71 @@
-"""The layout engine: finding a program that lays DOT text out, and running it.
+"""The layout engine: finding what lays DOT text out, and running it.
 
-Graphviz's `dot` is used where it is installed, else graphviz-pure, which pip installs.
+Graphviz's `dot` is used where it is installed, else graphviz-pure, which pip installs; in a browser
+Viz.js, which is Graphviz too. Whoever sets `microgrid.drawing.engine` has another one used.
 """
 
 from __future__ import annotations
 
 import shutil
-from functools import cache
-from importlib import metadata
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from importlib import import_module, metadata
 from pathlib import Path
 from subprocess import TimeoutExpired
+from typing import Any
 
 from graphviz import ExecutableNotFound
 from graphviz.backend.dot_command import command
 from graphviz.backend.execute import CalledProcessError, run_check
 
+from ..guards.checks import quote
 from .labels import xml_text
 
-__all__ = ["LayoutTimeout", "effort", "find_engine", "lay_out", "turns_frames"]
+__all__ = ["Engine", "LayoutTimeout", "effort", "engine", "find_engine", "lay_out", "turns_frames"]
 
+#: A layout engine: a function of DOT text and a format, such as "svg", that returns the picture.
+Engine = Callable[[str, str], str | bytes]
+
+# The global names of the page, or of the worker, that runs Pyodide; None elsewhere.
+PAGE: Any = import_module("js") if sys.platform == "emscripten" else None
 MOST_SECONDS = 30  # that a layout may take
 SMALL = 40  # values
-MISSING = (
-    "drawing a graph needs a layout engine, and none is installed: "
-    "install Graphviz (its `dot` must be on PATH), or `pip install graphviz-pure`, "
+MISSING = "drawing a graph needs a layout engine, and none is installed: " + (
+    "the page needs Viz.js, from npm's `@viz-js/viz`, as its global `Viz`"
+    if sys.platform == "emscripten"
+    else "install Graphviz (its `dot` must be on PATH), or `pip install graphviz-pure`, "
     "which the extra `microgrid-autodiff[draw]` brings"
 )
 
 
 class LayoutTimeout(RuntimeError):
     """A layout takes longer than it may."""
+
+
+def engine(source: str, format: str) -> bytes:
+    """Return DOT text as a picture, drawn by Graphviz: a program, or Viz.js in a browser.
+
+    Set this name to draw graphs with something else: `microgrid.drawing.engine = function`. `draw`
+    and `explain` will ask your function for "svg" and other formats, and `explore` for "plain", in
+    which Graphviz lists the places of nodes and edges. It returns text or bytes; what it raises is
+    told as the reason why there is no picture. `del microgrid.drawing.engine` brings this one back.
+
+    In Pyodide the instance of Viz.js that the page has as its global `viz` draws, or one that is
+    made of its module, the global `Viz`.
+
+    Raises:
+        ValueError: Graphviz knows no such format.
+        graphviz.ExecutableNotFound: there is no layout engine; a `RuntimeError`.
+        RuntimeError: the engine failed, or takes more than 30 seconds.
+
+    >>> from microgrid import Value, draw, drawing
+    >>> drawing.engine = lambda source, format: f"{source.split()[0]} as {format}"
+    >>> draw(Value(2.0)).pipe("svg")
+    b'digraph as svg'
+    >>> del drawing.engine
+    """
+    return _by_graphviz(source, format, command("dot", format), MOST_SECONDS)
 
 
 def find_engine() -> str | None:
@@ -57,12 +93,17 @@ def turns_frames(rankdir: str) -> bool:
     Where nothing crosses, nodes come in the order in which they are written; but inside of a frame
     some versions of Graphviz turn that around, for some directions of the arrows.
     """
-    program = find_engine()
-    return program is not None and _turns_frames(program, rankdir)
+    if _own_engine() is None and (program := find_engine()):
+        return _program_turns_frames(program, rankdir)
+    return _turns_frames(rankdir)
 
 
 @cache
-def _turns_frames(program: str, rankdir: str) -> bool:
+def _program_turns_frames(program: str, rankdir: str) -> bool:
+    return _turns_frames(rankdir)
+
+
+def _turns_frames(rankdir: str) -> bool:
     source = f"digraph {{ rankdir={rankdir} subgraph cluster_frame {{ a b }} a -> c b -> c }}"
     try:
         rows = [line.split() for line in lay_out(source, "plain").decode().splitlines()]
@@ -104,18 +145,76 @@ def lay_out(
         LayoutTimeout: the layout takes longer than the limit; a `RuntimeError`.
         RuntimeError: the engine failed; what it wrote to stderr is part of the message.
     """
-    _, *options = command(
+    arguments = command(
         engine, format, renderer=renderer, formatter=formatter, neato_no_op=neato_no_op
     )
-    program = find_engine()
-    if program is None:
-        error = ExecutableNotFound(["dot"])
-        error.args = (MISSING,)
-        raise error
+    if (own := _own_engine()) is None:
+        return _by_graphviz(source, format, arguments, seconds)
+    return _ask(own, "the function microgrid.drawing.engine", source, format, arguments)
+
+
+def _own_engine() -> Engine | None:
+    """Return what somebody has set as `microgrid.drawing.engine`, or None."""
+    function: Engine | None = vars(sys.modules[__package__]).get("engine", engine)
+    if not callable(function):
+        raise TypeError(
+            "microgrid.drawing.engine must be a function of DOT text and a format, "
+            f"got {quote(function)}; `del microgrid.drawing.engine` brings Graphviz back"
+        )
+    return None if function is engine else function
+
+
+def _ask(function: Engine, name: str, source: str, format: str, arguments: list[str]) -> bytes:
+    """Return a picture that a function draws, which has no options as Graphviz's programs have."""
+    if arguments != command("dot", format):
+        raise ValueError(
+            "`engine`, `renderer`, `formatter` and `neato_no_op` are options of Graphviz's "
+            f"programs, and graphs are drawn by {name}: leave them out"
+        )
+    try:
+        picture = function(xml_text(source), format)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise RuntimeError(f"{name} could not draw the graph as {format}: {reason}") from error
+    if not isinstance(picture, str | bytes):
+        raise RuntimeError(f"{name} must return a picture as text or bytes, got {quote(picture)}")
+    return picture.encode() if isinstance(picture, str) else picture
+
+
+def _by_graphviz(source: str, format: str, arguments: list[str], seconds: float) -> bytes:
+    if (program := find_engine()) is not None:
+        return _run([program, *arguments[1:]], source, format, seconds)
+    if _has_viz():
+        return _ask(_ask_viz, "Viz.js", source, format, arguments)
+    error = ExecutableNotFound(["dot"])
+    error.args = (MISSING,)
+    raise error
+
+
+def _has_viz() -> bool:
+    """Return whether the page has Viz.js: an instance, `viz`, or the module, `Viz`.
+
+    Of the module an instance is made, and is there when this cell has ended.
+    """
+    if not hasattr(PAGE, "viz") and hasattr(PAGE, "Viz"):
+        PAGE.viz = None
+        PAGE.Viz.instance().then(partial(setattr, PAGE, "viz"))
+    return hasattr(PAGE, "viz")
+
+
+def _ask_viz(source: str, format: str) -> str:
+    if PAGE.viz is None:
+        raise RuntimeError("it is still being loaded, so run this cell again")
+    picture: str = PAGE.viz.renderString(source, format=format)
+    return picture
+
+
+def _run(arguments: list[str], source: str, format: str, seconds: float) -> bytes:
+    name = Path(arguments[0]).stem
     try:
         # quiet: what it says on stderr is about fonts, and would be a red block in a notebook
         drawn = run_check(
-            [program, *options],
+            arguments,
             input=xml_text(source).encode(),
             capture_output=True,
             quiet=True,
@@ -126,7 +225,7 @@ def lay_out(
         reason = said or f"it ended with exit status {failure.returncode}"
     except TimeoutExpired:
         raise LayoutTimeout(
-            f"{Path(program).stem} could not draw the graph as {format}: its layout takes more "
+            f"{name} could not draw the graph as {format}: its layout takes more "
             f"than {seconds:g} seconds; draw a smaller part of it"
         ) from None
     except OSError as failure:
@@ -134,6 +233,8 @@ def lay_out(
     else:
         picture: bytes = drawn.stdout
         return picture
-    name = Path(program).stem
     hint = "" if name == "dot" else "; Graphviz's `dot` is used if installed, and draws pdf and ps"
     raise RuntimeError(f"{name} could not draw the graph as {format}: {reason}{hint}")
+
+
+_has_viz()  # which begins to load it

@@ -1,8 +1,8 @@
-"""What is tested inside of Pyodide: run there, this file writes a line of JSON after each test."""
+"""What is tested inside of Pyodide: there `main` writes a line of JSON after each test."""
 
+import asyncio
 import contextlib
 import doctest
-import importlib
 import io
 import json
 import pickle
@@ -10,10 +10,12 @@ import pkgutil
 import re
 import sys
 import traceback
+from importlib import import_module
 
 import microgrid as mg
 from microgrid import MLP, Value, datasets, fit, losses, optim
 
+js = import_module("js") if sys.platform == "emscripten" else None  # the global names of the page
 # What an example says that needs a package for which there is no Python code alone.
 LACKS = re.compile(r"No module named '(\w+)'|needs (\w+), which is not installed")
 LACKING = {"anywidget", "hypothesis", "llvmlite", "matplotlib", "numpy", "safetensors", "scipy"}
@@ -105,17 +107,63 @@ def test_graphs_are_written_and_pages_are_saved():
         assert page.read().startswith("<!doctype html>")
 
 
+def said_by(attempt, kind):
+    try:
+        attempt()
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"no {kind.__name__} was raised")
+
+
+async def test_a_page_that_has_viz_js_has_pictures_as_soon_as_it_is_loaded():
+    _, y = neuron()
+    bundle = mg.draw(y)._repr_mimebundle_()
+    assert "run this cell again" in bundle["text/plain"]
+    while js.viz is None:  # until the promise is kept, as at the end of a cell
+        await asyncio.sleep(0.01)
+    bundle = mg.draw(y)._repr_mimebundle_()
+    assert bundle["image/svg+xml"].count("<g ") > 5
+    assert "tanh" in bundle["image/svg+xml"]
+    assert bundle["text/html"].startswith("<img ")
+    path = mg.draw(y).save("graph.svg")
+    with open(path, encoding="utf-8") as picture:
+        assert "<svg " in picture.read()
+    assert mg.explore(y).graph["picture"] is not None
+
+
+def test_an_engine_that_says_no_is_quoted():
+    _, y = neuron()
+    said = said_by(lambda: mg.draw(y).save("graph.png"), RuntimeError)
+    assert "Viz.js could not draw the graph as png" in said
+    assert "svg" in said
+    said = said_by(lambda: mg.draw(y).pipe("svg", engine="neato"), ValueError)
+    assert "Viz.js" in said
+
+
+def test_a_page_without_viz_js_is_told_what_it_needs():
+    module, instance = js.Viz, js.viz
+    del js.Viz, js.viz
+    try:
+        said = said_by(lambda: mg.draw(Value(1.0)).pipe("svg"), RuntimeError)
+    finally:
+        js.Viz, js.viz = module, instance
+    assert "the page needs Viz.js" in said
+
+
+def test_a_function_of_the_page_draws_if_it_is_the_engine():
+    mg.drawing.engine = js.Function.new("source", "format", "return `<svg >${format}</svg>`")
+    try:
+        assert b">svg</svg>" in mg.draw(Value(1.0)).pipe("svg")
+    finally:
+        del mg.drawing.engine
+
+
 def test_what_needs_a_package_says_which():
     for package, attempt in {
         "numpy": lambda: mg.compile,
         "matplotlib": lambda: mg.History([{"epoch": 1, "loss": 1.0}]).plot(),
     }.items():
-        said = ""
-        try:
-            attempt()
-        except ImportError as error:
-            said = str(error)
-        assert f"needs {package}, which is not installed" in said
+        assert f"needs {package}, which is not installed" in said_by(attempt, ImportError)
 
 
 def test_every_example_runs_that_needs_no_other_package():
@@ -125,7 +173,7 @@ def test_every_example_runs_that_needs_no_other_package():
         if found.name.endswith("__main__"):
             continue
         try:
-            module = importlib.import_module(found.name)
+            module = import_module(found.name)
         except ModuleNotFoundError as error:
             if error.name not in LACKING:
                 raise
@@ -141,16 +189,13 @@ def test_every_example_runs_that_needs_no_other_package():
     assert not failed, "\n".join(failed.values())
 
 
-def main():
+async def main():
     for name, test in list(globals().items()):
         if name.startswith("test_"):
             try:
-                test()
+                if (done := test()) is not None:
+                    await done
                 error = ""
             except Exception:
                 error = traceback.format_exc()
             print("\n" + json.dumps({"test": name, "error": error}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

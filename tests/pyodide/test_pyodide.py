@@ -16,7 +16,7 @@ INSIDE = HERE / "inside.py"
 NAMES = [
     node.name
     for node in ast.parse(INSIDE.read_text(encoding="utf-8")).body
-    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
 ]
 LIMIT = 300  # seconds
 

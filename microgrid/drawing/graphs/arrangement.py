@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ...engine import Value
+from ...guards.checks import quote
 from ..labels import number_text, printable, shorten, width
 from ..layout import effort, lay_out
 from .plan import far_operands, make_plan
@@ -62,7 +63,13 @@ def arrange(order: Sequence[Value], names: Sequence[str]) -> dict[str, object]:
                 for k, parent in enumerate(value.parents)
             ]
             lines.append(f"n{i}op -> n{i}")
-    return _read(lay_out("\n".join([*lines, "}"]), "plain").decode(), order, place)
+    plain = lay_out("\n".join([*lines, "}"]), "plain").decode(errors="replace")
+    try:
+        return _read(plain, order, place)
+    except (LookupError, StopIteration, ValueError):
+        raise RuntimeError(
+            f"the layout engine was asked for Graphviz's format `plain`, and gave {quote(plain)}"
+        ) from None
 
 
 def symbol_of(value: Value) -> str:
