@@ -384,6 +384,7 @@ def test_a_page_is_one_small_file_of_which_nothing_leads_out(tmp_path):
     assert path == str(tmp_path / "new" / "formula.html")
     assert len(page.encode()) < 300_000
     assert "default-src 'none'" in page
+    assert not re.search(r'from \\?"\.', page)  # each import has found its module
     found = set(re.findall(r"https?:(?://|%2F%2F)[\w./-]*", page))
     assert found == {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
 

@@ -37,7 +37,9 @@ export class Exact {
     const above = BigInt(`${sign}${digits}${rest}`);
     const isDecimal = /[.eE]/.test(text);
     const scale = 10n ** BigInt(Math.abs(exponent));
-    return exponent < 0 ? new Exact(above, scale, isDecimal) : new Exact(above * scale, 1n, isDecimal);
+    return exponent < 0
+      ? new Exact(above, scale, isDecimal)
+      : new Exact(above * scale, 1n, isDecimal);
   }
 
   static of(x) {
@@ -191,7 +193,11 @@ export class Algebra {
   }
 
   call(name, ...operands) {
-    return this.make("call", name, operands.map((operand) => [operand, UNIT]));
+    return this.make(
+      "call",
+      name,
+      operands.map((operand) => [operand, UNIT]),
+    );
   }
 
   numeral(exact) {
@@ -222,7 +228,10 @@ export class Algebra {
 
   /** Return x - y with both as they are: in floats, too, it is 0 where they are equal. */
   difference(x, y) {
-    const pairs = [[x, UNIT], [y, MINUS]];
+    const pairs = [
+      [x, UNIT],
+      [y, MINUS],
+    ];
     return x === y || x.number || y.number ? this.sum(pairs) : this.make("sum", null, pairs);
   }
 
@@ -238,7 +247,10 @@ export class Algebra {
       const [condition, x, y] = expression.parents;
       if (x === this.one && y === this.zero && !COMPARISONS.includes(condition.name)) {
         const other = this.where(condition, this.zero, this.one);
-        return [[this.one, coefficient], [other, coefficient.times(MINUS)]];
+        return [
+          [this.one, coefficient],
+          [other, coefficient.times(MINUS)],
+        ];
       }
     }
     return [[expression, coefficient]];
@@ -358,7 +370,9 @@ export class Algebra {
     if (known.has(branch)) return known.get(branch);
     const isMade = branch.name === "where" && branch.parents[0] === condition;
     const inner = (part) => this.chosen(part, condition, i, known);
-    const result = isMade ? inner(branch.parents[i]) : this.rebuilt(branch, branch.parents.map(inner));
+    const result = isMade
+      ? inner(branch.parents[i])
+      : this.rebuilt(branch, branch.parents.map(inner));
     known.set(branch, result);
     return result;
   }
@@ -366,7 +380,8 @@ export class Algebra {
   /** Return an expression with other parts. */
   rebuilt(x, parts) {
     if (parts.every((part, i) => part === x.parents[i])) return x;
-    if (x.kind === "call") return x.name === "where" ? this.where(...parts) : this.call(x.name, ...parts);
+    if (x.kind === "call")
+      return x.name === "where" ? this.where(...parts) : this.call(x.name, ...parts);
     return this[x.kind](parts.map((part, i) => [part, x.weights[i]]));
   }
 

@@ -1,6 +1,7 @@
 // A page of a formula: type it, and see its graph, its steps, and the formulas of its derivatives.
 
-import explore, { alone, element, fitFrame, numberText, recomputed, run } from "../../stepper/static/explore.js";
+import explore, { alone, element, fitFrame } from "../../stepper/static/explore.js";
+import { numberText, recomputed, run } from "../../stepper/static/explore.js";
 import { Algebra } from "./algebra.js";
 import { Graph } from "./graph.js";
 import { Meanings } from "./meanings.js";
@@ -31,7 +32,8 @@ const STARTS = [
 
 /**
  * Return what a text computes and all its derivatives: `graph` for the stepper, `numbers` at given
- * leaves, and `formulas`: what is differentiated, the expression, and its number among `derivatives`.
+ * leaves, and `formulas`: names to differentiate by, and an expression. `derivatives` are their
+ * numbers at given leaves.
  */
 export function differentiate(table, text) {
   const graph = new Graph(table);
@@ -49,12 +51,19 @@ export function differentiate(table, text) {
   }
   for (const formula of formulas) formula.expression = meanings.of(formula.node);
   const steps = stepsOf(graph, root, leaves);
-  const program = graph.program(formulas.map(({ node }) => node), leaves);
+  const program = graph.program(
+    formulas.map(({ node }) => node),
+    leaves,
+  );
   return {
     names: leaves.map((leaf) => leaf.name),
     graph: steps,
     formulas,
-    numbers: (values) => recomputed(steps, steps.leaves.map((i) => values[i])),
+    numbers: (values) =>
+      recomputed(
+        steps,
+        steps.leaves.map((i) => values[i]),
+      ),
     derivatives: (values) => run(program, values),
   };
 }
@@ -181,7 +190,8 @@ export function page(main, { table, text, values }) {
     const from = Math.max(0, error.at - AROUND);
     const around = input.value.slice(from, error.at + AROUND).replace(/\s/g, " ");
     const [before, after] = [from ? "…" : "", error.at + AROUND < input.value.length ? "…" : ""];
-    const caret = " ".repeat(before.length + error.at - from) + "^".repeat(shownLength(error, around, from));
+    const caret =
+      " ".repeat(before.length + error.at - from) + "^".repeat(shownLength(error, around, from));
     const text = `${before}${around}${after}\n${caret}`;
     input.setAttribute("aria-invalid", "true");
     main.classList.add("is-wrong");
@@ -195,7 +205,8 @@ export function page(main, { table, text, values }) {
   /** Give each name a value: the one that it had, or those of the first row that computes. */
   function start({ names, numbers }) {
     const others = names.filter((name) => !given.has(name));
-    const completed = (row) => names.map((name) => given.get(name) ?? row[others.indexOf(name) % row.length]);
+    const completed = (row) =>
+      names.map((name) => given.get(name) ?? row[others.indexOf(name) % row.length]);
     const renewed = (row) => names.map((_, i) => row[i % row.length]);
     const candidates = [...STARTS.map(completed), ...STARTS.map(renewed)];
     const values = candidates.find((each) => isFine(() => numbers(each))) ?? candidates[0];
@@ -240,7 +251,13 @@ export function page(main, { table, text, values }) {
     };
     widen(value);
     slider.value = value;
-    return element("div", { class: "name", role: "group", "aria-label": name }, name, slider, number);
+    return element(
+      "div",
+      { class: "name", role: "group", "aria-label": name },
+      name,
+      slider,
+      number,
+    );
   }
 
   /** Compute all numbers; where there are none, say why and keep those that are shown. */
@@ -315,7 +332,11 @@ function examples(choose) {
   const buttons = EXAMPLES.map((example) =>
     element("button", { type: "button", onclick: () => choose(example) }, example),
   );
-  return element("div", { class: "examples buttons", role: "group", "aria-label": "Examples" }, ...buttons);
+  return element(
+    "div",
+    { class: "examples buttons", role: "group", "aria-label": "Examples" },
+    ...buttons,
+  );
 }
 
 function functions(table, insert) {
@@ -327,7 +348,12 @@ function functions(table, insert) {
     return element("button", { type: "button", "aria-label": label, onclick: act }, usage);
   });
   const summary = element("summary", {}, `All ${buttons.length} functions, and pi and e`);
-  return element("details", { class: "functions" }, summary, element("div", { class: "buttons" }, ...buttons));
+  return element(
+    "details",
+    { class: "functions" },
+    summary,
+    element("div", { class: "buttons" }, ...buttons),
+  );
 }
 
 function textRow(formula, names) {
@@ -344,6 +370,11 @@ function mathRow({ by, expression }, names) {
     lines.push(notation.equality(notation.symbol(name), notation.line(part)));
   }
   const label = asText({ expression }, names).join(", where ");
-  const frame = { class: "mathematics", tabindex: 0, role: "math", "aria-label": `${leftSide(by)} = ${label}` };
+  const frame = {
+    class: "mathematics",
+    tabindex: 0,
+    role: "math",
+    "aria-label": `${leftSide(by)} = ${label}`,
+  };
   return element("div", frame, ...lines);
 }

@@ -75,7 +75,13 @@ export class Graph {
     const slot = (part) => (typeof part === "string" ? heldNumber(part, held) : slots[part]);
     for (const [key, ...operands] of steps) {
       const constants = Array.isArray(operands.at(-1)) ? operands.pop() : [];
-      slots.push(make(key, operands.map(slot), constants.map((text) => heldNumber(text, held))));
+      slots.push(
+        make(
+          key,
+          operands.map(slot),
+          constants.map((text) => heldNumber(text, held)),
+        ),
+      );
     }
     return outputs.map((part) => (part === null ? null : slot(part)));
   }

@@ -1,5 +1,5 @@
-// Where the values and operations of a graph are placed, without Graphviz: layers from left to right,
-// after Sugiyama, Tagawa & Toda (1981). An operation stands close to the left of its value.
+// Where the values and operations of a graph are placed, without Graphviz: in layers from left to
+// right, after Sugiyama, Tagawa & Toda (1981). An operation stands close to the left of its value.
 
 const SIZE = 11; // of the letters
 const LINE = 15;
@@ -24,7 +24,10 @@ export function arrange({ names, kinds, operands, symbols }) {
   const bends = joined(items, operands, layers);
   order(layers);
   const size = place(layers);
-  return { size, values: items.map((item) => drawn(item, items, operands[item.place], bends, symbols)) };
+  return {
+    size,
+    values: items.map((item) => drawn(item, items, operands[item.place], bends, symbols)),
+  };
 }
 
 /** Put each item into a layer: inner values after their operands, leaves right before their use. */
@@ -135,7 +138,9 @@ function settle(layer) {
   let offset = 0;
   for (const item of layer) {
     const near = [...item.above, ...item.below];
-    const wanted = near.length ? near.reduce((sum, other) => sum + other.y, 0) / near.length : item.y;
+    const wanted = near.length
+      ? near.reduce((sum, other) => sum + other.y, 0) / near.length
+      : item.y;
     offset += item.down / 2;
     const weight = item.isBend ? 2 : 1;
     pools.push({ items: [[item, offset]], mean: wanted - offset, weight });
@@ -182,7 +187,10 @@ const straight = ([x, y], [toX, toY]) => [x, y, x, y, toX, toY, toX, toY];
 
 /** Return a curve from a value by bends to a point: it leaves and arrives level. */
 function curve(from, bends, end) {
-  const stops = bends.flatMap((bend) => [[bend.left, bend.y], [bend.right, bend.y]]);
+  const stops = bends.flatMap((bend) => [
+    [bend.left, bend.y],
+    [bend.right, bend.y],
+  ]);
   const points = [from.right, from.y];
   let [x, y] = points;
   for (const [toX, toY] of [...stops, end]) {

@@ -152,7 +152,10 @@ export class Meanings {
       const whole = this.built(meaning, symbols, []);
       const pairs = whole.kind === spreads ? whole.pairs : [[whole, UNIT]];
       const weights = new Map(pairs);
-      this.known.set(key, symbols.map((symbol) => weights.get(symbol)));
+      this.known.set(
+        key,
+        symbols.map((symbol) => weights.get(symbol)),
+      );
     }
     return this.known.get(key);
   }

@@ -98,7 +98,8 @@ export function pythonNumber(x) {
   if (exponent === undefined && size < 1e16 && (size >= 1e-4 || x === 0)) {
     return text.includes(".") ? text : `${text}.0`;
   }
-  const [mantissa, power] = exponent === undefined ? x.toExponential().split("e") : [digits, exponent];
+  const [mantissa, power] =
+    exponent === undefined ? x.toExponential().split("e") : [digits, exponent];
   return `${mantissa}e${power[0]}${power.slice(1).padStart(2, "0")}`;
 }
 
@@ -158,8 +159,10 @@ const THIN = { lspace: "0.08em", rspace: "0.08em" };
 const TRIGONOMETRIC = ["sin", "cos", "tan", "sinh", "cosh", "tanh"];
 const GREEK = Object.fromEntries(
   [..."αβγδεζηθικλμνξπρστυφχψω"].map((letter, i) => [
-    ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau " +
-      "upsilon phi chi psi omega").split(" ")[i],
+    (
+      "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau " +
+      "upsilon phi chi psi omega"
+    ).split(" ")[i],
     letter,
   ]),
 );
@@ -271,7 +274,10 @@ export class MathNotation extends Notation {
     const inside = () => this.write(first)[0];
     switch (name) {
       case "exp":
-        return [element("msup", {}, element("mi", { mathvariant: "normal" }, "e"), inside()), POWER];
+        return [
+          element("msup", {}, element("mi", { mathvariant: "normal" }, "e"), inside()),
+          POWER,
+        ];
       case "cbrt":
         return [element("mroot", {}, inside(), this.digits("3")), ATOM];
       case "abs":
@@ -281,7 +287,10 @@ export class MathNotation extends Notation {
       case "ceil":
         return [fenced("⌈", inside(), "⌉"), ATOM];
       case "lgamma":
-        return [row(functionName("ln"), fenced("|", row(functionName("Γ"), this.operands(x)), "|")), ATOM];
+        return [
+          row(functionName("ln"), fenced("|", row(functionName("Γ"), this.operands(x)), "|")),
+          ATOM,
+        ];
       default:
         return [row(functionName(name), this.operands(x)), ATOM];
     }
@@ -296,7 +305,10 @@ export class MathNotation extends Notation {
   }
 
   choice(condition, x, y) {
-    for (const [one, other, holds] of [[x, y, true], [y, x, false]]) {
+    for (const [one, other, holds] of [
+      [x, y, true],
+      [y, x, false],
+    ]) {
       if (one.number?.is(1) && other.number?.is(0)) {
         const symbol = element("mn", { class: "indicator" }, "1");
         return [row(symbol, fenced("[", this.condition(condition, holds), "]")), ATOM];
@@ -367,7 +379,10 @@ export function chooseParts(root) {
       parts.add(part);
       for (const whole of around) sizes.set(whole, sizes.get(whole) - sizes.get(part) + 1);
     }
-    depths.set(x, 1 + Math.max(0, ...x.parents.filter((p) => !parts.has(p)).map((p) => depths.get(p))));
+    depths.set(
+      x,
+      1 + Math.max(0, ...x.parents.filter((p) => !parts.has(p)).map((p) => depths.get(p))),
+    );
     const isLong = depths.get(x) > DEEP || (sizes.get(x) > SHORT && uses.get(x) > 1);
     if (isLong && x !== root && !COMPARISONS.includes(x.name)) {
       parts.add(x);
@@ -389,7 +404,9 @@ function nameable(x, sizes) {
   const isLong = (part) => sizes.get(part) > SHORT && !COMPARISONS.includes(part.name);
   const found = x.parents.filter(isLong).flatMap((parent) => {
     const factors = parent.kind === "product" ? parent.parents.filter(isLong) : [];
-    return factors.length ? factors.map((f) => [f, new Set([x, parent])]) : [[parent, new Set([x])]];
+    return factors.length
+      ? factors.map((f) => [f, new Set([x, parent])])
+      : [[parent, new Set([x])]];
   });
   return found.sort(([a], [b]) => sizes.get(b) - sizes.get(a));
 }

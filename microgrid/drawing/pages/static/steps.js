@@ -77,9 +77,17 @@ function forward(graph, order, names, place) {
     let right = [i];
     if (node.key) {
       const places = node.parents.map((parent) => place.get(parent));
-      const named = line(graph, node, places.map((at) => names[at]));
+      const named = line(
+        graph,
+        node,
+        places.map((at) => names[at]),
+      );
       const isKnown = (at) => order[at].isConstant;
-      const numbered = line(graph, node, places.map((at) => (isKnown(at) ? names[at] : at)));
+      const numbered = line(
+        graph,
+        node,
+        places.map((at) => (isKnown(at) ? names[at] : at)),
+      );
       right = [...named, " = ", ...(places.every(isKnown) ? [] : [...numbered, " = "]), i];
     }
     steps.push([i, null, [names[i], " = ", ...right]]);
