@@ -60,6 +60,7 @@ class Array(np.ndarray[Any, Any]):
 
     __array_ufunc__: Any = Arithmetic.__array_ufunc__
     __array_function__: Any = Arithmetic.__array_function__
+    __array_priority__ = 2000.0  # above those of PyTorch and JAX, which NumPy would let compute
 
     def __getitem__(self, index: Any) -> Any:
         try:

@@ -184,6 +184,17 @@ def test_those_without_dimensions_are_operands(library):
     assert mg.compile(mg.grad(line))(2.0, 0.25) == plain
 
 
+IN_NUMPY = [pandas, polars, arrow, torch, jax, dask]  # which NumPy's own operators take
+
+
+@pytest.mark.parametrize("library", IN_NUMPY, ids=lambda library: library.__name__)
+def test_an_array_of_values_computes_with_them(library):
+    values, other = mg.arrays.array([Value(x) for x in 1.0 + X[0] ** 2]), 0.5 + X[1] ** 2
+    for each in [*OPERATORS[:-1], operator.matmul]:  # all but +=, which writes into the array
+        assert parts(each(values, library(other))) == parts(each(values, other)), each
+    assert parts(mg.grad(lambda x: (x * library(other)).sum())(X[0])) == parts(other)
+
+
 @pytest.mark.parametrize("library", [Lent, torch, jax, dask], ids=lambda each: each.__name__)
 def test_those_without_dimensions_are_numbers(library):
     number = library(np.array(1.5))
