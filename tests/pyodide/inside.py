@@ -18,8 +18,7 @@ from microgrid import MLP, Value, datasets, fit, losses, optim
 js = import_module("js") if sys.platform == "emscripten" else None  # the global names of the page
 # What an example says that needs a package for which there is no Python code alone.
 LACKS = re.compile(r"No module named '(\w+)'|needs (\w+), which is not installed")
-LACKING = {"anywidget", "hypothesis", "llvmlite", "matplotlib", "numpy", "safetensors", "scipy"}
-LACKING |= {"sympy", "torch"}
+LACKING = {"anywidget", "hypothesis", "llvmlite", "matplotlib", "numpy", "sympy", "traitlets"}
 
 
 def chain(length):
@@ -124,7 +123,7 @@ async def test_a_page_that_has_viz_js_has_pictures_as_soon_as_it_is_loaded():
     bundle = mg.draw(y)._repr_mimebundle_()
     assert bundle["image/svg+xml"].count("<g ") > 5
     assert "tanh" in bundle["image/svg+xml"]
-    assert bundle["text/html"].startswith("<img ")
+    assert "<img " in bundle["text/html"]
     path = mg.draw(y).save("graph.svg")
     with open(path, encoding="utf-8") as picture:
         assert "<svg " in picture.read()
@@ -170,7 +169,7 @@ def test_every_example_runs_that_needs_no_other_package():
     failed = {}
     options = doctest.ELLIPSIS | doctest.REPORT_ONLY_FIRST_FAILURE
     for found in pkgutil.walk_packages(mg.__path__, "microgrid."):
-        if found.name.endswith("__main__"):
+        if found.name.endswith("__main__") or ".interop." in found.name:
             continue
         try:
             module = import_module(found.name)
