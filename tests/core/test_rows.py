@@ -24,6 +24,7 @@ from microgrid.datasets import StandardScaler, batches, blobs, encode, split
 from microgrid.drawing import (
     BoundaryMovie,
     LivePlot,
+    playground,
     plot_decision_boundary,
     plot_images,
     plot_network,
@@ -99,6 +100,7 @@ CALLS = {
     "drawing.plot_confusion_matrix": lambda of: confusion._counts(of(X[:2])).tolist(),
     "drawing.BoundaryMovie": lambda of: seen_by(BoundaryMovie(of(X), of(Y))),
     "drawing.LivePlot": lambda of: seen_by(LivePlot(of(X), of(Y))),
+    "drawing.playground": lambda of: playground(MLP(2, [3], seed=0), of(X), of(Y)).html(),
     **{f"losses.{name}": loss_of(getattr(losses, name)) for name in losses.__all__},
     "losses.hinge": lambda of: losses.hinge(of(Z), of([2 * y - 1 for y in Y])),
     "losses.cross_entropy": lambda of: losses.cross_entropy(of(Z), 3),
@@ -562,6 +564,7 @@ RIGHT = {
     "losses.cross_entropy": set(),
     "Module.with_parameters": {"a dict"},
     "drawing.LivePlot": {"nothing"},
+    "drawing.playground": {"nothing"},
 }
 FROM_WITHIN = re.compile(
     r"zip\(\)|unary|operand|subscriptable|unhashable|has no len|not iterable|not supported|"

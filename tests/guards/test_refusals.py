@@ -181,24 +181,24 @@ ADVICE = [
     (lambda: MLP([2, 16, 1]), r"write MLP\(2, \[16, 1\]\)$"),
     (lambda: losses.binary_cross_entropy([[v], [v]], [1, 1]), "a loss is of one row"),
     (lambda: losses.binary_cross_entropy(v, -1), r"use \(target \+ 1\) / 2 for -1 and 1"),
-    (lambda: losses.squared_error(v, [1.0]), r"write y\.ravel\(\), or \[t for \[t\] in y\]"),
+    (lambda: losses.squared_error(v, [1.0]), r"write numpy\.ravel\(y\), or \[t for \[t\] in y\]"),
     (lambda: losses.squared_error([v], 1.0), r"write prediction\[0\]"),
     (lambda: losses.binary_cross_entropy([v, v], 1), "for the index of a class take cross_entropy"),
     (lambda: losses.cross_entropy([v, v], 1.0), r"write int\(y\)"),
     (lambda: losses.cross_entropy([v, v], [0, 1]), r"write y\.index\(1\)"),
-    (lambda: losses.cross_entropy([v, v], [1]), r"write y\.ravel\(\)"),
+    (lambda: losses.cross_entropy([v, v], [1]), r"write numpy\.ravel\(y\)"),
     (lambda: losses.cross_entropy([v, v], "cat"), "number the classes"),
     (lambda: losses.cross_entropy([v, v], 2), "classes count from 0"),
     (lambda: accuracy([1.0, 2.0], [1]), "of one length, got 2 and 1"),
     (lambda: accuracy([[1.0, 2.0]], [[0, 1]]), r"write y\.index\(1\)"),
     (lambda: accuracy([1, 0], [[1.0, 2.0], [2.0, 1.0]]), "predictions come before targets"),
-    (lambda: accuracy([1.0], [[1]]), r"write y\.ravel\(\)"),
+    (lambda: accuracy([1.0], [[1]]), r"write numpy\.ravel\(y\)"),
     (lambda: accuracy([1.0], ["cat"]), "number the classes"),
     (lambda: accuracy([[1.0]], [1]), "a logit for each class, at least two, or a single number"),
     (lambda: accuracy([[1.0], [2.0]], [1, 1]), r"take \[p for \[p\] in predictions\]"),
     (lambda: MLP(2, [1])(X), r"\[model\(row\) for row in X\]"),
     (lambda: schedules.warmup(0.1, 5), r"such as constant\(0\.1\)"),
-    (lambda: datasets.split(X, [[y] for y in Y], 0.5, stratify=True), r"write y\.ravel\(\)"),
+    (lambda: datasets.split(X, [[y] for y in Y], 0.5, stratify=True), r"write numpy\.ravel\(y\)"),
 ]
 
 
@@ -210,8 +210,11 @@ def test_a_refusal_says_what_to_write_instead(call, advice):
 
 ONE_HOT = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
 FITS = {
-    "a column": ({"y": [[y] for y in Y]}, r"row 0 of `y` .*write y\.ravel\(\)"),
-    "a column in an array": ({"y": np.reshape(Y, (-1, 1))}, r"row 0 of `y` .*write y\.ravel\(\)"),
+    "a column": ({"y": [[y] for y in Y]}, r"row 0 of `y` .*write numpy\.ravel\(y\)"),
+    "a column in an array": (
+        {"y": np.reshape(Y, (-1, 1))},
+        r"row 0 of `y` .*write numpy\.ravel\(y\)",
+    ),
     "one-hot": ({"outs": 3, "y": ONE_HOT, "loss": losses.cross_entropy}, r"write y\.index\(1\)"),
     "float classes": (
         {"outs": 3, "y": [0.0, 1.0, 2.0, 1.0], "loss": losses.cross_entropy},
@@ -219,7 +222,7 @@ FITS = {
     ),
     "a column of classes": (
         {"outs": 3, "y": [[y] for y in Y], "loss": losses.cross_entropy},
-        r"row 0 of `y` .*write y\.ravel\(\)",
+        r"row 0 of `y` .*write numpy\.ravel\(y\)",
     ),
     "words": ({"y": ["a", "b", "b", "a"]}, "row 0 of `y` must be a plain number, .*number the cl"),
     "from 1": ({"outs": 3, "y": [1, 2, 3, 1], "loss": losses.cross_entropy}, "classes count from"),

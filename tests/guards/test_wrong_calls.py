@@ -715,7 +715,7 @@ NOT_CALLED = {
     ),
     *("GradientWarning", "Metric", "Module", "Penguins", "Record", "Schedule", "StandardScaler"),
     *("apply_function", "apply_ufunc", "detect_anomaly", "lowers", "map_elements", "no_grad"),
-    *("Compiled", "Primitive", "digits", "draw_dot", "penguins"),
+    *("Compiled", "Primitive", "digits", "draw_dot", "engine", "penguins"),
     # nodes and answers of any kind are translated or judged, and labels of any kind numbered
     *("as_values", "check", "encode"),
 }

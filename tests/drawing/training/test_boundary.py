@@ -124,7 +124,7 @@ def test_a_model_that_sees_one_class_everywhere_has_one_region(model):
         ([[0.0, 0.0]], [0, 1], "of one length, got 1 and 2"),
         ([], [], "at least one row, got none"),
         ([[0.0, 0.0]], [0.5], "row 0 of `y` must be an integer, a class, got 0.5"),
-        ([[0.0, 0.0]], [[0]], r"row 0 of `y` must be an integer, .* write y\.ravel"),
+        ([[0.0, 0.0]], [[0]], r"row 0 of `y` must be an integer, .* write numpy\.ravel"),
         ([[0.0, 0.0]] * 2, [-1, 0], r"0, 1, … or -1 and 1, got \[-1, 0\]"),
         ([[0.0, 0.0]] * 2, [0, 2], r"classes of the model, which has 2, got \[0, 2\]"),
     ],
