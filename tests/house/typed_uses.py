@@ -504,6 +504,7 @@ def use_pictures() -> None:
     assert_type(mg.draw_dot(y), mg.drawing.Graph)
     assert_type(mg.draw(y).values, int)
     mg.drawing.engine = lambda source, format: source + format
+    del mg.drawing.engine
     assert_type(mg.formula(y), mg.drawing.Formula)
     assert_type(mg.formula(y, by=x).latex, str)
     assert_type(mg.explain(y, x), mg.drawing.Explanation)
