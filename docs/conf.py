@@ -46,6 +46,8 @@ nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+if tags.has("lite"):  # noqa: F821  (Sphinx defines it)
+    mathjax_path = "mathjax.js"  # which `lite.py` copies: this site asks for nothing from elsewhere
 
 html_theme = "furo"
 html_title = "microgrid"

@@ -1,8 +1,9 @@
 """Adds the lessons to a site as notebooks that run in the browser, by JupyterLite and Pyodide.
 
-`python docs/lite.py SITE PYODIDE VIZ WHEELS` writes the folder `lite` of a site. The other folders
-are those of npm's packages `pyodide` and `@viz-js/viz`, and one with the wheels that notebooks can
-use: this library, IPython, and what they need. The site asks for nothing from elsewhere.
+`python docs/lite.py SITE PYODIDE VIZ MATHJAX WHEELS` writes the folder `lite` of a site, and what
+shows its mathematics. The other folders are those of npm's packages `pyodide`, `@viz-js/viz` and
+`mathjax`, and one with the wheels that notebooks can use: this library, IPython, and what they
+need. The site asks for nothing from elsewhere.
 """
 
 import ast
@@ -116,8 +117,9 @@ def imported(tree: ast.AST) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
-def main(site: Path, pyodide: Path, viz: Path, wheels: Path) -> None:
-    """Build the folder `lite` of the site."""
+def main(site: Path, pyodide: Path, viz: Path, mathjax: Path, wheels: Path) -> None:
+    """Build the folder `lite` of the site, and copy MathJax to where `conf.py` says it is."""
+    shutil.copy(mathjax / "es5" / "tex-svg.js", site / "_static" / "mathjax.js")
     with tempfile.TemporaryDirectory() as folder:
         lite = Path(folder)
         place, lessons = lite / "static" / "pyodide", lite / "lessons"

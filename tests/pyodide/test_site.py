@@ -69,6 +69,13 @@ def test_the_reference_leads_to_the_lessons(address):
         page.get_by_text("1-a-value-and-its-gradient.ipynb").wait_for(timeout=LIMIT)
 
 
+def test_the_mathematics_of_the_lessons_is_shown(address):
+    with browser() as chromium, watched(chromium) as page:
+        page.goto(f"{address}/lessons/2-the-backward-pass-step-by-step.html")
+        page.locator(".math mjx-container svg").first.wait_for(timeout=LIMIT)
+        assert page.locator("mjx-merror").count() == 0
+
+
 def test_lesson_1_runs_to_its_end_with_pictures(address):
     with lesson(address, "1-a-value-and-its-gradient") as (_, outputs):
         assert [x["evalue"] for x in outputs if x["output_type"] == "error"] == []
