@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,88 @@ def test_each_exercise_has_a_check_and_a_folded_solution_that_passes_it(path):
     assert solved == numbers
     assert {"hide-input", "solution"} == set(solutions["metadata"]["tags"])
     assert solutions["metadata"]["jupyter"]["source_hidden"]
+
+
+# ---- the lessons in the site, whose Python has no more than some packages
+
+LITE = runpy.run_path(str(NOTEBOOKS[0].parents[1] / "docs" / "lite.py"))
+
+
+def left_out(*sources):
+    """Return which cells of a notebook can only be read where the standard library is all."""
+    cells = [
+        {"cell_type": "code", "source": source, "outputs": [], "execution_count": None}
+        for source in sources
+    ]
+    LITE["leave_out"]({"cells": cells}, set(sys.stdlib_module_names))
+    return [i for i, cell in enumerate(cells) if cell["cell_type"] == "markdown"]
+
+
+def test_a_cell_that_cannot_run_in_the_site_is_shown_and_says_what_it_needs():
+    cell = {"cell_type": "code", "source": ["import torch\n", "import numpy as np"]}
+    cell |= {"outputs": [], "execution_count": None, "metadata": {"tags": ["solution"]}}
+    LITE["leave_out"]({"cells": [cell]}, {"math"})
+    note, _, code = cell.pop("source").partition("\n\n")
+    assert note.startswith("*This cell needs numpy and torch, which this site")
+    assert code.splitlines()[1:-1] == ["import torch", "import numpy as np"]
+    assert cell == {"cell_type": "markdown", "metadata": {"tags": ["solution"]}}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "print(x)",
+        "x = x + 1",  # it is used, and only then bound
+        "x += 1",
+        "x: int = x",
+        "del x",
+        "def g(y=x): x = y",
+        "def g(): return x",
+        "class G:\n    x = x",
+        "[x for x in x]",
+        "(lambda: [y for y in [1] if x])()",
+        "from math import pi as y, e; y = x; x = 1",
+        "import torch.nn",
+        "def g():\n    from torch import nn",
+    ],
+)
+def test_a_cell_is_left_out_that_uses_what_is_not_there(use):
+    assert left_out("import torch; x = torch.ones(2)", "x", use) == [0, 1, 2]
+
+
+def test_what_a_cell_binds_is_lost_if_the_cell_is_left_out():
+    uses = ["print(x)", "f()", "G", "math", "y"]
+    assert left_out(
+        "import torch, math; x = torch.ones(2)\ndef f(): ...\nclass G: ...\nfor y in [1]: ...",
+        *uses,
+    ) == [0, 1, 2, 3, 4, 5]
+    assert left_out("import torch; x = 1", "x = x + 1; print(x)", "print(x)") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "x = 1; print(x)",
+        "import math as x; x",
+        "for x in [1]: print(x)",
+        "def g(x): return x",
+        "def g():\n    x = 1\n    return x",
+        "[x for x in [1]]",
+        "{x: 1 for x in [1]}",
+        "class G:\n    x = 1\n    y = x",
+        "try:\n    import torch\nexcept ImportError:\n    torch = None",
+        "from . import a",  # which no package would bring
+    ],
+)
+def test_a_cell_is_kept_that_uses_only_what_is_there(use):
+    assert left_out("import torch; x = torch.ones(2)", use) == [0]
+
+
+def test_a_lost_name_is_there_again_once_a_cell_has_bound_it():
+    first = "import torch; x = 1"
+    assert left_out(first, "x = 2", "x += 1; print(x)") == [0]
+    assert left_out(first, "[x for x in [1]]", "x") == [0, 2]  # a name of the comprehension's own
+    assert left_out(first, "def g(x): ...", "x") == [0, 2]
 
 
 # ---- the teacher's page: paths, and where misconceptions are met
