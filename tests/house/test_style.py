@@ -166,7 +166,7 @@ BUDGET = {
     "compiler/training/": 910,
     "core/": 2215,
     "derivatives/": 1965,
-    "drawing/": 1231,
+    "drawing/": 1240,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
     "drawing/pages/": 800,
