@@ -169,7 +169,7 @@ BUDGET = {
     "drawing/": 1240,
     "drawing/formulas/": 1700,
     "drawing/graphs/": 1550,
-    "drawing/pages/": 800,
+    "drawing/pages/": 840,
     "drawing/paths/": 420,
     "drawing/stepper/": 850,
     "drawing/training/": 1420,

@@ -189,6 +189,7 @@ export class Training {
     this.pass = new Pass(network, activation, this.inputs, this.rows);
     this.passes = new Map(); // of batches, by their numbers of rows
     this.steps = 0;
+    this.seen = 0; // rows, those of all steps together
     this.order = [];
     this.choose(optimizer);
     this.evaluate();
@@ -228,7 +229,7 @@ export class Training {
     if (this.batch < this.rows) {
       if (!this.order.length) this.order = shuffled(this.rows, this.random);
       value = this.stepOn(this.order.splice(0, this.batch));
-    } else if (!this.move()) {
+    } else if (!this.move(this.rows)) {
       value = null;
     }
     if (value !== null) this.evaluate();
@@ -245,11 +246,11 @@ export class Training {
     const pass = this.passes.get(rows);
     pass.values[0] = inputs;
     const { loss } = this.derive(pass, places.map((r) => this.y[r]));
-    return this.move() ? loss : null;
+    return this.move(rows) ? loss : null;
   }
 
-  /** Move all parameters by their gradients, or none of them if one would not be finite. */
-  move() {
+  /** Move all parameters by the gradients of so many rows, or none if one would not be finite. */
+  move(rows) {
     const { parameters, gradients } = this.network;
     this.options[0].fill(this.rate);
     this.options[1].fill(this.moves + 1);
@@ -260,12 +261,13 @@ export class Training {
     parameters.set(moved);
     memory.forEach((column, k) => this.memory[k].set(column));
     this.steps += 1;
+    this.seen += rows;
     this.moves += 1;
     return true;
   }
 
   get epochs() {
-    return Math.floor(this.steps / Math.ceil(this.rows / this.batch));
+    return Math.floor(this.seen / this.rows); // whatever the batches were
   }
 }
 
