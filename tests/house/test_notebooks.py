@@ -166,6 +166,53 @@ def test_the_minutes_of_a_path_add_up_to_those_it_says(path):
             assert sum(int(row[column]) for row in rows) == int(total[column])
 
 
+MINUTES_OF = {
+    "an hour": 60,
+    "an hour and twenty minutes": 80,
+    "an hour and a half": 90,
+    "two hours": 120,
+}
+
+
+def minutes_of(lesson):
+    """Return how many minutes a lesson takes, as it says at its beginning."""
+    said = re.search(r"It takes ([a-z ]+)", sources_of(NOTEBOOKS[lesson - 1]))[1]
+    return MINUTES_OF[said.removesuffix(" and the exercises")]
+
+
+def test_a_lesson_takes_the_minutes_on_a_path_that_it_says_itself():
+    for row in rows_under("### For engineers")[2:-1]:
+        assert int(row[1]) == minutes_of(int(row[0].removeprefix("lesson ")[0])), row
+    taken = {}
+    for row in rows_under("### A course of six weeks")[2:-1]:
+        parts = [re.fullmatch(r"(\w+ \d).* \((\d+)\)", part) for part in row[1].split("; ")]
+        assert sum(int(part[2]) for part in parts) == int(row[2]), row
+        for part in parts:
+            taken[part[1]] = taken.get(part[1], 0) + int(part[2])
+    lessons = {name[-1]: minutes for name, minutes in taken.items() if name[:6] == "lesson"}
+    assert lessons == {number: minutes_of(int(number)) for number in "12347"}
+
+
+def test_the_readme_says_how_long_the_paths_are():
+    readme = (NOTEBOOKS[0].parents[1] / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| path \|.*\n(?:\|.*\n)+", readme, re.MULTILINE)[0]
+    evening, weeks, engineers = (line.split(" | ")[2] for line in table.splitlines()[2:])
+    assert in_minutes(evening) == int(rows_under("### A first evening")[-1][1])
+    each = rows_under("### A course of six weeks")[2:-1]
+    assert {row[2] for row in each} == {str(in_minutes(weeks.partition(",")[0]))}
+    assert max(int(row[4]) for row in each) == in_minutes(weeks.partition(",")[0])
+    _, lessons, _, exercises = rows_under("### For engineers")[-1]
+    assert [in_minutes(part) for part in engineers.split(", ")] == [int(lessons), int(exercises)]
+
+
+def in_minutes(text):
+    """Return the minutes of a time, such as 4 hours and 20 minutes, or 2½ hours."""
+    hours = re.search(r"(\d+)(½?) hours?", text)
+    minutes = re.search(r"(\d+) minutes", text)
+    whole = 60 * int(hours[1]) + 30 * len(hours[2]) if hours else 0
+    return whole + (int(minutes[1]) if minutes else 0)
+
+
 def test_the_paths_name_what_there_is_and_leave_out_no_stage():
     sections = {
         path.name[0]: re.findall(r"^## (\d+)\. ", sources_of(path), re.MULTILINE)
