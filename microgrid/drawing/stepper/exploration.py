@@ -257,9 +257,16 @@ class Exploration(Page):
 
 
 def _finite(text: str, kind: type[float], what: str) -> float:
-    """Return the number of a kind that a text says; raise `ValueError` if it is not finite."""
+    """Return the number of a kind that a text says; raise `ValueError` if it is not finite.
+
+    It may have a decimal comma and a minus sign, and be a fraction, as in the page without Python.
+
+    >>> _finite("0,5", float, "a leaf"), _finite("−1/4", float, "a leaf")
+    (0.5, -0.25)
+    """
+    above, slash, below = text.replace("−", "-").replace(",", ".").partition("/")
     try:
-        number = kind(text)
+        number = kind(above) / kind(below) if slash else kind(above)
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if not math.isfinite(number):

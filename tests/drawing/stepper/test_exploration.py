@@ -771,6 +771,60 @@ def test_the_right_answer_is_right_and_a_wrong_one_is_told_what_it_is(tmp_path):
     assert not any("-12" in words for words in list(replies.values())[4:])  # it is not given away
 
 
+@needs_node
+def test_no_choice_is_right_but_the_share(tmp_path):
+    for x in (0.04, 1e-3, 5.0, 800.0, 0.0):
+        for found in filter(None, questions(tmp_path, explore(Value(x, label="x").tanh() * 2.0))):
+            given = [[found, answer] for answer in found["options"]]
+            replies = in_node(tmp_path, "explore.judged(...given)", given)
+            right = [
+                text for (_, text), reply in zip(given, replies, strict=True) if reply["isRight"]
+            ]
+            assert right == [number_text(found["share"])]
+
+
+@needs_node
+def test_a_mistake_is_told_at_the_digits_that_make_an_answer_right(tmp_path):
+    found = questions(tmp_path, explore(Value(0.04, label="x").tanh()))[-1]
+    given = [[found, "-0.998"], [{**found, "share": "Infinity"}, "5"]]
+    judged = "explore.judged({ ...given[0], share: Number(given[0].share) }, given[1])"
+    sign, infinite = in_node(tmp_path, judged, given)
+    assert sign["words"].startswith("Not -0.998: its sign is the other one.")
+    assert not infinite["isRight"]
+
+
+# ---- what is typed
+
+TYPED = {
+    "0,5": 0.5,
+    " 0.5 ": 0.5,
+    "−0,25": -0.25,
+    "1/3": 1 / 3,
+    "-1 / 4": -0.25,
+    "1e-3": 1e-3,
+    "1/−2": -0.5,
+    **dict.fromkeys(["", " ", "1/", "/2", "1/2/3", "1,000.5", "x", "nan"]),
+}
+
+
+@needs_node
+def test_a_number_is_read_as_people_type_it(tmp_path):
+    found = in_node(tmp_path, "explore.typedNumber(given)", list(TYPED))
+    assert [None if x == "NaN" else x for x in found] == list(TYPED.values())
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_python_reads_it_as_the_page_does(text):
+    x = Value(7.0)
+    exploration = explore(x * x)
+    if TYPED[text] is None:
+        with pytest.raises(ValueError, match="a leaf needs a finite number, got"):
+            exploration.change(0, text)
+    else:
+        exploration.change(0, text)
+        assert x.data == TYPED[text]
+
+
 # ---- two runs
 
 

@@ -86,6 +86,11 @@ function inWords(parts, root) {
 
 const CLOSE = 0.005; // of a share: what is typed with three digits is near enough
 
+/** Return whether a number passes for another one; only itself passes for an infinite one. */
+function isNear(x, y) {
+  return x === y || (Number.isFinite(x - y) && Math.abs(x - y) <= CLOSE * Math.abs(y));
+}
+
 /** Return the question about a step's share, with answers to choose from; null if it has none. */
 export function question({ names, edges, steps }, numbers, step) {
   const [, edge, parts] = steps[step];
@@ -114,7 +119,7 @@ export function question({ names, edges, steps }, numbers, step) {
     [0, "nothing goes along an edge only where one of the two is 0"],
     [2 * share, "it is counted twice"],
     [1, "that is what the pass begins with"],
-  ].filter(([x]) => numberText(x) !== numberText(share));
+  ].filter(([x]) => !isNear(x, share)); // which would be called right
   const options = [...new Set([share, ...wrong.map(([x]) => x)].map(numberText))].slice(0, 4);
   options.sort((x, y) => Number(x) - Number(y));
   const line = `${received} += ${gradient} · ${derivative} = ?`;
@@ -125,17 +130,25 @@ export function question({ names, edges, steps }, numbers, step) {
 /** Return whether an answer, a text, is right, and what to say of it. */
 export function judged({ share, made, wrong }, answer) {
   const x = typedNumber(answer);
-  const isRight = Math.abs(x - share) <= CLOSE * Math.abs(share) || answer === numberText(share);
+  const isRight = isNear(x, share) || answer === numberText(share);
   if (isRight) return { isRight, words: `Right: ${numberText(share)}, ${made}.` };
   if (Number.isNaN(x)) return { isRight, words: `Not a number: "${answer}".` };
-  const why = wrong.find(([y]) => numberText(y) === numberText(x));
+  const isChosen = ([y]) => numberText(y) === numberText(x); // two mistakes may be near each other
+  const why = wrong.find(isChosen) ?? wrong.find(([y]) => isNear(x, y));
   return { isRight, words: `Not ${numberText(x)}${why ? `: ${why[1]}` : ""}. The share is ${made}.` };
 }
 
-/** Return a number as one types it, with a sign of minus or -, nan if it is none. */
-function typedNumber(text) {
-  const plain = text.trim().replace("−", "-");
-  return plain ? Number({ inf: "Infinity", "-inf": "-Infinity" }[plain] ?? plain) : NaN;
+/**
+ * Return a number as people type it, nan if a text is not one: with a decimal comma, which is all
+ * that the keyboards of some phones have, a minus sign, or as a fraction.
+ */
+export function typedNumber(text) {
+  const plain = text.replaceAll("−", "-").replaceAll(",", ".");
+  const [above, below = 1, ...more] = plain.split("/").map((part) => {
+    const word = part.trim();
+    return word ? Number({ inf: "Infinity", "-inf": "-Infinity" }[word] ?? word) : NaN;
+  });
+  return more.length ? NaN : above / below;
 }
 
 // ---- before and now
@@ -179,7 +192,7 @@ function erfc(x) {
   return power / Math.sqrt(Math.PI) / fraction;
 }
 
-// log(|gamma(x)|): Stirling's series from 10 on, and down from there by the recurrence.
+// log(|gamma(x)|): Stirling's series for 10 and more, and down from there by the recurrence.
 function lgamma(x) {
   if (x === 1 || x === 2) return 0;
   if (x <= 0 && Number.isInteger(x)) return Infinity;
@@ -303,10 +316,10 @@ export function recomputed(graph, leaves) {
   }
 }
 
-/** Return a number that was typed; throw an error if it is none. */
-function parsed(text, what = "a leaf") {
-  const number = Number(text);
-  if (!text.trim() || !Number.isFinite(number)) {
+/** Return a number that was typed; throw an error if it is not finite. */
+export function parsed(text, what = "a leaf") {
+  const number = typedNumber(text);
+  if (!Number.isFinite(number)) {
     throw new Error(`${what} needs a finite number, got "${text}"`);
   }
   return number;
