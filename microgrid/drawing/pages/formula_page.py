@@ -7,16 +7,18 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from unicodedata import normalize
 
 from ...core.reals import number
 from ...guards.checks import quote
 from ..page import Page, assemble
-from .table import Data, make_table
+from .table import Data, make_table, public_functions
 
 __all__ = ["FormulaPage", "formula_page"]
 
 STATIC = Path(__file__).parent / "static"
 STEPPER = Path(__file__).parents[1] / "stepper" / "static"
+CONSTANTS = {"pi", "e", "inf", "nan"}
 
 
 def formula_page(
@@ -26,7 +28,7 @@ def formula_page(
 
     It shows the graph, steps through the forward and the backward pass, and writes the formulas of
     the first and second derivatives beside their numbers. The syntax is Python's, with this
-    library's functions, `abs`, `round`, `pi` and `e`; every other name is a number to
+    library's functions, `abs`, `round`, `pi`, `e`, `inf` and `nan`; every other name is a number to
     differentiate with respect to. A mistake is shown at its place. The page knows derivatives from
     the library's table, which is written into it; a list may have at most 6 numbers there.
 
@@ -64,7 +66,9 @@ class FormulaPage(Page):
         if not isinstance(values, Mapping):
             raise TypeError(f"`values` must be a mapping of numbers by names, got {quote(values)}")
         self.values = {
-            name: float(number(x, f"the value of {name} must be a real number"))
+            normalize("NFKC", str(name)): float(
+                number(x, f"the value of {name} must be a real number")
+            )
             for name, x in values.items()
         }
         for name, x in self.values.items():
@@ -93,17 +97,24 @@ def table() -> Data:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names in a formula, in their order.
+    """Return the names of the numbers in a formula, in their order.
 
-    >>> names_in("tanh(w*x + b)")
-    ['tanh', 'w', 'x', 'b']
+    >>> names_in("tanh(w*x + b) / pi")
+    ['w', 'x', 'b']
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
+    except (RecursionError, MemoryError):
+        raise ValueError(
+            f"a formula needs fewer operations and brackets inside each other, got {quote(text)}"
+        ) from None
     except (SyntaxError, ValueError) as error:
         raise ValueError(
             f"a formula needs Python's syntax, as tanh(w*x + b), got {quote(text)}: {error.args[0]}"
         ) from None
     found = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
-    return list(dict.fromkeys([node.id for node in found]))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = [function.id for function in calls if isinstance(function, ast.Name)]
+    others = {*called, *public_functions(), *CONSTANTS}
+    return [name for name in dict.fromkeys(node.id for node in found) if name not in others]

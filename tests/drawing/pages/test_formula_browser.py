@@ -113,6 +113,51 @@ def test_a_new_formula_begins_where_it_can_be_computed(page):
         assert "not finite here" not in numbers_of(page)
 
 
+def test_a_value_of_the_user_is_never_replaced(browser, page, tmp_path):
+    path = formula_page("sqrt(x)*w", {"x": -1.0, "w": 3.0}).save(tmp_path / "page.html")
+    values = page.locator(".name input[type=text]")
+    page.goto(f"file://{path}")
+    assert [value.input_value() for value in values.all()] == ["-1", "3"]
+    assert "sqrt of x = -1 has no finite value" in page.locator(".error").first.inner_text()
+    type_formula(page, "a*x")
+    page.get_by_label("a, slider").fill("-3")
+    type_formula(page, "log(a)*x + q")
+    assert [value.input_value() for value in values.all()][:2] == ["-3", "-1"]
+    assert "log of a = -3 has no finite value" in page.locator(".error").first.inner_text()
+
+
+def test_a_value_may_have_a_decimal_comma_and_one_that_is_wrong_is_told(page):
+    x = page.get_by_role("textbox", name="x", exact=True)
+    for text, number in {"0,25": "0.25", "1/4": "0.25", "−2": "-2"}.items():
+        x.fill(text)
+        x.press("Enter")
+        assert x.input_value() == number
+    x.fill("two")
+    x.press("Enter")
+    assert x.input_value() == "-2"
+    error = page.locator(".error").first
+    assert error.inner_text() == 'x needs a finite number, got "two"'
+    x.fill("1")
+    x.press("Enter")
+    assert error.inner_text() == ""
+
+
+def test_a_formula_that_has_the_letter_l_has_another_result(page):
+    type_formula(page, "L*x")
+    assert page.locator(".result").inner_text().startswith("v1 = ")
+    names = [row.get_attribute("data-name") for row in page.locator(".derivative").all()]
+    assert names[:3] == ["v1", "∂v1/∂L", "∂v1/∂x"]
+    assert page.locator(".mathematics").first.get_attribute("aria-label") == "v1 = L*x"
+
+
+def test_the_result_of_an_earlier_formula_fades_below_a_mistake(page):
+    faded = "getComputedStyle(document.querySelector('.result')).opacity < 1"
+    assert not page.evaluate(faded)
+    type_formula(page, "(" * 5000)
+    assert "expected fewer operations and brackets" in page.locator(".mistake").inner_text()
+    assert page.evaluate(faded)
+
+
 def test_examples_and_functions_are_buttons(page):
     for button in page.locator(".examples button").all():
         button.click()

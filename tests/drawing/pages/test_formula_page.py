@@ -133,7 +133,7 @@ def in_node(modules, expression, given):
     script = f"""
         import {{ differentiate, asText }} from {formula};
         import {{ run, sentence }} from {stepper};
-        import {{ Graph }} from {graph};
+        import {{ Graph, OTHERS }} from {graph};
         import {{ readFileSync }} from "node:fs";
         const {{ table, given }} = JSON.parse(readFileSync(0, "utf8"));
         const each = (item) => {{
@@ -171,7 +171,7 @@ def computed_by_both(modules, most):
     """Return formulas with what JavaScript and Python compute of them."""
     formulas = random_formulas(most)
     for (text, values), found in zip(formulas, in_node(modules, COMPUTED, formulas), strict=True):
-        if "error" in found and ("to differentiate by" in found["error"]):
+        if "error" in found and "to differentiate with respect to" in found["error"]:
             continue  # it has come to a constant, as x > x has
         yield text, values, found
 
@@ -344,6 +344,18 @@ def test_the_steps_are_word_for_word_those_of_explore(modules):
 MISTAKES = [
     ("", 0, "expected a formula"),
     ("2x", 1, "got x; write * for a product"),
+    ("2(x + 1)", 1, "got (; write * for a product"),
+    ("(x + 1)(x - 1)", 7, "got (; write * for a product"),
+    ("sin x", 4, "got x; write sin(x) for a function, sin*x for a product"),
+    ("2*(exp 2 + 1)", 7, "got 2; write exp(2) for a function, exp*2 for a product"),
+    ("x(2)", 0, "no function is called x: for a product write x*(…)"),
+    ("1 + ln(x)", 4, "no function is called ln: write log(x)"),
+    ("log(x, 10)", 0, "expected log(x); write log(x) / log(b) for the base b"),
+    ("x²+1", 1, "write **2 for a power, as in x**2 or sin(x)**2"),
+    ("sin²(x)", 3, "write **2 for a power"),
+    ("y + x₁", 5, "write the digit on the line, as in x1"),
+    (f"{'(' * 50_000}x{')' * 50_000}", 0, "expected fewer operations and brackets"),
+    (f"x{'+x' * 50_000}", 0, "expected fewer operations and brackets"),
     ("sin(x", 3, "expected ) to close the ( here"),
     ("x +", 3, "expected a number, a name, a function or a bracket, the formula ends"),
     ("x^2", 1, "write ** for a power"),
@@ -357,7 +369,7 @@ MISTAKES = [
     ("softmax([x, y])[2]", 15, "expected a place from 0 to 1"),
     ("x + log(-1)", 4, "log of -1 has no finite value"),
     ("x + 1/0", 5, "/ of 1 and 0 has no finite value"),
-    ("1 + 2", 0, "expected a name, such as x"),
+    ("1 + 2", 0, "expected a name, such as x, to differentiate with respect to, got"),
     ("mg.tanh(x)", 0, "without a module"),
     ("x = 3", 2, "write == to compare"),
     ("x)", 1, "expected an operator or the end, got )"),
@@ -373,6 +385,44 @@ def test_a_mistake_is_at_its_place_and_says_what_was_expected(modules):
     found = in_node(modules, expression, [text for text, *_ in MISTAKES])
     for (text, at, words), error in zip(MISTAKES, found, strict=True):
         assert (error and error["at"], words in error["error"]) == (at, True), (text, error)
+
+
+@needs_node
+def test_what_is_advised_instead_of_a_function_is_a_formula(modules):
+    others = """(() => {
+        differentiate(table, `${item} + y`); // each name of the advice is known
+        return item;
+    })()"""
+    (advice,) = in_node(modules, "OTHERS", [0])
+    assert not advice.keys() & public_functions().keys()
+    assert in_node(modules, others, list(advice.values())) == list(advice.values())
+
+
+# ---- names
+
+
+@needs_node
+def test_a_power_of_e_has_the_slopes_of_exp(modules):
+    given = [["e**(-x)*y", {"x": 0.3, "y": 0.7}], ["exp(-x)*y", {"x": 0.3, "y": 0.7}]]
+    power, exp = in_node(modules, COMPUTED, given)
+    assert power == exp
+    assert not any("log" in line for lines in power["texts"] for line in lines)
+    (constant,) = in_node(modules, COMPUTED, [["e**2*x", {"x": 1.0}]])
+    assert float(constant["numbers"][1]) == math.e**2
+
+
+@needs_node
+def test_the_result_is_called_as_the_stepper_calls_it(modules):
+    texts = ["tanh(x)", "L*x", "v1 + L*v1", "x"]
+    assert in_node(modules, "differentiate(table, item).name", texts) == ["L", "v1", "v3", "x"]
+
+
+@needs_node
+def test_a_name_is_what_python_makes_of_it(modules):
+    written = "\N{MICRO SIGN}*x"
+    (names,) = in_node(modules, "differentiate(table, item).names", [written])
+    assert names == ["\N{GREEK SMALL LETTER MU}", "x"]
+    assert list(formula_page(written, {"\N{MICRO SIGN}": 2}).values) == names[:1]
 
 
 # ---- in Python
@@ -395,6 +445,11 @@ def test_a_page_is_one_small_file_of_which_nothing_leads_out(tmp_path):
         (3, None, TypeError, "needs a formula as a text, got 3"),
         ("2x", None, ValueError, "a formula needs Python's syntax, as tanh"),
         ("x\0", None, ValueError, "a formula needs Python's syntax"),
+        ("x" + "+x" * 5000, None, ValueError, "fewer operations and brackets inside each other"),
+        ("tanh(x)", {"tanh": 1}, ValueError, r"names of the formula, \['x'\], got 'tanh'"),
+        ("tanh*x", {"tanh": 1}, ValueError, r"names of the formula, \['x'\], got 'tanh'"),
+        ("pi*x", {"pi": 3}, ValueError, r"names of the formula, \['x'\], got 'pi'"),
+        ("x", {3: 1}, ValueError, r"names of the formula, \['x'\], got '3'"),
         ("x", {"y": 1}, ValueError, r"`values` needs names of the formula, \['x'\], got 'y'"),
         ("x", {"x": math.inf}, ValueError, "the value of x must be finite, got inf"),
         ("x", {"x": "1"}, TypeError, "the value of x must be a real number"),

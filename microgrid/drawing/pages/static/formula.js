@@ -1,7 +1,7 @@
 // A page of a formula: type it, and see its graph, its steps, and the formulas of its derivatives.
 
 import explore, { alone, element, fitFrame } from "../../stepper/static/explore.js";
-import { numberText, recomputed, run } from "../../stepper/static/explore.js";
+import { numberText, parsed, recomputed, run } from "../../stepper/static/explore.js";
 import { Algebra } from "./algebra.js";
 import { Graph } from "./graph.js";
 import { Meanings } from "./meanings.js";
@@ -31,9 +31,9 @@ const STARTS = [
 ];
 
 /**
- * Return what a text computes and all its derivatives: `graph` for the stepper, `numbers` at given
- * leaves, and `formulas`: names to differentiate by, and an expression. `derivatives` are their
- * numbers at given leaves.
+ * Return what a text computes and all its derivatives: `name`, which the result has, `graph` for the
+ * stepper, `numbers` at given leaves, and `formulas`: the names to differentiate with respect to,
+ * and an expression. `derivatives` are their numbers at given leaves.
  */
 export function differentiate(table, text) {
   const graph = new Graph(table);
@@ -56,6 +56,7 @@ export function differentiate(table, text) {
     leaves,
   );
   return {
+    name: steps.names.at(-1),
     names: leaves.map((leaf) => leaf.name),
     graph: steps,
     formulas,
@@ -87,12 +88,12 @@ export function asText({ expression }, names) {
 
 const SUPERSCRIPTS = { 1: "", 2: "²" };
 
-/** Return the left side of a formula as text: L, ∂L/∂x, ∂²L/∂x∂y or ∂²L/∂x². */
-function leftSide(by) {
-  if (!by.length) return "L";
+/** Return the left side of a formula of L as text: L, ∂L/∂x, ∂²L/∂x∂y or ∂²L/∂x². */
+function leftSide(name, by) {
+  if (!by.length) return name;
   const [x, y] = by;
   const below = x === y ? `∂${x}²` : by.map((name) => `∂${name}`).join("");
-  return `∂${SUPERSCRIPTS[by.length]}L/${below}`;
+  return `∂${SUPERSCRIPTS[by.length]}${name}/${below}`;
 }
 
 // ---- the page
@@ -100,6 +101,7 @@ function leftSide(by) {
 /** Show the page; its state is the table, the formula and values of its names. */
 export function page(main, { table, text, values }) {
   const given = new Map(Object.entries(values));
+  const fixed = new Set(given.keys()); // which the user has chosen, and the page never changes
   const state = { found: null, stop: () => {}, model: null, isText: false };
   let timer = null;
 
@@ -131,7 +133,7 @@ export function page(main, { table, text, values }) {
     element(
       "section",
       { class: "microgrid-explore", "aria-label": "Formula" },
-      element("label", { for: "formula", class: "what" }, "A formula, as Python has it"),
+      element("label", { for: "formula", class: "what" }, "A formula in Python's syntax"),
       input,
       mistake,
       examples((example) => {
@@ -202,12 +204,16 @@ export function page(main, { table, text, values }) {
     );
   }
 
-  /** Give each name a value: the one that it had, or those of the first row that computes. */
+  /**
+   * Give each name a value: the one that it had, or that of the first row that computes, unless the
+   * user has chosen it. If no row does, `compute` asks for another value.
+   */
   function start({ names, numbers }) {
     const others = names.filter((name) => !given.has(name));
     const completed = (row) =>
       names.map((name) => given.get(name) ?? row[others.indexOf(name) % row.length]);
-    const renewed = (row) => names.map((_, i) => row[i % row.length]);
+    const renewed = (row) =>
+      names.map((name, i) => (fixed.has(name) ? given.get(name) : row[i % row.length]));
     const candidates = [...STARTS.map(completed), ...STARTS.map(renewed)];
     const values = candidates.find((each) => isFine(() => numbers(each))) ?? candidates[0];
     const isChanged = names.some((name, i) => given.get(name) !== values[i]);
@@ -228,9 +234,10 @@ export function page(main, { table, text, values }) {
     const set = (x, source) => {
       if (!Number.isFinite(x)) return;
       given.set(name, x);
+      fixed.add(name);
       if (source !== slider) widen(x);
       if (source !== slider) slider.value = x;
-      if (source !== number) number.value = x;
+      number.value = x;
       compute(false);
     };
     const slider = element("input", {
@@ -240,9 +247,12 @@ export function page(main, { table, text, values }) {
     const number = element("input", {
       ...{ type: "text", inputmode: "decimal", "aria-label": name, value },
       onchange: () => {
-        const isNumber = number.value.trim() && Number.isFinite(Number(number.value));
-        if (isNumber) set(Number(number.value), number);
-        else number.value = given.get(name);
+        try {
+          set(parsed(number.value, name), number);
+        } catch (error) {
+          number.value = given.get(name);
+          trouble.textContent = error.message;
+        }
       },
     });
     const widen = (x) => {
@@ -283,19 +293,19 @@ export function page(main, { table, text, values }) {
       state.model.set("numbers", numbers);
     }
     const root = numbers && numberText(Number(numbers[found.graph.names.length - 1]));
-    result.textContent = numbers ? `L = ${root}` : "";
+    result.textContent = numbers ? `${found.name} = ${root}` : "";
     showNumbers();
   }
 
   function showFormulas() {
     if (!state.found) return;
-    const { formulas, names } = state.found;
+    const { formulas, names, name } = state.found;
     const write = state.isText ? textRow : mathRow;
     rows.replaceChildren(
       ...formulas.map((formula) => {
         const value = element("output", { class: "answer" });
-        const row = element("div", { class: "derivative" }, write(formula, names), value);
-        row.dataset.name = leftSide(formula.by);
+        const row = element("div", { class: "derivative" }, write(name, formula, names), value);
+        row.dataset.name = leftSide(name, formula.by);
         return row;
       }),
     );
@@ -356,16 +366,16 @@ function functions(table, insert) {
   );
 }
 
-function textRow(formula, names) {
+function textRow(name, formula, names) {
   const [line, ...parts] = asText(formula, names);
   const rest = parts.map((part, i) => `${i ? "      " : "where "}${part}`);
-  return element("pre", { tabindex: 0 }, [`${leftSide(formula.by)} = ${line}`, ...rest].join("\n"));
+  return element("pre", { tabindex: 0 }, [`${leftSide(name, formula.by)} = ${line}`, ...rest].join("\n"));
 }
 
-function mathRow({ by, expression }, names) {
+function mathRow(root, { by, expression }, names) {
   const parts = partsOf(expression, names);
   const notation = new MathNotation(parts);
-  const lines = [notation.equation(by, notation.line(expression))];
+  const lines = [notation.equation(root, by, notation.line(expression))];
   for (const [part, name] of parts) {
     lines.push(notation.equality(notation.symbol(name), notation.line(part)));
   }
@@ -374,7 +384,7 @@ function mathRow({ by, expression }, names) {
     class: "mathematics",
     tabindex: 0,
     role: "math",
-    "aria-label": `${leftSide(by)} = ${label}`,
+    "aria-label": `${leftSide(root, by)} = ${label}`,
   };
   return element("div", frame, ...lines);
 }

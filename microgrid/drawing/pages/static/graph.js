@@ -8,6 +8,14 @@ const CONSTANTS = { pi: Math.PI, e: Math.E, inf: Infinity, nan: NaN };
 const OPERATORS = { ">": "<", ">=": "<=" }; // x > y is y < x
 const EXACT = ["<", "<=", "==", "where", "neg", "abs", "sign", "compare"];
 const MOST_VALUES = 250; // as of `explore`
+// What other languages and books call a function, and how a formula has it.
+export const OTHERS = {
+  ...{ ln: "log(x)", lg: "log10(x)", ld: "log2(x)", lb: "log2(x)", pow: "x**y", sqr: "x**2" },
+  ...{ arcsin: "asin(x)", arccos: "acos(x)", arctan: "atan(x)", arctan2: "atan2(y, x)" },
+  ...{ arcsinh: "asinh(x)", arccosh: "acosh(x)", arctanh: "atanh(x)", tg: "tan(x)", ctg: "1/tan(x)" },
+  ...{ cot: "1/tan(x)", sec: "1/cos(x)", csc: "1/sin(x)", sgn: "sign(x)", fabs: "abs(x)" },
+  ...{ factorial: "exp(lgamma(x + 1))", gamma: "exp(lgamma(x))", heaviside: "where(x > 0, 1, 0)" },
+};
 
 /** A leaf has a name, a constant a number; any other node a key of the table, and operands. */
 export class Node {
@@ -215,14 +223,15 @@ export class Graph {
   /** Return the graph of a formula: its root, and its leaves in the order of the text. */
   read(text) {
     const leaves = new Map();
-    const root = this.evaluate(parse(text), leaves);
+    const root = shallow(text, () => this.evaluate(parse(text), leaves));
     if (Array.isArray(root)) {
       const advice = "choose one of its numbers, as in softmax([a, b])[0]";
       throw new FormulaError(`expected a number, got a list of ${root.length}: ${advice}`, 0);
     }
     if (typeof root === "number") {
       const got = Number.isNaN(root) ? "no number" : `the constant ${root}`;
-      throw new FormulaError(`expected a name, such as x, to differentiate by, got ${got}`, 0);
+      const needed = "expected a name, such as x, to differentiate with respect to";
+      throw new FormulaError(`${needed}, got ${got}`, 0);
     }
     const count = orderOf(root).length;
     if (count > MOST_VALUES) {
@@ -272,6 +281,7 @@ export class Graph {
   }
 
   power(x, y) {
+    if (x === Math.E && typeof y !== "number") return this.apply("exp", [y]); // its slope has no log
     if (typeof y === "number" && typeof x !== "number") {
       const key = `**${y}`;
       return this.row(key)?.partials ? this.apply(key, [x]) : this.apply("**k", [x, y]);
@@ -295,9 +305,7 @@ export class Graph {
 
   call({ word, at, length, parts: trees }, args) {
     if (!Object.hasOwn(this.table.functions, word)) {
-      const near = nearest(word, Object.keys(this.table.functions));
-      const advice = near ? `did you mean ${near}?` : "the functions are listed below";
-      throw new FormulaError(`no function is called ${word}: ${advice}`, at, length);
+      throw new FormulaError(`no function is called ${word}: ${this.advice(word)}`, at, length);
     }
     const forms = this.table.functions[word];
     const nested = args.findIndex((x) => Array.isArray(x) && x.some(Array.isArray));
@@ -310,7 +318,17 @@ export class Graph {
       const results = this.follow(forms[shape], inputs, held, (...step) => this.apply(...step));
       return forms[shape].list ? results : this.checked(results[0], args, word, at, length);
     }
-    throw new FormulaError(`expected ${this.usage(word)}`, at, length);
+    const isOfBase = word === "log" && args.length === 2;
+    const instead = isOfBase ? "; write log(x) / log(b) for the base b" : "";
+    throw new FormulaError(`expected ${this.usage(word)}${instead}`, at, length);
+  }
+
+  /** Return what to write instead of a function that there is not. */
+  advice(word) {
+    if (Object.hasOwn(OTHERS, word)) return `write ${OTHERS[word]}`;
+    const near = nearest(word, Object.keys(this.table.functions));
+    if (near) return `did you mean ${near}?`;
+    return `for a product write ${word}*(…); all functions are listed below`;
   }
 
   /** Return how a function is called. */
@@ -325,6 +343,17 @@ export class Graph {
     });
     const shown = texts.length > 4 ? [...texts.slice(0, 3), `…, ${texts.at(-1)}`] : texts;
     return shown.join(" or ").replace(" or …", ", …");
+  }
+}
+
+/** Return what reading a text gives, unless that lies deeper than the engine's stack. */
+function shallow(text, read) {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = "expected fewer operations and brackets inside each other: write a smaller formula";
+    throw new FormulaError(message, 0, text.length);
   }
 }
 

@@ -179,7 +179,7 @@ const sign = (text, attributes = {}) => element("mo", attributes, text);
 const fenced = (left, inside, right) =>
   row(sign(left, { stretchy: true }), inside, sign(right, { stretchy: true }));
 
-/** Elements of MathML, made anew at each call: an element has one place. */
+/** Elements of MathML, made at each call: an element has one place. */
 export class MathNotation extends Notation {
   /** Return a name: a letter leans, a word does not, and digits at the end are a subscript. */
   symbol(name) {
@@ -188,9 +188,9 @@ export class MathNotation extends Notation {
     return element("mi", {}, GREEK[name] ?? name);
   }
 
-  /** Return a formula of L, or of its derivative by names. */
-  equation(by, right) {
-    const root = element("mi", {}, "L");
+  /** Return a formula of a named result, or of its derivative with respect to names. */
+  equation(name, by, right) {
+    const root = this.symbol(name);
     if (!by.length) return this.equality(root, right);
     const d = () => sign("∂", { form: "prefix", rspace: "0" });
     const square = (x) => element("msup", {}, x, this.digits("2"));

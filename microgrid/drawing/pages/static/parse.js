@@ -13,17 +13,22 @@ const TOKEN = new RegExp(
   [
     String.raw`(?<space>[ \t\n\r]+)`,
     String.raw`(?<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)`,
-    String.raw`(?<name>[\p{L}_][\p{L}\p{N}_]*)`,
+    String.raw`(?<name>[\p{L}_][\p{L}\p{Nd}_]*)`,
     String.raw`(?<sign>\*\*|//|<=|>=|==|!=|[-+*/%<>()[\],])`,
   ].join("|"),
   "uy",
 );
 
+/** Return what to write instead of each of ten digits. */
+function advice(digits, write) {
+  return Object.fromEntries([...digits].map((digit, i) => [digit, write(i)]));
+}
+
 // Signs and words that others write, with what Python's syntax, or a formula, has instead.
 const INSTEAD = {
   "^": "write ** for a power, as in x**2",
-  "²": "write **2 for a square",
-  "³": "write **3 for a cube",
+  ...advice("⁰¹²³⁴⁵⁶⁷⁸⁹", (n) => `write **${n} for a power, as in x**${n} or sin(x)**${n}`),
+  ...advice("₀₁₂₃₄₅₆₇₈₉", (n) => `write the digit on the line, as in x${n}`),
   "·": "write * for a product",
   "×": "write * for a product",
   "÷": "write / for a quotient",
@@ -60,8 +65,9 @@ function tokensOf(text) {
       const advice = INSTEAD[sign] ?? "a formula has none";
       throw new FormulaError(`unexpected ${sign}: ${advice}`, at, sign.length);
     }
-    const [kind, word] = Object.entries(match.groups).find(([, word]) => word !== undefined);
+    const [kind, written] = Object.entries(match.groups).find(([, word]) => word !== undefined);
     if (kind === "space") continue;
+    const word = written.normalize("NFKC"); // as Python: two signs of micro are one name
     const isNext = (other) => text.startsWith(other, TOKEN.lastIndex);
     if (Object.hasOwn(INSTEAD, word)) {
       throw new FormulaError(`unexpected ${word}: ${INSTEAD[word]}`, at, word.length);
@@ -101,8 +107,16 @@ export function parse(text) {
   function missing(expected) {
     const { kind, word, at } = tokens[next];
     const got = kind === "end" ? "the formula ends" : `got ${word}`;
-    const advice = ["name", "number"].includes(kind) && next > 0 ? "; write * for a product" : "";
-    return new FormulaError(`${expected}, ${got}${advice}`, at, Math.max(word.length, 1));
+    const instead = juxtaposed(tokens[next - 1], tokens[next]);
+    return new FormulaError(`${expected}, ${got}${instead}`, at, Math.max(word.length, 1));
+  }
+
+  /** Return what to write of two factors side by side; nothing if these are not two. */
+  function juxtaposed(before, { kind, word }) {
+    const isAtom = ["name", "number"].includes(kind);
+    if (!before || !(isAtom || word === "(")) return "";
+    if (before.kind !== "name" || !isAtom) return "; write * for a product";
+    return `; write ${before.word}(${word}) for a function, ${before.word}*${word} for a product`;
   }
 
   function binary(level) {
