@@ -15,6 +15,7 @@ from tests import plan
 ROOT = plan.PACKAGE.parent
 READ = [
     *sorted(plan.PACKAGE.rglob("*.py")),
+    *sorted(plan.PACKAGE.rglob("*.js")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
     ROOT / "README.md",
@@ -55,6 +56,12 @@ STUMBLES = {
 }
 
 
+# What is read of JavaScript: lines of comments that follow each other, longer comments and texts.
+IN_JAVASCRIPT = re.compile(
+    r"""//[^\n]*(?:\n\s*//[^\n]*)*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`""", re.DOTALL
+)
+
+
 def sentences(path):
     """Return the texts of a file that people read, each on one line."""
     source = path.read_text(encoding="utf-8")
@@ -64,9 +71,11 @@ def sentences(path):
         tokens = tokenize.generate_tokens(io.StringIO(source).readline)
         parts = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", None)}
         found = [token.string for token in tokens if token.type in parts]
+    elif path.suffix == ".js":
+        found = IN_JAVASCRIPT.findall(source)
     else:
         found = source.split("\n\n")
-    return [" ".join(re.sub(r"\n\s*#", "\n", text).split()) for text in found]
+    return [" ".join(re.sub(r"\n\s*(?:#|//|\*)", "\n", text).split()) for text in found]
 
 
 def stumbles(texts, phrase):
@@ -83,8 +92,18 @@ def stumbles(texts, phrase):
 @pytest.mark.parametrize("path", READ, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_phrase_stumbles(path):
     texts = sentences(path)
-    found = {write: stumbles(texts, phrase) for phrase, (write, _) in STUMBLES.items()}
-    assert {write: where for write, where in found.items() if where} == {}
+    found = [(write, stumbles(texts, phrase)) for phrase, (write, _) in STUMBLES.items()]
+    assert [(write, where) for write, where in found if where] == []
+
+
+def test_what_is_read_of_a_page_are_its_comments_and_texts(tmp_path):
+    page = tmp_path / "page.js"
+    page.write_text(
+        "begin({ anew: true });\n// computed\n  // anew\n"
+        'write("by \\"x\\"", `${a} b`); /* one\n * two */\n'
+    )
+    texts = ["// computed anew", r'"by \"x\""', "`${a} b`", "/* one two */"]
+    assert sentences(page) == texts
 
 
 @pytest.mark.parametrize("phrase", STUMBLES)
