@@ -7,6 +7,7 @@ need. The site asks for nothing from elsewhere.
 """
 
 import ast
+import dis
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from types import CodeType
 
 LESSONS = Path(__file__).parent.parent / "notebooks"
 KERNEL = "@jupyterlite/pyodide-kernel-extension"
@@ -78,9 +80,9 @@ def leave_out(notebook: dict, known: set[str]) -> None:
         if cell["cell_type"] != "code":
             continue
         source = "".join(cell["source"])
-        tree = ast.parse(source)
-        bound, used = names_of(tree)
-        needs = (imported(tree) - known).union(*(lost.get(name, ()) for name in used - bound))
+        bound, used = names_of(compile(source, "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+        needs = imported(ast.parse(source)) - known
+        needs = needs.union(*(lost.get(name, ()) for name in used))
         if needs:
             note = NOT_HERE.format(" and ".join(sorted(needs)))
             cell.pop("outputs")
@@ -91,16 +93,19 @@ def leave_out(notebook: dict, known: set[str]) -> None:
             lost = {name: packages for name, packages in lost.items() if name not in bound}
 
 
-def names_of(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """Return the names that code binds, and those that it uses."""
+def names_of(code: CodeType) -> tuple[set[str], set[str]]:
+    """Return the global names that code binds, and those that it uses before it binds them.
+
+    Only compiled code says which names are global, and in what order they are bound and used.
+    """
     bound, used = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.alias):
-            bound.add(node.asname or node.name)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            bound.add(node.name)
+    for step in dis.get_instructions(code):
+        if isinstance(step.argval, CodeType):  # of a function, say, or of a class
+            used |= names_of(step.argval)[1] - bound
+        elif step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            bound.add(step.argval)
+        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL", "DELETE_NAME"):
+            used |= {step.argval} - bound
     return bound, used
 
 
@@ -110,7 +115,7 @@ def imported(tree: ast.AST) -> set[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:  # a relative import names none
             modules.add(node.module)
         elif not isinstance(node, ast.Try):
             modules |= imported(node)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 from importlib import import_module, metadata
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -31,6 +31,7 @@ Engine = Callable[[str, str], str | bytes]
 PAGE: Any = import_module("js") if sys.platform == "emscripten" else None
 MOST_SECONDS = 30  # that a layout may take
 SMALL = 40  # values
+refusals: list[str] = []  # the reasons why Viz.js could not be loaded
 MISSING = "drawing a graph needs a layout engine, and none is installed: " + (
     "the page needs Viz.js, from npm's `@viz-js/viz`, as its global `Viz`"
     if sys.platform == "emscripten"
@@ -48,8 +49,10 @@ def engine(source: str, format: str) -> bytes:
 
     Set this name to draw graphs with something else: `microgrid.drawing.engine = function`. `draw`
     and `explain` will ask your function for "svg" and other formats, and `explore` for "plain", in
-    which Graphviz lists the places of nodes and edges. It returns text or bytes; what it raises is
-    told as the reason why there is no picture. `del microgrid.drawing.engine` brings this one back.
+    which Graphviz lists the places of nodes and edges. Before the first graph with frames it is
+    asked for a small one as "plain", to learn in which order it draws what is inside of a frame.
+    It returns text or bytes; what it raises is told as the reason why there is no picture.
+    `del microgrid.drawing.engine` brings this one back.
 
     In Pyodide the instance of Viz.js that the page has as its global `viz` draws, or one that is
     made of its module, the global `Viz`.
@@ -93,23 +96,25 @@ def turns_frames(rankdir: str) -> bool:
     Where nothing crosses, nodes come in the order in which they are written; but inside of a frame
     some versions of Graphviz turn that around, for some directions of the arrows.
     """
-    if _own_engine() is None and (program := find_engine()):
-        return _program_turns_frames(program, rankdir)
-    return _turns_frames(rankdir)
-
-
-@cache
-def _program_turns_frames(program: str, rankdir: str) -> bool:
-    return _turns_frames(rankdir)
-
-
-def _turns_frames(rankdir: str) -> bool:
-    source = f"digraph {{ rankdir={rankdir} subgraph cluster_frame {{ a b }} a -> c b -> c }}"
+    own = _own_engine()
+    # a method can be hashed, whatever it is of
+    drawer = find_engine() if own is None else own.__call__  # type: ignore[operator]
     try:
-        rows = [line.split() for line in lay_out(source, "plain").decode().splitlines()]
+        return _turns_frames(drawer, rankdir)
+    except RuntimeError:  # which the picture itself will meet, and say
+        return False
+
+
+@lru_cache(8)  # what raises is asked again: Viz.js may still be being loaded
+def _turns_frames(drawer: Engine | str | None, rankdir: str) -> bool:
+    """Ask whatever draws now, which is `drawer`: the answer is kept for it alone."""
+    source = f"digraph {{ rankdir={rankdir} subgraph cluster_frame {{ a b }} a -> c b -> c }}"
+    text = lay_out(source, "plain")
+    try:
+        rows = [line.split() for line in text.decode().splitlines()]
         places = {row[1]: (float(row[2]), float(row[3])) for row in rows if row[0] == "node"}
         (x, y), (other_x, other_y) = places["a"], places["b"]
-    except (RuntimeError, ValueError, LookupError):  # which the picture itself will meet, and say
+    except (ValueError, LookupError):  # it draws, but does not list
         return False
     return y < other_y if rankdir in ("LR", "RL") else x > other_x
 
@@ -198,13 +203,20 @@ def _has_viz() -> bool:
     """
     if not hasattr(PAGE, "viz") and hasattr(PAGE, "Viz"):
         PAGE.viz = None
-        PAGE.Viz.instance().then(partial(setattr, PAGE, "viz"))
+        PAGE.Viz.instance().then(partial(setattr, PAGE, "viz"), _leave_viz)
     return hasattr(PAGE, "viz")
+
+
+def _leave_viz(reason: object) -> None:
+    """Keep the reason why no instance could be made; for the next picture it is tried again."""
+    refusals.append(str(reason))
+    del PAGE.viz
 
 
 def _ask_viz(source: str, format: str) -> str:
     if PAGE.viz is None:
-        raise RuntimeError("it is still being loaded, so run this cell again")
+        failed = f"it could not be loaded: {refusals[-1]}; " if refusals else ""
+        raise RuntimeError(f"{failed}it is being loaded, so run this cell again")
     picture: str = PAGE.viz.renderString(source, format=format)
     return picture
 

@@ -59,8 +59,8 @@ is_emptying = False
 def unlink(node: Linked) -> None:
     """Free the parents of a node that is being freed, in a loop: this is its `__del__`.
 
-    Python frees a chain by recursion, of which it puts off the rest where its stack ends. From 3.13
-    on it does not see that end on emscripten, as in a browser, and 3,000 nodes crash it.
+    Python frees a chain by recursion, and puts off the rest when the stack runs out. On emscripten,
+    as in a browser, Python 3.13 and later do not notice that, and 3,000 nodes crash it.
 
     >>> class Link:
     ...     __del__ = unlink

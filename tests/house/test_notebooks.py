@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,88 @@ def test_each_exercise_has_a_check_and_a_folded_solution_that_passes_it(path):
     assert solutions["metadata"]["jupyter"]["source_hidden"]
 
 
+# ---- the lessons in the site, whose Python has no more than some packages
+
+LITE = runpy.run_path(str(NOTEBOOKS[0].parents[1] / "docs" / "lite.py"))
+
+
+def left_out(*sources):
+    """Return which cells of a notebook can only be read where the standard library is all."""
+    cells = [
+        {"cell_type": "code", "source": source, "outputs": [], "execution_count": None}
+        for source in sources
+    ]
+    LITE["leave_out"]({"cells": cells}, set(sys.stdlib_module_names))
+    return [i for i, cell in enumerate(cells) if cell["cell_type"] == "markdown"]
+
+
+def test_a_cell_that_cannot_run_in_the_site_is_shown_and_says_what_it_needs():
+    cell = {"cell_type": "code", "source": ["import torch\n", "import numpy as np"]}
+    cell |= {"outputs": [], "execution_count": None, "metadata": {"tags": ["solution"]}}
+    LITE["leave_out"]({"cells": [cell]}, {"math"})
+    note, _, code = cell.pop("source").partition("\n\n")
+    assert note.startswith("*This cell needs numpy and torch, which this site")
+    assert code.splitlines()[1:-1] == ["import torch", "import numpy as np"]
+    assert cell == {"cell_type": "markdown", "metadata": {"tags": ["solution"]}}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "print(x)",
+        "x = x + 1",  # it is used, and only then bound
+        "x += 1",
+        "x: int = x",
+        "del x",
+        "def g(y=x): x = y",
+        "def g(): return x",
+        "class G:\n    x = x",
+        "[x for x in x]",
+        "(lambda: [y for y in [1] if x])()",
+        "from math import pi as y, e; y = x; x = 1",
+        "import torch.nn",
+        "def g():\n    from torch import nn",
+    ],
+)
+def test_a_cell_is_left_out_that_uses_what_is_not_there(use):
+    assert left_out("import torch; x = torch.ones(2)", "x", use) == [0, 1, 2]
+
+
+def test_what_a_cell_binds_is_lost_if_the_cell_is_left_out():
+    uses = ["print(x)", "f()", "G", "math", "y"]
+    assert left_out(
+        "import torch, math; x = torch.ones(2)\ndef f(): ...\nclass G: ...\nfor y in [1]: ...",
+        *uses,
+    ) == [0, 1, 2, 3, 4, 5]
+    assert left_out("import torch; x = 1", "x = x + 1; print(x)", "print(x)") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "x = 1; print(x)",
+        "import math as x; x",
+        "for x in [1]: print(x)",
+        "def g(x): return x",
+        "def g():\n    x = 1\n    return x",
+        "[x for x in [1]]",
+        "{x: 1 for x in [1]}",
+        "class G:\n    x = 1\n    y = x",
+        "try:\n    import torch\nexcept ImportError:\n    torch = None",
+        "from . import a",  # which no package would bring
+    ],
+)
+def test_a_cell_is_kept_that_uses_only_what_is_there(use):
+    assert left_out("import torch; x = torch.ones(2)", use) == [0]
+
+
+def test_a_lost_name_is_there_again_once_a_cell_has_bound_it():
+    first = "import torch; x = 1"
+    assert left_out(first, "x = 2", "x += 1; print(x)") == [0]
+    assert left_out(first, "[x for x in [1]]", "x") == [0, 2]  # a name of the comprehension's own
+    assert left_out(first, "def g(x): ...", "x") == [0, 2]
+
+
 # ---- the teacher's page: paths, and where misconceptions are met
 
 TEACHING = (NOTEBOOKS[0].parents[1] / "docs" / "guide" / "teaching.md").read_text(encoding="utf-8")
@@ -80,6 +164,53 @@ def test_the_minutes_of_a_path_add_up_to_those_it_says(path):
     for column, name in enumerate(head):
         if name == "minutes":
             assert sum(int(row[column]) for row in rows) == int(total[column])
+
+
+MINUTES_OF = {
+    "an hour": 60,
+    "an hour and twenty minutes": 80,
+    "an hour and a half": 90,
+    "two hours": 120,
+}
+
+
+def minutes_of(lesson):
+    """Return how many minutes a lesson takes, as it says at its beginning."""
+    said = re.search(r"It takes ([a-z ]+)", sources_of(NOTEBOOKS[lesson - 1]))[1]
+    return MINUTES_OF[said.removesuffix(" and the exercises")]
+
+
+def test_a_lesson_takes_the_minutes_on_a_path_that_it_says_itself():
+    for row in rows_under("### For engineers")[2:-1]:
+        assert int(row[1]) == minutes_of(int(row[0].removeprefix("lesson ")[0])), row
+    taken = {}
+    for row in rows_under("### A course of six weeks")[2:-1]:
+        parts = [re.fullmatch(r"(\w+ \d).* \((\d+)\)", part) for part in row[1].split("; ")]
+        assert sum(int(part[2]) for part in parts) == int(row[2]), row
+        for part in parts:
+            taken[part[1]] = taken.get(part[1], 0) + int(part[2])
+    lessons = {name[-1]: minutes for name, minutes in taken.items() if name[:6] == "lesson"}
+    assert lessons == {number: minutes_of(int(number)) for number in "12347"}
+
+
+def test_the_readme_says_how_long_the_paths_are():
+    readme = (NOTEBOOKS[0].parents[1] / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| path \|.*\n(?:\|.*\n)+", readme, re.MULTILINE)[0]
+    evening, weeks, engineers = (line.split(" | ")[2] for line in table.splitlines()[2:])
+    assert in_minutes(evening) == int(rows_under("### A first evening")[-1][1])
+    each = rows_under("### A course of six weeks")[2:-1]
+    assert {row[2] for row in each} == {str(in_minutes(weeks.partition(",")[0]))}
+    assert max(int(row[4]) for row in each) == in_minutes(weeks.partition(",")[0])
+    _, lessons, _, exercises = rows_under("### For engineers")[-1]
+    assert [in_minutes(part) for part in engineers.split(", ")] == [int(lessons), int(exercises)]
+
+
+def in_minutes(text):
+    """Return the minutes of a time, such as 4 hours and 20 minutes, or 2½ hours."""
+    hours = re.search(r"(\d+)(½?) hours?", text)
+    minutes = re.search(r"(\d+) minutes", text)
+    whole = 60 * int(hours[1]) + 30 * len(hours[2]) if hours else 0
+    return whole + (int(minutes[1]) if minutes else 0)
 
 
 def test_the_paths_name_what_there_is_and_leave_out_no_stage():

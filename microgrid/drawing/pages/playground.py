@@ -69,19 +69,25 @@ def playground(
 
     Raises:
         TypeError: the model is not an `MLP`, X comes without y, or something is not a number.
-        ValueError: the model does not have 2 inputs, is too large to be shown, has a hidden layer
-            of another activation than the others, or a last one with an activation; or the rows do
-            not have 2 numbers, or there are too many, or a label is not one of the model's classes.
+        ValueError: the model does not have 2 inputs, is too large to be shown, has a weight that is
+            not finite, a hidden layer of another activation than the others, or a last one with an
+            activation; or the rows do not have 2 numbers, or there are too many, or a label is not
+            one of the model's classes, or without a model no row has a class below the largest.
 
     >>> playground()
     Playground of a network 2-8-8-1 with tanh; show it in a notebook, or save('playground.html')
     """
+    if model is not None and not isinstance(model, MLP):
+        raise TypeError(
+            f"playground needs an MLP of 2 inputs first, got {quote(model)}; for rows alone write "
+            "playground(X=X, y=y)"
+        )
     if (X is None) is not (y is None):
         raise TypeError("playground needs X and y together, got one of them alone")
     given = None if X is None or y is None else _points(X, y)
     if model is None:
-        classes = 2 if given is None else int(max(given["y"])) + 1
-        sizes = [*SIZES, 1 if classes <= 2 else classes]
+        classes = 2 if given is None else _count_of_classes(given["y"])
+        sizes = [*SIZES, 1 if classes == 2 else classes]
         model = MLP(2, sizes, activation="tanh", init="xavier", seed=0)
     return Playground(model, given)
 
@@ -98,14 +104,16 @@ class Playground(Page):
     def __init__(self, model: MLP, given: Points | None = None) -> None:
         sizes = _sizes(model)
         activation = _activation_of(model)
+        weights = _weights(model)
         names = [name for name, known in ACTIVATIONS.items() if known is activation]
-        name = names[0] if names else getattr(activation, "__name__", "its own")
+        own = getattr(activation, "__name__", "its own")
+        name = names[0] if names else f"your {own}" if own in ACTIVATIONS else own
         self._activations = {name: activation, **ACTIVATIONS}
         self._programs = {known: _program(known, f) for known, f in self._activations.items()}
         self._data = _datasets(sizes[-1], given)
-        weights = {path: float(x) for path, x in model.state_dict().items()}
         self._weights, self._sizes, self._activation = weights, sizes, name
         self._begun: dict[str, object] = {"weights": weights, "sizes": sizes, "activation": name}
+        self._begun["own"] = None if names else name  # which an MLP does not take by its name
         self._loss = loss_program(sizes[-1])
 
     @cached_property
@@ -254,6 +262,16 @@ def _activation_of(model: MLP) -> Function:
     return found.pop() if found else ACTIVATIONS["tanh"]
 
 
+def _weights(model: MLP) -> dict[str, float]:
+    weights = {path: float(x) for path, x in model.state_dict().items()}
+    for path, x in weights.items():
+        if not math.isfinite(x):
+            raise ValueError(
+                f"playground needs finite weights, got {path} = {x}; begin with a fresh model"
+            )
+    return weights
+
+
 def _program(name: str, activation: Function) -> dict[str, object]:
     try:
         return activation_program(activation)
@@ -284,6 +302,18 @@ def _points(X: Iterable[Iterable[object]], y: Iterable[object]) -> Points:
     return {"X": rows, "y": classes, "noise": 0.0}
 
 
+def _count_of_classes(y: list[int]) -> int:
+    """Return how many classes there are, at least 2; of more, each must have a row."""
+    largest = max(y)
+    missing = sorted({*range(largest)} - {*y})
+    if largest > 1 and missing:
+        raise ValueError(
+            f"without a model `y` must have rows of all classes from 0 to {largest}, got no row of "
+            f"{missing[0]}; number the classes from 0, or pass a model of {largest + 1} outputs"
+        )
+    return max(largest + 1, 2)
+
+
 def _datasets(outputs: int, given: Points | None) -> dict[str, Points]:
     """Return the data sets that a model of so many outputs can learn, yours first, by name."""
     found: dict[str, Points] = {}
@@ -291,7 +321,8 @@ def _datasets(outputs: int, given: Points | None) -> dict[str, Points]:
     if given is not None:
         if max(given["y"]) >= count:
             raise ValueError(
-                f"labels must be classes of the model, which has {count}, got {max(given['y'])}"
+                f"labels must be from 0 to {count - 1}, as the model has {count} classes, got "
+                f"{max(given['y'])}"
             )
         found[YOURS] = given
     drawn = {"spirals": (datasets.spirals(POINTS, arms=count, noise=0.0), 0.02)}

@@ -26,16 +26,24 @@ def judge(exercise: str, answer: object) -> Reply:
     Not yet. Look at number 2. In a - b and in a + b, what does b do if it rises?
     """
     if exercise not in EXERCISES:
-        raise ValueError(f"check knows the exercises {', '.join(EXERCISES)}, got {quote(exercise)}")
+        first, *_, last = EXERCISES
+        known = f"check knows the exercises of lessons {first[0]} to {last[0]}, such as {first}"
+        if own := [name for name in EXERCISES if name[0] == exercise.partition(".")[0]]:
+            known = f"lesson {own[0][0]} has the exercises {own[0]} to {own[-1]}"
+        raise ValueError(f"{known}, got {quote(exercise)}")
     return EXERCISES[exercise](answer)
 
 
 #: What judges an answer to each exercise, by the number of the lesson and of the exercise in it.
-EXERCISES: dict[str, Callable[[object], Reply]] = {
-    **FIRST,
-    **SECOND,
-    **NETWORKS,
-    **DERIVATIVES,
-    **PROGRAMS,
-    **{f"9.{bug.number}": bug.judge for bug in BUGS},
-}
+EXERCISES: dict[str, Callable[[object], Reply]] = dict(
+    sorted(
+        {
+            **FIRST,
+            **SECOND,
+            **NETWORKS,
+            **DERIVATIVES,
+            **PROGRAMS,
+            **{f"9.{bug.number}": bug.judge for bug in BUGS},
+        }.items()
+    )
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -175,26 +176,35 @@ class Bug:
         return f"{self.case.program}\nprint({wrong.shown})  # {comment}"
 
     def judge(self, answer: object) -> Reply:
-        """Return whether an answer is the wrong line: its number, or the line itself.
+        """Return whether an answer is the wrong line: its number, or the line, as it is printed.
 
         >>> bool(BUGS[0].judge(6)), bool(BUGS[0].judge("other.grad += out.grad"))
         (False, False)
         """
         lines = self.source.splitlines()
-        if isinstance(answer, str):
-            alike = [n for n, line in enumerate(lines, 1) if line.strip() == answer.strip()]
-            if len(alike) == 1:
-                answer = alike[0]
-        if not isinstance(answer, int) or isinstance(answer, bool) or not 0 < answer <= len(lines):
+        number = self._number_of(answer, lines)
+        if not 0 < number <= len(lines):
             return Reply(
                 False,
                 f"An answer is the number of a line, from 1 to {len(lines)}, or a line that is "
                 f"there once, got {quote(answer)} ({type(answer).__name__}).",
             )
-        if answer == self.line:
-            return Reply(True, f"Right: it is line {answer}. With it, {self.meaning}.")
-        text = lines[answer - 1].strip()
-        return Reply(False, f"Not line {answer}, `{text}`: it is as it should be. {self.hint}")
+        if number == self.line:
+            return Reply(True, f"Right: it is line {number}. With it, {self.meaning}.")
+        text = lines[number - 1].strip()
+        return Reply(False, f"Not line {number}, `{text}`: it is as it should be. {self.hint}")
+
+    def _number_of(self, answer: object, lines: list[str]) -> int:
+        """Return the number of the line that an answer names, 0 if it names none, or several."""
+        if isinstance(answer, str):
+            printed = zip(lines, repr(self).splitlines(), strict=True)
+            names = [{str(n), *map(str.strip, texts)} for n, texts in enumerate(printed, 1)]
+            alike = [n for n, known in enumerate(names, 1) if answer.strip() in known]
+            return alike[0] if len(alike) == 1 else 0
+        try:
+            return 0 if isinstance(answer, bool) else operator.index(answer)  # type: ignore[arg-type]
+        except TypeError:
+            return 0
 
     def __repr__(self) -> str:
         return "\n".join(f"{n:2}  {line}" for n, line in enumerate(self.source.splitlines(), 1))

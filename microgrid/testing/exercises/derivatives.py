@@ -71,6 +71,8 @@ def _softplus(answer: object) -> Reply:
                 "The verdict on that derivative is *wrong*, at every point. It is eˣ / (1 + eˣ), "
                 "and `out` is not eˣ: what is eˣ, if `out` is given?"
             )
+        if near([partial], [1 / (1 + exp(x))]):
+            return not_yet("Its derivative is that at -x: is the sign of x right?")
         if not near([partial], [1 / (1 + exp(-x))]):
             return not_yet(f"The value is right, and the derivative at {x} is not.")
     return right("It is the sigmoid of x, which `out` alone gives.")
@@ -154,6 +156,7 @@ def _four_orders(answer: object) -> Reply:
         "Each derivative has one power less, and the coefficients of `taylor` end there, too.",
         [
             (lambda got: near(got[:4], (2, 6, 4, 1)), "Are those f⁽ᵏ⁾, or what `taylor` gives?"),
+            (lambda got: got[0] == -1, "Is the first f itself, which is order 0?"),
             (lambda got: got[0] == 4, "What is the slope of -2x?"),
             (
                 lambda got: near(got[:4], (2, 12, 24, 24)),
@@ -173,7 +176,7 @@ def _grad_in_grad(answer: object) -> Reply:
         [
             (
                 lambda got: got[0] == 2,
-                "The inner slope is with respect to y alone. Is x + y steeper where x moves?",
+                "Is that the value at 2, or the slope? And is x + y steeper where x moves?",
             ),
             (
                 lambda got: True,

@@ -74,7 +74,8 @@ def _few_parameters(answer: object) -> Reply:
         return wrong_kind("your network, a model with one score, trained on the circles", answer)
     hits = sum((score > 0) == label for score, label in zip(got, labels, strict=True))
     if hits < 190:
-        return not_yet(f"Of 200 new points of the circles, {hits} are on the right side.")
+        side = "Is the score above 0 for class 1?" if hits < 50 else "Was it trained to the end?"
+        return not_yet(f"Of 200 new points of the circles, {hits} are on the right side. {side}")
     if count > 17:
         return not_yet(
             f"It is good enough, and has {count} parameters. Each neuron of the first layer draws "
@@ -136,8 +137,12 @@ def _own_loss(answer: object) -> Reply:
         slopes = [_slope(answer, *point) for point in points]  # type: ignore[arg-type]
     except Exception:  # the answer may be any program
         return not_yet("It is right for numbers. A training gives it a Value as the score.")
+    if not any(slopes):
+        return not_yet(
+            "The values are right, but no gradient reaches the score: is all of it a graph?"
+        )
     if not near(slopes, [-2 * t * max(0.0, m) for (_, t), m in zip(points, margins, strict=True)]):
-        return not_yet("The values are right, and the slopes are not: is all of it a graph?")
+        return not_yet("The values are right, and the slopes are not: is a part of it no graph?")
     return right("Values and slopes agree at six points; far rows pull more than near ones.")
 
 
@@ -199,6 +204,8 @@ def _one_to_the_right(answer: object) -> Reply:
     before, after = got
     if max(got) > 1:
         return not_yet("Give them as shares of 1, and not in per cent.")
+    if before > 0.9 and after < 0.5:
+        return not_yet("Which of the two is after the training with copies? Give it last.")
     if before > 0.9:
         return not_yet("The first is high. Was each line of eight moved, and by paper at its left?")
     if not 0.38 <= before <= 0.49:

@@ -78,6 +78,8 @@ def _bend(answer: object) -> Reply:
         return not_yet("It is right for numbers. Write it for Values: `where`, and no `math`.")
     if any([node.op for node in graph] != [node.op for node in graphs[0]] for graph in graphs):
         return not_yet("It is another program near 0 than far out, so it looks at the number.")
+    if not any(slopes):
+        return not_yet("The values are right, but no gradient reaches e: is all of it a graph?")
     if not near(slopes, [0.5, -0.25, 1.0, -1.0]) or not near(bends, [1.0, 1.0, 0.0, 0.0]):
         return not_yet("The values are right, and the derivatives are not: is all of it a graph?")
     return right("It is one program for all numbers; the slope has a kink, and its slope a jump.")

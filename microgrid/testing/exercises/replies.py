@@ -18,6 +18,7 @@ __all__ = [
     "numbers_in",
     "right",
     "values_of",
+    "words_of",
     "wrong_function",
     "wrong_kind",
 ]
@@ -117,28 +118,40 @@ def wrong_kind(asked: str, answer: object) -> Reply:
     return Reply(False, f"An answer is {asked}, got {quote(answer)} ({type(answer).__name__}).")
 
 
-def wrong_function(asked: str, answer: object, points: Iterable[tuple[object, ...]] = ()) -> Reply:
-    """Return what is said where a function was asked for that returns numbers at points.
+def words_of(error: Exception) -> str:
+    """Return what is said of an error of an answer.
 
-    >>> wrong_function("a function of x", 5)
+    >>> words_of(ValueError("no luck."))
+    'raises ValueError, no luck'
+    """
+    said = textwrap.shorten(str(error), 200).rstrip(".") or "without a word"
+    return f"raises {type(error).__name__}, {said}"
+
+
+def wrong_function(asked: str, answer: object, points: Sequence[tuple[object, ...]]) -> Reply:
+    """Return what is said where a function was asked for that returns something else at points.
+
+    It names the first of the points where the function returns no number, or else the last.
+
+    >>> wrong_function("a function of x", 5, [(2.0,)])
     An answer is a function of x, got 5 (int).
     >>> wrong_function("a function of x", lambda x: [x, "x"], [(2.0,)])
     An answer is a function of x: at 2.0 yours returns [2.0, 'x'].
     """
     if not callable(answer) or isinstance(answer, type):
         return wrong_kind(asked, answer)
+    words = ""
     for point in points:
         at = f"at {', '.join(map(quote, point))} yours"
         try:
             found = answer(*point)
         except Exception as error:  # the answer may be any program
-            said = textwrap.shorten(str(error), 200).rstrip(".") or "without a word"
-            return Reply(
-                False, f"An answer is {asked}: {at} raises {type(error).__name__}, {said}."
-            )
+            words = f"{at} {words_of(error)}"
+            break
+        words = f"{at} returns {quote(found)}"
         if numbers_in(found, 1) is None:
-            return Reply(False, f"An answer is {asked}: {at} returns {quote(found)}.")
-    return Reply(False, f"An answer is {asked}: yours returns something else.")
+            break
+    return Reply(False, f"An answer is {asked}: {words}.")
 
 
 def _is_finite_number(x: object) -> bool:
@@ -159,6 +172,8 @@ def compare(
     An answer is one number, got 'x' (str).
     >>> compare(4, [4.0], "one number", "2 + 2 is 4.")
     Right. 2 + 2 is 4.
+    >>> compare((4, 5, 6), [0.0, 1.0, 2.0], "three numbers", "")
+    Not yet. Look at numbers 1, 2 and 3.
     """
     got = numbers_in(answer, len(wanted))
     if got is None:
@@ -171,6 +186,7 @@ def compare(
     if not wrong:
         return right(why)
     known = next((words for is_it, words in mistakes if is_it(got)), "")
-    numbers = f"number{'s' * (len(wrong) > 1)} {' and '.join(map(str, wrong))}"
+    *others, last = map(str, wrong)
+    numbers = f"numbers {', '.join(others)} and {last}" if others else f"number {last}"
     which = "" if len(wanted) == 1 else f" Look at {numbers}."
     return Reply(False, f"Not yet.{which} {known}".rstrip())

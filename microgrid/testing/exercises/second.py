@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 
 from ...engine import Value, topological_order
-from .replies import Reply, compare, wrong_kind
+from .replies import Reply, compare, near, wrong_kind
 
 __all__ = ["SECOND"]
 
@@ -18,6 +19,7 @@ def _on_paper(answer: object) -> Reply:
         "two numbers, the gradients of a and of b",
         "b enters through both factors, so two shares meet in it.",
         [
+            (lambda got: tuple(got) == (5.0, 2.0), "Which of the two is that of a?"),
             (lambda got: got[0] == 2.0, "b stands in both factors: add up both shares."),
             (
                 lambda got: True,
@@ -28,10 +30,10 @@ def _on_paper(answer: object) -> Reply:
 
 
 def _change_of_sign(answer: object) -> Reply:
-    names = [answer] if isinstance(answer, str) else answer
+    names = re.findall(r"[^\s,]+", answer) if isinstance(answer, str) else answer
     if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
         return wrong_kind('the signs of operations as in the picture, such as ["+", "exp"]', answer)
-    found = {"neg" if name.strip() == "-" else name.strip() for name in names}
+    found = {"neg" if name.strip() == "-" else name.strip() for name in names} - {"and"}
     if found == {"/", "neg"}:
         return Reply(True, "Right. It changes twice, so the gradient of x is positive again.")
     if found and found < {"/", "neg"}:
@@ -45,7 +47,14 @@ def _paths(answer: object) -> Reply:
         (4.0, 6.0, 4.0, 4.0),
         "four numbers: paths and edges of the first, paths and edges of the second",
         "There are as many paths, along fewer edges where a node is shared.",
-        [(lambda got: True, "Each product has an edge for each of its two operands.")],
+        [
+            (lambda got: got[:2] == [4, 6] and got[3] == 6, "x * x is one node, computed once."),
+            (
+                lambda got: got[:2] == [4, 6] and got[2] == 2,
+                "Each of the two ways from the root to x * x goes on in two.",
+            ),
+            (lambda got: True, "Each product has an edge for each of its two operands."),
+        ],
     )
 
 
@@ -62,16 +71,29 @@ def _orders(answer: object) -> Reply:
 
 
 def _depth(answer: object) -> Reply:
-    number, slope = 2.0, 1.0
-    for _ in range(3):
-        number = math.tanh(number)
-        slope *= 1.0 - number**2
+    numbers, slopes = [2.0], [1.0]
+    for _ in range(10):
+        numbers.append(math.tanh(numbers[-1]))
+        slopes.append(slopes[-1] * (1.0 - numbers[-1] ** 2))
     return compare(
         answer,
-        (slope,),
+        (slopes[3],),
         "one number, the gradient of w with three of them",
         "It is the product of three slopes, each below 1.",
-        [(lambda got: True, "Each slope is 1 - out², at the number that comes out of that tanh.")],
+        [
+            (
+                lambda got: near(got, numbers[3:4], 1e-3),
+                "That is the number at the root, and not the gradient of w.",
+            ),
+            (
+                lambda got: any(near(got, [slope], 1e-4) for slope in slopes),
+                "That is the gradient with more of them, or with fewer.",
+            ),
+            (
+                lambda got: True,
+                "Each slope is 1 - out², at the number that comes out of that tanh.",
+            ),
+        ],
         within=1e-3,
     )
 
@@ -103,7 +125,13 @@ def _logits(answer: object) -> Reply:
         (0.0,),
         "one number, the sum of the gradients",
         "To add the same to all logits changes no probability, so the slope that way is 0.",
-        [(lambda got: True, "What happens to the loss if all logits rise by the same?")],
+        [
+            (
+                lambda got: near(got, [1.0]),
+                "That is the sum of the probabilities. Is each of them a gradient?",
+            ),
+            (lambda got: True, "What happens to the loss if all logits rise by the same?"),
+        ],
     )
 
 

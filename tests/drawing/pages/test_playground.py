@@ -146,36 +146,6 @@ def near(found, expected, tolerance):
         assert abs(found[name] - number) <= tolerance * scale, (name, found[name], number)
 
 
-EPOCHS_SEEN = """
-console.log(JSON.stringify(given.map(({ weights, data, options }) => {
-  const network = new Network([2, 1]);
-  network.load(weights);
-  const training = new Training(network, data, { ...options, rate: 0.1, random: () => 0.5 });
-  return [data.y.length, 2, 3].map((batch, k) => {
-    training.batch = batch;
-    for (let steps = k ? 5 : 4; steps > 0; steps--) training.step();
-    return training.epochs;
-  });
-})));
-"""
-
-
-@needs_node
-def test_an_epoch_is_as_many_rows_as_there_are_whatever_the_batch_was_before():
-    model = MLP(2, [1], seed=0)
-    given = {
-        "weights": model.state_dict(),
-        "data": {"X": [[x, 1.0 - x] for x in range(10)], "y": [0, 1] * 5},
-        "options": {
-            "activation": activation_program(mg.tanh),
-            "loss": loss_program(1),
-            "optimizer": rule_program(RULES["SGD"]([mg.Value(0.0)])),
-        },
-    }
-    # 4 steps on all 10 rows, 5 on two each, and on what is left of 10 by three: 3, 3, 3, 1 and 3
-    assert in_node(EPOCHS_SEEN, [given]) == [[4, 5, 6]]
-
-
 REASONS = """
 console.log(JSON.stringify(given.map(({ sizes, weights, data, options, place }) => {
   const network = new Network(sizes);
@@ -265,6 +235,41 @@ def test_weights_stay_where_a_network_grows():
     assert wider.keys() == MLP(2, [4, 2, 1]).state_dict().keys()
 
 
+@needs_node
+def test_epochs_count_the_rows_whatever_the_batches_were():
+    model = MLP(2, [2, 1], seed=0)
+    X, y = mg.datasets.moons(20)
+    epochs = in_node(
+        """
+        const network = new Network([2, 2, 1]);
+        network.load(given.weights);
+        const training = new Training(network, given.data, given.options);
+        training.rate = 0.1;
+        training.random = Math.random;
+        const epochs = [];
+        for (const batch of [20, 20, 15, 15, 5, 5, 5, 20]) {
+          training.batch = batch;
+          training.order = [];
+          training.step();
+          epochs.push(training.epochs);
+        }
+        training.rate = Infinity;
+        training.step(); // which is not taken
+        console.log(JSON.stringify([...epochs, training.epochs]));
+        """,
+        {
+            "weights": model.state_dict(),
+            "data": {"X": X, "y": y},
+            "options": {
+                "activation": activation_program(mg.relu),
+                "loss": loss_program(1),
+                "optimizer": rule_program(RULES["SGD"]([mg.Value(0.0)])),
+            },
+        },
+    )
+    assert epochs == [1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
 # ---- Python
 
 
@@ -275,6 +280,13 @@ def test_a_page_is_one_small_file():
         assert page.html().count("http") == page.html().count("http-equiv") + page.html().count(
             "http://www.w3.org/2000/svg"
         )
+
+
+def test_a_model_may_have_classes_without_a_row():
+    X = [[0.0, 1.0], [1.0, 0.0]]
+    assert playground(MLP(2, [3]), X, [1, 2]).state["datasets"]["yours"]["y"] == [1, 2]
+    for y in ([1, 1], [0, 0], [-1, -1]):
+        assert playground(None, X, y).state["sizes"] == [2, 8, 8, 1]
 
 
 def test_labels_of_two_classes_may_be_signs():
@@ -305,13 +317,32 @@ def test_an_activation_of_ones_own_is_shown_too():
     page.load_into(model)
 
 
+def test_an_activation_of_ones_own_may_have_the_name_of_a_known_one():
+    def tanh(x):
+        return 2.0 * x
+
+    for activation, name, own in [(tanh, "your tanh", "your tanh"), (mg.tanh, "tanh", None)]:
+        model = MLP(2, [3, 1], activation=activation, seed=0)
+        page = playground(model)
+        assert (page.state["activation"], page.state["own"]) == (name, own)
+        assert page.state["activations"][name] == activation_program(activation)
+        assert page.state["activations"]["tanh"] == activation_program(mg.tanh)
+        assert page.to_model().layers[0].neurons[0].activation is activation
+        page.load_into(model)
+
+
 X, Y = [[0.0, 1.0], [1.0, 0.0]], [0, 1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ((lambda x: x[0],), TypeError, "playground needs an MLP of 2 inputs, got <function"),
+        ((lambda x: x[0],), TypeError, "playground needs an MLP of 2 inputs first, got <function"),
+        (
+            (X, [0, 1]),
+            TypeError,
+            r"first, got \[\[0.*; for rows alone write playground\(X=X, y=y\)",
+        ),
         ((MLP(3, [1]),), ValueError, "a model of 2 inputs, which it shows as a plane, got 3"),
         ((MLP(2, [4, 7]),), ValueError, "at most 6 outputs, got 7"),
         ((MLP(2, [33, 1]),), ValueError, r"of at most 32 neurons, got \[33\]"),
@@ -322,7 +353,13 @@ X, Y = [[0.0, 1.0], [1.0, 0.0]], [0, 1]
         ((None, X, [0, 0.5]), ValueError, r"row 1 of `y` must be a class, from 0 to 5, got 0\.5"),
         ((None, X, [-1, 0]), ValueError, "row 1 of `y` must be -1 or 1, got 0"),
         ((None, X * 1001, Y * 1001), ValueError, "at most 2,000 rows, got 2,002; pass some"),
-        ((MLP(2, [1]), X, [0, 2]), ValueError, "classes of the model, which has 2, got 2"),
+        (
+            (MLP(2, [1]), X, [0, 2]),
+            ValueError,
+            "must be from 0 to 1, as the model has 2 classes, got 2",
+        ),
+        ((None, X, [1, 2]), ValueError, "all classes from 0 to 2, got no row of 0; number the"),
+        ((None, X * 2, [0, 1, 3, 3]), ValueError, "no row of 2; .* pass a model of 4 outputs"),
     ],
 )
 def test_what_cannot_be_shown_says_why(arguments, error, message):
@@ -343,6 +380,15 @@ def test_a_model_that_is_no_plain_mlp_says_why():
         playground(bent)
     with pytest.raises(TypeError, match="activation of this library's functions, got asks: "):
         playground(MLP(2, [2, 1], activation=asks))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_weight_that_is_not_finite_is_named(number):
+    model = MLP(2, [2, 1], seed=0)
+    model.layers[0].neurons[1].w[0].data = number
+    message = rf"got layers\.0\.neurons\.1\.w\.0 = {number}; begin with a fresh model$"
+    with pytest.raises(ValueError, match=message):
+        playground(model)
 
 
 def asks(x):

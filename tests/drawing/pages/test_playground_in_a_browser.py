@@ -1,5 +1,6 @@
 """The playground in a real browser: what it computes is what Python does, and how it is used."""
 
+import io
 import json
 import math
 import re
@@ -119,22 +120,22 @@ def test_a_weight_that_is_clicked_says_why(page, tmp_path):
 def test_plus_and_minus_change_the_network_and_keep_its_weights(page, tmp_path):
     opened(page, playground(network(), X, Y), tmp_path)
     before = saved(page)
-    button(page, "One neuron in layer 0 more").click()
+    button(page, "Add a neuron to layer 0").click()
     assert heads(page) == ["5", "3"]
     wider = saved(page)
     assert {path: wider[path] for path in before} == before
-    button(page, "One layer more").click()
+    button(page, "Add a layer").click()
     assert heads(page) == ["5", "3", "3"]
     assert len(saved(page)) == (2 + 1) * 5 + (5 + 1) * 3 + (3 + 1) * 3 + 4
     for _ in range(3):
-        button(page, "One layer less").click()
+        button(page, "Remove a layer").click()
     assert heads(page) == []
-    assert button(page, "One layer less").is_disabled()
+    assert button(page, "Remove a layer").is_disabled()
     button(page, "Step").or_(button(page, "One step (→)")).first.click()
     assert steps(page) == 1
     for _ in range(6):
-        button(page, "One layer more").click()
-    assert button(page, "One layer more").is_disabled()
+        button(page, "Add a layer").click()
+    assert button(page, "Add a layer").is_disabled()
     assert page.evaluate("document.documentElement.scrollWidth") <= 900
 
 
@@ -158,6 +159,75 @@ def test_it_runs_and_resets_by_keyboard(page, tmp_path):
             break
     page.keyboard.press("Enter")
     assert page.locator(".why button[aria-pressed=true]").count() == 1
+
+
+def test_reset_gives_back_the_weights_that_the_network_began_with(page, tmp_path):
+    opened(page, playground(network(), X, Y), tmp_path)
+    page.get_by_label("Batch").select_option("10")
+    changes = ["One step (→)", "Draw new weights", "Add a layer", "Add a neuron to layer 1"]
+    for name in [*changes, "Remove a neuron from layer 0", "Remove a layer"]:
+        button(page, name).click()
+        button(page, "Back to the weights that this network began with").click()
+        first, trained = saved(page), []
+        for rate in ("0.3", "0.1", "0.3"):
+            page.get_by_label("Learning rate").select_option(rate)
+            for _ in range(5):
+                button(page, "One step (→)").click()
+            trained.append(saved(page))
+            button(page, "Back to the weights that this network began with").click()
+            assert steps(page) == 0
+            assert saved(page) == first
+        assert trained[0] == trained[2] != trained[1]  # batches too are those of the first time
+
+
+def test_reset_keeps_the_weights_that_are_drawn(page, tmp_path):
+    model = network()
+    opened(page, playground(model, X, Y), tmp_path)
+    button(page, "Draw new weights").click()
+    drawn = saved(page)
+    button(page, "One step (→)").click()
+    button(page, "Back to the weights that this network began with").click()
+    assert saved(page) == drawn != model.state_dict()
+
+
+def test_python_that_is_given_with_saved_weights_takes_them(page, tmp_path):
+    opened(page, playground(network(), X, Y), tmp_path)
+    button(page, "Add a layer").click()
+    page.get_by_label("Activation").select_option("sigmoid")
+    weights = saved(page)
+    lines = page.locator(".note code").all_inner_texts()
+    names = {"MLP": MLP, "json": json, "open": lambda name: io.StringIO(json.dumps(weights))}
+    exec("\n".join(lines), names)
+    assert repr(names["model"]) == "MLP(2, [4, 3, 3, 1], activation='sigmoid')"
+    assert names["model"].state_dict() == weights
+
+
+def test_python_that_is_given_leaves_an_activation_of_ones_own_to_its_owner(page, tmp_path):
+    def bump(x):
+        return mg.exp(-x * x)
+
+    opened(page, playground(MLP(2, [3, 1], activation=bump, seed=0), X, Y), tmp_path)
+    for name, python in [("bump", "…"), ("tanh", '"tanh"')]:
+        page.get_by_label("Activation").select_option(name)
+        saved(page)
+        first = page.locator(".note code").first.inner_text()
+        assert first == f"model = MLP(2, [3, 1], activation={python})"
+
+
+def test_a_file_stays_until_the_browser_has_taken_it(page, tmp_path):
+    opened(page, playground(network(), X, Y), tmp_path)
+    page.evaluate(
+        """() => {
+          window.isGone = false;
+          window.end = new Promise((resolve) => {
+            URL.revokeObjectURL = () => resolve((window.isGone = true));
+          });
+        }"""
+    )
+    name = "Save the weights as JSON, for load_state_dict"
+    with page.expect_download():
+        assert not button(page, name).evaluate("button => { button.click(); return isGone; }")
+    assert page.evaluate("end")
 
 
 def test_every_setting_is_taken(page, tmp_path):
@@ -190,7 +260,7 @@ def test_adam_learns_spirals(page, tmp_path):
     opened(page, playground(model, *data), tmp_path)
     page.get_by_label("Optimizer").select_option("Adam")
     page.get_by_label("Learning rate").select_option("0.03")
-    page.get_by_label("Speed").select_option("10 steps a picture")
+    page.get_by_label("Speed").select_option("10 steps per frame")
     button(page, "Run").click()
     page.get_by_text(re.compile("· (9[5-9].*|100) % right")).wait_for()
 
@@ -210,7 +280,7 @@ def test_a_step_too_far_is_not_taken_and_said(page, tmp_path):
 def test_several_classes_have_regions_of_their_own(page, tmp_path):
     data = mg.datasets.blobs(60, centers=[[0, 0], [4, 4], [0, 4]], spread=0.5)
     opened(page, playground(None, *data), tmp_path)
-    page.get_by_label("Speed").select_option("10 steps a picture")
+    page.get_by_label("Speed").select_option("10 steps per frame")
     button(page, "Run").click()
     page.get_by_text("· 100 % right").wait_for()
     colours = page.evaluate(
@@ -276,5 +346,5 @@ def test_a_finger_chooses_a_weight(browser, tmp_path):
         x, y = middle(page, [2, 4, 3, 1], 2, 0, 2)
         page.touchscreen.tap(x, y + 3)
         page.get_by_text("layers.2.neurons.0.w.2").wait_for()
-        button(page, "One neuron in layer 0 more").tap()
+        button(page, "Add a neuron to layer 0").tap()
         assert heads(page) == ["5", "3"]

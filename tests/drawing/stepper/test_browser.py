@@ -508,7 +508,7 @@ def test_in_jupyterlab_python_computes_and_without_anywidget_the_frame_does(brow
         page.get_by_text("python has 5.0 -40.0").wait_for()
 
         played = page.locator(".jp-OutputArea .microgrid-playground")
-        played.get_by_role("button", name="One neuron in layer 0 more").click()
+        played.get_by_role("button", name="Add a neuron to layer 0").click()
         played.get_by_role("button", name="One step (→)").click()
         played.get_by_text("step 1 · epoch 1").wait_for()
         played.get_by_role("button", name="Give the weights to Python").click()

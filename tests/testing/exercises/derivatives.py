@@ -92,6 +92,7 @@ WRONG = {
     "4.2": {
         softplus("softplus, wrong", lambda out: out / (1 + out)): "`out` is not eˣ",
         softplus("softplus, flat", lambda out: 0.5 * out): "the derivative at 0.5 is not",
+        softplus("softplus, turned", lambda out: exp(-out)): "is the sign of x right",
         huber(0.5): "the logarithm of 1 + eˣ",
     },
     "4.3": {
@@ -109,6 +110,7 @@ WRONG = {
     "4.5": {1: "many the bug needs", 2: "or add another"},
     "5.1": {
         (2.0, 6.0, 4.0, 1.0, 5): "what `taylor` gives",
+        (-1.0, 2.0, 12.0, 24.0, 5): "the first f itself",
         (4.0, 12.0, 24.0, 24.0, 5): "the slope of -2x",
         (2.0, 12.0, 24.0, 24.0, 4): "of the last one that is not 0",
         (2.0, 3.0, 24.0, 24.0, 5): "Look at number 2.",

@@ -16,6 +16,13 @@ class Inside:
         return [0.0] * self.count
 
 
+class Outside(Inside):
+    """The same, with the classes exchanged."""
+
+    def __call__(self, row):
+        return -super().__call__(row)
+
+
 def by_centres(row):
     """Return how near a row of two measurements of a bill is to the centre of each species."""
     centres = [(38.8, 18.35), (48.8, 18.4), (47.5, 15.0)]
@@ -53,7 +60,8 @@ WRONG = {
     },
     "3.3": {
         Inside(129): "how few of them",
-        Inside(radius=0.2): "on the right side",
+        Inside(radius=0.2): "trained to the end",
+        Outside(): "above 0 for class 1",
         (lambda row: 1.0): "a model",
     },
     "3.4": {
@@ -72,7 +80,10 @@ WRONG = {
         (lambda s, t: relu(1 - t * s)): "the hinge itself",
         (lambda s, t: (1 - t * s) ** 2): "more than the margin",
         (lambda s, t: relu(1 + t * s) ** 2): "if t s is above 1",
-        (lambda s, t: relu(1 - t * getattr(s, "data", s)) ** 2): "the slopes are not",
+        (lambda s, t: relu(1 - t * getattr(s, "data", s)) ** 2): "no gradient reaches the score",
+        (
+            lambda s, t: relu(1 - t * s) * relu(1 - t * getattr(s, "data", s))
+        ): "the slopes are not: is a part of it",
         (lambda s, t: relu(1 - t * float(s)) ** 2): "a Value as the score",
     },
     "3.7": {
@@ -88,6 +99,7 @@ WRONG = {
     },
     "7.2": {
         (0.97, 0.97): "Was each line of eight moved",
+        (0.967, 0.436): "Give it last",
         (0.3, 0.97): "leave at the right of its own line",
         (0.436, 0.5): "the copies beside the rows",
         (43.6, 96.7): "not in per cent",

@@ -71,6 +71,7 @@ WRONG = {
     },
     "6.3": {
         huber_by_if: "it looks at the number",
+        (lambda e: huber_by_if(getattr(e, "data", e)) + 0.0 * e): "no gradient reaches e",
         (lambda e: where(abs(e) <= 1, e * e, abs(e) - 0.5)): "A value is another",
         (lambda e: where(abs(e) <= 1, e * e / 2, math.fabs(e) - 0.5)): "no `math`",
     },

@@ -189,7 +189,7 @@ export class Training {
     this.pass = new Pass(network, activation, this.inputs, this.rows);
     this.passes = new Map(); // of batches, by their numbers of rows
     this.steps = 0;
-    this.seen = 0; // rows, of all steps
+    this.seen = 0; // rows, those of all steps together
     this.order = [];
     this.choose(optimizer);
     this.evaluate();
@@ -249,7 +249,7 @@ export class Training {
     return this.move(rows) ? loss : null;
   }
 
-  /** Move all parameters by the gradients of some rows, or none if one would not be finite. */
+  /** Move all parameters by the gradients of so many rows, or none if one would not be finite. */
   move(rows) {
     const { parameters, gradients } = this.network;
     this.options[0].fill(this.rate);
@@ -267,7 +267,7 @@ export class Training {
   }
 
   get epochs() {
-    return Math.floor(this.seen / this.rows);
+    return Math.floor(this.seen / this.rows); // whatever the batches were
   }
 }
 

@@ -10,11 +10,12 @@ import { classes, Network, Pass, Training } from "./network.js";
 import { largestPaths } from "./paths.js";
 
 const MOST_PATHS = 8;
+const DOWNLOAD = 1000; // milliseconds that a browser has for taking a file
 const RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 const BATCHES = [1, 5, 10, 25];
-const SPEEDS = { "2 steps a second": 0, "1 step a picture": 1, "10 steps a picture": 10 };
+const SPEEDS = { "2 steps per second": 0, "1 step per frame": 1, "10 steps per frame": 10 };
 const PAUSE = 500; // milliseconds for a step at the slowest speed
-const RENEWAL = 250; // milliseconds until the reasons are rewritten while it runs
+const RENEWAL = 250; // milliseconds until the reasons are written again while it runs
 const COLOURS = ["ink", "quiet", "faint", "ground", "now", "above", "below"];
 
 const digits = (i, marks) => [...String(i)].map((digit) => marks[digit]).join("");
@@ -63,6 +64,7 @@ function render({ model, el }) {
   const random = generator(state.seed);
   let sizes = [...state.sizes];
   let network = null;
+  let beginning = null; // the parameters that the network was made with
   let training = null;
   let grid = null;
   let axes = null;
@@ -89,9 +91,9 @@ function render({ model, el }) {
 
   const run = button("Run", () => (running ? pause() : go()));
   const step = button("Step", () => pause() || advance(1, true), "One step (→)");
-  const reset = button("Reset", () => pause() || begin({ first: true }), "Back to the first weights");
-  const draws = button("New weights", () => pause() || begin({ anew: true }), "Draw new weights");
-  const speed = choice(Object.keys(SPEEDS), "1 step a picture", () => {});
+  const reset = button("Reset", restart, "Back to the weights that this network began with");
+  const draws = button("New weights", () => pause() || begin({ isDrawn: true }), "Draw new weights");
+  const speed = choice(Object.keys(SPEEDS), "1 step per frame", () => {});
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
   const error = element("p", { class: "error", role: "alert" });
   const dataset = choice(Object.keys(state.datasets), state.dataset, () => {
@@ -109,14 +111,14 @@ function render({ model, el }) {
     training.batch = batch.value === "all" ? training.rows : Number(batch.value);
     training.order = [];
   });
-  const layers = counter("layer", "layers", (by) => (by > 0 ? addLayer() : removeLayer()));
+  const layers = counter("Layers", ["Remove a layer", "Add a layer"], (by) => (by > 0 ? addLayer() : removeLayer()));
   noise.value = state.datasets[state.dataset].noise;
 
-  function counter(what, whats, change) {
+  function counter(name, [removal, addition], change) {
     const text = element("output", {});
-    const fewer = button("−", () => change(-1), `One ${what} less`);
-    const more = button("+", () => change(1), `One ${what} more`);
-    const group = element("div", { class: "counter", role: "group", "aria-label": whats }, fewer, text, more);
+    const fewer = button("−", () => change(-1), removal);
+    const more = button("+", () => change(1), addition);
+    const group = element("div", { class: "counter", role: "group", "aria-label": name }, fewer, text, more);
     return { group, text, fewer, more };
   }
 
@@ -209,24 +211,26 @@ function render({ model, el }) {
 
   /** Begin a training with the weights that there are; of `wanted` sizes they stay up to a layer.
    *
-   * Or begin with the first weights again, where the sizes are the first too, or with new ones.
+   * Or begin with weights that are all drawn; the first of all are those that Python gave.
    */
-  function begin({ first = false, anew = false, wanted = sizes, depth = wanted.length - 1 }) {
+  function begin({ isDrawn = false, wanted = sizes, depth = wanted.length - 1 }) {
     const before = network;
-    if (!before || first || anew || wanted !== sizes) {
+    if (!before || isDrawn || wanted !== sizes) {
       network = new Network(wanted);
-      if (!anew && !(before && !first) && String(wanted) === String(state.sizes)) {
-        network.load(state.weights);
-      } else {
+      if (before) {
         network.draw(random);
-        if (before && !first && !anew) network.keep(before, depth);
+        if (!isDrawn) network.keep(before, depth);
+      } else {
+        network.load(state.weights);
       }
+      beginning = network.parameters.slice();
       [sizes, selected] = [wanted, null];
     }
     const settings = {
-      ...{ activation: state.activations[activation.value], loss: state.loss, random },
+      ...{ activation: state.activations[activation.value], loss: state.loss },
       ...{ optimizer: state.optimizers[optimizer.value], rate: Number(rate.value) },
       batch: batch.value === "all" ? data.X.length : Number(batch.value),
+      random: generator(state.seed + 2), // so that a training that is repeated takes the same batches
     };
     training = new Training(network, data, settings);
     grid = new Pass(network, settings.activation, gridOf(axes), GRID * GRID, { withSlopes: false });
@@ -234,6 +238,12 @@ function render({ model, el }) {
     error.textContent = "";
     showSizes();
     choose(selected ?? { layer: 0, neuron: 0, input: 0 });
+  }
+
+  function restart() {
+    pause();
+    network.parameters.set(beginning);
+    begin({});
   }
 
   function addLayer() {
@@ -297,8 +307,15 @@ function render({ model, el }) {
   function save() {
     const url = URL.createObjectURL(new Blob([JSON.stringify(network.state())]));
     element("a", { href: url, download: "weights.json" }).click();
-    URL.revokeObjectURL(url);
-    given.textContent = "model.load_state_dict(json.load(open(\"weights.json\"))) takes them";
+    setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD);
+    const { value } = activation;
+    const python = value === state.own ? "…" : `"${value}"`; // Python's name of it is not known here
+    given.replaceChildren(
+      "In Python: ",
+      element("code", {}, `model = MLP(2, [${sizes.slice(1).join(", ")}], activation=${python})`),
+      "; ",
+      element("code", {}, 'model.load_state_dict(json.load(open("weights.json")))'),
+    );
   }
 
   // ---- what is seen
@@ -316,8 +333,9 @@ function render({ model, el }) {
       ...sizes.map((size, c) => {
         if (c === 0) return element("span", {}, "inputs");
         if (c === sizes.length - 1) return element("span", {}, size > 1 ? "outputs" : "output");
-        const what = `neuron in layer ${c - 1}`;
-        const { group, text, fewer, more } = counter(what, `Neurons of layer ${c - 1}`, (by) => resize(c, by));
+        const layer = `layer ${c - 1}`;
+        const labels = [`Remove a neuron from ${layer}`, `Add a neuron to ${layer}`];
+        const { group, text, fewer, more } = counter(`Neurons of ${layer}`, labels, (by) => resize(c, by));
         text.textContent = size;
         fewer.disabled = size === 1;
         more.disabled = size >= most.neurons;
