@@ -179,7 +179,7 @@ BUDGET = {
     "testing/": 480,
     "testing/conformance/": 1410,
     "testing/conformance/stages/": 1220,
-    "testing/exercises/": 1720,
+    "testing/exercises/": 1740,
     "testing/gradients/": 1950,
     "testing/programs/": 900,
 }

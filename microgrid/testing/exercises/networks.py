@@ -114,6 +114,10 @@ def _schedule(answer: object) -> Reply:
             (lambda got: got[0] == 20, "Those are the epochs. How many batches has each?"),
             (lambda got: got[0] in (5, 6), "That is one epoch: the schedule lasts for all."),
             (lambda got: 100 <= got[0] < 120, "What becomes of the rows of an unfilled batch?"),
+            (
+                lambda got: got[0] in (140, 160, 200, 220),
+                "It learns from a part only: some rows are held out, and others validate.",
+            ),
             (lambda got: got[0] == 179 * 20, "A step takes a batch, and not a row."),
             (lambda got: True, "Count the rows that it learns from, the batches and the epochs."),
         ],
@@ -131,7 +135,10 @@ def _own_loss(answer: object) -> Reply:
         return not_yet("That is the hinge itself.")
     if near(got, [m**2 for m in margins]):
         return not_yet("A row that is right by more than the margin costs something: should it?")
-    if not near(got, [max(0.0, m) ** 2 for m in margins]):
+    wanted = [max(0.0, m) ** 2 for m in margins]
+    if not near(got, wanted):
+        if got[0] and near([x * wanted[0] / got[0] for x in got], wanted):
+            return not_yet("It has another factor. The formula has none before the square.")
         return not_yet("Its values are others. What is it if t s is above 1, and what below?")
     try:
         slopes = [_slope(answer, *point) for point in points]  # type: ignore[arg-type]
@@ -257,10 +264,10 @@ def _no_decay(answer: object) -> Reply:
     after, before = got
     if min(got) < 0:
         return not_yet("The mean of sizes is above 0: take `abs` of each weight first.")
-    if after < 0.8 * before:
-        return not_yet("The weights have faded: `train` of the lesson has a decay of its own.")
     if after > 1.2 * before or not 0.1 < before < 0.2:
         return not_yet("The corner is pixel 0 of `neuron.w`. Is the second that of a fresh one?")
+    if after < 0.8 * before:
+        return not_yet("The weights have faded: `train` of the lesson has a decay of its own.")
     return right(
         "Nearly what it was drawn as. The corner is the same in all rows, so it acts like a bias "
         "and is hardly pulled at; nothing else moves it where there is no decay."

@@ -173,6 +173,8 @@ def _bytes(answer: object) -> Reply:
     got = numbers_in(answer, 1)
     if got is None or got[0] != round(got[0]):
         return wrong_kind("one integer, the bytes of the program", answer)
+    if got[0] < 100:
+        return not_yet("No program is that small. Give bytes, and not kilobytes.")
     if got[0] < 3_000:
         return not_yet("The text has so few. How large is the file that the compiler makes of it?")
     if got[0] > 3_000_000:
@@ -190,7 +192,10 @@ def _fibonacci(answer: object) -> Reply:
         "one number, the derivative",
         "The tenth is 21 times the first and 34 times the second: numbers of his again.",
         [
-            (lambda got: got[0] == 55, "That is the tenth number, and not its derivative."),
+            (
+                lambda got: got[0] == 55,
+                "So is the number itself. As a slope, it is 55 if the second rises with the first.",
+            ),
             (lambda got: got[0] == 34, "Is it the tenth, and with respect to the first alone?"),
             (lambda got: got[0] == 13, "The ninth, it seems: how many steps lead to the tenth?"),
             (lambda got: True, "The first and the second are separate inputs; the first is 1."),
@@ -215,7 +220,11 @@ def _worth_today(answer: object) -> Reply:
         return right("From the last year on, what is worth something later is worth less today.")
     if near(got, worth(lambda k, n: -k)):
         return not_yet("The first payment is at the end of the first year, so it is a year away.")
-    if near(got, worth(lambda k, n: n - 1 - k)):
+    if near(got, worth(lambda k, n: k - n)):
+        return not_yet("The first payment is divided most often. In which direction do you go?")
+    if near(got, worth(lambda k, n: k + 1)):
+        return not_yet("Is a payment that comes later worth more today, or less?")
+    if near(got, worth(lambda k, n: n - 1 - k)) or near(got, worth(lambda k, n: n - k)):
         return not_yet("That is what they are worth in the end. In which direction is today?")
     if near(got, worth(lambda k, n: 0)):
         return not_yet("That is the sum, as if money in ten years were as good as money today.")

@@ -31,9 +31,12 @@ def _on_paper(answer: object) -> Reply:
 
 def _change_of_sign(answer: object) -> Reply:
     names = re.findall(r"[^\s,]+", answer) if isinstance(answer, str) else answer
+    asked = 'the signs of operations as in the picture, such as ["+", "exp"]'
     if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
-        return wrong_kind('the signs of operations as in the picture, such as ["+", "exp"]', answer)
+        return wrong_kind(asked, answer)
     found = {"neg" if name.strip() == "-" else name.strip() for name in names} - {"and"}
+    if not found <= {"/", "neg", "+", "exp"}:
+        return wrong_kind(asked, answer)
     if found == {"/", "neg"}:
         return Reply(True, "Right. It changes twice, so the gradient of x is positive again.")
     if found and found < {"/", "neg"}:

@@ -73,12 +73,14 @@ WRONG = {
         20: "Those are the epochs",
         100: "an unfilled batch",
         6: "That is one epoch",
+        160: "and others validate",
         3580: "and not a row",
         7: "Count the rows",
     },
     "3.6": {
         (lambda s, t: relu(1 - t * s)): "the hinge itself",
         (lambda s, t: (1 - t * s) ** 2): "more than the margin",
+        (lambda s, t: 0.5 * relu(1 - t * s) ** 2): "another factor",
         (lambda s, t: relu(1 + t * s) ** 2): "if t s is above 1",
         (lambda s, t: relu(1 - t * getattr(s, "data", s)) ** 2): "no gradient reaches the score",
         (
@@ -117,6 +119,8 @@ WRONG = {
     },
     "7.5": {
         (0.0796, 0.142): "The weights have faded",
+        (4.6, 32 * 0.142): "The corner is pixel 0",
+        (0.1438, 0.5): "Is the second that of a fresh one",
         (0.32, 0.142): "The corner is pixel 0",
         (-0.01, 0.02): "`abs` of each weight",
     },

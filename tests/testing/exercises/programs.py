@@ -90,9 +90,14 @@ WRONG = {
         volatility(1): "ten rounds",
         (lambda price, S, K, r, T: price / S): "the price's error",
     },
-    "6.7": {900: "The text has so few", 50_000_000: "Is Python in it", 0.5: "one integer"},
+    "6.7": {
+        16: "not kilobytes",
+        900: "The text has so few",
+        50_000_000: "Is Python in it",
+        0.5: "one integer",
+    },
     "8.1": {
-        55: "not its derivative",
+        55: "if the second rises with",
         34: "the first alone",
         13: "how many steps",
         1: "separate inputs",
@@ -100,6 +105,9 @@ WRONG = {
     "8.2": {
         (lambda xs, rate: sum(x / (1 + rate) ** k for k, x in enumerate(xs))): "a year away",
         (lambda xs, rate: scan(lambda m, x: (m * (1 + rate) + x, x), 0.0, xs)[0]): "in the end",
+        (lambda xs, rate: scan(lambda m, x: ((m + x) / (1 + rate), x), 0.0, xs)[0]): "divided most",
+        (lambda xs, rate: sum(x * (1 + rate) ** k for k, x in enumerate(xs, 1))): "or less",
+        (lambda xs, rate: scan(lambda m, x: ((m + x) * (1 + rate), x), 0.0, xs)[0]): "in the end",
         (lambda xs, rate: sum(xs)): "That is the sum",
         (lambda xs, rate: xs[0]): "Compare with 100",
     },

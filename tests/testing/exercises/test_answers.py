@@ -128,7 +128,11 @@ WRONG = {
         (3.0, 5.0): "is the other factor",
         (5.0, 2.0): "Which of the two is that of a?",
     },
-    "2.2": {"/": "That is one", ("+", "exp"): "fall where their operand rises"},
+    "2.2": {
+        "/": "That is one",
+        "division": "as in the picture",
+        ("+", "exp"): "fall where their operand rises",
+    },
     "2.3": {
         (4, 6, 4, 6): "Look at number 4. x * x is one node",
         (4, 6, 2, 4): "goes on in two",
