@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from .core.array_rules import block_rules, is_of_blocks
 from .datasets import order_of_rows
-from .fitting.blocks import RowsInBlocks
+from .fitting.blocks import BLOCKS_NEED, RowsInBlocks
 from .fitting.examples import examples, validation_examples
 from .fitting.journal import Journal
 from .fitting.task import Clip, Loss, Model, TrainingTask, require_parts
@@ -104,7 +104,7 @@ def fit(
 
     Raises:
         TypeError, ValueError: an argument is wrong; this is found before the first step.
-        ImportError: `compile` is True, and the extra is not installed.
+        ImportError: `compile` is True, or there are Dask's arrays, and the extra is not installed.
         FloatingPointError: the loss, a gradient or a parameter stopped being finite. The parameters
             are as they were before that step.
 
@@ -252,16 +252,16 @@ def _rows_in_blocks(X: object, y: object, compile: bool | None) -> RowsInBlocks 
             "`compile` must be True or None for arrays in blocks, whose sums come from kernels, "
             "got False"
         )
-    _require_compiler(insists=True)
+    _require_compiler(BLOCKS_NEED, extra="dask")
     return cast("RowsInBlocks", block_rules().rows(X, y))
 
 
-def _require_compiler(insists: bool) -> bool:
-    """Return whether the extra is there that compiles; raise an error if not, and one insists."""
+def _require_compiler(need: str, extra: str = "compile") -> bool:
+    """Return whether what compiles is there; if not, raise the error that `need` begins, if any."""
     missing = [name for name in ("llvmlite", "numpy") if find_spec(name) is None]
-    if missing and insists:
+    if missing and need:
         raise ImportError(
-            f"compile=True needs {' and '.join(missing)}: pip install 'microgrid-autodiff[compile]'"
+            f"{need} {' and '.join(missing)}: pip install 'microgrid-autodiff[{extra}]'"
         )
     return not missing
 
@@ -277,7 +277,8 @@ def _trainer(
 ) -> Trainer:
     """Return what takes the steps, natively or in Python; `random` draws orders within blocks."""
     pays = compile is None and epochs * task.rows >= WORTH_COMPILING
-    if not (task.blocks or ((compile or pays) and _require_compiler(bool(compile)))):
+    need = "compile=True needs" * bool(compile)
+    if not (task.blocks or ((compile or pays) and _require_compiler(need))):
         return Trainer(task, end_steps)
     with loading, uninterrupted():
         from .compiler.training.blocks import BlockTrainer

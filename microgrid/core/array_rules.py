@@ -22,8 +22,8 @@ from ..guards.checks import quote
 
 __all__ = [
     "OF_ARRAYS", "AnyArray", "ArrayRules", "ArrayType", "BlockRules", "Numeric", "apply_to_arrays",
-    "array_rules", "as_array", "block_rules", "has_elements", "is_array", "is_of_blocks",
-    "provide_array_rules", "provide_block_rules", "way_of", "why_lost",
+    "array_rules", "as_array", "block_rules", "has_elements", "is_array", "is_frame_of_blocks",
+    "is_of_blocks", "provide_array_rules", "provide_block_rules", "way_of", "why_lost",
 ]  # fmt: skip
 
 OF_ARRAYS = ("__array__", "__dlpack__", "to_numpy")  # how arrays and frames become NumPy's
@@ -208,4 +208,13 @@ def is_of_blocks(x: object) -> bool:
     if not hasattr(kind, "__dask_graph__"):
         return False
     has_chunks = hasattr(kind, "chunks") and getattr(x, "chunks", None) is not None
-    return has_chunks or hasattr(kind, "to_dask_array")
+    return has_chunks or is_frame_of_blocks(x)
+
+
+def is_frame_of_blocks(x: object) -> bool:
+    """Return whether x is a frame of Dask's, a column, or a number that is computed of one.
+
+    >>> is_frame_of_blocks([0.0, 0.0])
+    False
+    """
+    return hasattr(type(x), "to_dask_array")

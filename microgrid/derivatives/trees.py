@@ -19,7 +19,7 @@ from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from ..core.array_rules import array_rules, as_array, is_array
+from ..core.array_rules import array_rules, as_array, is_array, is_of_blocks
 from ..engine import Value
 from ..guards.checks import is_of_dates, quote
 from ..nn import Module, chooses_parameters, copy_with, find_parameters
@@ -143,9 +143,10 @@ def _flatten(tree: object, is_scalar: Callable[[object], bool]) -> Flat:
 def with_numpy(tree: object, need: str) -> object:
     """Return a tree with NumPy's arrays in the places of those of other libraries.
 
-    `need` begins the error if one cannot be read.
+    What is made of blocks, and computed elsewhere, stays as it is. `need` begins the error if an
+    array cannot be read.
     """
-    if isinstance(tree, Module):
+    if isinstance(tree, Module) or is_of_blocks(tree):
         return tree
     if isinstance(tree, Mapping):
         return like(tree, {key: with_numpy(part, need) for key, part in tree.items()})

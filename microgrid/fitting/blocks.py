@@ -7,7 +7,9 @@ from typing import NamedTuple, Protocol
 
 from .examples import Examples
 
-__all__ = ["BlockPiece", "RowsInBlocks", "batches"]
+__all__ = ["BLOCKS_NEED", "BlockPiece", "RowsInBlocks", "batches"]
+
+BLOCKS_NEED = "arrays in blocks need"  # begins the error where something is lacking
 
 
 class BlockPiece(NamedTuple):

@@ -24,7 +24,7 @@ from ..guards.checks import is_finite, is_of_dates, is_real, quote
 
 __all__ = [
     "Examples", "Row", "Target", "examples", "require_numbers", "rows_of_numbers",
-    "validation_examples",
+    "targets_of_numbers", "validation_examples",
 ]  # fmt: skip
 
 Row = list[float]
@@ -59,7 +59,7 @@ def examples(X: Iterable[object], y: Iterable[object], name: str = "") -> Exampl
     >>> examples([(1, 2)], [1])
     Examples(rows=[[1.0, 2.0]], targets=[1])
     """
-    rows, targets = rows_of_numbers(f"{name}X", X), _targets(f"{name}y", y)
+    rows, targets = rows_of_numbers(f"{name}X", X), targets_of_numbers(f"{name}y", y)
     require_one_length(f"{name}X", rows, f"{name}y", targets)
     return Examples(rows, targets)
 
@@ -135,7 +135,8 @@ def _floats_at_once(numbers: list[Any]) -> list[float] | None:
     return floats if math.isfinite(sum(floats)) else None
 
 
-def _targets(name: str, y: Iterable[object]) -> list[Target]:
+def targets_of_numbers(name: str, y: Iterable[object]) -> list[Target]:
+    """Return targets, each as a number or a list of them; raises as `examples` does."""
     cells = _Cells(name, y, "number the classes: y, classes = datasets.encode(y)")
     targets: list[Target] = []
     for i, target in enumerate(as_list(y, f"`{name}` must be a list or an array of targets")):

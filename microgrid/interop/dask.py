@@ -2,9 +2,9 @@
 
 There is nothing to import: a compiled function takes Dask's arrays, and columns of Dask's frames,
 as NumPy's ufuncs do. Each result is an array of Dask's, in blocks, of which nothing is computed
-yet. What `shared` names is in the graph once, be it known or lazy itself. With `reduce` the sums of
-the blocks are added up in a tree, eight at a time, in the order of the blocks: the bits depend on
-the chunks alone, not on the workers.
+yet. What `shared` names is in the graph once, whether it is known or lazy itself. With `reduce` the
+sums of the blocks are added up in a tree, eight at a time, in the order of the blocks: the bits
+depend on the chunks alone, not on the workers.
 
 >>> import dask.array as da, microgrid
 >>> error = microgrid.value_and_grad(lambda w, x, y: (w[0] * x + w[1] - y) ** 2)
@@ -49,7 +49,7 @@ the call. Your own primitives must be declared on the workers as well.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import isfinite, isnan, prod
@@ -62,11 +62,20 @@ import numpy as np
 from dask.delayed import Delayed
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.array_rules import is_of_blocks
+from ..core.array_rules import is_frame_of_blocks, is_of_blocks
 from ..core.sequences import as_list, names_of_columns, require_one_length
 from ..derivatives.trees import flatten
 from ..fitting.blocks import BlockPiece
-from ..fitting.examples import Examples, Target, examples, require_numbers
+from ..fitting.examples import (
+    Examples,
+    Target,
+    examples,
+    require_numbers,
+    rows_of_numbers,
+    targets_of_numbers,
+)
+from ..guards.checks import quote
+from ..guards.locks import lock_across_forks
 
 if TYPE_CHECKING:  # so that a worker without llvmlite can say that it lacks it
     from ..compiler.calls.arguments import Arguments, CallArguments
@@ -80,9 +89,11 @@ __all__ = ["call", "rows"]
 
 AT_ONCE = 8  # sums of blocks that one task adds up
 FIRST_ROWS = 4  # on which a training is tried out here
+REAL = "biuf"  # the kinds of NumPy's types for real numbers
 
 Made = TypeVar("Made")
-DaskCollection: TypeAlias = da.Array  # or a frame; those who check types here know neither
+DaskCollection: TypeAlias = da.Array  # or a frame; mypy sees Any for both
+Data: TypeAlias = DaskCollection  # or NumPy's array
 BlockParts: TypeAlias = tuple[DaskCollection, ...]  # what `_read` takes, or what it returned alone
 
 
@@ -101,10 +112,14 @@ class Shipped(Generic[Made]):
         Raises:
             ImportError: this process lacks a package that is needed for it.
         """
-        return cast("Made", _load(self.dump))
+        with _loading:
+            return cast("Made", _load(self.dump))
 
     def __dask_tokenize__(self) -> object:
         return type(self).__name__, self.dump
+
+
+_loading = lock_across_forks()  # of threads that come at once, one makes what all wait for
 
 
 @lru_cache(maxsize=16)
@@ -114,6 +129,8 @@ def _load(dump: bytes) -> object:
         return made
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
+        if missing not in ("llvmlite", "numpy"):
+            raise
         raise ImportError(
             f"compiled functions need {missing} on every worker of Dask, got a worker without it: "
             "pip install 'microgrid-autodiff[dask]' there"
@@ -132,7 +149,8 @@ def call(
     `Value` among the arguments, the arrays are computed, as its graph is made here.
 
     Raises:
-        TypeError, ValueError: what a call with NumPy's arrays of these types and shapes raises.
+        TypeError, ValueError: what a call with NumPy's arrays of these types and shapes raises, or
+            an array has a mask. A block that is not as its array says is found as it is computed.
 
     >>> import dask.array as da, microgrid
     >>> x = da.arange(6.0, chunks=2)
@@ -149,8 +167,8 @@ def call(
     positional, named = structure.argument(samples)
     taken, entry = take_apart((tuple(positional), named))
     if entry is None:  # a graph of Values is made here
-        numbers = [x if a is None else a.compute() for x, a in zip(parts, lazy, strict=True)]
-        positional, named = structure.argument(numbers)
+        known = [x if a is None else a for x, a in zip(parts, lazy, strict=True)]
+        positional, named = structure.argument(dask.compute(*known, traverse=False))
         return f(*positional, **named)
     columns = [of_sample.get(id(x), x) for x in taken.columns]
     shared = [of_sample.get(id(x), x) for x in taken.shared_parts]
@@ -171,12 +189,24 @@ def _is_part(x: object) -> bool:
 
 
 def _as_array(x: DaskCollection) -> da.Array:
-    """Return an array or a frame of blocks as Dask's array."""
-    return x.to_dask_array() if hasattr(type(x), "to_dask_array") else da.asarray(x)
+    """Return an array, a column or a lazy number as Dask's array; raise an error for a mask."""
+    if is_frame_of_blocks(x) and not x.ndim:
+        return da.from_delayed(x.to_delayed(), (), dtype=float)
+    array = x.to_dask_array() if is_frame_of_blocks(x) else da.asarray(x)
+    _require_no_mask(da.utils.meta_from_array(array))
+    return array
+
+
+def _require_no_mask(x: ArrayLike) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            "an array of blocks must have a number in every place, got one with a mask; write "
+            "dask.array.ma.filled(x, nan)"
+        )
 
 
 def _sample(array: da.Array) -> NDArray[np.generic]:
-    """Return an array of that type and shape, for which there is no memory."""
+    """Return an array of that type and shape that takes no memory, whatever its shape."""
     shape = tuple(1 if isnan(size) else size for size in array.shape)
     return np.broadcast_to(np.zeros((), array.dtype), shape)
 
@@ -218,7 +248,23 @@ def _blocks(
 
 def _join(parts: Sequence[ArrayLike]) -> NDArray[np.float64]:
     """Return all shared numbers, one after the other."""
-    return np.concatenate([np.zeros(0), *[np.ravel(np.asarray(part, float)) for part in parts]])
+    numbers = [np.ravel(_as_numbers(part)) for part in parts]
+    return np.concatenate([np.zeros(0), *numbers])
+
+
+def _as_numbers(block: ArrayLike) -> NDArray[np.generic]:
+    """Return a block as NumPy's array, which its array may have promised wrongly.
+
+    Raises:
+        TypeError: it has a mask, or holds something else than real numbers.
+    """
+    array = np.asanyarray(block)
+    _require_no_mask(array)
+    if array.dtype.kind not in REAL:
+        raise TypeError(
+            f"an array of blocks must be of real numbers, got a block of dtype {array.dtype}"
+        )
+    return np.asarray(array)
 
 
 def _compute_block(
@@ -226,7 +272,7 @@ def _compute_block(
 ) -> NDArray[np.float64]:
     """Return a kernel's outputs for one block of the columns."""
     native = kernel.load()
-    arrays = [x if isinstance(x, float) else np.asarray(x) for x in columns]
+    arrays = [x if isinstance(x, float) else _as_numbers(x) for x in columns]
     shape = np.broadcast_shapes(*map(np.shape, arrays))
     outputs = np.array(native(shared, arrays, shape))
     if native.reduce:
@@ -260,9 +306,10 @@ class BlockRows:
 
     def __init__(self, X: object, y: object) -> None:
         self._columns = [*map(names_of_columns, (X, y))]
-        self.head = examples(_first(X), _first(y))
-        inputs, targets = _table("X", X), _table("y", y)
+        data = _read_once("X", X, rows_of_numbers), _read_once("y", y, _targets_of_one_form)
+        inputs, targets = _tables(data)
         require_one_length("X", range(inputs.shape[0]), "y", range(targets.shape[0]))
+        self.head = examples(_first(data[0], inputs), _first(data[1], targets))
         self.sizes: Sequence[int] = inputs.chunks[0]
         self._begins = [0, *accumulate(self.sizes)]
         self._width, self._has_integers = inputs.shape[1], targets.dtype.kind in "iub"
@@ -349,28 +396,56 @@ def rows(X: DaskCollection, y: DaskCollection) -> BlockRows:
     return BlockRows(X, y)
 
 
-def _first(x: DaskCollection) -> Sequence[object]:
-    """Return the first rows of an array or a frame, of NumPy or pandas; or those of a list."""
-    if not is_of_blocks(x):
-        return as_list(x, "`X` and `y` must be lists or arrays")[:FIRST_ROWS]
-    is_frame = hasattr(type(x), "to_dask_array")
-    first: Sequence[object] = (
-        x.head(FIRST_ROWS, npartitions=-1) if is_frame else x[:FIRST_ROWS].compute()
-    )
+def _read_once(
+    name: str, x: DaskCollection, read: Callable[[str, Iterable[object]], Sequence[object]]
+) -> Data:
+    """Return what is in blocks, and an array of real numbers, as it is; read all else into one."""
+    is_plain = type(x) is np.ndarray and x.dtype.kind in REAL
+    if (is_plain or is_of_blocks(x)) and x.ndim:
+        return x
+    array = np.asarray(read(name, x))
+    return array.astype(float) if array.dtype == object else array  # of ints that no type holds
+
+
+def _targets_of_one_form(name: str, y: Iterable[object]) -> list[Target]:
+    targets = targets_of_numbers(name, y)
+    forms = [len(target) if isinstance(target, list) else None for target in targets]
+    for i, form in enumerate(forms):
+        if form != forms[0]:
+            raise ValueError(
+                f"row {i} of `{name}` must have the form of the rows before it, as `X` is in "
+                f"blocks, got {quote(targets[i])} after {quote(targets[0])}"
+            )
+    return targets
+
+
+def _tables(data: Iterable[Data]) -> list[da.Array]:
+    """Return rows and targets as arrays of Dask's, with blocks of known sizes.
+
+    The lengths of frames are read together: columns of one frame load it once.
+    """
+    counts = iter(dask.compute(*[x.map_partitions(len) for x in data if is_frame_of_blocks(x)]))
+    tables = []
+    for x in data:
+        if is_frame_of_blocks(x):
+            tables.append(x.to_dask_array(lengths=next(counts).tolist()))
+        else:
+            array = da.asarray(x)
+            if any(map(isnan, array.shape)):
+                array = array.copy().compute_chunk_sizes()
+            tables.append(array)
+    return tables
+
+
+def _first(x: Data, table: da.Array) -> Sequence[object]:
+    """Return the first rows of an array or a frame, of NumPy or pandas."""
+    first: Sequence[object]
+    if is_frame_of_blocks(x):
+        blocks = sum(end < FIRST_ROWS for end in accumulate(table.chunks[0])) + 1
+        first = x.head(FIRST_ROWS, npartitions=min(blocks, x.npartitions))
+    else:
+        first = table[:FIRST_ROWS].compute() if is_of_blocks(x) else x[:FIRST_ROWS]
     return first
-
-
-def _table(name: str, x: DaskCollection) -> da.Array:
-    """Return rows or targets as an array of Dask's, with blocks of known sizes."""
-    if not is_of_blocks(x):
-        return da.asarray(np.asarray(as_list(x, f"`{name}` must be a list or an array")))
-    if hasattr(type(x), "to_dask_array"):
-        return x.to_dask_array(lengths=True)
-    array = da.asarray(x)
-    if any(map(isnan, array.shape)):
-        array = array.copy()
-        array.compute_chunk_sizes()
-    return array
 
 
 def _read(
@@ -398,15 +473,14 @@ def _lines(block: BlockParts) -> NDArray[np.float64]:
 def _numbers(
     name: str, block: ArrayLike, begin: int, names: Sequence[object]
 ) -> NDArray[np.float64]:
-    try:
-        numbers = np.asarray(block, float)
+    numbers = np.asanyarray(block)
+    is_right = numbers.dtype.kind in REAL and not isinstance(numbers, np.ma.MaskedArray)
+    if is_right:
         with np.errstate(all="ignore"):  # a sum is quickly looked at, and may be too large
-            is_right = isfinite(numbers.sum()) or bool(np.isfinite(numbers).all())
-    except (TypeError, ValueError):
-        is_right = False
+            is_right = bool(isfinite(numbers.sum()) or np.isfinite(numbers).all())
     if not is_right:
-        require_numbers(name, names, np.asarray(block).tolist(), begin)
-    return numbers
+        require_numbers(name, names, as_list(numbers, "a block must be an array"), begin)
+    return np.asarray(numbers, float)
 
 
 def _order(rows: int, seed: int | None) -> NDArray[np.int64]:
@@ -451,7 +525,7 @@ def _first_not_finite(
 
     if is_finite(start, stop):
         return None
-    while stop - start > 1:  # which there is one among, or their sum is too large
+    while stop - start > 1:  # one of these is not finite, or only their sum is too large
         middle = (start + stop) // 2
         start, stop = (middle, stop) if is_finite(start, middle) else (start, middle)
     return None if is_finite(start, stop) else (start, lines[:, start].copy())

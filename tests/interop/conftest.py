@@ -1,7 +1,5 @@
 """What the tests of adapters share: a cluster of Dask on this machine."""
 
-import os
-
 import pytest
 
 from tests.packages import package
@@ -15,10 +13,12 @@ def client():
     package("dask")
     import distributed
 
-    os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "120s"  # of a busy machine
+    timeout = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
     options = {"n_workers": WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with (
-        distributed.LocalCluster(**options) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(timeout, "120s")  # of a busy machine
+        with (
+            distributed.LocalCluster(**options) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
+            yield client

@@ -1,6 +1,7 @@
 """Dask's arrays and frames in compiled functions, on one machine and on a cluster."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgrid as mg
+from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.testing.strategies import programs
 from tests.packages import package
 
 dask = package("dask")
 cloudpickle, da = pytest.importorskip("cloudpickle"), pytest.importorskip("dask.array")
+Shipped = pytest.importorskip("microgrid.interop.dask").Shipped
 
 error = mg.value_and_grad(lambda w, x, y: (w[0] * mg.tanh(w[1] * x) - y) ** 2)
 W = [1.5, -0.5]
@@ -94,6 +97,38 @@ def test_what_rows_share_is_in_the_graph_once():
     assert size(5) - size(100) < weights.nbytes  # 19 blocks more
 
 
+def test_arrays_of_other_libraries_stay_beside_blocks_whichever_comes_first():
+    pandas = package("pandas")
+    f, shared = mg.compile(lambda x, y: x - y), mg.compile(lambda w, x: w[0] * x, shared="w")
+    for call, args in [(f, (X, Y)), (f, (Y, X)), (shared, (np.array(W), X))]:
+        for lazy in range(2):
+            mine = [blocks(x, 100) if i == lazy else pandas.Series(x) for i, x in enumerate(args)]
+            found = call(*mine)
+            assert isinstance(found, da.Array)
+            assert bits([found.compute()]) == bits([call(*args)])
+
+
+def test_beside_a_value_what_arrays_share_is_computed_once():
+    seen = []
+    source = blocks(X[:10], 5).map_blocks(lambda x: seen.append(1) or x, meta=np.empty(0))
+    f = mg.compile(lambda v, x, y: v * x - y)
+    found = f(mg.Value(2.0), source + 1.0, source * 3.0)
+    assert [v.data for v in found] == [2.0 * (x + 1.0) - x * 3.0 for x in X[:10].tolist()]
+    assert len(seen) == 2
+
+
+def test_a_lazy_number_of_a_frame_is_a_number():
+    pandas, frames = package("pandas"), pytest.importorskip("dask.dataframe")
+    column = frames.from_pandas(pandas.DataFrame({"x": X}), npartitions=3)["x"]
+    for shared in ((), "w"):
+        f = mg.compile(lambda w, x: w * x, shared=shared)
+        mean = float(column.mean().compute())
+        assert bits([f(column.mean(), column).compute()]) == bits([f(mean, X)])
+    text = frames.from_pandas(pandas.Series(["1.5", "2.5"]), npartitions=1)
+    with pytest.raises(TypeError, match="an array of blocks must be of real numbers"):
+        mg.compile(lambda w: 2.0 * w)(text.max()).compute()
+
+
 def test_frames_go_by_their_columns():
     pandas, frames = package("pandas"), pytest.importorskip("dask.dataframe")
     frame = frames.from_pandas(pandas.DataFrame({"x": X, "y": Y}), npartitions=3)
@@ -150,6 +185,31 @@ def test_workers_need_neither_the_function_nor_its_module(client):
     assert bits([result.compute(scheduler=client)]) == bits([2.0 * X])
 
 
+def test_threads_that_come_at_once_make_a_kernel_once(monkeypatch):
+    made, init = [], ArrayKernel.__init__
+
+    def count(self, *args, **kwargs):
+        made.append(1)
+        time.sleep(0.05)  # in which the other threads come
+        init(self, *args, **kwargs)
+
+    result = mg.compile(lambda x: x + 13.75)(blocks(X, 100))
+    monkeypatch.setattr(ArrayKernel, "__init__", count)
+    result.compute(scheduler="threads", num_workers=4)
+    assert len(made) == 1
+
+
+def test_the_error_for_a_missing_package_speaks_of_those_that_kernels_need():
+    def fail(name):
+        raise ImportError(f"there is no {name}", name=name)
+
+    with pytest.raises(ImportError, match="need llvmlite on every worker"):
+        Shipped(lambda: fail("llvmlite.binding")).load()
+    for name in (None, "of_the_user"):
+        with pytest.raises(ImportError, match=f"^there is no {name}$"):
+            Shipped(lambda name=name: fail(name)).load()
+
+
 def test_a_worker_without_llvmlite_says_what_to_install(client):
     def forget():
         import sys
@@ -176,6 +236,30 @@ def test_a_worker_without_llvmlite_says_what_to_install(client):
 
 
 # ---- what is refused
+
+
+def test_what_a_mask_hides_is_never_computed_with():
+    masked = da.ma.masked_greater(blocks(X, 100), 1.0)
+    unsaid = blocks(X, 100).map_blocks(lambda x: np.ma.masked_greater(x, 1.0), meta=np.empty(0))
+    f = mg.compile(lambda x: x, reduce="mean")
+    shared = mg.compile(lambda w, x: w[0] * x, shared="w")
+    message = r"must have a number in every place, got one with a mask; write dask.array.ma.filled"
+    for call in (f, lambda x: shared(x, 1.0), lambda x: f([1.0, x])):
+        with pytest.raises(TypeError, match=message):
+            call(masked)  # before anything is computed
+    for lazy in (f(unsaid), shared(unsaid, 1.0)):
+        with pytest.raises(TypeError, match=message):
+            lazy.compute()
+    mean = masked.mean()  # a number
+    assert f(mean).compute() == mean.compute()
+    assert math.isnan(f(da.ma.filled(masked, np.nan)).compute())
+
+
+def test_a_block_of_something_else_than_its_array_says_is_refused():
+    for kind in (str, object, complex, "M8[s]"):
+        x = blocks(X, 100).map_blocks(lambda x, kind=kind: x.astype(kind), meta=np.empty(0))
+        with pytest.raises(TypeError, match="must be of real numbers, got a block of dtype"):
+            mg.compile(lambda x: 2.0 * x)(x).compute()
 
 
 def test_what_cannot_be_done_with_blocks_is_refused_before_anything_is_computed():

@@ -172,6 +172,8 @@ def test_the_bar_is_moved_at_every_step(monkeypatch):
 def test_what_is_wrong_in_the_first_rows_is_found_before_anything_else_is_computed():
     lazy = blocks(X, 100)
     for rows, targets, message in [
+        (lazy[:2], Y, "`X` and `y` must be of one length, got 2 and 600"),
+        (lazy, lazy[0, 0], "`y` must be a list or an array of targets, got dask.array"),
         (lazy[:, 0], Y, r"row 0 of `X` must be a list of numbers, got .*; for one input to a row"),
         (lazy, Y[:-1], "`X` and `y` must be of one length, got 600 and 599"),
         (lazy[:0], Y[:0], "`X` must have at least one row"),
@@ -183,8 +185,102 @@ def test_what_is_wrong_in_the_first_rows_is_found_before_anything_else_is_comput
             train(rows, targets)
     with pytest.raises(ValueError, match="`compile` must be True or None for arrays in blocks"):
         train(lazy, Y, compile=False)
-    with pytest.raises(TypeError, match="compile=True needs what can be compiled"):
+    with pytest.raises(TypeError, match=r"^arrays in blocks need what can be compiled: a comp"):
         train(lazy, Y, loss=lambda p, t: p[0] if p[0] > 0.0 else p[1])
+
+
+def test_without_llvmlite_it_says_what_arrays_in_blocks_need(monkeypatch):
+    monkeypatch.setattr(training, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"^arrays in blocks need llvmlite and .*\[dask\]'$"):
+        train(blocks(X, 70), Y)
+    with pytest.raises(ImportError, match=r"^compile=True needs llvmlite and .*\[compile\]'$"):
+        train(X, Y)
+
+
+def test_an_optimizer_of_another_model_is_refused_as_on_one_machine():
+    for rows in (X, blocks(X, 70)):
+        other = optim.SGD(MLP(3, [4, 2]).parameters(), lr=0.1)
+        with pytest.raises(ValueError, match=r"^the optimizer must move the model's parameters"):
+            mg.fit(
+                MLP(3, [4, 2]), rows, Y, loss=losses.cross_entropy, optimizer=other, epochs=1,
+                compile=True,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["1.5", np.datetime64("2020-01-01"), None, np.ma.masked])
+def test_what_is_no_number_is_refused_in_every_row_as_on_one_machine(what):
+    """Of arrays, and of lists beside them."""
+
+    def message(X, y):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            train(X, y, epochs=1)
+        return str(caught.value)
+
+    holed, label = X.astype(object), Y.astype(object)
+    if what is np.ma.masked:
+        holed, label = np.ma.array(X), np.ma.array(Y)
+    holed[431, 1] = label[431] = what
+    assert "row 431" in message(holed, Y)
+    assert message(blocks(holed, 70), Y) == message(holed, Y)
+    assert "row 431" in message(X, label)
+    assert message(blocks(X, 70), label) == message(X, label)
+    assert message(blocks(X, 70), label.tolist()) == message(X, label.tolist())
+    assert message(holed, blocks(Y, 70)) == message(holed, Y)
+
+
+def test_dates_are_no_numbers():
+    dates = X.astype("M8[s]")
+    for rows in (blocks(dates, 70), blocks(X, 70).map_blocks(to_dates, meta=np.empty((0, 3)))):
+        with pytest.raises(TypeError, match=r"of `X` must be a plain number, got np.datetime64"):
+            train(rows, Y)
+
+
+def to_dates(block):
+    return block.astype("M8[s]") if len(block) < 70 else block  # the last block alone
+
+
+def test_a_mask_that_hides_nothing_is_none():
+    wanted, _ = train(blocks(X, 70), Y)
+    assert train(blocks(np.ma.array(X), 70), Y)[0].tobytes() == wanted.tobytes()
+
+
+def test_iterables_beside_blocks_are_read_once():
+    wanted, _ = train(blocks(X, 70), Y)
+    for targets in (iter(Y.tolist()), Y.tolist(), (y for y in Y), map(int, Y)):
+        assert train(blocks(X, 70), targets)[0].tobytes() == wanted.tobytes()
+    found, _ = train(iter(X.tolist()), blocks(Y, 70))
+    assert found.tobytes() == train(X, blocks(Y, 70))[0].tobytes()
+    ragged = [[0.0]] * 431 + [[0.0, 1.0]] * 169
+    with pytest.raises(ValueError, match=r"row 431 of `y` must have the form .*got \[0.0, 1.0\]"):
+        train(blocks(X, 70), ragged, loss=lambda p, t: (p[0] - t[0]) ** 2)
+
+
+def test_arrays_whose_lengths_are_not_known_are_taken():
+    rows, labels = blocks(X, 70), blocks(Y, 70)
+    is_kept = rows[:, 0] > 0.0
+    found, _ = train(rows[is_kept], labels[is_kept], shuffle=False)
+    wanted, _ = train(X[X[:, 0] > 0.0], Y[X[:, 0] > 0.0], shuffle=False)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=ROUNDING)
+
+
+def test_frames_are_loaded_once_for_their_lengths_and_then_for_their_first_rows():
+    pandas, frames = package("pandas"), pytest.importorskip("dask.dataframe")
+    loads = []
+
+    def load(part):
+        loads.append(part)
+        rows = slice(200 * part, 200 * part + 200)
+        return pandas.DataFrame(X[rows], columns=list("abc")).assign(label=Y[rows])
+
+    def meet_step(step):
+        steps.append([*loads])
+        return 0.05
+
+    steps = []
+    frame = frames.from_map(load, [0, 1, 2], meta=load(0))
+    loads.clear()
+    train(frame[list("abc")], frame["label"], schedule=meet_step, epochs=1)
+    assert sorted(steps[0]) == [0, 0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

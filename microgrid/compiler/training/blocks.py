@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from ...fitting.blocks import BlockPiece, RowsInBlocks, batches
+from ...fitting.blocks import BLOCKS_NEED, BlockPiece, RowsInBlocks, batches
 from ...fitting.examples import Examples, Target
 from ...fitting.finiteness import name_place
 from ...fitting.task import TrainingTask
@@ -54,6 +54,8 @@ class BlockTrainer(NativeTrainer):
         random: draws the order of the rows in each block; they keep their own if it is None.
     """
 
+    need, has_fallback = BLOCKS_NEED, False
+
     def __init__(
         self,
         task: TrainingTask,
@@ -97,7 +99,7 @@ class BlockTrainer(NativeTrainer):
         return steps
 
     def _now(self) -> NativeSteps:
-        assert self.native  # as `insists` is True
+        assert self.native  # as there is no fallback
         return self.native
 
     def _take_sums(self, totals: Totals, batch: Sequence[BlockPiece], rate: float) -> float:

@@ -44,6 +44,9 @@ class NativeTrainer(Trainer):
         TypeError: something cannot be compiled, and `insists` is True.
     """
 
+    need = "compile=True needs"  # begins the error where somebody insists
+    has_fallback = True  # whether Python can take a first step, and say what is wrong
+
     def __init__(
         self,
         task: TrainingTask,
@@ -89,13 +92,14 @@ class NativeTrainer(Trainer):
         try:
             return compile()
         except Exception as error:  # a model may raise anything of numbers that are not known yet
-            if comes_from_handler(error):
+            is_unmoved = isinstance(error, Unmoved)
+            if comes_from_handler(error) or (is_unmoved and not self.has_fallback):
                 raise
-            if self.insists and not (isinstance(error, Unmoved) and self.steps == 0):
+            if self.insists and not (is_unmoved and self.steps == 0):
                 what = f"{type(error).__name__}: {error}"
                 what = str(error) if isinstance(error, TypeError) else what
-                raise TypeError(f"compile=True needs what can be compiled: {what}") from error
-            return None  # and a first step in Python says what is wrong, if anything is
+                raise TypeError(f"{self.need} what can be compiled: {what}") from error
+            return None  # and Python says what is wrong, if anything is
 
     def _begin(self) -> NativeSteps:
         task, steps = self.task, self._compile()
