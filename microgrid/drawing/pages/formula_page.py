@@ -45,7 +45,7 @@ def formula_page(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = formula_page("tanh(w*x + b)", {"w": 0.5}).save(f"{folder}/formula.html")
     """
-    return FormulaPage(text, values or {})
+    return FormulaPage(text, {} if values is None else values)
 
 
 class FormulaPage(Page):
@@ -73,7 +73,9 @@ class FormulaPage(Page):
         }
         for name, x in self.values.items():
             if name not in names:
-                raise ValueError(f"`values` needs names of the formula, {names}, got {quote(name)}")
+                raise ValueError(
+                    f"`values` needs names of the formula, {quote(names)}, got {quote(name)}"
+                )
             if not math.isfinite(x):
                 raise ValueError(f"the value of {name} must be finite, got {x}")
 
