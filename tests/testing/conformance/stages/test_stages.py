@@ -357,7 +357,7 @@ def test_attributes_without_an_end_end_where_the_limit_of_calls_was_raised():
     [
         ((1, 5), TypeError, r"check needs the class of your nodes, got 5 \(int\)$"),
         ((2, One(1.0)), TypeError, r"pass the class itself: check\(2, One\)"),
-        (("two", One), ValueError, "check knows the exercises 1.1, .* got 'two'"),
+        (("two", One), ValueError, "check knows the exercises of lessons 1 .* got 'two'"),
         ((0, One), ValueError, "`task` must be an integer, at least 1, or the name of an exercise"),
         ((9, One), ValueError, "`task` must be an integer, at most 8, got 9"),
         ((True, One), TypeError, "`task` must be an integer"),
