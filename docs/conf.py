@@ -41,6 +41,9 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+# A widget is shown as the page that it is elsewhere, which needs no program from another server.
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_ipywidgets_js = {}
 # All cells that are folded are solutions.
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
