@@ -2,16 +2,14 @@
 
 import json
 import re
-import shutil
-import subprocess
 from urllib.parse import unquote
 
 import pytest
 
 from microgrid.drawing.page import Page, assemble, with_imports
 from tests.browser import browser, watched
+from tests.javascript import needs_node, run_module
 
-NODE = shutil.which("node")
 HARD = "export const hard = `50 % #1 </b> \\u{1F389} 🎉 \"double\" 'single'\n\ttwo`;\n"
 TEXT = "50 % #1 </b> 🎉 🎉 \"double\" 'single'\n\ttwo"
 
@@ -65,7 +63,7 @@ def test_no_text_ends_the_state(modules):
     assert "<title>&lt;b&gt;</title>" in page
 
 
-@pytest.mark.skipif(not NODE, reason="there is no Node.js to run modules in")
+@needs_node
 @pytest.mark.parametrize("is_alone", [False, True], ids=["where they lie", "inside of the first"])
 def test_modules_run(modules, tmp_path, is_alone):
     main = modules
@@ -79,10 +77,7 @@ def test_modules_run(modules, tmp_path, is_alone):
         page(element, null);
         console.log(element.textContent);
     """
-    done = subprocess.run(
-        [NODE, "--input-type=module", "-e", script], capture_output=True, encoding="utf-8"
-    )
-    assert json.loads(done.stdout) == [True, TEXT, None]
+    assert run_module(script) == [True, TEXT, None]
 
 
 class Shown(Page):

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -18,9 +17,7 @@ from microgrid.drawing.pages.formula_page import table
 from microgrid.drawing.pages.table import DERIVATIVES, HELD, public_functions
 from microgrid.testing.programs.domains import DOMAINS
 from microgrid.testing.strategies import programs
-
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(not NODE, reason="there is no Node.js to run formula.js in")
+from tests.javascript import needs_node, run_module
 
 # A random program has up to 10 nodes, numbers up to 100, and slopes up to 100: as of explore.js.
 OF_PROGRAMS = 1e-9
@@ -143,14 +140,7 @@ def in_node(modules, expression, given):
         const plain = (x) => typeof x === "number" && !Number.isFinite(x) ? String(x) : x;
         console.log(JSON.stringify(given.map(each), (_, x) => plain(x)));
     """
-    done = subprocess.run(
-        [NODE, "--input-type=module", "-e", script],
-        input=json.dumps({"table": table(), "given": given}),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_module(script, {"table": table(), "given": given})
 
 
 COMPUTED = """(() => {

@@ -3,8 +3,6 @@
 import json
 import math
 import random
-import shutil
-import subprocess
 import sys
 
 import pytest
@@ -15,9 +13,7 @@ from microgrid.drawing import playground
 from microgrid.drawing.pages.playground import CLASSES, STATIC
 from microgrid.drawing.pages.programs import activation_program, loss_program, rule_program
 from microgrid.nn import ACTIVATIONS
-
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(not NODE, reason="there is no Node.js to run network.js in")
+from tests.javascript import needs_node, run_module
 
 ULP = 2.0**-52
 # The functions of JavaScript and C differ in their last bit, and sums are added in another order;
@@ -44,14 +40,7 @@ def in_node(script, given):
     )
     head = 'import { readFileSync } from "node:fs";\n'
     head += 'const given = JSON.parse(readFileSync(0, "utf8"));'
-    done = subprocess.run(
-        [NODE, "--input-type=module", "-e", f"{imports}{head}\n{script}"],
-        input=json.dumps(given),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_module(f"{imports}{head}\n{script}", given)
 
 
 def random_case(draw):

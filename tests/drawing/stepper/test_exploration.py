@@ -4,8 +4,6 @@ import itertools
 import json
 import math
 import re
-import shutil
-import subprocess
 import sys
 from fractions import Fraction
 from html.parser import HTMLParser
@@ -29,10 +27,8 @@ from microgrid.drawing.unnumbered import Unnumbered
 from microgrid.testing.programs.domains import DOMAINS, FAMILIES, LIBRARY
 from microgrid.testing.strategies import programs
 from tests.ieee import magnitude
+from tests.javascript import needs_node, run_module
 from tests.search import usual
-
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(not NODE, reason="there is no Node.js to run explore.js in")
 
 # A function of JavaScript or of C is within 1 ulp of the true number, and a lowering calls up to
 # two and rounds a few times more; erfc's continued fraction ends within 8.
@@ -89,14 +85,7 @@ def in_node(folder, expression, given):
         const all = JSON.parse(readFileSync(0, "utf8")).map(each);
         console.log(JSON.stringify(all, (_, x) => plain(x)));
     """
-    done = subprocess.run(
-        [NODE, "--input-type=module", "-e", script],
-        input=json.dumps(given),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_module(script, given)
 
 
 def random_programs(most):
