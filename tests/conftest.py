@@ -51,12 +51,21 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+# What a process has once, so that who changes it changes the tests that come after, too: how deep
+# calls may nest, and how often the garbage collector comes.
+LIMITS = sys.getrecursionlimit(), gc.get_threshold()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
-    """Fail the test that leaves SIGINT handled by another, and not those that come after it."""
+    """Fail the test that leaves SIGINT or Python's limits changed, and not those after it."""
     result = yield
     left = signal.signal(signal.SIGINT, signal.default_int_handler)
+    limits = sys.getrecursionlimit(), gc.get_threshold()
+    sys.setrecursionlimit(LIMITS[0])
+    gc.set_threshold(*LIMITS[1])
     assert left is signal.default_int_handler, f"{item.nodeid} leaves SIGINT to {left}"
+    assert limits == LIMITS, f"{item.nodeid} leaves the limits at {limits}"
     return result
 
 
@@ -66,12 +75,3 @@ def no_engine(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("microgrid.drawing.layout._find_installed", lambda: None)
     return tmp_path
-
-
-@pytest.fixture
-def usual_depth():
-    """Let calls nest as deeply as Python lets them: what ran before may have raised its limit."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(1000)
-    yield
-    sys.setrecursionlimit(before)

@@ -41,6 +41,15 @@ def scaled(x: Value, scale: Number, *, shift: Number = 0.0) -> Value:
     return x * scale + shift
 
 
+def scaled_part(x: Any, scale: float) -> Any:
+    return x["a"] * scale
+
+
+@mg.grad
+def slope(x: Value) -> Value:
+    return x**3
+
+
 def with_text(x: Value) -> tuple[Value, str]:
     return x * x, "squared"
 
@@ -260,6 +269,8 @@ def use_gradient_functions() -> None:
     assert_type(mg.grad(product)([2.0, 3.0]), list[float])
     assert_type(mg.grad(product)([x, x]), list[Value])
     assert_type(mg.grad(error)(Line(), 2.0), dict[str, Value])
+    assert_type(mg.grad(scaled_part)({"a": 1.0}, scale=2.0), dict[str, float])
+    assert_type(slope(2.0), float)
     assert_type(mg.grad(scaled, argnums=1)(x, 2.0), Any)
     assert_type(mg.grad(with_text, has_aux=True)(x), tuple[Any, Any])
     assert_type(mg.value_and_grad(scaled)(2.0, 3.0), tuple[float, float])

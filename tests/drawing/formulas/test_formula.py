@@ -193,7 +193,6 @@ def test_without_sympy_an_error_says_what_to_install(monkeypatch):
         formula(x * y).sympy()
 
 
-@pytest.mark.usefixtures("usual_depth")
 def test_what_is_nested_too_deeply_for_sympy_is_refused():
     deep = formula(repeated(microgrid.tanh, 3000))
     with pytest.raises(RecursionError, match="SymPy recurses"):

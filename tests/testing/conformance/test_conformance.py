@@ -612,7 +612,6 @@ def test_the_random_program_that_is_found_is_small_and_the_same_each_time():
 # ---- what is reported
 
 
-@pytest.mark.usefixtures("usual_depth")
 @named([micrograd.engine.Value, BROKEN_BY_NAME["KeepsTheLastShare"]])
 def test_a_reproducer_gives_what_was_got(engine):
     for found in [*report(engine).failures.values(), *report(engine).remarks.values()]:
