@@ -18,7 +18,6 @@ import builtins
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
 from typing import Any, TypeVar, overload
 
 from .core import primitive
@@ -159,12 +158,6 @@ def _log_share_partials(out: Scalar, d: Scalar, rest: Scalar) -> tuple[Scalar, .
     return rest / total, -1 / total
 
 
-def _prod_partials(out: Scalar, *xs: Scalar) -> tuple[Scalar, ...]:
-    before = accumulate(xs[:-1], operator.mul, initial=1)
-    after = [*accumulate(xs[:0:-1], operator.mul, initial=1)][::-1]
-    return tuple(map(operator.mul, before, after))  # out / x would fail at x = 0
-
-
 def _direction(x: float, length: float) -> float:
     """Return x / length, or 0 at the origin, where that is the least of all slopes."""
     return x / length if length else x * length
@@ -256,7 +249,8 @@ atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) 
 stop_gradient = Primitive("stop_gradient", _stop, lambda out, x: (None,))
 
 sum_       = Primitive("sum",  lambda *xs: builtins.sum(xs), lambda out, *xs: (1,) * len(xs))
-prod_      = Primitive("prod", lambda *xs: math.prod(xs), _prod_partials)
+prod_      = Primitive("prod", lambda *xs: math.prod(xs),  # out / x would fail at x = 0
+                       lambda out, *xs: tuple(_of_others(operator.mul, xs, 1)))
 dot_       = Primitive("dot",  _dot, _dot_partials)
 max_       = Primitive("max",  _max, _extremum_partials)
 min_       = Primitive("min",  _min, _extremum_partials)
@@ -679,10 +673,21 @@ def softmax(xs: Iterable[object]) -> Sequence[object]:
 
 def _rests(xs: list[Numeric]) -> list[Numeric]:
     """Return for each number the sum of the others."""
-    before = [0.0, *accumulate(xs[:-1])]
-    after = [0.0, *accumulate(xs[:0:-1])][::-1]
-    inner = [x + y for x, y in zip(before[1:-1], after[1:-1], strict=True)]
-    return [after[0], *inner, before[-1]] if len(xs) > 1 else [0.0]
+    return _of_others(operator.add, xs, 0.0)
+
+
+def _of_others(op: Callable[[T, T], T], xs: Sequence[T], of_none: T) -> list[T]:
+    """Return for each number the sum or product of the others: of the one beside it, and the rest.
+
+    That is what is beside their pair, and so on: as many steps as running totals from both ends
+    would take, but few of them wait for one another.
+    """
+    if len(xs) < 3:
+        return [*xs[::-1]] if len(xs) > 1 else [of_none] * len(xs)
+    even = len(xs) // 2 * 2
+    pairs = [op(xs[i], xs[i + 1]) for i in range(0, even, 2)]
+    rests = _of_others(op, [*pairs, *xs[even:]], of_none)
+    return [*[op(xs[i ^ 1], rests[i // 2]) for i in range(even)], *rests[even // 2 :]]
 
 
 _METHODS = [

@@ -38,6 +38,7 @@ from microgrid import (
     stop_gradient,
     where,
 )
+from microgrid.core.graph import topological_order
 from tests.nodes import same
 
 # A few roundings, each of at most 1.1e-16, of numbers of the size of the result.
@@ -315,6 +316,16 @@ def test_log_softmax_is_the_logarithm_of_softmax(xs):
 def test_log_softmax_keeps_its_digits_at_large_numbers():
     assert log_softmax([1000.0, 1000.0, 0.0])[:2] == log_softmax([0.0, 0.0, -1000.0])[:2]
     assert log_softmax([1e15, 1e15])[0] == -math.log(2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 100])
+def test_the_steps_of_a_softmax_are_few_and_not_in_a_row(n):
+    nodes = topological_order(*softmax([Value(float(i)) for i in range(n)]))
+    depth = dict[Value, int]()
+    for node in nodes:
+        depth[node] = 1 + max([depth[x] for x in node.parents], default=0)
+    assert len(nodes) < 7 * n + 3
+    assert max(depth.values()) <= 6 + 2 * math.log2(n)
 
 
 @given(LISTS)

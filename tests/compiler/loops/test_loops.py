@@ -1,5 +1,6 @@
 """The laws of loops recovered from straight-line programs: what is found, and kernels' bits."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -236,3 +237,14 @@ def test_the_code_of_a_layer_is_as_long_whatever_its_size(rows, terms):
 
     small, large = text(8, 8).count("\n"), text(rows, terms).count("\n")
     assert small / 2 <= large <= 2 * small
+
+
+@pytest.mark.parametrize("f", [mg.logsumexp, mg.prod])
+@pytest.mark.parametrize("count", [64, 100, 250])
+def test_the_code_of_slopes_by_all_others_grows_slower_than_these(f, count):
+    def text(count):
+        names = [f"x{i}" for i in range(count)]
+        program = traced(lambda *xs: mg.gradients(f(xs), xs), names)
+        return LoopText(Goal(program, written=range(count)), this_machine()).ir()
+
+    assert text(count).count("\n") < text(10).count("\n") * math.log2(count) / 2
