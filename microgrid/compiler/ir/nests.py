@@ -25,6 +25,7 @@ from .machine import Machine
 __all__ = ["Places", "write_stages"]
 
 TURNS = 6  # of a loop that a tile has
+SUM_TURNS = 3  # of the innermost loop that a tile of what is added up has
 
 Index = tuple[str | None, int]  # a position: what an instruction computes, if any does, and more
 Offsets = tuple[int, ...]  # of a turn in a tile, loop by loop
@@ -412,8 +413,9 @@ class SumStage(_StageWriter):
 
     def write(self) -> None:
         """Write all loops."""
-        depth = len(self.stage.counts)
-        sizes = [*[1] * (depth - 2), TURNS, _blocks(self.emitter)] if depth > 1 else [TURNS]
+        depth, along = len(self.stage.counts), self.emitter.machine.registers // 4
+        # where the sums of a tile follow one another, their lanes fill whole vectors
+        sizes = [*[1] * (depth - 2), along, SUM_TURNS] if depth > 1 else [along]
         self.cover(sizes, self.sum_rows)
 
     def sum_rows(self, indices: Sequence[str], turns: list[Offsets]) -> None:

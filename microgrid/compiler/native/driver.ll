@@ -140,7 +140,9 @@ $LOADS
   %blocks = select i1 %is.simple, i64 0, i64 %blocks.in.group ; that have memory of their own
 
   ; All memory: first vectors, then pointers. What is called last is for the block of the rows left.
-  %size.buffers = mul i64 %column.count, %blocks
+  ; Columns an even number of lines apart would meet in the same places of a cache.
+  %apart = or i64 %blocks, 1
+  %size.buffers = mul i64 %column.count, %apart
   %size.scratch = mul i64 %scratch.count, %blocks
   %at.last.outs = add i64 %size.buffers, %column.count
   %at.scratch = add i64 %at.last.outs, %out.count
@@ -192,7 +194,7 @@ group.one:
   %any.full = icmp ne i64 %full, 0
   br i1 %any.full, label %full.place, label %left.test
 full.place:
-  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %buffers, i64 %blocks, ptr %ins, i64 %row, i64 %full, i1 %packs)
+  call void @place(i64 %column.count, ptr %columns, ptr %strides, ptr %buffers, i64 %apart, ptr %ins, i64 %row, i64 %full, i1 %packs)
   br label %left.test
 left.test:
   %is.end = icmp eq i64 %end, %full.end
