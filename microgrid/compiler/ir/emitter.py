@@ -195,6 +195,11 @@ class LoopEmitter(LLVMEmitter):
         self.begin(f"after{number}")
         return results
 
+    def at_most(self, x: str, limit: int) -> str:
+        """Return a whole number, or the limit if it is beyond that."""
+        is_less = self.line(f"icmp slt i64 {x}, {limit}")
+        return self.line(f"select i1 {is_less}, i64 {x}, i64 {limit}")
+
     def unless_equal(self, x: str, y: str, body: Callable[[], None]) -> None:
         """Write what happens unless two whole numbers are equal."""
         number = len(self.lines)

@@ -187,7 +187,12 @@ class _Reader:
 
 
 class _StageWriter(_Reader):
-    """Writes the function of a stage; subclasses say where its loops lie in those over rows."""
+    """Writes the function of a stage; subclasses say where its loops lie in those over rows.
+
+    `can_recur` says whether turns may be computed once more.
+    """
+
+    can_recur = False
 
     HEAD = (
         "{}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
@@ -221,9 +226,11 @@ class _StageWriter(_Reader):
         indices: tuple[str, ...] = (),
         shape: tuple[int, ...] = (),
     ) -> None:
-        """Write the loops over all turns, in tiles of these sizes, and smaller ones at the ends.
+        """Write the loops over all turns, in tiles of these sizes.
 
-        A loop over time, if there is one, is around the function: see `write_stages`.
+        What is left over is a smaller tile; but where turns `can_recur`, it is a whole one, which
+        begins earlier, as each kind of tile is code of its own. A loop over time, if there is one,
+        is around the function: see `write_stages`.
         """
         if not indices and self.stage.repeat is not None:
             indices, shape = ("%turn",), (1,)
@@ -233,12 +240,13 @@ class _StageWriter(_Reader):
             return
         count = self.stage.counts[depth]
         size = min(sizes[depth], count)
-        full = count - count % size
+        full = count if self.can_recur else count - count % size
         for begin, end, step in ((0, full, size), (full, count, count - full)):
             if begin < end:
 
-                def turn(i: str, _: list[str], step: int = step) -> list[str]:
-                    self.cover(sizes, body, (*indices, i), (*shape, step))
+                def turn(i: str, _: list[str], step: int = step, end: int = end) -> list[str]:
+                    first = i if not end % step else self.emitter.at_most(i, end - step)
+                    self.cover(sizes, body, (*indices, first), (*shape, step))
                     return []
 
                 self.emitter.loop(begin, end, step, turn)
@@ -370,8 +378,16 @@ def _blocks(emitter: LoopEmitter) -> int:
     return emitter.machine.registers // 8
 
 
+def _fit_turns(count: int, most: int) -> int:
+    """Return how many of a loop's turns a tile has, so that few are computed once more."""
+    sizes = range(most, most // 2, -1)
+    return min(sizes, key=lambda size: -(-count // size) * (size + 0.5))  # half of one to begin
+
+
 class RowStage(_StageWriter):
     """Writes a stage of what each row has: turns inside blocks of rows."""
+
+    can_recur = True
 
     def write(self) -> None:
         """Write all loops."""
@@ -389,7 +405,8 @@ class RowStage(_StageWriter):
 
         def turn(block: str, _: list[str]) -> list[str]:
             group = [(block, k) for k in range(blocks)]
-            sizes = [*[1] * (len(self.stage.counts) - 1), turns]
+            *outer, inner = self.stage.counts or (1,)
+            sizes = [*[1] * len(outer), _fit_turns(inner, turns)]
             self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, group)))
             return []
 

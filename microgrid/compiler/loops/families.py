@@ -9,7 +9,7 @@ families; ordered by these, the members of a family are the turns of a few neste
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -23,6 +23,7 @@ from ...core.primitive import CONSTANT, Primitive, add, multiply
 from ..passes import COMMUTATIVE, lists_of
 from ..program import Program
 from .runs import Access, Affine, Run, Whole, access, find_runs, one_by_one, read_run
+from .steps import Integers, Steps
 
 __all__ = [
     "COLUMN", "CONSTANTS", "COPY", "LEAST_OPERANDS", "NO_USE", "SHARED", "SUMMED", "WRITTEN",
@@ -123,17 +124,22 @@ class Uses(NamedTuple):
 
 
 def find_families(
-    program: Program, uses: Uses, shared_inputs: Collection[int], anyway: bool = False
+    program: Program,
+    steps: Steps,
+    uses: Uses,
+    shared_inputs: Collection[int],
+    anyway: bool = False,
 ) -> Families | None:
     """Return the families of a program; None if there are so many that loops cannot pay.
 
     Args:
         program: the computation.
+        steps: its steps as arrays.
         uses: what becomes of slots.
         shared_inputs: the slots of the inputs that have one number for all rows.
         anyway: whether to return them even then.
     """
-    search = _Finder(program, uses, shared_inputs)
+    search = _Finder(program, steps, uses, shared_inputs)
     groups = search.group()
     if not anyway and sum(map(len, groups.values())) * LEAST_OPERANDS > count_operands(program):
         return None
@@ -151,11 +157,17 @@ def count_operands(program: Program) -> int:
     return sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
 
 
+# The steps of a level, by primitive and number of operands, by level.
+Groups = dict[int, dict[tuple[Primitive, int], list[int]]]
+
+
 class _Finder:
     """The state of a search: which slots are members of which families, and where in these."""
 
-    def __init__(self, program: Program, uses: Uses, shared_inputs: Collection[int]) -> None:
-        self.program, self.uses = program, uses
+    def __init__(
+        self, program: Program, steps: Steps, uses: Uses, shared_inputs: Collection[int]
+    ) -> None:
+        self.program, self.arrays, self.uses = program, steps, uses
         self.first, self.steps = len(program.inputs), program.steps
         size = self.first + len(self.steps)
         self.place, self.kind = np.array(uses.places[:size]), np.array(uses.kinds[:size])
@@ -171,15 +183,17 @@ class _Finder:
         self.constants: list[float] = []
         self.lists = dict[int, Lists]()
 
-    def group(self) -> dict[int, dict[tuple[Primitive, int], list[int]]]:
+    def group(self) -> Groups:
         """Return the steps by level, primitive and number of operands, 0 for lists."""
-        joined, inner = _join_terms(self.program, self.uses)
+        joined, inner = _join_terms(self.program, self.arrays, self.uses)
         levels = [0] * len(self.family)
         level_of = levels.__getitem__
-        groups: dict[int, dict[tuple[Primitive, int], list[int]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for slot, (op, operands) in enumerate(self.steps, self.first):
+        groups: Groups = defaultdict(lambda: defaultdict(list))
+        ends = self._find_ends(joined)
+        is_other = np.ones(len(self.steps), bool)
+        is_other[ends] = False
+        for slot in (self.first + np.flatnonzero(is_other)).tolist():
+            op, operands = self.steps[slot - self.first]
             if op is CONSTANT:
                 self.family[slot], self.position[slot] = CONSTANTS, len(self.constants)
                 self.constants.append(operands[0])
@@ -194,7 +208,26 @@ class _Finder:
                     operands, count = (*chain(*lists), *start), 0
             levels[slot] = level = 1 + max(map(level_of, operands), default=0)
             groups[level][op, count].append(slot)
+        self._group_ends(ends, np.array(levels), groups)
         return groups
+
+    def _find_ends(self, joined: Collection[int]) -> Integers:
+        """Return the plain steps that no other reads, which are the most of a large gradient."""
+        is_read = np.zeros(len(self.family), bool)
+        is_read[self.arrays.operands] = True
+        is_read[list(joined)] = True  # as if: they are not plain
+        counts = self.arrays.counts
+        return np.flatnonzero(~is_read[self.first :] & (counts > 0) & (counts < LEAST_TERMS))
+
+    def _group_ends(self, ends: Integers, levels: Integers, groups: Groups) -> None:
+        """Add the steps that no other reads to the groups, all at once."""
+        if not len(ends):
+            return
+        own = self.arrays.take(ends)
+        level = 1 + np.maximum.reduceat(levels[own.operands], own.starts[:-1])
+        for part in _divide(own.kinds, level):
+            op, operands = self.steps[ends[part[0]]]
+            groups[int(level[part[0]])][op, len(operands)] += (self.first + ends[part]).tolist()
 
     def add_plain(self, op: Primitive, slots: list[int]) -> None:
         """Divide steps of a level among families, by those of their operands."""
@@ -207,16 +240,14 @@ class _Finder:
             accesses = tuple([Affine(place, ()) for _, place in pairs])
             self._enter(op, slots, (), (Run((), (), found),), False, found, accesses)
             return
-        operands = np.array([self.steps[slot - self.first][1] for slot in slots], np.int64)
+        members = np.array(slots)
+        own = self.arrays.take(members - self.first)
+        operands = own.operands.reshape(len(slots), -1)
         sources, positions = self.family[operands], self.position[operands]
         if op.name in COMMUTATIVE:
             sources, positions = _turn(sources, positions)
-        members = np.array(slots)
-        parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for i, key in enumerate(zip(*sources.T.tolist(), self.kind[members].tolist(), strict=True)):
-            parts[key].append(i)
-        for key, part in parts.items():
-            label = key[:-1]
+        for part in _divide(*sources.T, self.kind[members]):
+            label = tuple(sources[part[0]].tolist())
             self._add(op, (Run((), (), label),), False, label, members[part], positions[part])
 
     def add_lists(self, op: Primitive, slots: list[int]) -> None:
@@ -295,6 +326,15 @@ class _Finder:
         return number
 
 
+def _divide(*keys: Integers) -> list[Integers]:
+    """Return where entries are that have the same keys: an array for each group, in order."""
+    order = np.lexsort(keys)
+    changes = np.zeros(len(order) - 1, bool)
+    for key in keys:
+        changes |= np.diff(key[order]) != 0
+    return np.split(order, 1 + np.flatnonzero(changes))
+
+
 def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
     """Put the two factors of each product, or terms of a sum, in the order of their families."""
     swap = (sources[:, 0] > sources[:, 1])[:, None]
@@ -304,7 +344,7 @@ def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
 Lists = tuple[tuple[Sequence[int], ...], Sequence[int]]  # see `lists_of`
 
 
-def _join_terms(program: Program, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
+def _join_terms(program: Program, arrays: Steps, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
     """Return long sums that are written as a + b + c + …, and the steps inside them.
 
     Backpropagation writes such sums, often of products. An inner step has no other use. What is
@@ -316,8 +356,8 @@ def _join_terms(program: Program, uses: Uses) -> tuple[dict[int, Lists], set[int
     inner = set[int]()
     if len(sums) < LEAST_TERMS - 1:
         return joined, inner
-    counts = Counter(chain.from_iterable([xs for op, xs in steps if op is not CONSTANT]))
-    counts.update(program.outputs)
+    read = np.concatenate((arrays.operands, np.array(program.outputs, np.int64)))
+    counts = np.bincount(read, minlength=first + len(steps)).tolist()
 
     def is_inner(slot: int, op: Primitive) -> bool:
         return slot >= first and steps[slot - first][0] is op and counts[slot] == 1

@@ -35,6 +35,7 @@ from .runs import (
     one_by_one,
     read_run,
 )
+from .steps import Steps
 
 __all__ = ["Listing", "LoopProgram"]
 
@@ -81,7 +82,8 @@ class Listing:
     def __init__(self, program: Program, most_entries: int = MOST_ENTRIES) -> None:
         self.program, self.most_entries = program, most_entries
         first, size = len(program.inputs), len(program.inputs) + len(program.steps)
-        found = find_families(program, Uses([NO_USE] * size, [0] * size, size), (), anyway=True)
+        uses, steps = Uses([NO_USE] * size, [0] * size, size), Steps.of(program.steps)
+        found = find_families(program, steps, uses, (), anyway=True)
         assert found
         self.families = join_turns(found.families)
         self.arrays: dict[int, list[Family]] = defaultdict(list)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..passes import divide, lists_of
 from ..program import Draft, Goal, Program, find_shared
@@ -59,8 +60,7 @@ def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Famil
     narrow = narrow and turn > 0
     if 0 < turn < WIDE and not (anyway or narrow):
         return None
-    whole, uses = _copy_outputs(goal, steps)
-    found = find_families(whole, uses, goal.shared_inputs, anyway or narrow)
+    found = find_families(*_copy_outputs(goal, steps), goal.shared_inputs, anyway or narrow)
     if not found:
         return None
     rolled = found._replace(families=join_turns(found.families))
@@ -82,7 +82,7 @@ def _pay(found: Families, turns: int) -> bool:
     return not are_small and (2 * plain <= operands or operands // turns >= LONG)
 
 
-def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Uses]:
+def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Steps, Uses]:
     """Return a program of which no slot is two of the outputs asked for, and what slots are.
 
     What is written or added up for each row must be a step of rows. What is added up is computed
@@ -92,19 +92,28 @@ def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Uses]:
     draft, is_shared = Draft(program.inputs), find_shared(program, shared_inputs)
     draft.steps += program.steps
     asked = np.array([program.outputs[k] for k in (*written, *totals)], np.int64)
-    reads = np.bincount(np.concatenate((steps.operands, asked)), minlength=len(is_shared)).tolist()
-    kinds = [NO_USE] * (len(is_shared) + len(written) + len(totals))
-    places = [0] * len(kinds)
-    for kind, positions in ((WRITTEN, written), (SUMMED, totals)):
-        for place, k in enumerate(positions):
-            slot = program.outputs[k]
-            is_free = slot >= draft.first and not is_shared[slot] and kinds[slot] == NO_USE
-            if kind == SUMMED and is_free:
-                is_free = reads[slot] == 1 and not lists_of(*draft.steps[slot - draft.first])[0]
-            if not is_free:
-                slot = draft.append(COPY, (slot,))
-            kinds[slot], places[slot] = kind, place
-    return draft.program(program.outputs), Uses(kinds, places, len(is_shared))
+    reads = np.bincount(np.concatenate((steps.operands, asked)), minlength=len(is_shared))
+    is_alone = (reads == 1) & ~_go_through_lists(program, steps)
+    is_first = np.zeros(len(asked), bool)
+    is_first[np.unique(asked, return_index=True)[1]] = True
+    is_free = is_first & (asked >= draft.first) & ~np.array(is_shared, bool)[asked]
+    is_free &= is_alone[asked] | (np.arange(len(asked)) < len(written))
+    copied = asked[~is_free]
+    draft.steps += [(COPY, (slot,)) for slot in copied.tolist()]
+    asked[~is_free] = len(is_shared) + np.arange(len(copied))
+    kinds = np.full(len(is_shared) + len(copied), NO_USE)
+    places = np.zeros(len(kinds), np.int64)
+    kinds[asked] = [*[WRITTEN] * len(written), *[SUMMED] * len(totals)]
+    places[asked] = [*range(len(written)), *range(len(totals))]
+    uses = Uses(kinds.tolist(), places.tolist(), len(is_shared))
+    return draft.program(program.outputs), steps.and_copies(copied), uses
+
+
+def _go_through_lists(program: Program, steps: Steps) -> NDArray[np.bool_]:
+    """Return for each slot whether it is a step that goes through lists."""
+    _, examples, kinds = np.unique(steps.kinds, return_index=True, return_inverse=True)
+    found = [bool(lists_of(*program.steps[i])[0]) for i in examples.tolist()]
+    return np.concatenate((np.zeros(len(program.inputs), bool), np.array(found, bool)[kinds]))
 
 
 # ---- turns of families

@@ -56,6 +56,14 @@ class Steps:
         moved = np.arange(counts.sum()) + np.repeat(self.starts[order] - starts, counts)
         return Steps(self.kinds[order], counts, self.operands[moved])
 
+    def and_copies(self, slots: Integers) -> Steps:
+        """Return these, and after them copies of slots: steps of a kind of their own."""
+        count = len(slots)
+        kinds = np.full(count, self.kinds.max(initial=0) + 1)
+        counts = np.ones(count, np.int64)
+        parts = (self.kinds, kinds), (self.counts, counts), (self.operands, slots)
+        return Steps(*map(np.concatenate, parts))
+
     def last(self) -> Integers:
         """Return the last slot among the operands of each step, -1 where there are none."""
         last = np.full(len(self), -1)
