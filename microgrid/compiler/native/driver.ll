@@ -127,9 +127,12 @@ $LOADS
   %any.left = icmp ne i64 %left, 0
 
   ; A single part, which leaves its place to no other, has all blocks as a group, if there is nothing
-  ; to copy.
+  ; to copy. But a part that adds to sums itself does so group by group, and these must be the same
+  ; wherever the rows are.
   %dense = call i1 @are.dense(i64 %column.count, ptr %strides)
-  %is.single = icmp eq i64 %part.count, 1
+  %is.one = icmp eq i64 %part.count, 1
+  %adds.lanes = icmp eq i64 %total.count, %sum.count
+  %is.single = and i1 %is.one, %adds.lanes
   %packs = icmp ne i64 %pack, 0
   %is.ready = select i1 %packs, i1 false, i1 %dense
   %is.simple = and i1 %is.single, %is.ready

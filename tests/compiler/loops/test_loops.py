@@ -248,3 +248,14 @@ def test_the_code_of_slopes_by_all_others_grows_slower_than_these(f, count):
         return LoopText(Goal(program, written=range(count)), this_machine()).ir()
 
     assert text(count).count("\n") < text(10).count("\n") * math.log2(count) / 2
+
+
+@pytest.mark.parametrize("kind", ["this", *(kind for kind in ("2 wide",) if kind in MACHINES)])
+def test_sums_over_rows_have_the_same_bits_wherever_the_rows_are(kind):
+    program = traced(lambda *xs: [x * y for x in xs[:2] for y in xs[2:]], "abcd")
+    kernel = ArrayKernel(program, (), "sum", MACHINES[kind], write=LoopText)
+    assert len(kernel.text.parts) == 1  # which adds to the sums itself
+    for rows in (5, 256, 257, 600, 1024, 2500):
+        columns = np.random.default_rng(6).normal(size=(4, rows))
+        apart = np.ascontiguousarray(columns.T).T
+        assert same(kernel([], list(columns)), kernel([], list(apart)))
