@@ -50,6 +50,12 @@ def watched(browser, **options):
     assert [url for url in asked if (urlparse(url).hostname or "") not in HERE] == []
 
 
+def opened(page, shown, folder):
+    """Save what is shown as a page to a folder, and open it."""
+    page.goto(f"file://{shown.save(folder / 'page.html')}")
+    return page
+
+
 @contextmanager
 def server(command, folder, address, **environment):
     """Start a server; give the address that `address()` finds once it is there, else None."""

@@ -14,19 +14,12 @@ from microgrid.drawing import (
     plot_images,
     plot_network,
 )
-from tests.browser import browser as a_browser
 from tests.browser import watched
 from tests.colours import contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
 
 GROUNDS = {"light": "#ffffff", "dark": "#1a1a1a"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with a_browser() as opened:
-        yield opened
 
 
 def product():

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.browser import browser as a_browser
 from tests.browser import jupyter, marimo
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
@@ -21,12 +20,6 @@ TEXTS = {  # what a cell ends with, and what is read there
 }
 PICTURES = ["mg.draw(loss)", f"mg.History({RECORDS}).plot()"]
 CELLS = [BEGIN, *TEXTS, *PICTURES, "mg.formula(loss)", "mg.explore(loss)"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with a_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from microgrid import Value, explore
 from microgrid.drawing import formula_page
 from microgrid.drawing.labels import number_text
-from tests.browser import browser as a_browser
 from tests.browser import watched
 from tests.drawing.pages.test_formula_page import PYTHON, of_python
 
@@ -18,12 +17,6 @@ LEAST_TARGET = 36  # pixels, of what a finger must meet; WCAG 2.2 asks for 24
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def path(tmp_path_factory):
     values = {"w": 0.5, "x": -1.5, "b": 0.25}
     folder = tmp_path_factory.mktemp("pages")
@@ -31,10 +24,9 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, path):
-    with watched(browser, viewport={"width": 900, "height": 800}) as page:
-        page.goto(path)
-        yield page
+def page(page, path):
+    page.goto(path)
+    return page
 
 
 def type_formula(page, text):

@@ -11,31 +11,14 @@ import microgrid as mg
 from microgrid import MLP, fit, losses, optim
 from microgrid.drawing import playground
 from microgrid.drawing.labels import number_text
-from tests.browser import browser as a_browser
-from tests.browser import watched
+from tests.browser import opened, watched
+from tests.colours import contrast
 
 pytestmark = pytest.mark.browser
 
 # Each step rounds in another order than Python's, and its functions' last bits are others.
 OF_WEIGHTS = 2.0**-46
 X, Y = mg.datasets.moons(40, seed=3)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser):
-    with watched(browser, viewport={"width": 900, "height": 900}) as page:
-        yield page
-
-
-def opened(page, shown, folder):
-    page.goto(f"file://{shown.save(folder / 'page.html')}")
-    return page
 
 
 def network():
@@ -311,31 +294,23 @@ def test_nothing_is_wider_than_the_window_and_text_stands_out(browser, tmp_path,
             assert element.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
         targets = [b.bounding_box() for b in page.locator("button, select").all()]
         assert min(min(box["width"], box["height"]) for box in targets) >= 24
-        for word in ("ink", "quiet", "now", "above", "below"):
-            assert contrast(page, word) >= 4.5
+        ground, *words = colours(page, "ground", "ink", "quiet", "now", "above", "below")
+        assert min(contrast(word, ground) for word in words) >= 4.5
 
 
-def contrast(page, name):
-    """Return the contrast of a colour of the page with its ground, as WCAG defines it."""
-    pair = page.evaluate(
-        """(name) => {
+def colours(page, *names):
+    """Return colours of the page by their names, each as its red, green and blue from 0 to 1."""
+    return page.evaluate(
+        """(names) => {
           const root = document.querySelector(".microgrid-playground");
           const probe = root.appendChild(document.createElement("i"));
-          return [name, "ground"].map((each) => {
-            probe.style.color = `var(--${each})`;
-            return getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+          return names.map((name) => {
+            probe.style.color = `var(--${name})`;
+            return getComputedStyle(probe).color.match(/\\d+/g).map((part) => part / 255);
           });
         }""",
-        name,
+        names,
     )
-    bright = sorted(map(luminance, pair))
-    return (bright[1] + 0.05) / (bright[0] + 0.05)
-
-
-def luminance(colour):
-    parts = [x / 255 for x in colour]
-    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
-    return sum(w * x for w, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_a_finger_chooses_a_weight(browser, tmp_path):

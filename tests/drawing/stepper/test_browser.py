@@ -9,28 +9,10 @@ import microgrid as mg
 from microgrid import Value, explore
 from microgrid.drawing import layout
 from microgrid.drawing.labels import number_text
-from tests.browser import browser as a_browser
-from tests.browser import jupyter, watched
+from tests.browser import jupyter, opened, watched
 from tests.drawing.stepper.test_exploration import HOSTILE, many_nodes, small
 
 pytestmark = [pytest.mark.browser, pytest.mark.dot]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with a_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser):
-    with watched(browser, viewport={"width": 900, "height": 800}) as page:
-        yield page
-
-
-def opened(page, exploration, folder):
-    page.goto(f"file://{exploration.save(folder / 'page.html')}")
-    return page
 
 
 def line(page):
