@@ -6,7 +6,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Template
 from typing import Protocol
@@ -15,10 +15,12 @@ from urllib.parse import quote
 from .files import format_of, save_drawn
 from .notebook import NotebookOutput, kernel_shell
 
-__all__ = ["Page", "assemble", "with_imports"]
+__all__ = ["Page", "assemble", "style_of", "with_imports"]
 
-TEMPLATE = Path(__file__).parent / "static" / "page.html"
+STATIC = Path(__file__).parent / "static"
+TEMPLATE, STYLE = STATIC / "page.html", STATIC / "page.css"
 IMPORT = re.compile(r'^((?:import|export) .* from |import )"(\.{1,2}/[\w./-]+\.js)";$', re.M)
+SHEET_IMPORT = re.compile(r'^@import "([\w./-]+\.css)";$', re.M)
 # Of ASCII, a data URL needs "%" and "#" in other signs, and keeps no line feed or tab.
 PLAIN = "".join(map(chr, range(32, 127))).replace("%", "").replace("#", "")
 # What is left of an iframe where a notebook is not trusted; a browser that shows it hides this.
@@ -96,18 +98,19 @@ class Page:
         self.widget.when_ready(lambda: output.show({**view, **page}, metadata))
 
 
-def assemble(title: str, main: Path, styles: Sequence[Path], state: object) -> str:
+def assemble(title: str, main: Path, state: object) -> str:
     """Return a page of a JavaScript module, which calls its `page(element, state)`.
 
     Modules are written by hand and stay as they are. Those that `main` imports, by relative paths
     and each import in a line of its own, are in the page as data, by an import map; they run in
-    Node.js as they are. Their files have different names. The state is anything that JSON can say.
+    Node.js as they are. Their files have different names. The page looks as `style_of` says. The
+    state is anything that JSON can say.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     main = Path(folder, "main.js")
     ...     _ = main.write_text("export function page(element, state) {}")
-    ...     assemble("A page", main, [], {"x": 1}).split()[:2]
+    ...     assemble("A page", main, {"x": 1}).split()[:2]
     ['<!doctype', 'html>']
     """
     embedded = json.dumps(state, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -118,7 +121,7 @@ def assemble(title: str, main: Path, styles: Sequence[Path], state: object) -> s
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
-        style="".join([path.read_text(encoding="utf-8") for path in styles]),
+        style=style_of(main),
         imports=import_map(modules),
         state=embedded.replace("<", r"\u003c"),  # a label's </script> would end the script
         module=by_names(main),
@@ -178,6 +181,30 @@ def with_imports(module: Path) -> str:
         return f"{line[1]}{json.dumps(data_url(with_imports(path), path.name))};"
 
     return IMPORT.sub(embed, module.read_text(encoding="utf-8"))
+
+
+def style_of(main: Path) -> str:
+    """Return the style of the page of a module: that of all pages, then its own, if it has one.
+
+    Its own is the sheet beside the module that has its name. What that imports, by relative paths
+    and each import in a line of its own, is in its place.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "one.css").write_text("p { margin: 0; }")
+    ...     _ = Path(folder, "main.css").write_text('@import "one.css";')
+    ...     style_of(Path(folder, "main.js"))[-16:]
+    'p { margin: 0; }'
+    """
+    own = main.with_suffix(".css")
+    return with_sheets(STYLE) + (with_sheets(own) if own.exists() else "")
+
+
+def with_sheets(sheet: Path) -> str:
+    """Return the text of a style sheet in which those that it imports stand for their imports."""
+    return SHEET_IMPORT.sub(
+        lambda line: with_sheets(sheet.parent / line[1]), sheet.read_text(encoding="utf-8")
+    )
 
 
 def data_url(text: str, name: str) -> str:

@@ -17,7 +17,6 @@ from .table import Data, make_table, public_functions
 __all__ = ["FormulaPage", "formula_page"]
 
 STATIC = Path(__file__).parent / "static"
-STEPPER = Path(__file__).parents[1] / "stepper" / "static"
 CONSTANTS = {"pi", "e", "inf", "nan"}
 
 
@@ -84,7 +83,6 @@ class FormulaPage(Page):
         return assemble(
             self.title,
             STATIC / "formula.js",
-            [STEPPER / "explore.css", STATIC / "formula.css"],
             {"table": table(), "text": self.text, "values": self.values},
         )
 

@@ -135,8 +135,7 @@ class Playground(Page):
 
     def html(self) -> str:
         """Return the page, which is complete: it asks for no other file."""
-        styles = [STATIC / "playground.css"]
-        return assemble(self.title, STATIC / "playground.js", styles, self.state)
+        return assemble(self.title, STATIC / "playground.js", self.state)
 
     def state_dict(self) -> dict[str, float]:
         """Return the weights that the notebook's page gave last, by their paths; before, the first.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import traitlets
 
-from ..page import with_imports
 from ..stepper.widget import PageWidget
 
 __all__ = ["PlaygroundWidget"]
@@ -23,8 +22,7 @@ class PlaygroundWidget(PageWidget):
     [2, 8, 8, 1]
     """
 
-    _esm = with_imports(STATIC / "playground.js")
-    _css = STATIC / "playground.css"
+    module = STATIC / "playground.js"
     state: traitlets.Dict[str, object] = traitlets.Dict().tag(sync=True)
 
     def __init__(

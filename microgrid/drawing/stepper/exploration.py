@@ -123,7 +123,6 @@ class Exploration(Page):
         return assemble(
             f"Backpropagation of {self._steps.names[-1]}",
             STATIC / "explore.js",
-            [STATIC / "explore.css"],
             {
                 **{"graph": self.graph, "numbers": self.numbers(), "before": self.before},
                 **{"step": 0, "fixed": self.fixed},

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import anywidget
 import traitlets
+
+from ..page import style_of, with_imports
 
 __all__ = ["PageWidget", "Widget"]
 
@@ -15,7 +17,17 @@ STATIC = Path(__file__).parent / "static"
 
 
 class PageWidget(anywidget.AnyWidget):
-    """A widget that knows when a front end has loaded it, and hears what that sends."""
+    """A widget that knows when a front end has loaded it, and hears what that sends.
+
+    It is shown by a module, as a page is, and looks like its page.
+    """
+
+    module: ClassVar[Path]
+
+    def __init_subclass__(cls) -> None:
+        if "module" in vars(cls):  # traits that are added later make another subclass, without it
+            cls._esm, cls._css = with_imports(cls.module), style_of(cls.module)
+        super().__init_subclass__()
 
     def __init__(self, **state: object) -> None:
         super().__init__(**state)
@@ -76,8 +88,7 @@ class Widget(PageWidget):
     2.0
     """
 
-    _esm = STATIC / "explore.js"
-    _css = STATIC / "explore.css"
+    module = STATIC / "explore.js"
     graph: traitlets.Dict[str, object] = traitlets.Dict().tag(sync=True)
     numbers: traitlets.List[float | str | None] = traitlets.List().tag(sync=True)
     before: traitlets.List[float | str | None] | None = traitlets.List(allow_none=True).tag(

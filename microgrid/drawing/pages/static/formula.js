@@ -132,7 +132,7 @@ export function page(main, { table, text, values }) {
   main.replaceChildren(
     element(
       "section",
-      { class: "microgrid-explore", "aria-label": "Formula" },
+      { class: "microgrid-box microgrid-explore", "aria-label": "Formula" },
       element("label", { for: "formula", class: "what" }, "A formula in Python's syntax"),
       input,
       mistake,
@@ -149,7 +149,7 @@ export function page(main, { table, text, values }) {
     stepper,
     element(
       "section",
-      { class: "microgrid-explore", "aria-label": "Derivatives" },
+      { class: "microgrid-box microgrid-explore", "aria-label": "Derivatives" },
       element("h2", {}, "Derivatives"),
       element("label", { class: "choice" }, asPython, element("span", {}, "as Python")),
       rows,

@@ -143,7 +143,7 @@ function render({ model, el }) {
   const root = element(
     "div",
     {
-      ...{ class: "microgrid-playground", tabindex: 0, role: "group", onkeydown: press },
+      ...{ class: "microgrid-box microgrid-playground", tabindex: 0, role: "group", onkeydown: press },
       ...{ "aria-label": "Playground of networks", "data-lm-suppress-shortcuts": "true" },
     },
     element(

@@ -592,7 +592,7 @@ function render({ model, el }) {
   const root = element(
     "div",
     {
-      ...{ class: "microgrid-explore", tabindex: 0, role: "group", onkeydown: press },
+      ...{ class: "microgrid-box microgrid-explore", tabindex: 0, role: "group", onkeydown: press },
       ...{ "aria-label": "Backpropagation, step by step", "data-lm-suppress-shortcuts": "true" },
     },
     line,
