@@ -146,13 +146,13 @@ def _find_alone(families: Sequence[Family]) -> dict[Family, list[Family]]:
     readers = Counter(
         source
         for family in families
-        for source, _ in set(zip(family.sources, family.accesses, strict=False))
+        for source, _ in set(zip(family.sources, family.accesses, strict=True))
     )
     alone: dict[Family, list[Family]] = {}
     for family in families:
         group, counts = [family], family.counts
         for reader in group if family.use == SUMMED else ():  # which grows on the way
-            for source, at in zip(reader.sources, reader.accesses, strict=False):
+            for source, at in zip(reader.sources, reader.accesses, strict=True):
                 each = makers.get(source)
                 if not each or each in group or readers[source] > 1 or not _is_plain(each):
                     continue
