@@ -40,7 +40,7 @@ from .steps import Steps
 __all__ = ["Listing", "LoopProgram"]
 
 SHORT = 60  # operations: a program is read as it is
-LEAST_OPERANDS = 4  # of the program, for each operand that its listing in loops shows
+LEAST_SAVING = 4  # operands of the program, for each one that its listing in loops shows
 MOST_WRITTEN = 80  # characters of a family inside another one's line
 MOST_ENTRIES = 8  # of a table, before an ellipsis
 SUM, FOLD, PRODUCT, POWER, ATOM = range(5)  # how tightly an expression holds together
@@ -119,7 +119,7 @@ class Listing:
         """Whether there is much less to read than in a listing of steps."""
         read = sum(map(len, self.readers.values())) + len(self.given) + len(self.returned)
         steps = [len(operands) for op, operands in self.program.steps if op is not CONSTANT]
-        return LEAST_OPERANDS * read <= sum(steps) + len(self.home)
+        return LEAST_SAVING * read <= sum(steps) + len(self.home)
 
     def text(self) -> str:
         """Return the listing."""

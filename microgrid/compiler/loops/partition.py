@@ -22,9 +22,10 @@ from .chains import cut_chains
 from .repeats import Space, Turns, find_repeats, is_recurrence
 from .steps import Integers, Steps
 
-__all__ = ["Part", "Partition", "find_turn", "partition"]
+__all__ = ["MOST_OPERANDS", "Part", "Partition", "find_turn", "partition"]
 
-MOST_OPERANDS = 500  # of the steps of one function: measured, see tests/benchmarks/native.py
+# Of the steps of a function, or of a turn of a stage; measured, see tests/benchmarks/native.py.
+MOST_OPERANDS = 500
 
 Roles = Mapping[int, object]  # of outputs, by position: what is done with them
 NO_ROLES: Roles = MappingProxyType({})

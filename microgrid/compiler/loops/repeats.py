@@ -31,7 +31,7 @@ __all__ = [
 
 GUESSES = 8  # periods to try
 FEWEST_TURNS = 4
-FARTHEST = 2  # turns back, from where numbers stay in registers
+LONGEST_LAG = 2  # turns: what is from further back is read from memory, not from registers
 
 
 class Space(IntEnum):
@@ -238,7 +238,7 @@ class Turns:
         self.operands = self.operands.reshape(count, -1)
         at = number[self.operands] - begin - period * np.arange(count)[:, None]
         is_step = space[self.operands[0]] == Space.STEPS
-        is_near = is_step & (at == at[0]).all(axis=0) & (at[0] >= -FARTHEST * period)
+        is_near = is_step & (at == at[0]).all(axis=0) & (at[0] >= -LONGEST_LAG * period)
         self.lags = np.where(is_near, -(at[0] // period), -1)
         self.sources = at[0] % period
         # the positions of steps that are read from memory, whichever part computed them

@@ -25,8 +25,8 @@ __all__ = [
     "read_run",
 ]
 
-MOST_ITEMS = 8  # that repeat together
-LEAST_TIMES = 3  # that they do
+LONGEST_CYCLE = 8  # items: cycles are looked for up to this length
+FEWEST_TIMES = 3  # a cycle that repeats less often is left as single items
 
 Whole = NDArray[np.int64]
 
@@ -133,8 +133,8 @@ def join_cycles(items: Sequence[Item]) -> list[Item]:
 
 def find_cycle(items: Sequence[Item], begin: int) -> tuple[int, int]:
     """Return how often a cycle of items repeats from one item on, evenly spaced, and its length."""
-    found = [(_count_repeats(items, begin, each), each) for each in range(2, MOST_ITEMS + 1)]
-    enough = [(times, each) for times, each in found if times >= LEAST_TIMES]
+    found = [(_count_repeats(items, begin, each), each) for each in range(2, LONGEST_CYCLE + 1)]
+    enough = [(times, each) for times, each in found if times >= FEWEST_TIMES]
     return max(enough, key=lambda pair: pair[0] * pair[1], default=(1, 1))
 
 

@@ -9,11 +9,10 @@ from itertools import groupby
 from math import prod
 
 from .families import NO_USE, SUMMED, Family
+from .partition import MOST_OPERANDS
 from .runs import Access, Affine, access, one_by_one, read_run
 
 __all__ = ["LoopStage", "find_places", "find_sizes", "find_stages", "group_turns"]
-
-MOST_OPERANDS = 500  # of the families of a stage: a compiler's time grows faster than a loop's body
 
 
 @dataclass(eq=False)
