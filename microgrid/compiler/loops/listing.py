@@ -22,7 +22,7 @@ from ...core.primitive import CONSTANT, Primitive
 from ..names import Names
 from ..passes import lists_of
 from ..program import Program, expression
-from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, find_families
+from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, count_operands, find_families
 from .rolling import join_turns
 from .runs import (
     Access,
@@ -118,8 +118,7 @@ class Listing:
     def is_short(self) -> bool:
         """Whether there is much less to read than in a listing of steps."""
         read = sum(map(len, self.readers.values())) + len(self.given) + len(self.returned)
-        steps = [len(operands) for op, operands in self.program.steps if op is not CONSTANT]
-        return LEAST_SAVING * read <= sum(steps) + len(self.home)
+        return LEAST_SAVING * read <= count_operands(self.program) + len(self.home)
 
     def text(self) -> str:
         """Return the listing."""
