@@ -1,5 +1,6 @@
 """Rows by position: whatever form they come in, a function gives what it gives of plain lists."""
 
+import functools
 import inspect
 import math
 import re
@@ -464,14 +465,17 @@ def plain(result):
     return [*map(plain, result)] if isinstance(result, Iterable) else result
 
 
+@functools.cache
+def of_plain_lists(name):
+    return plain(CALLS[name](lambda data: data))
+
+
 @library
 @pytest.mark.parametrize("name", CALLS)
 def test_every_form_gives_what_plain_lists_give(name, library):
-    call = CALLS[name]
-    wanted = plain(call(lambda data: data))
     for form, of in library().items():
-        got = plain(call(of))
-        assert got == wanted, form
+        got = plain(CALLS[name](of))
+        assert got == of_plain_lists(name), form
 
 
 def test_what_is_split_holds_its_rows_as_lists_and_its_entries_as_they_are():

@@ -5,6 +5,7 @@ import html
 import importlib
 import inspect
 import re
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
@@ -28,6 +29,7 @@ MODULES = sorted(
 )
 
 
+@cache
 def functions_and_classes():
     """Return the public functions and classes, by the module that lists them and their name."""
     return {
@@ -46,17 +48,13 @@ def methods():
     """Return the methods that the public classes define, as pairs of class and name."""
     return {
         f"{name}.{attribute}": (cls, attribute)
-        for name, cls in PUBLIC.items()
+        for name, cls in functions_and_classes().items()
         if isinstance(cls, type)
         for attribute, part in vars(cls).items()
         if isinstance(part, FunctionType | classmethod | staticmethod)
         and not attribute.startswith("_")
         and getattr(functional, attribute, None) is not part  # there it is described
     }
-
-
-PUBLIC = functions_and_classes()
-METHODS = methods()
 
 
 def example(thing):
@@ -79,19 +77,19 @@ def test_every_file_at_the_top_has_a_page_in_the_reference():
 
 
 def test_every_public_function_and_class_has_an_example():
-    assert [name for name, thing in PUBLIC.items() if not example(thing)] == []
+    assert [name for name, thing in functions_and_classes().items() if not example(thing)] == []
 
 
 def test_every_public_method_has_an_example_of_its_own_or_in_its_class():
-    wordless = [name for name, method in METHODS.items() if not inspect.getdoc(getattr(*method))]
+    wordless = [name for name, method in methods().items() if not inspect.getdoc(getattr(*method))]
     assert wordless == []
-    assert [name for name, method in METHODS.items() if not is_shown(*method)] == []
+    assert [name for name, method in methods().items() if not is_shown(*method)] == []
 
 
 def test_every_public_property_says_in_a_sentence_what_it_is():
     wordless = [
         f"{name}.{attribute}"
-        for name, cls in PUBLIC.items()
+        for name, cls in functions_and_classes().items()
         if isinstance(cls, type)
         for attribute, part in vars(cls).items()
         if isinstance(part, property) and not attribute.startswith("_")
@@ -102,7 +100,7 @@ def test_every_public_property_says_in_a_sentence_what_it_is():
 
 def test_the_examples_of_primitives_run():  # pytest finds those of functions and classes
     names, runner = vars(microgrid) | {"microgrid": microgrid}, doctest.DocTestRunner()
-    for name, op in PUBLIC.items():
+    for name, op in functions_and_classes().items():
         if isinstance(op, Primitive):
             test = doctest.DocTestParser().get_doctest(op.__doc__, names, name, None, None)
             assert runner.run(test, clear_globs=False).failed == 0

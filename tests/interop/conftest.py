@@ -7,7 +7,7 @@ from tests.packages import package
 WORKERS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # idle, too, a cluster keeps processors busy
 def client():
     """Return a client of workers that are processes of their own, and of which one may die."""
     package("dask")

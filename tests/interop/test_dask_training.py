@@ -52,7 +52,7 @@ def visited(X, y, **options):
 # ---- the weights
 
 
-@usual(50)
+@usual(25)
 @given(st.integers(1, 600), st.integers(20, 700), st.integers(1, 600))
 def test_the_weights_are_those_of_one_machine(size, batch_size, other):
     options = {"batch_size": batch_size, "shuffle": False, "epochs": 1}
