@@ -31,6 +31,7 @@ from microgrid.drawing import (
     plot_network,
 )
 from microgrid.drawing.training import confusion
+from tests.search import LONG
 
 # Numbers that every type of a column can hold; no row is like another.
 X = [[3.0, 1.0], [0.0, 2.0], [5.0, 4.0], [1.0, 7.0], [6.0, 0.0], [2.0, 5.0]]
@@ -473,7 +474,10 @@ def of_plain_lists(name):
 @library
 @pytest.mark.parametrize("name", CALLS)
 def test_every_form_gives_what_plain_lists_give(name, library):
-    for form, of in library().items():
+    forms = [*library().items()]
+    if name.startswith("drawing."):  # a picture takes long: of many forms some, by default
+        forms = forms if LONG else forms[::4]
+    for form, of in forms:
         got = plain(CALLS[name](of))
         assert got == of_plain_lists(name), form
 

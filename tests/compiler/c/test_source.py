@@ -41,7 +41,7 @@ from tests.compiler.loops.test_repeats import traced as of_recurrence
 from tests.compiler.sequences import sequences
 from tests.compiler.structured import structured
 from tests.ieee import HERE, IS_X86, by_ieee, cancelling, exact_programs, magnitude
-from tests.search import usual
+from tests.search import LONG, usual
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_c = pytest.mark.skipif(not COMPILER, reason="there is no C compiler")
@@ -397,7 +397,7 @@ def exact():
 
 
 @needs_c
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", HOW if LONG else [*HOW][::2])
 def test_the_c_source_has_the_bits_of_numpy_and_every_kernel(exact, how, tmp_path):
     drawn, rows, expected = exact
     assert len(drawn) == RANDOM

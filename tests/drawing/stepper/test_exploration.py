@@ -762,14 +762,17 @@ def test_the_right_answer_is_right_and_a_wrong_one_is_told_what_it_is(tmp_path):
 
 @needs_node
 def test_no_choice_is_right_but_the_share(tmp_path):
-    for x in (0.04, 1e-3, 5.0, 800.0, 0.0):
-        for found in filter(None, questions(tmp_path, explore(Value(x, label="x").tanh() * 2.0))):
-            given = [[found, answer] for answer in found["options"]]
-            replies = in_node(tmp_path, "explore.judged(...given)", given)
-            right = [
-                text for (_, text), reply in zip(given, replies, strict=True) if reply["isRight"]
-            ]
-            assert right == [number_text(found["share"])]
+    asked = [
+        found
+        for x in (0.04, 1e-3, 5.0, 800.0, 0.0)
+        for found in questions(tmp_path, explore(Value(x, label="x").tanh() * 2.0))
+        if found
+    ]
+    given = [[found, answer] for found in asked for answer in found["options"]]
+    replies = iter(in_node(tmp_path, "explore.judged(...given)", given))
+    for found in asked:
+        right = [answer for answer in found["options"] if next(replies)["isRight"]]
+        assert right == [number_text(found["share"])]
 
 
 @needs_node
