@@ -249,8 +249,8 @@ atan2    = Primitive("atan2",    math.atan2, lambda out, y, x: (x / hypot(y, x) 
 stop_gradient = Primitive("stop_gradient", _stop, lambda out, x: (None,))
 
 sum_       = Primitive("sum",  lambda *xs: builtins.sum(xs), lambda out, *xs: (1,) * len(xs))
-prod_      = Primitive("prod", lambda *xs: math.prod(xs),  # out / x would fail at x = 0
-                       lambda out, *xs: tuple(_of_others(operator.mul, xs, 1)))
+prod_      = Primitive("prod", lambda *xs: math.prod(xs),
+                       lambda out, *xs: tuple(_of_others(operator.mul, xs, 1)))  # out / 0 fails
 dot_       = Primitive("dot",  _dot, _dot_partials)
 max_       = Primitive("max",  _max, _extremum_partials)
 min_       = Primitive("min",  _min, _extremum_partials)
@@ -677,13 +677,16 @@ def _rests(xs: list[Numeric]) -> list[Numeric]:
 
 
 def _of_others(op: Callable[[T, T], T], xs: Sequence[T], of_none: T) -> list[T]:
-    """Return for each number the sum or product of the others: of the one beside it, and the rest.
+    """Return for each number the sum, or the product, of all others.
 
-    That is what is beside their pair, and so on: as many steps as running totals from both ends
-    would take, but few of them wait for one another.
+    They are taken in pairs, and in pairs of pairs: the others are the partner, and all that is
+    outside of the pair. That takes as many steps as running totals from both ends, but their depth
+    grows with the logarithm of how many numbers there are.
     """
-    if len(xs) < 3:
-        return [*xs[::-1]] if len(xs) > 1 else [of_none] * len(xs)
+    if len(xs) < 2:
+        return [of_none] * len(xs)
+    if len(xs) == 2:
+        return [xs[1], xs[0]]
     even = len(xs) // 2 * 2
     pairs = [op(xs[i], xs[i + 1]) for i in range(0, even, 2)]
     rests = _of_others(op, [*pairs, *xs[even:]], of_none)

@@ -51,8 +51,8 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-# What a process has once, so that who changes it changes the tests that come after, too: how deep
-# calls may nest, and how often the garbage collector comes.
+# Limits of the whole process, where a test that changes them affects those that follow: how deeply
+# calls may nest, and how often the garbage collector runs.
 LIMITS = sys.getrecursionlimit(), gc.get_threshold()
 
 

@@ -76,6 +76,10 @@ WORDS = {
         "those that differ in a constant, as `x**3` and `x**4` do",
         "compiler/loops/families.py",
     ),
+    "array": (
+        "in loops, the members of a family, or of several: what positions of operands count",
+        "compiler/loops/families.py",
+    ),
     "run": ("positions that loops go through", "compiler/loops/runs.py"),
     "stage": ("families that one nest of loops computes", "compiler/loops/stages.py"),
     "repeat": (
@@ -86,6 +90,10 @@ WORDS = {
     "tile": ("turns and blocks that are computed at once", "compiler/ir/nests.py"),
     "block": (
         "as many rows as a vector has lanes; of rows that are elsewhere, those that one task reads",
+        "compiler/ir/text.py",
+    ),
+    "group": (
+        "blocks for which one part of a kernel runs before the next one",
         "compiler/ir/text.py",
     ),
     "chunk": (

@@ -39,8 +39,8 @@ def test_every_function_that_is_a_method_is_declared():
 
 
 # mypy reads the whole package, 10 s without its cache; pyright is a program for node, which is
-# downloaded when it first runs. Each in a process of its own: mypy lets calls nest 16,384 deep in
-# its process, and the garbage collector come a hundred times less often.
+# downloaded when it first runs. Each runs in a process of its own, as mypy changes limits of its
+# process: calls may nest 16,384 deep there, and the garbage collector runs far less often.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("checker", "options"),

@@ -42,10 +42,12 @@ class LoopText(FunctionsText):
         shared = sorted(set(goal.shared_inputs))
         # turns of a loop read many columns, which may be anywhere: side by side they are quicker
         self.packs = len(self.columns) >= MANY
+        if self.packs:  # and worth more memory, as sums then add up their lanes half as often
+            self.most_blocks, self.most_bytes = 32, 2**21
         self.stages = find_stages(found.families)
         bases, self.room = find_places(self.stages, set(self.program.outputs), True, len(shared))
         scratch, size = find_places(self.stages, set(), False, 0)
-        # blocks an even number of lines apart would meet in the same places of a cache
+        # at distances that are powers of two, blocks would share a few sets of a cache
         self.scratch_size = size | 1
         self.places = Places({SHARED: 0, **bases}, scratch, self.scratch_size, found.constants)
         self.shared_places = {slot: i for i, slot in enumerate(shared)}

@@ -24,9 +24,6 @@ from .machine import Machine
 
 __all__ = ["Places", "write_stages"]
 
-TURNS = 6  # of a loop that a tile has
-SUM_TURNS = 3  # of the innermost loop that a tile of what is added up has
-
 Index = tuple[str | None, int]  # a position: what an instruction computes, if any does, and more
 Offsets = tuple[int, ...]  # of a turn in a tile, loop by loop
 Scope = dict[object, str]  # what has been computed, and can be used again
@@ -189,10 +186,10 @@ class _Reader:
 class _StageWriter(_Reader):
     """Writes the function of a stage; subclasses say where its loops lie in those over rows.
 
-    `can_recur` says whether turns may be computed once more.
+    Tiles that `may_overlap` compute some turns twice, with the same results.
     """
 
-    can_recur = False
+    may_overlap = False
 
     HEAD = (
         "{}(ptr %ins, ptr %outs, ptr noalias readonly %shared, ptr noalias %scratch, "
@@ -228,9 +225,9 @@ class _StageWriter(_Reader):
     ) -> None:
         """Write the loops over all turns, in tiles of these sizes.
 
-        What is left over is a smaller tile; but where turns `can_recur`, it is a whole one, which
-        begins earlier, as each kind of tile is code of its own. A loop over time, if there is one,
-        is around the function: see `write_stages`.
+        Where they do not divide the turns evenly, the last tile is smaller; if tiles `may_overlap`,
+        it is a whole one that begins earlier, as each shape of tile is written out. A loop over
+        time, if there is one, is around the function: see `write_stages`.
         """
         if not indices and self.stage.repeat is not None:
             indices, shape = ("%turn",), (1,)
@@ -240,7 +237,7 @@ class _StageWriter(_Reader):
             return
         count = self.stage.counts[depth]
         size = min(sizes[depth], count)
-        full = count if self.can_recur else count - count % size
+        full = count if self.may_overlap else count - count % size
         for begin, end, step in ((0, full, size), (full, count, count - full)):
             if begin < end:
 
@@ -373,44 +370,57 @@ class OnceStage(_StageWriter):
         self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, [(None, 0)])))
 
 
-def _blocks(emitter: LoopEmitter) -> int:
-    """Return how many blocks a tile has, so that its numbers stay in registers."""
-    return emitter.machine.registers // 8
+# The totals of a tile take three quarters of the registers; operands are in the others.
 
 
-def _fit_turns(count: int, most: int) -> int:
-    """Return how many of a loop's turns a tile has, so that few are computed once more."""
-    sizes = range(most, most // 2, -1)
-    return min(sizes, key=lambda size: -(-count // size) * (size + 0.5))  # half of one to begin
+def row_tile(machine: Machine) -> tuple[int, int]:
+    """Return how many turns, and blocks of rows, go through lists together."""
+    return 6, machine.registers // 8
+
+
+def sum_tile(machine: Machine) -> tuple[int, int]:
+    """Return how many turns of the two innermost loops are added up over the rows together.
+
+    Along the outer one of these, sums follow one another: there, they fill whole vectors.
+    """
+    return machine.registers // 4, 3
+
+
+def fit_turns(count: int, most: int) -> int:
+    """Return how many of a loop's turns a tile has, so that tiles which overlap are quick.
+
+    A tile costs about half a turn more than its turns.
+    """
+    return min(range(most, most // 2, -1), key=lambda size: -(-count // size) * (size + 0.5))
 
 
 class RowStage(_StageWriter):
     """Writes a stage of what each row has: turns inside blocks of rows."""
 
-    can_recur = True
+    may_overlap = True
 
     def write(self) -> None:
         """Write all loops."""
         if not any(family.is_list for family in self.stage.families):
             self.go_over("0", "%blocks", 1, 1)
             return
-        blocks = _blocks(self.emitter)
+        turns, blocks = row_tile(self.emitter.machine)
         self.emitter.lines.append(f"  %full = and i64 %blocks, {-blocks}")
         for begin, end, size in (("0", "%full", blocks), ("%full", "%blocks", 1)):
-            some = partial(self.go_over, begin, end, size, TURNS)
+            some = partial(self.go_over, begin, end, size, turns)
             self.emitter.unless_equal(begin, end, some)
 
     def go_over(self, begin: str, end: str, blocks: int, turns: int) -> None:
         """Write a loop over blocks, some at once, and inside it one over turns, some at once."""
+        *outer, inner = self.stage.counts or (1,)
+        sizes = [*[1] * len(outer), fit_turns(inner, turns)]
 
-        def turn(block: str, _: list[str]) -> list[str]:
-            group = [(block, k) for k in range(blocks)]
-            *outer, inner = self.stage.counts or (1,)
-            sizes = [*[1] * len(outer), _fit_turns(inner, turns)]
-            self.cover(sizes, lambda indices, turns: self.compute(Tile(indices, turns, group)))
+        def some_blocks(block: str, _: list[str]) -> list[str]:
+            here = [(block, k) for k in range(blocks)]
+            self.cover(sizes, lambda indices, offsets: self.compute(Tile(indices, offsets, here)))
             return []
 
-        self.emitter.loop(begin, end, blocks, turn)
+        self.emitter.loop(begin, end, blocks, some_blocks)
 
 
 class SumStage(_StageWriter):
@@ -430,10 +440,10 @@ class SumStage(_StageWriter):
 
     def write(self) -> None:
         """Write all loops."""
-        depth, along = len(self.stage.counts), self.emitter.machine.registers // 4
-        # where the sums of a tile follow one another, their lanes fill whole vectors
-        sizes = [*[1] * (depth - 2), along, SUM_TURNS] if depth > 1 else [along]
-        self.cover(sizes, self.sum_rows)
+        depth = len(self.stage.counts)
+        inner = min(depth - (self.stage.repeat is not None), 2)
+        tile = sum_tile(self.emitter.machine)[:inner]
+        self.cover([*[1] * (depth - inner), *tile], self.sum_rows)
 
     def sum_rows(self, indices: Sequence[str], turns: list[Offsets]) -> None:
         """Write the loop over blocks for a tile of turns, and add what it leaves to the sums."""

@@ -1,9 +1,8 @@
 """LLVM IR of a `Program`: a kernel over rows, in blocks as wide as the processor's vectors.
 
-Each part of the program is a function of its own, and a driver
-(driver.ll, the same for all) calls one after another for some blocks, then for the next ones. It
-packs what is not contiguous, and the last rows that fill no block, into a small buffer, so that the
-parts see whole vectors only.
+Each part of the program is a function of its own, and a driver (driver.ll, the same for all) calls
+one after another for some blocks, then for the next ones. It packs what is not contiguous, and the
+last rows that fill no block, into a small buffer, so that the parts see whole vectors only.
 
 Nothing is fused except the terms of a dot, and a product that is only added up over the rows, which
 is a dot of two columns.
@@ -38,6 +37,8 @@ class FunctionsText:
     after a call those are in it that `shared_places` lists. A block of rows has `scratch_size`
     places for what waits between parts; `lane_totals` of the totals are added up lane by lane.
     `once` and `parts` are the names of the functions, in the order in which they are to be called.
+    Each runs for a group of at most `most_blocks`, whose columns and scratch take at most
+    `most_bytes`, before the next one: what processors keep close by.
 
     Args:
         goal: what is to be computed.
@@ -51,6 +52,7 @@ class FunctionsText:
     packs: bool
     once: list[str]
     parts: list[str]
+    most_blocks, most_bytes = 16, 2**20
 
     def __init__(self, goal: Goal, machine: Machine) -> None:
         self.program, self.machine = goal.program, machine

@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.primitive import CONSTANT, Primitive, add, multiply
 from ..passes import COMMUTATIVE, lists_of
@@ -157,7 +158,7 @@ def count_operands(program: Program) -> int:
     return sum([len(operands) for op, operands in program.steps if op is not CONSTANT])
 
 
-# The steps of a level, by primitive and number of operands, by level.
+# Slots of steps: by level, then by primitive and number of operands, 0 for lists.
 Groups = dict[int, dict[tuple[Primitive, int], list[int]]]
 
 
@@ -167,7 +168,7 @@ class _Finder:
     def __init__(
         self, program: Program, steps: Steps, uses: Uses, shared_inputs: Collection[int]
     ) -> None:
-        self.program, self.arrays, self.uses = program, steps, uses
+        self.program, self.table, self.uses = program, steps, uses
         self.first, self.steps = len(program.inputs), program.steps
         size = self.first + len(self.steps)
         self.place, self.kind = np.array(uses.places[:size]), np.array(uses.kinds[:size])
@@ -180,26 +181,23 @@ class _Finder:
             self.position[: self.first][members] = np.arange(members.sum())
         self.families: list[Family] = []
         self.shared = {SHARED, CONSTANTS}  # the families that all rows share
-        self.constants: list[float] = []
+        at = np.flatnonzero(steps.kinds < 0)
+        self.family[self.first + at], self.position[self.first + at] = CONSTANTS, range(len(at))
+        self.constants: list[float] = [self.steps[i][1][0] for i in at.tolist()]
         self.lists = dict[int, Lists]()
 
     def group(self) -> Groups:
-        """Return the steps by level, primitive and number of operands, 0 for lists."""
-        joined, inner = _join_terms(self.program, self.arrays, self.uses)
+        """Return the steps in groups, and keep what lists go through in `lists`."""
+        joined, inner = _join_terms(self.program, self.table, self.uses)
         levels = [0] * len(self.family)
         level_of = levels.__getitem__
         groups: Groups = defaultdict(lambda: defaultdict(list))
-        ends = self._find_ends(joined)
-        is_other = np.ones(len(self.steps), bool)
-        is_other[ends] = False
+        is_end = self._find_ends(joined)
+        is_other = ~is_end & (self.table.kinds >= 0)
         for slot in (self.first + np.flatnonzero(is_other)).tolist():
-            op, operands = self.steps[slot - self.first]
-            if op is CONSTANT:
-                self.family[slot], self.position[slot] = CONSTANTS, len(self.constants)
-                self.constants.append(operands[0])
-                continue
             if slot in inner:
                 continue
+            op, operands = self.steps[slot - self.first]
             count = len(operands)
             if count >= LEAST_TERMS or slot in joined:
                 lists, start = joined.get(slot) or lists_of(op, operands)
@@ -208,22 +206,25 @@ class _Finder:
                     operands, count = (*chain(*lists), *start), 0
             levels[slot] = level = 1 + max(map(level_of, operands), default=0)
             groups[level][op, count].append(slot)
-        self._group_ends(ends, np.array(levels), groups)
+        self._group_ends(np.flatnonzero(is_end), np.array(levels), groups)
         return groups
 
-    def _find_ends(self, joined: Collection[int]) -> Integers:
-        """Return the plain steps that no other reads, which are the most of a large gradient."""
-        is_read = np.zeros(len(self.family), bool)
-        is_read[self.arrays.operands] = True
-        is_read[list(joined)] = True  # as if: they are not plain
-        counts = self.arrays.counts
-        return np.flatnonzero(~is_read[self.first :] & (counts > 0) & (counts < LEAST_TERMS))
+    def _find_ends(self, joined: Collection[int]) -> NDArray[np.bool_]:
+        """Return for each step whether it is plain, and no other reads it.
+
+        Most of a large gradient is such steps.
+        """
+        counts = self.table.counts
+        is_end = np.ones(len(self.family), bool)
+        is_end[self.table.operands] = False
+        is_end[list(joined)] = False  # which are lists
+        return is_end[self.first :] & (counts > 0) & (counts < LEAST_TERMS)
 
     def _group_ends(self, ends: Integers, levels: Integers, groups: Groups) -> None:
-        """Add the steps that no other reads to the groups, all at once."""
+        """Add the steps at some places, which no other reads, to the groups all at once."""
         if not len(ends):
             return
-        own = self.arrays.take(ends)
+        own = self.table.take(ends)
         level = 1 + np.maximum.reduceat(levels[own.operands], own.starts[:-1])
         for part in _divide(own.kinds, level):
             op, operands = self.steps[ends[part[0]]]
@@ -241,7 +242,7 @@ class _Finder:
             self._enter(op, slots, (), (Run((), (), found),), False, found, accesses)
             return
         members = np.array(slots)
-        own = self.arrays.take(members - self.first)
+        own = self.table.take(members - self.first)
         operands = own.operands.reshape(len(slots), -1)
         sources, positions = self.family[operands], self.position[operands]
         if op.name in COMMUTATIVE:
@@ -344,7 +345,7 @@ def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
 Lists = tuple[tuple[Sequence[int], ...], Sequence[int]]  # see `lists_of`
 
 
-def _join_terms(program: Program, arrays: Steps, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
+def _join_terms(program: Program, table: Steps, uses: Uses) -> tuple[dict[int, Lists], set[int]]:
     """Return long sums that are written as a + b + c + …, and the steps inside them.
 
     Backpropagation writes such sums, often of products. An inner step has no other use. What is
@@ -356,7 +357,7 @@ def _join_terms(program: Program, arrays: Steps, uses: Uses) -> tuple[dict[int, 
     inner = set[int]()
     if len(sums) < LEAST_TERMS - 1:
         return joined, inner
-    read = np.concatenate((arrays.operands, np.array(program.outputs, np.int64)))
+    read = np.concatenate((table.operands, np.array(program.outputs, np.int64)))
     counts = np.bincount(read, minlength=first + len(steps)).tolist()
 
     def is_inner(slot: int, op: Primitive) -> bool:

@@ -93,7 +93,7 @@ def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Steps, Uses]:
     draft.steps += program.steps
     asked = np.array([program.outputs[k] for k in (*written, *totals)], np.int64)
     reads = np.bincount(np.concatenate((steps.operands, asked)), minlength=len(is_shared))
-    is_alone = (reads == 1) & ~_go_through_lists(program, steps)
+    is_alone = (reads == 1) & ~_are_lists(program, steps)
     is_first = np.zeros(len(asked), bool)
     is_first[np.unique(asked, return_index=True)[1]] = True
     is_free = is_first & (asked >= draft.first) & ~np.array(is_shared, bool)[asked]
@@ -106,10 +106,10 @@ def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Steps, Uses]:
     kinds[asked] = [*[WRITTEN] * len(written), *[SUMMED] * len(totals)]
     places[asked] = [*range(len(written)), *range(len(totals))]
     uses = Uses(kinds.tolist(), places.tolist(), len(is_shared))
-    return draft.program(program.outputs), steps.and_copies(copied), uses
+    return draft.program(program.outputs), steps.with_copies(copied), uses
 
 
-def _go_through_lists(program: Program, steps: Steps) -> NDArray[np.bool_]:
+def _are_lists(program: Program, steps: Steps) -> NDArray[np.bool_]:
     """Return for each slot whether it is a step that goes through lists."""
     _, examples, kinds = np.unique(steps.kinds, return_index=True, return_inverse=True)
     found = [bool(lists_of(*program.steps[i])[0]) for i in examples.tolist()]

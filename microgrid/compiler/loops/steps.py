@@ -56,7 +56,7 @@ class Steps:
         moved = np.arange(counts.sum()) + np.repeat(self.starts[order] - starts, counts)
         return Steps(self.kinds[order], counts, self.operands[moved])
 
-    def and_copies(self, slots: Integers) -> Steps:
+    def with_copies(self, slots: Integers) -> Steps:
         """Return these, and after them copies of slots: steps of a kind of their own."""
         count = len(slots)
         kinds = np.full(count, self.kinds.max(initial=0) + 1)

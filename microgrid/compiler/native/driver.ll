@@ -16,9 +16,9 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare double @llvm.vector.reduce.fadd.v${W}f64(double, <$W x double>)
 
 ; Make ready to read rows: where a column's rows are not next to each other, or fill no block, or where
-; all are to be packed, they are copied into a buffer, where each column has %size vectors. Lanes without a row get the last one
-; again, so that nothing new happens in them. The pointers in %ins are such that row %row is at its
-; usual distance.
+; all are to be packed, they are copied into a buffer, where each column has %size vectors. Lanes without
+; a row get the last one again, so that nothing new happens in them. The pointers in %ins are such that
+; row %row is at its usual distance.
 define internal void @place(i64 %count, ptr %columns, ptr %strides, ptr %buffers, i64 %size, ptr %ins, i64 %row, i64 %rows, i1 %packs) {
 entry:
   %above = add i64 %rows, ${LAST_LANE}
@@ -143,7 +143,7 @@ $LOADS
   %blocks = select i1 %is.simple, i64 0, i64 %blocks.in.group ; that have memory of their own
 
   ; All memory: first vectors, then pointers. What is called last is for the block of the rows left.
-  ; Columns an even number of lines apart would meet in the same places of a cache.
+  ; At distances that are powers of two, columns would share a few sets of a cache.
   %apart = or i64 %blocks, 1
   %size.buffers = mul i64 %column.count, %apart
   %size.scratch = mul i64 %scratch.count, %blocks

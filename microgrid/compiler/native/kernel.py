@@ -23,9 +23,6 @@ from .rows import DOUBLE, CallRows, Column, Floats, chunk_of, chunks_of, rows_of
 
 __all__ = ["NOTHING", "NO_ARRAYS", "ArrayKernel", "Kernel", "are_alike", "common_shape", "driver"]
 
-BLOCKS = 16  # of rows at most, for which one part of a program runs before the next one
-LOOPED_BLOCKS = 32  # the same for loops, which read numbers many times and add up lanes once
-SCRATCH = 2**20  # bytes at most for what waits meanwhile: what processors keep close by
 MANY = 8  # columns, which machine code looks at sooner than Python
 NOTHING = np.empty(0)
 NO_ARRAYS: Mapping[int, Floats] = {}
@@ -310,8 +307,8 @@ class ArrayKernel:
 def _blocks_of(text: FunctionsText) -> int:
     """Return how many blocks a part runs for before the next one starts."""
     numbers = max(text.scratch_size + len(text.columns), 1)
-    blocks, room = (LOOPED_BLOCKS, 2 * SCRATCH) if text.packs else (BLOCKS, SCRATCH)
-    most = min(blocks, max(room // (8 * text.machine.width * numbers), 1))
+    most = text.most_bytes // (8 * text.machine.width * numbers)
+    most = min(max(most, 1), text.most_blocks)
     return 1 << (most.bit_length() - 1)  # a power of two: rows that come in pieces are whole groups
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import microgrid as mg
 from microgrid.compiler.ir.loops import LoopText, text_of
 from microgrid.compiler.ir.machine import this_machine
+from microgrid.compiler.ir.nests import fit_turns, row_tile
 from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.loops.runs import (
     Affine,
@@ -167,6 +168,46 @@ def test_a_network_in_loops_has_the_bits_of_its_straight_line_form(kind, reduce)
             assert (np.abs(found - expected) <= 4e-15 * sizes).all()
 
 
+@pytest.mark.parametrize("reduce", [None, "sum"])
+@pytest.mark.parametrize("kind", MACHINES)
+def test_columns_that_are_put_side_by_side_give_the_same_bits_in_any_number_of_groups(kind, reduce):
+    inputs, units = 17, 7
+
+    def loss(w, x):
+        rows = [w[i * inputs : (i + 1) * inputs] for i in range(units)]
+        return mg.logsumexp([mg.tanh(mg.dot(row, x)) for row in rows])
+
+    size = inputs * units
+    names = [f"w{i}" for i in range(size)] + [f"x{i}" for i in range(inputs)]
+    gradient = mg.value_and_grad(loss)
+    program = optimize(trace(gradient, names, lambda xs: ((xs[:size], xs[size:]), {}))[0])
+    loops, written_out, each = (
+        ArrayKernel(program, range(size), how, MACHINES[kind], write=write)
+        for how, write in ((reduce, LoopText), (reduce, KernelText), (None, KernelText))
+    )
+    assert loops.text.packs
+    group = loops.kernel.record.group_blocks * loops.text.machine.width
+    draw = np.random.default_rng(5)
+    weights = draw.normal(size=size)
+    for rows in (group - 1, group, 2 * group + 5):
+        columns = list(draw.normal(size=(inputs, rows)))
+        found, expected = loops(weights, columns), written_out(weights, columns)
+        if reduce is None:
+            assert same(found, expected)
+        else:
+            sizes = np.array([np.abs(rows).sum() for rows in each(weights, columns)])
+            assert (np.abs(found - expected) <= 1e-14 * sizes).all()  # as `compile` says
+
+
+def test_tiles_that_overlap_cover_all_turns_and_compute_few_twice():
+    turns, _ = row_tile(this_machine())
+    for count in range(1, 200):
+        size = min(fit_turns(count, turns), count)
+        begins = [min(i, count - size) for i in range(0, count, size)]
+        assert {i + k for i in begins for k in range(size)} == set(range(count))
+        assert 5 * (len(begins) * size - count) <= count
+
+
 @usual(30)
 @given(straight(), st.sampled_from(list(MACHINES)))
 def test_random_programs_in_loops_have_the_bits_of_their_straight_line_form(drawn, kind):
@@ -237,6 +278,17 @@ def test_the_code_of_a_layer_is_as_long_whatever_its_size(rows, terms):
 
     small, large = text(8, 8).count("\n"), text(rows, terms).count("\n")
     assert small / 2 <= large <= 2 * small
+
+
+@pytest.mark.parametrize("units", [6, 7, 11, 13, 64])
+def test_a_layer_of_any_size_is_written_in_tiles_of_one_shape(units):
+    def f(*xs):
+        return [mg.dot(xs[8 * i : 8 * i + 8], xs[-8:]) for i in range(units)]
+
+    program = traced(f, [f"x{i}" for i in range(8 * units + 8)])
+    text = LoopText(Goal(program, range(8 * units), range(units)), this_machine()).ir()
+    turns, blocks = row_tile(this_machine())
+    assert text.count(" call ") <= turns * (blocks + 1)  # of fma: some blocks at once, or one
 
 
 @pytest.mark.parametrize("f", [mg.logsumexp, mg.prod])

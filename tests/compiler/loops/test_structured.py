@@ -18,10 +18,10 @@ from tests.search import LONG, THOROUGH, usual
 
 # Of the largest number: some hundred operations, each a few units in the last place off.
 AGREEMENT = 1e-12
-# Of the sum of the sizes of what is added up, in any order, in 8 lanes of 17 rows each.
+# Of the sum of the sizes of what is added up, in any order, in 8 lanes of 33 rows each.
 OTHER_ORDER = 4e-15
 FEW = (1, 2, 3, 5, 7, 9)  # rows, which fill no vector
-ROWS = 129  # a chunk of blocks of any width, and one row more
+ROWS = 32 * 8 + 1  # a group of blocks of any width, and one row more
 
 
 def kernels_of(program, shared, reduce=None, machine=None, threads=1):

@@ -21,10 +21,10 @@ import microgrid as mg
 from microgrid import Primitive, Value
 from microgrid.compiler import Program
 from microgrid.compiler.ir import text as kernel_text
+from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.loops import partition as partitions
 from microgrid.compiler.loops.partition import partition
-from microgrid.compiler.native import kernel as native_kernel
-from microgrid.compiler.native.kernel import BLOCKS, ArrayKernel
+from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import divide, optimize
 from microgrid.compiler.program import find_shared
 from microgrid.compiler.trace import trace
@@ -770,7 +770,7 @@ def test_a_program_is_cut_into_functions_of_bounded_size_by_itself():
 
 
 WIDTH = HERE.width
-GROUP = BLOCKS * WIDTH  # rows for which a part of a program runs before the next one
+GROUP = KernelText.most_blocks * WIDTH  # rows for which a part runs before the next one
 
 
 @pytest.mark.parametrize("count", [1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP, 3 * GROUP + 5])
@@ -816,8 +816,8 @@ def test_what_waits_between_parts_is_bounded_and_shows_in_no_bit(monkeypatch, bl
     kernel = ArrayKernel(traced(chain, "xy"))
     waiting = kernel.text.partition.scratch_size + 2
     assert waiting > 60
-    assert kernel.kernel.record.group_blocks == BLOCKS
-    monkeypatch.setattr(native_kernel, "SCRATCH", blocks * waiting * 8 * WIDTH + 1)
+    assert kernel.kernel.record.group_blocks == KernelText.most_blocks
+    monkeypatch.setattr(KernelText, "most_bytes", blocks * waiting * 8 * WIDTH + 1)
     less = ArrayKernel(traced(chain, "xy"))
     assert less.kernel.record.group_blocks == {0: 1, 1: 1, 3: 2, 5: 4}[blocks]
     assert same(less([], rows), kernel([], rows))
