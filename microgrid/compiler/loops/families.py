@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...core.primitive import CONSTANT, Primitive, add, multiply
 from ..passes import COMMUTATIVE, lists_of
 from ..program import Program
-from .runs import Access, Affine, Run, Whole, access, find_runs, one_by_one, read_run
+from .runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
 from .steps import Integers, Steps
 
 __all__ = [
@@ -100,7 +100,7 @@ class Family:
         return Affine(self.first, (self.turn_size, *strides[1:]) if self.turn_size else strides)
 
     @property
-    def positions(self) -> Whole:
+    def positions(self) -> Integers:
         """Where in the array the members are, in their order."""
         return read_run(self.counts, self.own)
 
@@ -279,8 +279,8 @@ class _Finder:
         runs: tuple[Run, ...],
         has_start: bool,
         sources: tuple[int, ...],
-        members: Whole,
-        positions: Whole,
+        members: Integers,
+        positions: Integers,
     ) -> None:
         """Enter steps as an array, of a family or of a few, each of which is a nest of loops."""
         nests: list[tuple[int, ...]] = [()]
@@ -336,7 +336,7 @@ def _divide(*keys: Integers) -> list[Integers]:
     return np.split(order, 1 + np.flatnonzero(changes))
 
 
-def _turn(sources: Whole, positions: Whole) -> tuple[Whole, Whole]:
+def _turn(sources: Integers, positions: Integers) -> tuple[Integers, Integers]:
     """Put the two factors of each product, or terms of a sum, in the order of their families."""
     swap = (sources[:, 0] > sources[:, 1])[:, None]
     return np.where(swap, sources[:, ::-1], sources), np.where(swap, positions[:, ::-1], positions)

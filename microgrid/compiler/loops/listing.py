@@ -28,14 +28,13 @@ from .runs import (
     Access,
     Affine,
     Item,
-    Whole,
     access,
     find_cycle,
     find_runs,
     one_by_one,
     read_run,
 )
-from .steps import Steps
+from .steps import Integers, Steps
 
 __all__ = ["Listing", "LoopProgram"]
 
@@ -52,7 +51,7 @@ LEVELS = {  # of the result, and the least ones of its operands
 SIGNS = {"+": "Σ", "sum": "Σ", "dot": "Σ", "prod": "Π"}
 
 Written = tuple[str, int]  # an expression, and its level
-Group = tuple[int, list[tuple[int, Whole]]]  # times, families with positions
+Group = tuple[int, list[tuple[int, Integers]]]  # times, families with positions
 
 
 class LoopProgram(Program):
@@ -109,7 +108,7 @@ class Listing:
         for number, slots, positions in members:
             self.home[slots, 0], self.home[slots, 1] = number, positions
         self.given, self.returned = self._divide(range(first)), self._divide(program.outputs)
-        self.readers: dict[int, list[tuple[Family, Whole]]] = defaultdict(list)
+        self.readers: dict[int, list[tuple[Family, Integers]]] = defaultdict(list)
         for family in self.families:
             for source, positions in _read(family):
                 self.readers[source].append((family, positions))
@@ -192,7 +191,7 @@ class Listing:
         return _combine(name, terms)
 
     def _refer(
-        self, source: int, positions: Whole, variables: Sequence[str], loops: dict[str, int]
+        self, source: int, positions: Integers, variables: Sequence[str], loops: dict[str, int]
     ) -> Written:
         """Return what a reader at these positions of a family reads, turn by turn."""
         if source == CONSTANTS:
@@ -205,14 +204,14 @@ class Listing:
                 return self._express(family, variables, loops)
         return self.names[source] + self._index_of(source, positions, variables), ATOM
 
-    def _index_of(self, number: int, positions: Whole, variables: Sequence[str]) -> str:
+    def _index_of(self, number: int, positions: Integers, variables: Sequence[str]) -> str:
         """Return the index by which turns get at positions of an array."""
         if not (shape := self.shapes[number]):
             return ""
         places = np.unravel_index(positions, shape)
         return f"[{', '.join(self._index(place, variables) for place in places)}]"
 
-    def _name_inputs(self, positions: Whole, variables: Sequence[str]) -> str:
+    def _name_inputs(self, positions: Integers, variables: Sequence[str]) -> str:
         """Return the names of inputs; all parts of these but the numbers may be the same."""
         if (name := self.inputs.find_common(positions)) is None:
             names = [self.inputs.spell(k) for k in positions.ravel().tolist()]
@@ -224,7 +223,7 @@ class Listing:
             text += (number if is_index or number.isdigit() else f"[{number}]") + after
         return text
 
-    def _index(self, positions: Whole, variables: Sequence[str]) -> str:
+    def _index(self, positions: Integers, variables: Sequence[str]) -> str:
         """Return positions as a formula of the loops' variables, or as a table."""
         at = access(positions.ravel(), positions.shape)
         if not isinstance(at, Affine):
@@ -235,7 +234,7 @@ class Listing:
             terms.insert(0 if any(n < 0 for n, _ in moves) else len(terms), ("+", str(at.base)))
         return " ".join(f"{sign} {term}" for sign, term in terms).removeprefix("+ ")
 
-    def _choose(self, entries: list[str], shape: Whole, variables: Sequence[str]) -> str:
+    def _choose(self, entries: list[str], shape: Integers, variables: Sequence[str]) -> str:
         """Return which of the entries a turn takes: the only one, or one of a table."""
         lattice = np.array(entries, object).reshape(shape.shape)
         for axis in range(lattice.ndim):
@@ -311,7 +310,7 @@ def _apply(op: Primitive, operands: Sequence[Written]) -> Written:
     return expression(op, parts), level
 
 
-def _find_groups(items: Sequence[Item], homes: Whole) -> list[Group]:
+def _find_groups(items: Sequence[Item], homes: Integers) -> list[Group]:
     """Return items that repeat, a few together and evenly far apart, as groups."""
     sizes = [prod(run.counts) for run, _ in items]
     begins = [0, *accumulate(sizes)]
@@ -342,7 +341,7 @@ def _shape_of(families: Sequence[Family]) -> tuple[int, ...]:
     return (size,)
 
 
-def _read(family: Family) -> Iterator[tuple[int, Whole]]:
+def _read(family: Family) -> Iterator[tuple[int, Integers]]:
     """Yield for each operand its family, and the positions that the turns of all loops read."""
     operands = iter(zip(family.sources, family.accesses, strict=True))
     for run in family.runs:
@@ -355,7 +354,7 @@ def _read(family: Family) -> Iterator[tuple[int, Whole]]:
         yield source, _read_at(at, family).reshape(family.counts)
 
 
-def _read_at(at: Access, family: Family) -> Whole:
+def _read_at(at: Access, family: Family) -> Integers:
     return read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
 
 

@@ -8,14 +8,14 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .steps import Integers
 
 __all__ = [
     "Access",
     "Affine",
     "Run",
     "Table",
-    "Whole",
     "access",
     "find_cycle",
     "find_runs",
@@ -27,8 +27,6 @@ __all__ = [
 
 LONGEST_CYCLE = 8  # items: cycles are looked for up to this length
 FEWEST_TIMES = 3  # a cycle that repeats less often is left as single items
-
-Whole = NDArray[np.int64]
 
 
 class Run(NamedTuple):
@@ -55,7 +53,7 @@ class Run(NamedTuple):
 Item = tuple[Run, tuple[int, ...]]  # a run, and the positions that it begins at
 
 
-def find_runs(labels: Whole, positions: Whole) -> list[Item]:
+def find_runs(labels: Integers, positions: Integers) -> list[Item]:
     """Return entries, one a line, as runs in the same order: as few as were found.
 
     A run's entries have one label in common, and are a constant difference apart.
@@ -172,7 +170,7 @@ def one_by_one(counts: Sequence[int]) -> Affine:
     return Affine(0, tuple([prod(counts[k + 1 :]) for k in range(len(counts))]))
 
 
-def access(positions: Whole, counts: Sequence[int]) -> Access:
+def access(positions: Integers, counts: Sequence[int]) -> Access:
     """Return how loops get at positions.
 
     >>> access(np.array([5, 6, 8, 9]), (2, 2)), access(np.array([1, 1, 1, 4]), (4,))
@@ -190,7 +188,7 @@ def access(positions: Whole, counts: Sequence[int]) -> Access:
     return even if (read_run(counts, even) == positions).all() else Table(tuple(positions.tolist()))
 
 
-def read_run(counts: Sequence[int], even: Affine) -> Whole:
+def read_run(counts: Sequence[int], even: Affine) -> Integers:
     """Return the positions that loops go through, in the order of their turns."""
     positions = np.array([even.base])
     for count, stride in zip(counts, even.strides, strict=True):
