@@ -8,7 +8,6 @@ time; and lists that go through the families of all turns go through that one in
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -33,6 +32,7 @@ from .families import (
 from .partition import find_turn
 from .repeats import FEWEST_TURNS, Repeat, Scale, Space, find_repeats
 from .runs import Access, Affine, Table, access, join_cycles, nest_runs, read_run
+from .stages import find_sizes
 from .steps import Steps
 
 __all__ = ["families_of", "join_turns"]
@@ -146,9 +146,7 @@ class _Loops:
     def __init__(self, order: list[Family]) -> None:
         self.order = order
         self.index = {x.number: i for i, x in reversed(list(enumerate(order)))}
-        self.sizes = Counter[int]()
-        for family in order:
-            self.sizes[family.number] += len(family.slots)
+        self.sizes = find_sizes(order)
         kinds = dict[object, int]()
         counts, spaces, numbers = [], [], []
         for family in order:
