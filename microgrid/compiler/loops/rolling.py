@@ -52,24 +52,27 @@ def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Famil
     Args:
         goal: what is to be computed.
         anyway: whether to return them even where loops do not pay, instead of None.
-        narrow: whether to return those of such turns as well.
+        narrow: whether to return those of turns as well, however few steps these have, if they
+            were joined into loops over time.
     """
     goal = goal._replace(program=divide(goal.program, trees_alone=True))
     steps = Steps.of(goal.program.steps)
     turn = find_turn(goal.program, goal.shared_inputs, steps)
-    narrow = narrow and turn > 0
-    if 0 < turn < WIDE and not (anyway or narrow):
+    is_asked = anyway or (narrow and turn > 0)  # whether loops pay or not
+    if 0 < turn < WIDE and not is_asked:
         return None
-    found = find_families(*_copy_outputs(goal, steps), goal.shared_inputs, anyway or narrow)
+    found = find_families(*_copy_outputs(goal, steps), goal.shared_inputs, is_asked)
     if not found:
         return None
     rolled = found._replace(families=join_turns(found.families))
     turns = max([x.counts[0] for x in rolled.families if x.repeat is not None], default=1)
-    pays = (narrow or _pay(rolled, turns)) and (turns > 1 or not turn)
-    return rolled if anyway or pays else None
+    is_joined = turns > 1 or not turn  # straight code is better for turns that no loop computes
+    if anyway or (is_joined and (is_asked or _loops_pay(rolled, turns))):
+        return rolled
+    return None
 
 
-def _pay(found: Families, turns: int) -> bool:
+def _loops_pay(found: Families, turns: int) -> bool:
     """Return whether loops over families pay.
 
     They do not where families are small. Where few operands are in lists or sums, loops are quicker
