@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.primitive import CONSTANT
 from ..loops.families import COLUMN, CONSTANTS, SHARED, SUMMED, WRITTEN, Families, Family
-from ..loops.runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
+from ..loops.runs import Access, Affine, Run, access, find_runs, one_by_one
 from ..loops.stages import LoopStage, find_places, find_sizes, find_stages, group_turns
 from ..lowering import START, Result, lower, lower_term
 from ..program import Goal
@@ -186,9 +186,7 @@ class LoopBody:
         if family.use == WRITTEN:
             targets.append(f"out[{self._index(family.places, counts, indices)}] =")
         if family.use == SUMMED:
-            at = family.places
-            places = read_run(counts, at) if isinstance(at, Affine) else np.array(at.positions)
-            outs = access(np.array(self.totals)[places], counts)
+            outs = access(np.array(self.totals)[family.places.read(counts)], counts)
             targets.append(f"out[{self._index(outs, counts, indices)}] +=")
         return targets
 

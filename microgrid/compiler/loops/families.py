@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...core.primitive import CONSTANT, Primitive, add, multiply
 from ..passes import COMMUTATIVE, lists_of
 from ..program import Program
-from .runs import Access, Affine, Run, access, find_runs, one_by_one, read_run
+from .runs import Access, Affine, Run, access, find_runs, one_by_one
 from .steps import Integers, Steps
 
 __all__ = [
@@ -102,7 +102,7 @@ class Family:
     @property
     def positions(self) -> Integers:
         """Where in the array the members are, in their order."""
-        return read_run(self.counts, self.own)
+        return self.own.read(self.counts)
 
 
 class Families(NamedTuple):

@@ -25,14 +25,12 @@ from ..program import Program, expression
 from .families import COLUMN, CONSTANTS, NO_USE, Family, Uses, count_operands, find_families
 from .rolling import join_turns
 from .runs import (
-    Access,
     Affine,
     Item,
     access,
     find_cycle,
     find_runs,
     one_by_one,
-    read_run,
 )
 from .steps import Integers, Steps
 
@@ -247,7 +245,7 @@ class Listing:
             self.tables[key] = next(self.fresh["t"])
             cut = ", …" if len(key) > self.most_entries else ""
             self.lines.append(f"{self.tables[key]} = ({', '.join(key[: self.most_entries])}{cut})")
-        turns = read_run(lattice.shape, one_by_one(lattice.shape)).reshape(lattice.shape)
+        turns = one_by_one(lattice.shape).read(lattice.shape).reshape(lattice.shape)
         return f"{self.tables[key]}[{self._index(turns, variables)}]"
 
     def _divide(self, slots: Sequence[int]) -> list[Group]:
@@ -348,14 +346,10 @@ def _read(family: Family) -> Iterator[tuple[int, Integers]]:
         strides = zip(*run.strides, strict=True) if run.counts else repeat(())
         for _, moves in zip(run.label, strides, strict=False):
             source, at = next(operands)
-            moved = np.add.outer(_read_at(at, family), read_run(run.counts, Affine(0, moves)))
+            moved = np.add.outer(at.read(family.counts), Affine(0, moves).read(run.counts))
             yield source, moved.reshape((*family.counts, *run.counts))
     for source, at in operands:
-        yield source, _read_at(at, family).reshape(family.counts)
-
-
-def _read_at(at: Access, family: Family) -> Integers:
-    return read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
+        yield source, at.read(family.counts).reshape(family.counts)
 
 
 def _write_loops(loops: Mapping[str, int]) -> str:

@@ -31,7 +31,7 @@ from .families import (
 )
 from .partition import find_turn
 from .repeats import FEWEST_TURNS, Repeat, Scale, Space, find_repeats
-from .runs import Access, Affine, Table, access, join_cycles, nest_runs, read_run
+from .runs import Access, Affine, access, join_cycles, nest_runs
 from .stages import find_sizes
 from .steps import Steps
 
@@ -155,13 +155,13 @@ class _Loops:
         for family in order:
             own = family.number, Affine(family.first, ())
             reads = *zip(family.sources, family.accesses, strict=True), own, (-1, family.places)
-            looks = _look(family), *[_shape(at) for _, at in reads]
+            looks = _look(family), *[at.shift(-at.base) for _, at in reads]
             counts.append((kinds.setdefault(looks, len(kinds)), 2 * len(reads)))
             for source, at in reads:
                 index = self.index.get(source)
                 spaces += [-1 - source if index is None else Space.STEPS]
                 spaces += [Space.CONSTANTS if source == CONSTANTS else Space.COLUMNS]
-                numbers += [index or 0, _base(at)]
+                numbers += [index or 0, at.base]
         kinds_of, sizes = np.array(counts, np.int64).reshape(-1, 2).T
         steps = Steps(kinds_of, sizes, np.arange(len(spaces)))
         found = find_repeats(steps, np.array(spaces), np.array(numbers), FAMILY_SCALE)
@@ -234,23 +234,6 @@ def _look(family: Family) -> object:
     return family.op, family.counts, runs, family.has_start, family.use, family.is_shared
 
 
-def _base(at: Access) -> int:
-    return at.base if isinstance(at, Affine) else at.positions[0]
-
-
-def _shape(at: Access) -> Access:
-    """Return an access as if it began at 0."""
-    return _move(at, -_base(at))
-
-
-def _move(at: Access, by: int) -> Access:
-    if not by:
-        return at
-    if isinstance(at, Affine):
-        return Affine(at.base + by, at.strides)
-    return Table(tuple([x + by for x in at.positions]))
-
-
 def _rename(family: Family, arrays: Mapping[int, tuple[int, int]]) -> Family:
     """Return a family that is in an array, and reads from arrays."""
     homes = [arrays.get(source, (source, 0)) for source in family.sources]
@@ -260,7 +243,7 @@ def _rename(family: Family, arrays: Mapping[int, tuple[int, int]]) -> Family:
     return replace(
         family, number=number, first=before + family.first, runs=tuple(runs),
         sources=tuple([source for source, _ in homes]),
-        accesses=[_move(at, by) for at, (_, by) in zip(family.accesses, homes, strict=True)],
+        accesses=[at.shift(by) for at, (_, by) in zip(family.accesses, homes, strict=True)],
     )  # fmt: skip
 
 
@@ -270,16 +253,15 @@ def _join(turns: Sequence[Family], arrays: Mapping[int, tuple[int, int]]) -> Fam
     counts = (len(turns), *family.counts)
 
     def over_time(first: Access, bases: Sequence[int]) -> Access:
-        at = _shape(first)
-        within = read_run(family.counts, at) if isinstance(at, Affine) else np.array(at.positions)
+        within = first.read(family.counts) - first.base
         return access(np.add.outer(bases, within).ravel(), counts)
 
     accesses = []
     for k, at in enumerate(family.accesses):
         homes = [arrays.get(each.sources[k], (0, 0)) for each in turns]
-        bases = [_base(x.accesses[k]) + by for x, (_, by) in zip(turns, homes, strict=True)]
+        bases = [x.accesses[k].base + by for x, (_, by) in zip(turns, homes, strict=True)]
         accesses.append(over_time(at, bases))
-    places = over_time(family.places, [_base(each.places) for each in turns])
+    places = over_time(family.places, [each.places.base for each in turns])
     slots = [slot for each in turns for slot in each.slots]
     return replace(family, counts=counts, slots=slots, accesses=accesses, places=places)
 
@@ -292,12 +274,13 @@ def _nest_lists(family: Family) -> Family:
     items = []
     for run in family.runs:
         ats = [next(accesses) for _ in run.label]
-        label = tuple(zip(run.label, map(_shape, ats), strict=True))
-        items.append((run._replace(label=label), tuple(map(_base, ats))))
+        shapes = [at.shift(-at.base) for at in ats]
+        label = tuple(zip(run.label, shapes, strict=True))
+        items.append((run._replace(label=label), tuple([at.base for at in ats])))
     runs, found = [], []
     for run, base in join_cycles(nest_runs(items)):
         runs.append(run._replace(label=tuple([source for source, _ in run.label])))
-        found += [(source, _move(at, by)) for (source, at), by in zip(run.label, base, strict=True)]
+        found += [(source, at.shift(by)) for (source, at), by in zip(run.label, base, strict=True)]
     found += zip(family.sources[-1:], accesses, strict=False)  # what the list starts from
     sources, moved = zip(*found, strict=True)
     return replace(family, runs=tuple(runs), sources=sources, accesses=moved)

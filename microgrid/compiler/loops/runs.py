@@ -22,7 +22,6 @@ __all__ = [
     "join_cycles",
     "nest_runs",
     "one_by_one",
-    "read_run",
 ]
 
 LONGEST_CYCLE = 8  # items: cycles are looked for up to this length
@@ -150,10 +149,21 @@ def _count_repeats(items: Sequence[Item], begin: int, each: int) -> int:
 
 
 class Affine(NamedTuple):
-    """Positions that loops go through in even steps."""
+    """Positions that loops go through in even steps, from the first one, `base`, on."""
 
     base: int
     strides: tuple[int, ...]
+
+    def read(self, counts: Sequence[int]) -> Integers:
+        """Return the positions in the order of the loops' turns."""
+        positions = np.array([self.base])
+        for count, stride in zip(counts, self.strides, strict=True):
+            positions = (positions[:, None] + stride * np.arange(count)).ravel()
+        return positions
+
+    def shift(self, by: int) -> Affine:
+        """Return the positions that are so much further."""
+        return Affine(self.base + by, self.strides)
 
 
 class Table(NamedTuple):
@@ -161,8 +171,21 @@ class Table(NamedTuple):
 
     positions: tuple[int, ...]
 
+    @property
+    def base(self) -> int:
+        """The first position."""
+        return self.positions[0]
 
-Access = Affine | Table
+    def read(self, counts: Sequence[int]) -> Integers:
+        """Return the positions in the order of the loops' turns."""
+        return np.array(self.positions)
+
+    def shift(self, by: int) -> Table:
+        """Return the positions that are so much further."""
+        return Table(tuple([x + by for x in self.positions]))
+
+
+Access = Affine | Table  # how loops get at positions
 
 
 def one_by_one(counts: Sequence[int]) -> Affine:
@@ -185,12 +208,4 @@ def access(positions: Integers, counts: Sequence[int]) -> Access:
         second = (*first[:axis], 1, *first[axis + 1 :])
         strides.append(int(lattice[second] - lattice[first]) if count > 1 else 0)
     even = Affine(int(lattice[first]), tuple(strides))
-    return even if (read_run(counts, even) == positions).all() else Table(tuple(positions.tolist()))
-
-
-def read_run(counts: Sequence[int], even: Affine) -> Integers:
-    """Return the positions that loops go through, in the order of their turns."""
-    positions = np.array([even.base])
-    for count, stride in zip(counts, even.strides, strict=True):
-        positions = (positions[:, None] + stride * np.arange(count)).ravel()
-    return positions
+    return even if (even.read(counts) == positions).all() else Table(tuple(positions.tolist()))

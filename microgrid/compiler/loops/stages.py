@@ -10,7 +10,7 @@ from math import prod
 
 from .families import NO_USE, SUMMED, Family
 from .partition import MOST_OPERANDS
-from .runs import Access, Affine, access, one_by_one, read_run
+from .runs import Access, Affine, access, one_by_one
 
 __all__ = ["LoopStage", "find_places", "find_sizes", "find_stages", "group_turns"]
 
@@ -91,7 +91,7 @@ def _loop_through(family: Family, counts: tuple[int, ...]) -> list[Access] | Non
     for at in (*family.accesses, family.places):
         moved = at
         if isinstance(at, Affine) and counts != family.counts:
-            moved = access(read_run(family.counts, at), counts)
+            moved = access(at.read(family.counts), counts)
             if not isinstance(moved, Affine):
                 return None
         found.append(moved)

@@ -16,12 +16,10 @@ from microgrid.compiler.ir.text import KernelText
 from microgrid.compiler.loops.runs import (
     Affine,
     Run,
-    Table,
     access,
     find_runs,
     join_cycles,
     one_by_one,
-    read_run,
 )
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.compiler.passes import optimize
@@ -49,7 +47,7 @@ def nests(draw):
         Affine(draw(st.integers(0, 50)), tuple(draw(st.integers(-9, 9)) for _ in turns))
         for _ in range(2)
     ]
-    return turns, np.transpose([read_run(turns, even) for even in evens])
+    return turns, np.transpose([even.read(turns) for even in evens])
 
 
 @usual(100)
@@ -61,11 +59,11 @@ def test_positions_that_loops_go_through_are_one_run_which_leads_to_them(nest):
     (run, base) = items[0]
     for k, begin in enumerate(base):
         even = Affine(begin, tuple(strides[k] for strides in run.strides))
-        assert (read_run(run.counts, even) == positions[:, k]).all()
+        assert (even.read(run.counts) == positions[:, k]).all()
     for column in positions.T:
         at = access(column, turns)
         assert isinstance(at, Affine)
-        assert (read_run(turns, at) == column).all()
+        assert (at.read(turns) == column).all()
 
 
 @usual(100)
@@ -75,7 +73,7 @@ def test_runs_are_the_entries_in_their_order_whatever_these_are(entries):
     found = []
     for run, base in find_runs(entries[:, :1], entries[:, 1:]):
         columns = [
-            read_run(run.counts, Affine(begin, tuple(strides[k] for strides in run.strides)))
+            Affine(begin, tuple(strides[k] for strides in run.strides)).read(run.counts)
             for k, begin in enumerate(base)
         ]
         found += [(*run.label, *turn) for turn in np.transpose(columns).tolist()]
@@ -111,11 +109,10 @@ def test_an_access_leads_to_all_positions_evenly_if_it_can(turns, data):
     size = int(np.prod(turns))
     positions = np.array(data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size)))
     at = access(positions, turns)
-    if isinstance(at, Table):
-        assert at.positions == tuple(positions.tolist())
-    else:
-        assert (read_run(turns, at) == positions).all()
-    assert access(np.arange(size), turns) == access(read_run(turns, one_by_one(turns)), turns)
+    assert at.base == positions[0]
+    for by in (0, 3):
+        assert (at.shift(by).read(turns) == positions + by).all()
+    assert access(np.arange(size), turns) == access(one_by_one(turns).read(turns), turns)
 
 
 # ---- kernels

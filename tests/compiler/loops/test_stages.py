@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgrid.compiler.loops.rolling import families_of
-from microgrid.compiler.loops.runs import Affine, read_run
+from microgrid.compiler.loops.runs import Affine
 from microgrid.compiler.loops.stages import find_stages, group_turns
 from microgrid.compiler.program import Goal
 from tests.compiler.sequences import ring, row, sequence, sequences
@@ -19,14 +19,14 @@ from tests.search import usual
 def reads_of(family):
     """Return what each turn of a family reads: arrays, and positions in them."""
     lists = [
-        read_run(run.counts, Affine(0, tuple([step[k] for step in run.strides])))
+        Affine(0, tuple([step[k] for step in run.strides])).read(run.counts)
         for run in family.runs
         for k in range(len(run.label))
     ]
     lists += [np.zeros(1, int)] * (len(family.sources) - len(lists))  # what they start from
     turns = [set() for _ in family.slots]
     for source, within, at in zip(family.sources, lists, family.accesses, strict=True):
-        begins = read_run(family.counts, at) if isinstance(at, Affine) else at.positions
+        begins = at.read(family.counts)
         for turn, begin in zip(turns, begins, strict=True):
             turn.update((source, begin + k) for k in within.tolist())
     return turns
