@@ -45,10 +45,22 @@ class _OwnBytecode(MetaPathFinder):
         sys.pycache_prefix, sys.dont_write_bytecode = self.folder if own else None, not own
 
 
-def pytest_collection_finish():
-    """Keep the collected tests out of the garbage collector's walks, which they would make long."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Look for examples in the docstrings of the package alone: no test is documented by one."""
+    collectors = yield
+    return [each for each in collectors if type(each) is pytest.Module]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep the tests, which stay, out of the garbage collector's walks, which would be long."""
+    gc.disable()
+    result = yield
+    gc.enable()
     gc.collect()
     gc.freeze()
+    return result
 
 
 # Limits of the whole process, where a test that changes them affects those that follow: how deeply
