@@ -12,5 +12,5 @@ def usual(percent):
 
 
 def thinned(points):
-    """Return every third of many points in the default run; all in those that search longer."""
-    return points if LONG else points[:: 3 if len(points) > 30 else 1]
+    """Return every fifth of many points in the default run; all in those that search longer."""
+    return points if LONG else points[:: 5 if len(points) > 30 else 1]

@@ -184,7 +184,7 @@ def test_all_is_changed_or_nothing_and_it_can_be_done_again(make, cut):
     after = change.state()
     assert before != after
     ends = set()
-    for point in spread(points):
+    for point in spread(points, 6):
         change = make()
         assert change.state() == before
         run = cut(change.call, point)
@@ -194,7 +194,7 @@ def test_all_is_changed_or_nothing_and_it_can_be_done_again(make, cut):
             in_a_thread(change.call)
             assert change.state() == after, point
         assert current(watched) is None
-    print(f"{len(spread(points))} of {points} points")
+    print(f"{len(spread(points, 6))} of {points} points")
     assert ends <= {KeyboardInterrupt, MemoryError, type(None)}
     assert ends != {type(None)}
 

@@ -476,12 +476,12 @@ def test_by_itself_it_trains_natively_where_there_is_enough_to_do():
 
 
 def test_one_can_go_on_where_a_training_ended():
+    with_python = trained(False, kind=optim.Adam, lr=0.02, epochs=101, batch_size=None)
     for halves in itertools.product([True, False], repeat=2):
         model, optimizer, _ = trained(True, kind=optim.Adam, lr=0.02, epochs=1, batch_size=None)
         for compile in halves:
             history = fit(model, X, Y, loss=losses.squared_error, optimizer=optimizer, epochs=50,
                           compile=compile, progress=False)  # fmt: skip
-        with_python = trained(False, kind=optim.Adam, lr=0.02, epochs=101, batch_size=None)
         assert_close([p.data for p in model.parameters()],
                      [p.data for p in with_python[0].parameters()])  # fmt: skip
         assert_close(optimizer.state_dict(), with_python[1].state_dict())
