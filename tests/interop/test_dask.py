@@ -12,6 +12,7 @@ import microgrid as mg
 from microgrid.compiler.native.kernel import ArrayKernel
 from microgrid.testing.strategies import programs
 from tests.packages import package
+from tests.search import usual
 
 dask = package("dask")
 cloudpickle, da = pytest.importorskip("cloudpickle"), pytest.importorskip("dask.array")
@@ -34,6 +35,7 @@ def blocks(x, chunks):
 # ---- block by block
 
 
+@usual(50)
 @given(programs(), st.data())
 def test_the_blocks_have_the_bits_of_the_whole(program, data):
     f = mg.compile(program)

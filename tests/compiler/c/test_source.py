@@ -758,7 +758,7 @@ UNLABELLED = re.search(
 )[1]
 
 
-@usual(25)
+@usual(50)
 @given(st.lists(st.text(st.sampled_from("*/?\\\n\r a1_é\u2028'\"%{}")) | st.text(), max_size=9))
 def test_a_comment_ends_where_it_should_whatever_the_labels_are(labels):
     text = c_source(labelled(labels), (), None, "f")
