@@ -89,3 +89,22 @@ def test_a_wide_network_goes_through_a_sequence_in_families_and_a_narrow_one_doe
     drawn = gradients(elman, units, 15)
     goal = Goal(drawn.program(), range(drawn.weights), totals=range(1 + drawn.weights))
     assert isinstance(text_of(goal, this_machine()), LoopText) == is_wide
+
+
+@pytest.mark.parametrize(("turns", "are_joined"), [(5, False), (6, True)])
+def test_wide_turns_that_become_no_loop_over_time_are_families_only_if_these_are_asked_for(
+    turns, are_joined
+):
+    units = 16
+
+    def function(w, h):
+        for _ in range(turns):
+            h = [mg.tanh(mg.dot(w[i : i + units], h)) for i in range(0, units**2, units)]
+        return h
+
+    program = Structured("the same layer again and again", function, units**2, units).program()
+    goal = Goal(program, range(units**2), written=range(units))
+    asked = families_of(goal, anyway=True).families
+    assert any(family.repeat is not None for family in asked) == are_joined
+    for narrow in (False, True):
+        assert (families_of(goal, narrow=narrow) is not None) == are_joined
