@@ -14,16 +14,24 @@ from .text import FunctionsText, KernelText
 __all__ = ["LoopText", "text_of"]
 
 MANY = 16  # columns
+MOST_STRAIGHT = 5000  # operands written one by one: a quarter of a second to compile
 
 
 def text_of(goal: Goal, machine: Machine) -> FunctionsText:
     """Return the IR of a kernel: in loops over families where they pay, else step by step.
 
     A recurrence in turns of few steps is written step by step: there a turn is a stretch of steps,
-    whose numbers stay in registers, instead of a few families.
+    whose numbers stay in registers, instead of a few families. What is long and repeats nothing
+    step by step, as the slopes of a large product, may still be few families.
     """
     found = families_of(goal)
-    return LoopText(goal, machine, found) if found else KernelText(goal, machine)
+    if not found:
+        text = KernelText(goal, machine)
+        if text.partition.count_straight() >= MOST_STRAIGHT:
+            found = families_of(goal, plain=True)
+        if not found:
+            return text
+    return LoopText(goal, machine, found)
 
 
 class LoopText(FunctionsText):

@@ -81,6 +81,12 @@ class Partition:
     scratch_places: dict[int, int]
     scratch_size: int
 
+    def count_straight(self) -> int:
+        """Return how many operands the steps have that are written one by one, in no loop."""
+        first, steps = len(self.program.inputs), self.program.steps
+        parts = [part for part in (*self.once, *self.rows) if not part.turns]
+        return sum([len(steps[slot - first][1]) for part in parts for slot in part.slots])
+
 
 def partition(
     program: Program,

@@ -38,12 +38,15 @@ from .steps import Steps
 __all__ = ["families_of", "join_turns"]
 
 LONG = 20_000  # operands: a straight-line form takes a second to compile
+MUCH_SHORTER = 32  # operands of a straight-line form, for each that loops write out
 WIDE = 200  # operands: a turn has at least a few families of the least size
 # For families, each as long as many steps; what is before all turns is near to the first ones.
 FAMILY_SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
 
 
-def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Families | None:
+def families_of(
+    goal: Goal, anyway: bool = False, narrow: bool = False, plain: bool = False
+) -> Families | None:
     """Return the families of what a kernel, or a function in C, computes.
 
     Turns of few steps have families of few members: as a kernel they are better written step by
@@ -54,6 +57,7 @@ def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Famil
         anyway: whether to return them even where loops do not pay, instead of None.
         narrow: whether to return those of turns as well, however few steps these have, if they
             were joined into loops over time.
+        plain: whether short loops pay even where few operands are in lists or sums.
     """
     goal = goal._replace(program=divide(goal.program, trees_alone=True))
     steps = Steps.of(goal.program.steps)
@@ -67,22 +71,27 @@ def families_of(goal: Goal, anyway: bool = False, narrow: bool = False) -> Famil
     rolled = found._replace(families=join_turns(found.families))
     turns = max([x.counts[0] for x in rolled.families if x.repeat is not None], default=1)
     is_joined = turns > 1 or not turn  # straight code is better for turns that no loop computes
-    if anyway or (is_joined and (is_asked or _loops_pay(rolled, turns))):
+    if anyway or (is_joined and (is_asked or _loops_pay(rolled, turns, plain))):
         return rolled
     return None
 
 
-def _loops_pay(found: Families, turns: int) -> bool:
+def _loops_pay(found: Families, turns: int, plain: bool) -> bool:
     """Return whether loops over families pay.
 
     They do not where families are small. Where few operands are in lists or sums, loops are quicker
     to compile, but take longer to run, as straight-line code keeps more in registers: they pay only
-    where that, which is a turn of loops over time, is very long.
+    where that, which is a turn of loops over time, is very long; or, if `plain`, where loops are
+    much shorter.
     """
     operands = count_operands(found.program)
-    plain = sum([family.count_plain() for family in found.families])
+    alone = sum([family.count_plain() for family in found.families])
     are_small = len(found.families) * LEAST_OPERANDS > operands
-    return not are_small and (2 * plain <= operands or operands // turns >= LONG)
+    is_long = operands // turns >= LONG
+    if plain:
+        written_out = sum([len(family.sources) for family in found.families])
+        is_long |= MUCH_SHORTER * written_out <= operands
+    return not are_small and (2 * alone <= operands or is_long)
 
 
 def _copy_outputs(goal: Goal, steps: Steps) -> tuple[Program, Steps, Uses]:

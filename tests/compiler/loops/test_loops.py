@@ -259,6 +259,12 @@ def test_loops_are_chosen_where_they_pay():
 
     assert chosen(layer(40)) is LoopText
     assert chosen(layer(4)) is KernelText  # it is small
+
+    def slopes(count):
+        return traced(lambda *xs: mg.gradients(mg.prod(xs), xs), [f"x{i}" for i in range(count)])
+
+    assert chosen(slopes(100)) is KernelText
+    assert chosen(slopes(1000)) is LoopText  # which step by step repeats nothing
     irregular = traced(lambda x, y: [x * y + mg.sin(x) / mg.exp(y)], "xy")
     assert chosen(irregular) is KernelText
 
