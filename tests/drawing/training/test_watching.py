@@ -81,7 +81,7 @@ class Dropout(Module):
 def test_what_is_learnt_is_the_same_to_the_last_bit_watched_or_not(compile, notebook):
     if compile:
         pytest.importorskip("llvmlite", reason="training natively needs the extra `compile`")
-    options = {"validation": (X, Y), "metrics": [accuracy], "compile": compile}
+    options = {"validation": (X, Y), "metrics": [accuracy], "compile": compile, "epochs": 2}
     model, history = trained(**options)
     watched, seen = trained(LivePlot(X, Y, every=0), BoundaryMovie(X, Y), **options)
     assert watched.state_dict() == model.state_dict()
@@ -101,7 +101,7 @@ def test_a_notebook_has_one_output_that_changes_and_ends_with_the_last_epoch(not
     plot = LivePlot(X, Y, every=0)
     for _ in range(2):
         notebook.shown.clear()
-        trained(plot, epochs=4)
+        trained(plot, epochs=2)
         ids, updates, data = zip(*notebook.shown, strict=True)
         assert len(set(ids)) == 1
         assert updates == (False, *[True] * (len(ids) - 1))
