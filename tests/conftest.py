@@ -71,14 +71,15 @@ LIMITS = sys.getrecursionlimit(), gc.get_threshold()
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
     """Fail the test that leaves SIGINT or Python's limits changed, and not those after it."""
-    result = yield
-    left = signal.signal(signal.SIGINT, signal.default_int_handler)
-    limits = sys.getrecursionlimit(), gc.get_threshold()
-    sys.setrecursionlimit(LIMITS[0])
-    gc.set_threshold(*LIMITS[1])
-    assert left is signal.default_int_handler, f"{item.nodeid} leaves SIGINT to {left}"
-    assert limits == LIMITS, f"{item.nodeid} leaves the limits at {limits}"
-    return result
+    try:
+        return (yield)
+    finally:  # even where a fixture fails
+        left = signal.signal(signal.SIGINT, signal.default_int_handler)
+        limits = sys.getrecursionlimit(), gc.get_threshold()
+        sys.setrecursionlimit(LIMITS[0])
+        gc.set_threshold(*LIMITS[1])
+        assert left is signal.default_int_handler, f"{item.nodeid} leaves SIGINT to {left}"
+        assert limits == LIMITS, f"{item.nodeid} leaves the limits at {limits}"
 
 
 @pytest.fixture

@@ -5,14 +5,17 @@ import html
 import importlib
 import inspect
 import re
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
 
+import pytest
+
 import microgrid
 from microgrid import Primitive, functional
-from tests import plan
+from tests import conftest, plan
 
 ROOT = Path(__file__).parents[2]
 REMAKE = "make the page and its picture again: python -m tests.plan"
@@ -136,3 +139,12 @@ def test_the_picture_shows_the_imports():
     arrows = re.findall(r"<title>(\S+?)(?::\w+)?->(\S+?)(?::\w+)?</title>", picture)
     names = [(plan.name_of(place), plan.name_of(other)) for place, other in plan.essential_arrows()]
     assert sorted(arrows) == sorted(names), REMAKE
+
+
+def test_limits_are_as_they_were_after_a_test_whose_fixture_fails(request):
+    teardown = conftest.pytest_runtest_teardown(request.node)
+    next(teardown)
+    sys.setrecursionlimit(conftest.LIMITS[0] + 1000)
+    with pytest.raises(AssertionError, match="leaves the limits"):
+        teardown.throw(RuntimeError("a fixture fails"))
+    assert sys.getrecursionlimit() == conftest.LIMITS[0]
