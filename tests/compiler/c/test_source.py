@@ -484,7 +484,7 @@ def straight_line(tmp_path_factory):
 
 
 @needs_c
-@pytest.mark.parametrize("level", ["-O0", "-O2"])
+@pytest.mark.parametrize("level", ["-O0", "-O2"] if LONG else ["-O2"])
 def test_the_c_source_in_loops_has_the_bits_of_the_straight_line_one(
     straight_line, level, tmp_path
 ):
