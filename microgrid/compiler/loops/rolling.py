@@ -38,7 +38,7 @@ from .steps import Steps
 __all__ = ["families_of", "join_turns"]
 
 LONG = 20_000  # operands: a straight-line form takes a second to compile
-MUCH_SHORTER = 32  # operands of a straight-line form, for each that loops write out
+MUCH_SHORTER = 32  # operands of a straight-line form, for each of loops or of their tables
 WIDE = 200  # operands: a turn has at least a few families of the least size
 # For families, each as long as many steps; what is before all turns is near to the first ones.
 FAMILY_SCALE = Scale(gram=3, near=0, least=8, many=FEWEST_TURNS)
@@ -89,7 +89,9 @@ def _loops_pay(found: Families, turns: int, plain: bool) -> bool:
     are_small = len(found.families) * LEAST_OPERANDS > operands
     is_long = operands // turns >= LONG
     if plain:
-        written_out = sum([len(family.sources) for family in found.families])
+        ats = [at for family in found.families for at in family.accesses]
+        # loops over tables run slower, as those over pairs of bodies do
+        written_out = sum([1 if isinstance(at, Affine) else len(at.positions) for at in ats])
         is_long |= MUCH_SHORTER * written_out <= operands
     return not are_small and (2 * alone <= operands or is_long)
 

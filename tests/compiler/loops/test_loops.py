@@ -265,6 +265,12 @@ def test_loops_are_chosen_where_they_pay():
 
     assert chosen(slopes(100)) is KernelText
     assert chosen(slopes(1000)) is LoopText  # which step by step repeats nothing
+
+    def pairs(*xs):
+        return [mg.sin(x - y) * (x + y) for x in xs for y in xs if x is not y]
+
+    names = [f"x{i}" for i in range(40)]
+    assert chosen(traced(pairs, names)) is KernelText  # loops would go through tables
     irregular = traced(lambda x, y: [x * y + mg.sin(x) / mg.exp(y)], "xy")
     assert chosen(irregular) is KernelText
 
