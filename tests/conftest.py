@@ -45,6 +45,11 @@ class _OwnBytecode(MetaPathFinder):
         sys.pycache_prefix, sys.dont_write_bytecode = self.folder if own else None, not own
 
 
+# Limits of the whole process, where a test that changes them affects those that follow: how deeply
+# calls may nest, how often the garbage collector runs, and whether it does.
+LIMITS = sys.getrecursionlimit(), gc.get_threshold(), gc.isenabled()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file():
     """Look for examples in the docstrings of the package alone: no test is documented by one."""
@@ -54,18 +59,16 @@ def pytest_collect_file():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Keep the tests, which stay, out of the garbage collector's walks, which would be long."""
-    gc.disable()
+    """Keep the tests, which stay, out of the garbage collector's walks, which would be long.
+
+    It is not switched off: Dask notes as it is imported whether it is on, and leaves it so.
+    """
+    gc.set_threshold(0)
     result = yield
-    gc.enable()
+    gc.set_threshold(*LIMITS[1])
     gc.collect()
     gc.freeze()
     return result
-
-
-# Limits of the whole process, where a test that changes them affects those that follow: how deeply
-# calls may nest, and how often the garbage collector runs.
-LIMITS = sys.getrecursionlimit(), gc.get_threshold()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,9 +78,10 @@ def pytest_runtest_teardown(item):
         return (yield)
     finally:  # even where a fixture fails
         left = signal.signal(signal.SIGINT, signal.default_int_handler)
-        limits = sys.getrecursionlimit(), gc.get_threshold()
+        limits = sys.getrecursionlimit(), gc.get_threshold(), gc.isenabled()
         sys.setrecursionlimit(LIMITS[0])
         gc.set_threshold(*LIMITS[1])
+        gc.enable()
         assert left is signal.default_int_handler, f"{item.nodeid} leaves SIGINT to {left}"
         assert limits == LIMITS, f"{item.nodeid} leaves the limits at {limits}"
 
